@@ -1,0 +1,104 @@
+"""Compute: where a recipe runs and how.
+
+One is chosen at the top with `Compute.choose("auto")` and handed down; nothing below picks a device of its own.
+"""
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from style_core.errors import RequestError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device, the floating type that networks run in there, and the memory format that suits it.
+
+    Pictures, Gram matrices and losses stay float32 whatever `dtype` is.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    memory_format: torch.memory_format
+
+    @classmethod
+    def choose(cls, name: str = "auto", precision: str = "auto") -> "Compute":
+        """Choose by name: `auto` takes CUDA, then MPS, then the CPU; precision is `auto`, `fp32` or `bf16`.
+
+        Raises:
+            RequestError: for a device that this machine does not have.
+        """
+        if name not in DEVICES:
+            raise RequestError(f"device is {name}; it must be one of {', '.join(DEVICES)}.")
+        present = _present()
+        if name == "auto":
+            name = present[0]
+        if name not in present:
+            raise RequestError(f"This machine has no {name} device that torch can use; choose auto or {present[0]}.")
+        device = torch.device(name)
+        bf16 = _has_fast_bfloat16(name) if precision == "auto" else precision == "bf16"
+        # channels_last is what oneDNN and cuDNN convolve fastest; MPS gains nothing from it.
+        layout = torch.contiguous_format if name == "mps" else torch.channels_last
+        return cls(device, torch.bfloat16 if bf16 else torch.float32, layout)
+
+    def describe(self) -> str:
+        """The device and precision in words: `CPU, 2 cores, bfloat16`."""
+        precision = str(self.dtype).removeprefix("torch.")
+        if self.device.type == "cuda":
+            return f"{torch.cuda.get_device_name(self.device)}, {precision}"
+        if self.device.type == "mps":
+            return f"Apple GPU, {precision}"
+        return f"CPU, {cores()} core{'s' if cores() > 1 else ''}, {precision}"
+
+
+def cores() -> int:
+    """Cores that this process may really use: its affinity, cut by the container's CPU quota where there is one."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return max(1, min(affinity, int(quota) if quota else affinity))
+
+
+def use_available_cores() -> None:
+    """Let torch use as many threads as there are cores to run them; more only wait for each other."""
+    torch.set_num_threads(cores())
+
+
+def _present() -> list[str]:
+    found = []
+    if torch.cuda.is_available():
+        found.append("cuda")
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def _has_fast_bfloat16(name: str) -> bool:
+    if name == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if name == "mps":
+        return False
+    return bool({"avx512_bf16", "amx_bf16"} & _cpu_flags())
+
+
+@functools.cache
+def _cpu_flags() -> frozenset[str]:
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return frozenset()
+    for line in cpuinfo.read_text().splitlines():
+        if line.startswith("flags"):
+            return frozenset(line.split(":", 1)[1].split())
+    return frozenset()
+
+
+def _cgroup_quota() -> float | None:
+    limit = Path("/sys/fs/cgroup/cpu.max")
+    if not limit.exists():
+        return None
+    quota, period = limit.read_text().split()
+    return None if quota == "max" else int(quota) / int(period)

@@ -1,0 +1,123 @@
+"""Options: each knob described once, where its default stands.
+
+Sliders, shell flags, API names, the check before any work and the README's tables are all made from the fields
+declared here with `option`.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from style_core.errors import RequestError
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included, offered in steps of `step`, in `unit`."""
+
+    low: float
+    high: float
+    step: float
+    unit: str = ""
+
+    def __contains__(self, value: Any) -> bool:
+        # Written as one chain so that nan fails it.
+        return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        return f"between {self.low:g} and {self.high:g}" + (f" {self.unit}" if self.unit else "")
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One option as a front end needs it: made from a field of an Options class.
+
+    `allowed` is a `Range` for numbers, a tuple for a choice, None for a switch or free text. `expert` options are
+    folded away in the app.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    allowed: Range | tuple[str, ...] | None
+    expert: bool
+
+    @property
+    def unit(self) -> str:
+        return self.allowed.unit if isinstance(self.allowed, Range) else ""
+
+
+def option(default: Any, help: str, allowed: Range | tuple[str, ...] | None = None, *, expert: bool = False) -> Any:
+    """Declare a field of an Options class: its default, one sentence about it, and what it may be."""
+    return dataclasses.field(default=default, metadata={"help": help, "allowed": allowed, "expert": expert})
+
+
+class Options:
+    """Base of the frozen dataclasses that hold what a recipe can be asked for.
+
+    Raises:
+        RequestError: on construction, when a value is not allowed, naming the option, the value and what would do.
+    """
+
+    def __post_init__(self) -> None:
+        for knob in self.knobs():
+            value = _checked(knob, getattr(self, knob.name))
+            object.__setattr__(self, knob.name, value)
+
+    @classmethod
+    def knobs(cls) -> Iterator[Knob]:
+        """The options in the order in which they are declared."""
+        for field in dataclasses.fields(cls):
+            yield Knob(field.name, type(field.default), field.default, **field.metadata)
+
+    @classmethod
+    def make(cls, **given: Any) -> "Options":
+        """Build from names that come from outside, such as a settings file.
+
+        Raises:
+            RequestError: for a name that is no option, with the nearest one that is.
+        """
+        names = [knob.name for knob in cls.knobs()]
+        for name in given:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(names)}."
+                raise RequestError(f"There is no option {name}; {hint}")
+        return cls(**given)
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def _checked(knob: Knob, value: Any) -> Any:
+    allowed = knob.allowed
+    if knob.kind is bool:
+        if not isinstance(value, bool):
+            raise RequestError(f"{knob.name} is {value}; it must be true or false.")
+        return value
+    if isinstance(allowed, tuple):
+        if value not in allowed:
+            raise RequestError(f"{knob.name} is {value}; it must be one of {', '.join(allowed)}.")
+        return value
+    if knob.kind in (int, float):
+        return _checked_number(knob, value)
+    if not isinstance(value, str):
+        raise RequestError(f"{knob.name} is {value}; it must be text.")
+    return value
+
+
+def _checked_number(knob: Knob, value: Any) -> int | float:
+    wanted = f"it must be {knob.allowed}." if knob.allowed else "it must be a number."
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise RequestError(f"{knob.name} is {value}; {wanted}")
+    if knob.allowed is not None and value not in knob.allowed:
+        raise RequestError(f"{knob.name} is {value:g}; {wanted}")
+    if knob.kind is int:
+        # Sliders and JSON send 300.0 for 300.
+        if value != int(value):
+            raise RequestError(f"{knob.name} is {value:g}; it must be a whole number.")
+        return int(value)
+    return float(value)

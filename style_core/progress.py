@@ -1,0 +1,52 @@
+"""Steps: what a long recipe yields while it works."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """A moment of a long recipe.
+
+    Step 0 comes before any heavy work, later ones at most about a second apart, and the last one holds the result.
+    Whoever stops iterating (or closes the generator) has cancelled the run.
+
+    Attributes:
+        iteration: how many of `total` are done.
+        total: how many are planned; a run may end earlier and says so in `note`.
+        losses: relative losses by name, such as `style relu4_1`; empty before the first evaluation.
+        image: `[3, H, W]` sRGB in `[0, 1]`, on the CPU and detached; None where no preview was due.
+        seconds: since the run began.
+        eta: expected seconds until the result; None while unknown.
+        note: a sentence for the person, or empty.
+    """
+
+    iteration: int
+    total: int
+    losses: dict[str, float] = field(default_factory=dict)
+    image: Tensor | None = None
+    seconds: float = 0.0
+    eta: float | None = None
+    note: str = ""
+
+
+def finish(steps: Iterable[Step]) -> Step:
+    """Run a recipe to its end and return the last Step, whose `image` is the result.
+
+    Raises:
+        ValueError: if there were no steps at all.
+    """
+    last = None
+    if isinstance(steps, Iterator) and hasattr(steps, "close"):
+        with closing(steps):
+            for last in steps:
+                pass
+    else:
+        for last in steps:
+            pass
+    if last is None:
+        raise ValueError("A recipe yields at least one Step; this one yielded none.")
+    return last
