@@ -6,10 +6,13 @@ block. Gatys's `conv4_2` is accepted and means `relu4_2`.
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from style_core._torchvision import import_torchvision
 from style_core.devices import Compute
 from style_core.errors import RequestError
 
@@ -67,7 +70,7 @@ class FeatureExtractor(nn.Module):
             for index, layer in enumerate(self.trunk):
                 if isinstance(layer, nn.MaxPool2d):
                     self.trunk[index] = nn.AvgPool2d(2)
-        self._taps = {name: index for name, index in zip(LAYERS, _rectifiers(trunk))}
+        self._taps = dict(zip(LAYERS, _rectifiers(trunk)))
         mean = torch.tensor(IMAGENET_MEAN, device=compute.device).view(1, 3, 1, 1)
         std = torch.tensor(IMAGENET_STD, device=compute.device).view(1, 3, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
@@ -84,7 +87,10 @@ class FeatureExtractor(nn.Module):
         Raises:
             RequestError: for an unknown layer, or a picture too small to leave anything at the deepest one.
         """
-        wanted = {self._taps[layer_name(name)]: layer_name(name) for name in layers}
+        names = {layer_name(name) for name in layers}
+        if missing := names - self._taps.keys():
+            raise RequestError(f"{self.name} has no layer {min(missing)}; its deepest is {list(self._taps)[-1]}.")
+        wanted = {self._taps[name]: name for name in names}
         if not wanted:
             return {}
         deepest = max(wanted)
@@ -107,3 +113,40 @@ class FeatureExtractor(nn.Module):
 
 def _rectifiers(trunk: nn.Sequential) -> list[int]:
     return [index for index, layer in enumerate(trunk) if isinstance(layer, nn.ReLU)]
+
+
+def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str = "max") -> FeatureExtractor:
+    """Build an extractor from a safetensors file with torchvision's keys, `features.N.weight` and `features.N.bias`.
+
+    `vgg19` is torchvision's own network. Any other name is a compact one of the same shape, whose widths are read from
+    the tensors and which pads by reflection, as it was trained. Layers deeper than the file's last are left out.
+
+    Raises:
+        RequestError: when the file's tensors are not such a network.
+    """
+    state = {key.removeprefix("features."): tensor.float() for key, tensor in load_file(path).items()
+             if key.split(".")[-2].isdigit() and not key.startswith("classifier.")}
+    depth = max((int(key.split(".")[0]) for key in state), default=-1) + 2       # the last convolution's rectifier
+    if name == "vgg19":
+        trunk = _torchvision_vgg19()
+    else:
+        widths = [state[f"{index}.weight"].shape[0] for index in _block_starts() if f"{index}.weight" in state]
+        with torch.device("meta"):
+            trunk = vgg_layers(widths + widths[-1:] * (len(BLOCK_DEPTHS) - len(widths)), padding_mode="reflect")
+    trunk = trunk[:depth]
+    try:
+        trunk.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise RequestError(f"{Path(path).name} does not hold the layers of {name}: {error}") from error
+    return FeatureExtractor(name, trunk, compute, pooling)
+
+
+def _torchvision_vgg19() -> nn.Sequential:
+    """torchvision's VGG-19 feature layers without weights; `meta` keeps its 500 MB classifier from being made."""
+    with torch.device("meta"):
+        return import_torchvision().models.vgg19(weights=None, init_weights=False).features
+
+
+def _block_starts() -> list[int]:
+    """Indices in the Sequential of each block's first convolution: 0, 5, 10, 19, 28."""
+    return [sum(2 * depth + 1 for depth in BLOCK_DEPTHS[:block]) for block in range(len(BLOCK_DEPTHS))]

@@ -1,0 +1,158 @@
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from style_core.errors import RequestError
+from style_core.losses import (
+    ContentTarget,
+    StyleTarget,
+    channel_means,
+    gram_matrix,
+    out_of_gamut,
+    relative_distance,
+    style_shares,
+    total_variation,
+    wasserstein_distance,
+)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def features(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.rand(*shape, generator=generator(seed), dtype=dtype)
+
+
+def test_gram_matrix_of_a_known_map():
+    known = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]], [[0.0, 1.0], [0.0, 1.0]]]])
+    torch.testing.assert_close(gram_matrix(known), torch.tensor([[[7.5, 1.5], [1.5, 0.5]]]))
+
+
+@pytest.mark.parametrize("size", [16, 48])
+def test_gram_matrix_of_a_tiled_texture_does_not_depend_on_the_size_of_the_picture(size):
+    tile = features(1, 8, 16, 16)
+    picture = tile.repeat(1, 1, size // 16, size // 16)
+    torch.testing.assert_close(gram_matrix(picture), gram_matrix(tile))
+
+
+def test_gram_matrix_is_the_same_in_either_memory_format_and_float32_for_bfloat16():
+    channels_first = features(1, 8, 5, 7)
+    channels_last = channels_first.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(gram_matrix(channels_first), gram_matrix(channels_last))
+    assert gram_matrix(channels_first.bfloat16()).dtype == torch.float32
+
+
+def test_gram_matrix_of_nothing_is_refused_in_words():
+    with pytest.raises(RequestError, match="0 x 3 positions"):
+        gram_matrix(torch.zeros(1, 4, 3, 0))
+
+
+def test_a_guide_of_ones_equals_no_guide():
+    picture = features(1, 6, 9, 11)
+    ones = torch.ones(1, 1, 9, 11)
+    torch.testing.assert_close(gram_matrix(picture, ones), gram_matrix(picture))
+    torch.testing.assert_close(channel_means(picture, ones), channel_means(picture))
+
+
+def test_a_guide_sees_only_its_region():
+    picture = features(1, 6, 8, 8)
+    guide = torch.zeros(1, 1, 8, 8)
+    guide[..., :4] = 1
+    torch.testing.assert_close(gram_matrix(picture, guide), gram_matrix(picture[..., :4]))
+    torch.testing.assert_close(channel_means(picture, guide), channel_means(picture[..., :4]))
+
+
+def test_gradients_agree_with_finite_differences():
+    picture = features(1, 3, 4, 5, dtype=torch.float64).requires_grad_()
+    guide = features(1, 1, 4, 5, seed=1, dtype=torch.float64)
+    target = gram_matrix(features(1, 3, 4, 5, seed=2, dtype=torch.float64)).double()
+    assert gradcheck(lambda x: gram_matrix(x), picture)
+    assert gradcheck(lambda x: gram_matrix(x, guide).double(), picture, atol=1e-6)
+    assert gradcheck(lambda x: (gram_matrix(x) - target).square().sum(), picture)
+    assert gradcheck(total_variation, picture)
+    assert gradcheck(lambda x: out_of_gamut(x * 3 - 1), picture)
+
+
+def test_gradient_of_the_wasserstein_distance_agrees_with_finite_differences():
+    mean, target_mean = features(1, 4, dtype=torch.float64), features(1, 4, seed=1, dtype=torch.float64)
+    factor = features(1, 4, 4, seed=2, dtype=torch.float64).requires_grad_()
+    target = gram_matrix(features(1, 4, 6, 6, seed=3, dtype=torch.float64))
+    spread = lambda f: f @ f.mT + 0.1 * torch.eye(4, dtype=torch.float64)  # noqa: E731
+    assert gradcheck(lambda f: wasserstein_distance(mean, spread(f), target_mean, target), factor)
+
+
+def test_wasserstein_distance_of_gaussians_with_diagonal_covariances_is_the_closed_form():
+    mean, target_mean = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 4.0]])
+    spread, target = torch.diag_embed(torch.tensor([[4.0, 9.0]])), torch.diag_embed(torch.tensor([[1.0, 16.0]]))
+    expected = ((1 + 4) + (2 - 1) ** 2 + (3 - 4) ** 2) / (16 + 17)
+    torch.testing.assert_close(wasserstein_distance(mean, spread, target_mean, target), torch.tensor(expected))
+    assert wasserstein_distance(mean, spread, mean, spread).abs() < 1e-6
+
+
+def test_relative_distance_is_0_for_the_target_and_1_for_nothing():
+    target = features(2, 3)
+    assert relative_distance(target, target) == 0
+    torch.testing.assert_close(relative_distance(torch.zeros(2, 3), target), torch.tensor(1.0))
+
+
+def test_total_variation_of_a_ramp_is_its_slope_squared():
+    ramp = torch.arange(6.0).repeat(1, 3, 4, 1) * 0.1
+    torch.testing.assert_close(total_variation(ramp), torch.tensor(0.01))
+    assert total_variation(torch.full((1, 3, 1, 1), 0.5)) == 0
+
+
+def test_pixels_inside_the_gamut_cost_nothing():
+    assert out_of_gamut(features(1, 3, 4, 4)) == 0
+    torch.testing.assert_close(out_of_gamut(torch.full((1, 3, 2, 2), 1.5)), torch.tensor(0.25))
+
+
+def style_of(seed: int) -> StyleTarget:
+    return StyleTarget.from_features("random", {"relu1_1": features(1, 4, 8, 8, seed=seed)})
+
+
+@pytest.mark.parametrize("kind", ["gram", "covariance"])
+def test_two_equal_styles_equal_one(kind):
+    one = style_of(1)
+    seen = {"relu1_1": features(1, 4, 8, 8, seed=2)}
+    both = StyleTarget.mix([one, one], [0.3, 0.7])
+    torch.testing.assert_close(both.distances(seen, kind), one.distances(seen, kind))
+
+
+@pytest.mark.parametrize("kind", ["gram", "covariance"])
+def test_a_style_is_at_no_distance_from_itself(kind):
+    style = {"relu1_1": features(1, 4, 8, 8)}
+    assert StyleTarget.from_features("random", style).distances(style, kind)["relu1_1"].abs() < 1e-6
+
+
+def test_mixing_follows_the_weights():
+    mixed = StyleTarget.mix([style_of(1), style_of(2)], [3, 1])
+    expected = 0.75 * style_of(1).grams["relu1_1"] + 0.25 * style_of(2).grams["relu1_1"]
+    torch.testing.assert_close(mixed.grams["relu1_1"], expected)
+
+
+def test_styles_seen_by_different_networks_are_not_mixed():
+    other = StyleTarget.from_features("another", {"relu1_1": features(1, 4, 8, 8)})
+    with pytest.raises(RequestError, match="different feature networks"):
+        StyleTarget.mix([style_of(1), other], [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0], "There are 1 style weights for 2 styles; give one for each."),
+        ([1.0, -1.0], "The style weights are 1, -1; they must not be negative, and one must be above 0."),
+        ([0.0, 0.0], "The style weights are 0, 0; they must not be negative, and one must be above 0."),
+        ([1.0, float("nan")], "The style weights are 1, nan; they must not be negative, and one must be above 0."),
+    ],
+)
+def test_style_weights_that_make_no_sense_are_refused_in_words(weights, message):
+    with pytest.raises(RequestError) as caught:
+        style_shares(weights, 2)
+    assert str(caught.value) == message
+
+
+def test_content_distance_is_relative():
+    target = ContentTarget("random", {"relu4_2": torch.full((1, 2, 2, 2), 2.0)})
+    distances = target.distances({"relu4_2": torch.full((1, 2, 2, 2), 3.0)})
+    torch.testing.assert_close(distances["relu4_2"], torch.tensor(0.25))
