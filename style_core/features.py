@@ -4,36 +4,27 @@ Layers are named as the field names them: `relu3_1` is the rectified output of t
 block. Gatys's `conv4_2` is accepted and means `relu4_2`.
 """
 
-import difflib
-from collections.abc import Iterable, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn import functional
 
+from style_core import weights
 from style_core._torchvision import import_torchvision
 from style_core.devices import Compute
 from style_core.errors import RequestError
+from style_core.layout import BLOCK_DEPTHS, LAYERS, convolution_index, layer_name, stride_of
+from style_core.progress import Step
 
-BLOCK_DEPTHS = (2, 2, 4, 4, 4)
-LAYERS = tuple(f"relu{block}_{depth}" for block, depths in enumerate(BLOCK_DEPTHS, 1) for depth in range(1, depths + 1))
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 POOLINGS = ("max", "average")
-
-
-def layer_name(name: str) -> str:
-    """The canonical name of a layer: `relu4_2` for `relu4_2` and `conv4_2`.
-
-    Raises:
-        RequestError: for anything else, with the nearest name there is.
-    """
-    canonical = name.strip().replace("conv", "relu")
-    if canonical not in LAYERS:
-        near = difflib.get_close_matches(canonical, LAYERS, n=1, cutoff=0.0)[0]
-        raise RequestError(f"There is no layer {name}; layers run from {LAYERS[0]} to {LAYERS[-1]}. Did you mean {near}?")
-    return canonical
+EXTRACTORS = ("auto", "vgg19", "lite")
 
 
 def vgg_layers(widths: Sequence[int], padding_mode: str = "zeros") -> nn.Sequential:
@@ -56,9 +47,18 @@ class FeatureExtractor(nn.Module):
         trunk: convolutions, rectifiers and poolings in VGG-19's order.
         compute: where it runs and in which precision; weights are converted once, here.
         pooling: `max` as trained, or `average`, which Gatys et al. (2016) found smoother.
+        metrics: `[C, C]` by layer: what a layer's features are multiplied by, so that distances between them are those
+            of the network that this one was distilled from.
     """
 
-    def __init__(self, name: str, trunk: nn.Sequential, compute: Compute, pooling: str = "max"):
+    def __init__(
+        self,
+        name: str,
+        trunk: nn.Sequential,
+        compute: Compute,
+        pooling: str = "max",
+        metrics: Mapping[str, Tensor] | None = None,
+    ):
         super().__init__()
         if pooling not in POOLINGS:
             raise RequestError(f"pooling is {pooling}; it must be one of {', '.join(POOLINGS)}.")
@@ -75,6 +75,9 @@ class FeatureExtractor(nn.Module):
         std = torch.tensor(IMAGENET_STD, device=compute.device).view(1, 3, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
+        self._metrics = {
+            layer: matrix[:, :, None, None].to(compute.device, compute.dtype) for layer, matrix in (metrics or {}).items()
+        }
 
     def extract(self, batch: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Activations at `layers`, computed no deeper than the deepest of them.
@@ -94,7 +97,7 @@ class FeatureExtractor(nn.Module):
         if not wanted:
             return {}
         deepest = max(wanted)
-        stride = 2 ** (int(wanted[deepest].removeprefix("relu")[0]) - 1)
+        stride = stride_of(wanted[deepest])
         height, width = batch.shape[-2:]
         if min(height, width) < stride:
             raise RequestError(
@@ -107,7 +110,8 @@ class FeatureExtractor(nn.Module):
         for index, layer in enumerate(self.trunk[: deepest + 1]):
             x = layer(x)
             if index in wanted:
-                features[wanted[index]] = x
+                name = wanted[index]
+                features[name] = functional.conv2d(x, self._metrics[name]) if name in self._metrics else x
         return features
 
 
@@ -124,13 +128,17 @@ def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str =
     Raises:
         RequestError: when the file's tensors are not such a network.
     """
-    state = {key.removeprefix("features."): tensor.float() for key, tensor in load_file(path).items()
-             if key.split(".")[-2].isdigit() and not key.startswith("classifier.")}
+    tensors = load_file(path)
+    state = {
+        key.removeprefix("features."): tensor.float() for key, tensor in tensors.items() if key.startswith("features.")
+    }
+    metrics = {key.removeprefix("metric."): tensor.float() for key, tensor in tensors.items() if key.startswith("metric.")}
     depth = max((int(key.split(".")[0]) for key in state), default=-1) + 2       # the last convolution's rectifier
     if name == "vgg19":
         trunk = _torchvision_vgg19()
     else:
-        widths = [state[f"{index}.weight"].shape[0] for index in _block_starts() if f"{index}.weight" in state]
+        starts = [convolution_index(f"relu{block}_1") for block in range(1, 6)]
+        widths = [state[f"{index}.weight"].shape[0] for index in starts if f"{index}.weight" in state]
         with torch.device("meta"):
             trunk = vgg_layers(widths + widths[-1:] * (len(BLOCK_DEPTHS) - len(widths)), padding_mode="reflect")
     trunk = trunk[:depth]
@@ -138,15 +146,54 @@ def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str =
         trunk.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise RequestError(f"{Path(path).name} does not hold the layers of {name}: {error}") from error
-    return FeatureExtractor(name, trunk, compute, pooling)
+    return FeatureExtractor(name, trunk, compute, pooling, metrics)
+
+
+def open_extractor(
+    choice: str, layers: Iterable[str], compute: Compute, pooling: str = "max"
+) -> Generator[Step, None, tuple[FeatureExtractor, str]]:
+    """Get an extractor ready, fetching its weights if need be: `extractor, note = yield from open_extractor(...)`.
+
+    Args:
+        choice: `vgg19`, `lite`, or `auto`: VGG-19 where its weights are at hand or the hub has them, else `lite`.
+        layers: those that will be asked for; no deeper tensors are fetched.
+    Returns:
+        The extractor, and a sentence for the person: which network is at work where that was not their choice.
+    Raises:
+        RequestError: for an unknown choice or layer; for weights asked for by name that can't be had.
+    """
+    if choice not in EXTRACTORS:
+        raise RequestError(f"extractor is {choice}; it must be one of {', '.join(EXTRACTORS)}.")
+    names = [layer_name(layer) for layer in layers]
+    note = ""
+    if choice == "auto":
+        try:
+            path = yield from weights.fetch("vgg19", names)
+            return _cached("vgg19", path, compute, pooling), note
+        except weights.WeightsError as error:
+            choice, note = "lite", f"Painting with the compact network: {error}"
+    path = yield from weights.fetch(choice, names)
+    return _cached(choice, path, compute, pooling), note
+
+
+_CACHE_SIZE = 3
+_cache: OrderedDict[tuple, FeatureExtractor] = OrderedDict()
+_cache_lock = threading.Lock()
+
+
+def _cached(name: str, path: Path, compute: Compute, pooling: str) -> FeatureExtractor:
+    """Loaded networks are shared by all runs of a process: they are frozen, and loading takes a second."""
+    key = (name, str(path), path.stat().st_mtime_ns, compute, pooling)
+    with _cache_lock:
+        if key not in _cache:
+            _cache[key] = load_extractor(name, path, compute, pooling)
+            while len(_cache) > _CACHE_SIZE:
+                _cache.popitem(last=False)
+        _cache.move_to_end(key)
+        return _cache[key]
 
 
 def _torchvision_vgg19() -> nn.Sequential:
     """torchvision's VGG-19 feature layers without weights; `meta` keeps its 500 MB classifier from being made."""
     with torch.device("meta"):
         return import_torchvision().models.vgg19(weights=None, init_weights=False).features
-
-
-def _block_starts() -> list[int]:
-    """Indices in the Sequential of each block's first convolution: 0, 5, 10, 19, 28."""
-    return [sum(2 * depth + 1 for depth in BLOCK_DEPTHS[:block]) for block in range(len(BLOCK_DEPTHS))]

@@ -22,6 +22,7 @@ class Step:
         seconds: since the run began.
         eta: expected seconds until the result; None while unknown.
         note: a sentence for the person, or empty.
+        weights: sha256 of the weight file of each network at work, by network, such as `vgg19`.
     """
 
     iteration: int
@@ -31,6 +32,7 @@ class Step:
     seconds: float = 0.0
     eta: float | None = None
     note: str = ""
+    weights: dict[str, str] = field(default_factory=dict)
 
 
 def finish(steps: Iterable[Step]) -> Step:

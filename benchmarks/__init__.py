@@ -1,0 +1,1 @@
+"""Side-by-side measurements, each one command; the last table of each stands beside it."""

@@ -1,0 +1,55 @@
+"""What the benchmarks share: pairs that nothing was trained on, and tables."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from style_core.devices import Compute
+from style_core.features import FeatureExtractor, load_extractor
+from style_core.imaging import fit, fit_short, read_image
+from style_core.training.data import split
+
+DATA = Path("../shared/data")
+VGG19 = Path("../shared/weights/vgg19.safetensors")
+
+
+def judge_network(path: Path = VGG19) -> FeatureExtractor:
+    """VGG-19 in float32: the judge of every figure, whatever precision painted."""
+    return load_extractor("vgg19", path, Compute.choose("cpu", "fp32"))
+
+
+def validation_pairs(data: Path, count: int, seed: int = 0) -> list[tuple[Path, Path]]:
+    """Photos and paintings of the validation split, drawn by seed."""
+    draw = random.Random(seed)
+    photos, paintings = split(data / "content")[1], split(data / "style")[1]
+    return list(zip(draw.sample(photos, count), draw.sample(paintings, count)))
+
+
+def read_pair(photo: Path, painting: Path, size: int, *, short: bool = False) -> tuple[Tensor, Tensor]:
+    """The photo with its long (or short) side at `size`, the painting with its short side as long as the photo's."""
+    content = read_image(photo)
+    content = fit_short(content, size) if short else fit(content, size, enlarge=True)
+    return content, fit_short(read_image(painting), min(content.shape[-2:]))
+
+
+def best_of(repeats: int, work: Callable[[], object]) -> float:
+    """Seconds of the fastest of several runs: what the machine can do when nothing else wants it."""
+    work()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table in Markdown; numbers get four significant digits."""
+    cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    print("| " + " | ".join(heads) + " |")
+    print("|" + " --- |" * len(heads))
+    for row in cells:
+        print("| " + " | ".join(row) + " |")

@@ -1,0 +1,100 @@
+"""How good and how fast `optimize` is: `python -m benchmarks.gatys`, tables as in gatys.md beside this file.
+
+Judged by VGG-19 in float32 on pairs of the validation split, at 384 px, default strength, 150 iterations.
+"""
+
+import argparse
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from benchmarks.common import DATA, VGG19, best_of, judge_network, print_table, read_pair, validation_pairs
+from style_core.descent import Descent
+from style_core.devices import Compute, use_available_cores
+from style_core.features import load_extractor
+from style_core.gatys import GatysOptions, STYLE_LAYERS, balance_of, optimize
+from style_core.losses import ContentTarget, StyleTarget, judge
+from style_core.objective import Objective, Region
+
+REACHED = 0.05
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--vgg19", type=Path, default=VGG19)
+    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--size", type=int, default=384)
+    parser.add_argument("--iterations", type=int, default=150)
+    given = parser.parse_args()
+    use_available_cores()
+    print(f"{Compute.choose().describe()}, torch {torch.__version__}\n")
+    speed(given.vgg19)
+    quality(given)
+
+
+def quality(given: argparse.Namespace) -> None:
+    """Judged distances, and the time until the style distance first falls below `REACHED`, pyramid against one size."""
+    base = GatysOptions(size=given.size, iterations=given.iterations)
+    variants = {"pyramid (default)": base, "one size": replace(base, pyramid=False)}
+    judging = judge_network(given.vgg19)
+    pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs)]
+    rows = []
+    for name, options in variants.items():
+        figures = [_paint_and_judge(content, style, options, judging) for content, style in pairs]
+        rows.append([name, *(sum(column) / len(figures) for column in zip(*figures))])
+    print_table(["", "style", "content", "seconds", f"seconds to style {REACHED}"], rows)
+
+
+def _paint_and_judge(content, style, options, judging) -> tuple[float, float, float, float]:
+    reached = None
+    with closing(optimize(content, [style], options, preview_every=1e9)) as steps:
+        for step in steps:
+            if reached is None and step.losses:
+                distance = sum(step.losses[f"style {layer}"] for layer in STYLE_LAYERS) / len(STYLE_LAYERS)
+                reached = step.seconds if distance < REACHED else None
+    judged = judge(judging, step.image, content, style)
+    return judged["style"], judged["content"], step.seconds, reached if reached is not None else float("nan")
+
+
+def speed(vgg19: Path) -> None:
+    """Seconds an iteration of VGG-19 to relu5_1 and back, and their share of what plain matrix products reach."""
+    rows = []
+    for precision in ("fp32", "bf16"):
+        compute = Compute.choose("cpu", precision)
+        peak = matmul_peak(compute.dtype)
+        extractor = load_extractor("vgg19", vgg19, compute)
+        for height, width in ((256, 256), (288, 384), (384, 512)):
+            seconds = best_of(5, _iteration(extractor, height, width))
+            flops = flops_to_relu5_1(height, width)
+            rows.append([precision, f"{width} x {height}", seconds, flops / seconds / 1e9, peak / 1e9, flops / seconds / peak])
+    print_table(["precision", "picture", "s / iteration", "GFLOP/s", "matmul peak GFLOP/s", "share"], rows)
+    print()
+
+
+def _iteration(extractor, height: int, width: int):
+    photo, style = (torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    balance = balance_of(GatysOptions())
+    content = ContentTarget.of(extractor, photo, balance.content)
+    region = Region(StyleTarget.of(extractor, style, balance.style), 1.0)
+    return Descent(photo, Objective(extractor, content, [region], balance)).step
+
+
+def matmul_peak(dtype: torch.dtype, side: int = 2048) -> float:
+    """FLOP/s of the best of several square matrix products."""
+    a, b = (torch.rand(side, side).to(dtype) for _ in range(2))
+    return 2 * side**3 / best_of(8, lambda: a @ b)
+
+
+def flops_to_relu5_1(height: int, width: int) -> float:
+    """Multiplications and additions of VGG-19's convolutions to relu5_1, forward and back to the picture."""
+    shapes = [(3, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 2), (128, 256, 4), *[(256, 256, 4)] * 3,
+              (256, 512, 8), *[(512, 512, 8)] * 3, (512, 512, 16)]  # fmt: skip
+    forward = sum(2 * 9 * a * b * (height // stride) * (width // stride) for a, b, stride in shapes)
+    return 2 * forward
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Pentimento's core: neural style transfer without a user interface."""

@@ -1,0 +1,215 @@
+"""Fetching tensors from a safetensors file on the Hugging Face hub, and no more of the file than they take.
+
+`huggingface_hub` gives the addresses, tokens, mirrors (`HF_ENDPOINT`), session and offline switch. Its own download of
+whole files is not used: it takes 23 s to give up when offline, can't be cancelled between chunks, doesn't resume after
+a kill and would fetch 575 MB for 50.
+"""
+
+import json
+import struct
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import httpx2
+from huggingface_hub import constants, hf_hub_url
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+from style_core.errors import RequestError
+
+_DECIDE_SECONDS = 4.0        # in all, until the hub has answered with the file's header
+_STALL_SECONDS = 20.0        # without a byte, once it is sending
+_CHUNK = 2**18
+_MAX_HEADER = 2**24
+_T = TypeVar("_T")
+
+
+class HubError(RequestError):
+    """The hub did not give what was asked; the message says why, in words."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file on the hub."""
+
+    repo: str
+    revision: str
+    file: str
+
+    @property
+    def url(self) -> str:
+        return hf_hub_url(self.repo, self.file, revision=self.revision)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a tensor stands in its file: bytes `start` to `stop`, exclusive, from the file's first byte."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Bytes that have come of those wanted, and a sentence, or nothing, about how."""
+
+    done: int
+    total: int
+    note: str = ""
+
+
+def read_slots(remote: Remote) -> dict[str, Slot]:
+    """Every tensor's place, from the file's header alone.
+
+    Raises:
+        HubError: when the hub can't be reached within four seconds in all, refuses, or the file isn't safetensors.
+    """
+    deadline = time.monotonic() + _DECIDE_SECONDS
+    length = struct.unpack("<Q", _read_range(remote, 0, 8, deadline))[0]
+    if length > _MAX_HEADER:
+        raise HubError(f"{remote.file} of {remote.repo} is not a safetensors file.")
+    try:
+        header = json.loads(_read_range(remote, 8, 8 + length, deadline))
+        return {
+            name: Slot(entry["dtype"], tuple(entry["shape"]), *(8 + length + offset for offset in entry["data_offsets"]))
+            for name, entry in header.items()
+            if name != "__metadata__"
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise HubError(f"{remote.file} of {remote.repo} is not a safetensors file.") from error
+
+
+def fetch_slots(remote: Remote, slots: dict[str, Slot], folder: Path) -> Generator[Progress, None, None]:
+    """Bring the bytes of some tensors into `folder`, a file each, going on where an earlier try ended.
+
+    Raises:
+        HubError: when the hub stops answering or sends something else; what has come stays for the next try.
+        OSError: when the disk is full or can't be written to.
+    """
+    total = sum(slot.stop - slot.start for slot in slots.values())
+    have = lambda: sum(_size(folder / name) for name in slots)  # noqa: E731
+    yield Progress(have(), total)
+    # In the order of the file, which is not that of the layers.
+    for name, slot in sorted(slots.items(), key=lambda item: item[1].start):
+        path = folder / name
+        missing_from = slot.start + _size(path)
+        if missing_from >= slot.stop:
+            continue
+        with _opened(remote, missing_from, slot.stop) as response:
+            if response.status_code == 200:
+                note = f"{remote.repo} is served without ranges, so the whole file is being read."
+                yield from _sift(response, slots, folder, total, note)
+                return
+            with path.open("ab") as file:
+                for chunk in _chunks(response):
+                    file.write(chunk[: slot.stop - slot.start - file.tell()])
+                    yield Progress(have(), total)
+        if _size(path) != slot.stop - slot.start:
+            raise HubError("The connection to the hub broke off; what has come is kept, so trying again goes on from there.")
+
+
+def _sift(response: httpx2.Response, slots: dict[str, Slot], folder: Path, total: int, note: str) -> Iterator[Progress]:
+    """Keep the wanted tensors of a whole file that streams by."""
+    for name in slots:
+        (folder / name).unlink(missing_ok=True)
+    position = kept = 0
+    for chunk in _chunks(response):
+        for name, slot in slots.items():
+            start, stop = max(slot.start, position), min(slot.stop, position + len(chunk))
+            if start < stop:
+                with (folder / name).open("ab") as file:
+                    file.write(chunk[start - position : stop - position])
+                kept += stop - start
+        position += len(chunk)
+        yield Progress(kept, total, note)
+        if kept == total:
+            return
+    raise HubError("The connection to the hub broke off before the file had come; try again.")
+
+
+def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> bytes:
+    """A few bytes, before the deadline."""
+    data = b""
+    with _opened(remote, start, stop, deadline) as response:
+        skip = start if response.status_code == 200 else 0
+        for chunk in _chunks(response, deadline):
+            data += chunk
+            if len(data) >= skip + stop - start:
+                break
+    data = data[skip : skip + stop - start]
+    if len(data) != stop - start:
+        raise HubError(f"{remote.file} of {remote.repo} is shorter than it says; it is damaged on the hub or on the way.")
+    return data
+
+
+class _opened:
+    """A streamed GET of bytes `start` to `stop`, with failures in words."""
+
+    def __init__(self, remote: Remote, start: int, stop: int, deadline: float | None = None):
+        if constants.HF_HUB_OFFLINE:
+            raise HubError("The hub is switched off by HF_HUB_OFFLINE.")
+        left = _STALL_SECONDS if deadline is None else max(0.1, deadline - time.monotonic())
+        headers = {**build_hf_headers(), "Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
+        self._stream = get_session().stream("GET", remote.url, headers=headers, timeout=left, follow_redirects=True)
+        self._remote, self._start = remote, start
+
+    def __enter__(self) -> httpx2.Response:
+        response = _in_words(self._stream.__enter__)
+        try:
+            if response.status_code >= 400:
+                _in_words(response.read)
+                _in_words(lambda: hf_raise_for_status(response))
+            if response.status_code == 206 and not response.headers.get("content-range", "").startswith(f"bytes {self._start}-"):
+                raise HubError("The hub sent another part of the file than was asked for; try again later.")
+            if response.status_code not in (200, 206):
+                raise HubError(f"The hub answered with status {response.status_code}; try again later.")
+        except BaseException:
+            self._stream.__exit__(None, None, None)
+            raise
+        return response
+
+    def __exit__(self, *details: object) -> None:
+        self._stream.__exit__(*details)
+
+
+def _chunks(response: httpx2.Response, deadline: float | None = None) -> Iterator[bytes]:
+    chunks = response.iter_bytes(_CHUNK)
+    while True:
+        chunk = _in_words(lambda: next(chunks, None))
+        if chunk is None:
+            return
+        if deadline is not None and time.monotonic() > deadline:
+            raise HubError("The hub could not be reached in time.")
+        yield chunk
+
+
+def _in_words(work: Callable[[], _T]) -> _T:
+    """Run a piece of network work; whatever the client raises becomes a HubError."""
+    try:
+        return work()
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        raise HubError(_STATUS.get(status, f"The hub answered with status {status}; try again later.")) from error
+    except OfflineModeIsEnabled as error:
+        raise HubError("The hub is switched off by HF_HUB_OFFLINE.") from error
+    except httpx2.TimeoutException as error:
+        raise HubError("The hub could not be reached in time.") from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, ConnectionError) as error:
+        raise HubError("The hub could not be reached.") from error
+
+
+_STATUS = {
+    401: "The hub asks for a valid token for this file; set HF_TOKEN or log in.",
+    403: "The hub does not let this account read the file.",
+    404: "The hub has no such file at this revision.",
+    429: "The hub is answering too many requests from here; try again later.",
+}
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

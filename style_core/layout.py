@@ -1,0 +1,49 @@
+"""The layout of VGG-19: its layers by name, its blocks, and where its convolutions stand in torchvision's files."""
+
+import difflib
+
+from style_core.errors import RequestError
+
+BLOCK_DEPTHS = (2, 2, 4, 4, 4)
+VGG19_WIDTHS = (64, 128, 256, 512, 512)
+LAYERS = tuple(f"relu{block}_{depth}" for block, depths in enumerate(BLOCK_DEPTHS, 1) for depth in range(1, depths + 1))
+
+
+def layer_name(name: str) -> str:
+    """The canonical name of a layer: `relu4_2` for `relu4_2` and `conv4_2`.
+
+    Raises:
+        RequestError: for anything else, with the nearest name there is.
+    """
+    canonical = name.strip().replace("conv", "relu")
+    if canonical not in LAYERS:
+        near = difflib.get_close_matches(canonical, LAYERS, n=1, cutoff=0.0)[0]
+        raise RequestError(f"There is no layer {name}; layers run from {LAYERS[0]} to {LAYERS[-1]}. Did you mean {near}?")
+    return canonical
+
+
+def block_of(layer: str) -> int:
+    """0 for `relu1_1` to 4 for `relu5_4`."""
+    return int(layer[4]) - 1
+
+
+def stride_of(layer: str) -> int:
+    """Pixels of the picture between neighbouring positions of a layer: 1 in the first block, 16 in the fifth."""
+    return 2 ** block_of(layer)
+
+
+def convolution_index(layer: str) -> int:
+    """Where the convolution of a layer stands in torchvision's Sequential: 0 for `relu1_1`, 28 for `relu5_1`."""
+    block, depth = block_of(layer), int(layer[6])
+    return sum(2 * depths + 1 for depths in BLOCK_DEPTHS[:block]) + 2 * (depth - 1)
+
+
+def tensor_shapes(deepest: str = LAYERS[-1]) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of VGG-19's convolution tensors up to a layer, in torchvision's layout."""
+    shapes, channels = {}, 3
+    for layer in LAYERS[: LAYERS.index(deepest) + 1]:
+        width, index = VGG19_WIDTHS[block_of(layer)], convolution_index(layer)
+        shapes[f"features.{index}.weight"] = (width, channels, 3, 3)
+        shapes[f"features.{index}.bias"] = (width,)
+        channels = width
+    return shapes

@@ -1,0 +1,74 @@
+"""Settings: what made a picture, written into its file and read back, so that it can be made again."""
+
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
+
+from style_core.errors import RequestError
+from style_core.version import __version__
+
+KEY = "pentimento"
+_COMMENT_PREFIX = f"{KEY} "
+
+
+def settings_of(recipe: str, options: Mapping[str, Any], weights: Mapping[str, str] | None = None, **extra: Any) -> dict:
+    """What is needed to make a picture again.
+
+    Args:
+        recipe: its name in RECIPES.
+        options: by name, as `Options.as_dict` gives them; the seed is among them.
+        weights: sha256 of each weight file at work, by network.
+        extra: whatever else belongs to the request, such as style weights.
+    """
+    versions = {"pentimento": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    return {"recipe": recipe, "options": dict(options), "weights": dict(weights or {}), "versions": versions, **extra}
+
+
+def embed(settings: dict | None, kind: str) -> dict[str, Any]:
+    """Arguments for Pillow's `save` that put settings into a PNG (text chunk), JPEG or WebP (EXIF user comment)."""
+    if not settings:
+        return {}
+    text = json.dumps(settings, ensure_ascii=False, sort_keys=True)
+    if kind == "PNG":
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_itxt(KEY, text)
+        return {"pnginfo": chunks}
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + _COMMENT_PREFIX.encode() + json.dumps(settings).encode()
+    return {"exif": exif.tobytes()}
+
+
+def read_settings(path: str | Path) -> dict:
+    """The settings inside a picture that this project wrote.
+
+    Raises:
+        RequestError: when the file is no picture, or carries no settings.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as picture:
+            text = _settings_text(picture)
+    except FileNotFoundError as error:
+        raise RequestError(f"There is no file {path.name}; check its name and folder.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise RequestError(f"{path.name} is not a picture that can be read.") from error
+    try:
+        settings = json.loads(text) if text else None
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict) or "recipe" not in settings:
+        raise RequestError(f"{path.name} carries no settings; only pictures saved by Pentimento do, and editors may strip them.")
+    return settings
+
+
+def _settings_text(picture: Image.Image) -> str:
+    if picture.format == "PNG":
+        return getattr(picture, "text", {}).get(KEY, "")
+    comment = picture.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
+    text = comment if isinstance(comment, str) else bytes(comment)[8:].decode("utf-8", "replace")
+    return text.removeprefix(_COMMENT_PREFIX) if text.startswith(_COMMENT_PREFIX) else ""

@@ -1,0 +1,251 @@
+"""How `lite` was made: VGG-19's perception distilled into a network an eighth of its cost.
+
+    python -m style_core.training.distill --minutes 40 --out runs/lite
+
+The student is VGG-shaped and about a quarter as wide. Linear heads (1x1 convolutions, no bias) map its features to the
+teacher's; it is trained on the two distances that style transfer uses, measured through the heads and relative as the
+losses are: features (content) and Gram matrices (style), at the layers that matter. Because the heads are linear,
+`|W (G - G') W^T|` is the teacher's style distance as the student sees it; so what ships is the student with each head
+folded into a square root of its metric, `(W^T W)^(1/2)`: plain distances between shipped features approximate the
+teacher's own.
+
+A student is only as good as its blind spots, and an optimiser finds them all. So part of each batch is on-policy:
+canvases that are being painted with the student itself, on which the teacher then corrects it (after the idea of
+DAgger, Ross et al. 2011; Collaborative Distillation, Wang et al. 2020, distils for style transfer off-policy).
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from style_core.devices import Compute, use_available_cores
+from style_core.features import FeatureExtractor, load_extractor, vgg_layers
+from style_core.losses import gram_matrix, matrix_root, out_of_gamut
+from style_core.training.data import Crops, split
+from style_core.training.runs import Run, cosine
+
+WIDTHS = (16, 32, 96, 128, 160)
+TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
+STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+_TEACHER_WIDTHS = (64, 128, 256, 512, 512)
+_DEPTH = 30                  # layers of the Sequential to relu5_1
+
+
+class Student(nn.Module):
+    """The compact trunk and the linear heads that map each taught layer to the teacher's channels."""
+
+    def __init__(self, widths: Sequence[int] = WIDTHS):
+        super().__init__()
+        trunk = vgg_layers(widths, padding_mode="reflect")[:_DEPTH]
+        for layer in trunk:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+        self.extractor = FeatureExtractor("lite", trunk, Compute.choose("cpu", "fp32"))
+        self.extractor.requires_grad_(True)
+        self.training_bf16 = False
+        block = {layer: int(layer[4]) - 1 for layer in TAUGHT}
+        self.heads = nn.ModuleDict(
+            {layer: nn.Conv2d(widths[block[layer]], _TEACHER_WIDTHS[block[layer]], 1, bias=False) for layer in TAUGHT}
+        )
+        # The size of the teacher's activations, kept outside the heads so that their weights stay near 1.
+        self.scales = nn.ParameterDict({layer: nn.Parameter(torch.ones(()), requires_grad=False) for layer in TAUGHT})
+
+    def match_scales(self, truth: dict[str, Tensor]) -> None:
+        """Take the teacher's root mean square at each taught layer, `[B, C, H, W]`, as the heads' unit."""
+        for layer, features in truth.items():
+            self.scales[layer].copy_(features.float().square().mean().sqrt())
+
+    def mapped(self, layer: str, features: Tensor) -> Tensor:
+        """A layer's features in the teacher's channels and at its scale, float32."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training_bf16):
+            seen = self.heads[layer](features)
+        return seen.float() * self.scales[layer]
+
+    def mapped_gram(self, layer: str, features: Tensor) -> Tensor:
+        """The Gram matrix of `mapped` features, `W G W^T`, made from the student's own, far smaller one."""
+        weight = self.heads[layer].weight.flatten(1) * self.scales[layer]
+        return weight @ gram_matrix(features) @ weight.mT
+
+    def forward(self, batch: Tensor) -> dict[str, Tensor]:
+        """Features `[B, C, H, W]` by taught layer, in the student's own channels."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training_bf16):
+            return self.extractor.extract(batch, TAUGHT)
+
+
+class Canvases:
+    """Pictures that the student is painting: a rolling pool, each with its own style, restarted when it is old.
+
+    Args:
+        student: painted with as it stands, through the metric of its heads.
+        count, size: of the pool; each canvas is `size` px square.
+        life: moves before a canvas starts afresh.
+    """
+
+    def __init__(self, student: Student, photos: Crops, paintings: Crops, count: int, size: int, life: int = 120):
+        self.student, self.photos, self.paintings = student, photos, paintings
+        self.count, self.size, self.life = count, size, life
+        self.slots = [self._fresh(index * life // count) for index in range(count)]
+
+    def batch(self, count: int, moves: int) -> Tensor:
+        """The `count` canvases whose turn it is, after `moves` more moves; detached."""
+        turn, self.slots = self.slots[:count], self.slots[count:]
+        turn = [slot if slot["age"] < self.life else self._fresh(0) for slot in turn]
+        self._paint(turn, moves)
+        self.slots += turn
+        return torch.cat([slot["canvas"] for slot in turn])
+
+    def _fresh(self, age: int) -> dict:
+        photo = self.photos.batch(1, self.size, (1.0, 2.0))
+        style = self.paintings.batch(1, self.size, (1.0, 1.6))
+        start = photo if torch.rand(()) < 0.8 else torch.rand_like(photo)
+        return {"canvas": start, "photo": photo, "style": style, "age": age, "strength": float(torch.rand(())) * 20 + 2,
+                "moments": (torch.zeros_like(photo), torch.zeros_like(photo)), "moves": 0}  # fmt: skip
+
+    def _paint(self, slots: list[dict], moves: int) -> None:
+        """Adam on each canvas, all in one batch; the student's weights are left alone."""
+        student = self.student
+        with torch.no_grad():
+            styles = {layer: student.mapped_gram(layer, f) for layer, f in student(torch.cat([s["style"] for s in slots])).items()}
+            photos = student.mapped("relu4_2", student(torch.cat([s["photo"] for s in slots]))["relu4_2"])
+        strengths = torch.tensor([slot["strength"] for slot in slots])
+        canvas = torch.cat([slot["canvas"] for slot in slots])
+        first, second = (torch.cat([slot["moments"][i] for slot in slots]) for i in (0, 1))
+        rate = 0.01 + 0.04 * float(torch.rand(()))
+        for _ in range(moves):
+            canvas.requires_grad_()
+            features = student(canvas)
+            content = relative(student.mapped("relu4_2", features["relu4_2"]), photos)
+            style = sum(relative(student.mapped_gram(layer, features[layer]), styles[layer]) for layer in STYLE) / len(STYLE)
+            loss = (content + strengths * style).sum() + 10 * len(slots) * out_of_gamut(canvas)
+            (gradient,) = torch.autograd.grad(loss, canvas)
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.95 * second + 0.05 * gradient.square()
+            for slot in slots:
+                slot["moves"] += 1
+            corrected = torch.stack([torch.tensor([1 - 0.9 ** s["moves"], 1 - 0.95 ** s["moves"]]) for s in slots])
+            move = (first / corrected[:, 0].view(-1, 1, 1, 1)) / ((second / corrected[:, 1].view(-1, 1, 1, 1)).sqrt() + 1e-12)
+            canvas = (canvas.detach() - rate * move).clamp(0, 1)
+        for index, slot in enumerate(slots):
+            slot["canvas"] = canvas[index : index + 1].detach()
+            slot["moments"] = (first[index : index + 1], second[index : index + 1])
+            slot["age"] += moves
+
+
+def relative(input: Tensor, target: Tensor) -> Tensor:
+    """`|input - target|^2 / |target|^2` of each element of a batch, `[B]`, float32."""
+    difference = (input.float() - target.float()).flatten(1).square().sum(1)
+    return difference / target.float().flatten(1).square().sum(1).clamp_min(1e-8)
+
+
+class Lesson:
+    """One step of distillation: pictures, canvases, teacher, losses."""
+
+    def __init__(self, teacher: FeatureExtractor, student: Student, photos: Crops, paintings: Crops, size: int):
+        self.teacher, self.student, self.photos, self.paintings = teacher, student, photos, paintings
+        self.canvases = Canvases(student, photos, paintings, count=24, size=size)
+        self.size = size
+
+    def losses(self, photos: int = 3, paintings: int = 2, canvases: int = 3) -> dict[str, Tensor]:
+        """Relative feature and Gram distances to the teacher, averaged over a fresh batch, by name."""
+        batch = torch.cat([
+            roughened(self.photos.batch(photos, self.size, (1.0, 2.2))),
+            roughened(self.paintings.batch(paintings, self.size, (0.7, 2.0))),
+            self.canvases.batch(canvases, moves=4),
+        ])  # fmt: skip
+        with torch.no_grad():
+            truth = self.teacher.extract(batch, TAUGHT)
+        losses = {}
+        for layer, features in self.student(batch).items():
+            feature = self.student.mapped(layer, features)
+            losses[f"features {layer}"] = relative(feature, truth[layer]).mean()
+            if layer in STYLE:
+                losses[f"gram {layer}"] = relative(self.student.mapped_gram(layer, features), gram_matrix(truth[layer])).mean()
+        return losses
+
+
+def roughened(batch: Tensor) -> Tensor:
+    """Some of a batch with noise, lower contrast or mixed pairs: what pictures are on their way to being painted."""
+    draw = torch.rand(len(batch), 1, 1, 1)
+    noise = torch.randn_like(batch) * 0.2 * torch.rand(len(batch), 1, 1, 1)
+    noisy = (batch + noise).clamp(0, 1)
+    mixed = batch.lerp(batch.flip(0), 0.5 * torch.rand(len(batch), 1, 1, 1))
+    return torch.where(draw < 0.15, noisy, torch.where(draw < 0.3, mixed, batch))
+
+
+def objective(losses: dict[str, Tensor], gram_weight: float = 3.0) -> Tensor:
+    """What distillation minimises: features at every taught layer, Gram matrices with `gram_weight`."""
+    return sum(loss * (gram_weight if name.startswith("gram") else 1.0) for name, loss in losses.items())
+
+
+def export(student: Student, path: Path, metadata: dict[str, str]) -> None:
+    """Write the student with its heads folded into `metric.LAYER`, the square root of `W^T W`, in float16."""
+    tensors = {f"features.{name}": tensor for name, tensor in student.extractor.trunk.state_dict().items()}
+    for layer, head in student.heads.items():
+        weight = (head.weight * student.scales[layer]).detach().flatten(1).double()
+        tensors[f"metric.{layer}"] = matrix_root(weight.mT @ weight)
+    save_file({name: tensor.half().contiguous() for name, tensor in tensors.items()}, path, metadata)
+
+
+def train(given: argparse.Namespace) -> None:
+    """Distil until the minutes are up; `lite.safetensors` is written to the run's folder at each checkpoint."""
+    use_available_cores()
+    torch.manual_seed(given.seed)
+    compute = Compute.choose("cpu")
+    teacher = load_extractor("vgg19", given.teacher, compute)
+    photos = Crops(split(given.data / "content")[0], given.seed)
+    paintings = Crops(split(given.data / "style")[0], given.seed + 1)
+    student = Student()
+    student.training_bf16 = compute.dtype == torch.bfloat16
+    optimizer = torch.optim.Adam(student.parameters(), lr=given.rate, betas=(0.9, 0.99))
+    run = Run(given.out, given.minutes, {"student": student, "optimizer": optimizer, "photos": photos, "paintings": paintings})
+    if run.steps == 0:
+        with torch.no_grad():
+            student.match_scales(teacher.extract(photos.batch(8, given.size), TAUGHT))
+    lesson = Lesson(teacher, student, photos, paintings, given.size)
+    saved = time.monotonic()
+    while run.going():
+        for group in optimizer.param_groups:
+            group["lr"] = given.rate * cosine(run.progress)
+        losses = lesson.losses()
+        loss = objective(losses)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 5.0)
+        optimizer.step()
+        run.step_done(loss=float(loss.detach()), **{name: float(value.detach()) for name, value in losses.items()})
+        if time.monotonic() - saved > 120:
+            export(student, given.out / "lite.safetensors", _facts(given, run))
+            saved = time.monotonic()
+    export(student, given.out / "lite.safetensors", _facts(given, run))
+
+
+def _facts(given: argparse.Namespace, run: Run) -> dict[str, str]:
+    return {
+        "model": "lite: a compact VGG-shaped feature network distilled from VGG-19",
+        "command": f"python -m style_core.training.distill --minutes {given.minutes:g} --size {given.size} --rate {given.rate:g} --seed {given.seed}",
+        "steps": str(run.steps),
+        "minutes": f"{run.spent:.1f}",
+        "layout": "features.N.weight/bias as torchvision's VGG-19, reflection padding; metric.LAYER multiplies the features at LAYER",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with content/ and style/.")
+    parser.add_argument("--teacher", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
+    parser.add_argument("--out", type=Path, default=Path("runs/lite"))
+    parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--size", type=int, default=128, help="Side of the crops in pixels.")
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()

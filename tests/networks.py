@@ -1,0 +1,28 @@
+"""Small networks with random weights, for tests of what must hold for any weights."""
+
+import torch
+
+from style_core.devices import Compute
+from style_core.features import FeatureExtractor, vgg_layers
+
+FP32 = Compute.choose("cpu", "fp32")
+
+
+def random_extractor(compute: Compute = FP32, pooling: str = "max", width: int = 8) -> FeatureExtractor:
+    """A VGG-shaped network `width` channels wide, the same each time."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        trunk = vgg_layers([width] * 5)
+        for layer in trunk:
+            if isinstance(layer, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return FeatureExtractor("random", trunk, compute, pooling)
+
+
+def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:
+    """A smooth random image `[3, H, W]`: blobs of colour rather than noise."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, 6, 6, generator=generator)
+    fine = torch.rand(1, 3, height, width, generator=generator)
+    blobs = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=False)
+    return (0.85 * blobs + 0.15 * fine)[0].clamp(0, 1)
