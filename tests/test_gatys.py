@@ -77,7 +77,7 @@ def test_a_mask_of_ones_equals_no_mask():
 
 
 def test_each_region_takes_its_own_style(small_network):
-    content, smooth = torch.full((3, 96, 96), 0.5), torch.full((3, 64, 64), 0.2)
+    content, smooth = picture(96, 96), torch.full((3, 64, 64), 0.5)
     rough = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
     left = torch.zeros(1, 96, 96)
     left[..., :48] = 1
