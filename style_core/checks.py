@@ -4,8 +4,13 @@ Two trainings are in use (Oxford's and torchvision's) and in several precisions,
 share is checked: layout, finite values, activations of a plausible size, and textures told apart.
 """
 
+import json
+from pathlib import Path
+
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn import functional
 
 from style_core.errors import RequestError
 from style_core.layout import LAYERS, convolution_index, tensor_shapes
@@ -50,9 +55,9 @@ def _check_activations(tensors: dict[str, Tensor], deepest: str, name: str) -> N
     for layer in LAYERS[: LAYERS.index(deepest) + 1]:
         index = convolution_index(layer)
         if layer[6] == "1" and layer != "relu1_1":
-            x = torch.nn.functional.max_pool2d(x, 2)
+            x = functional.max_pool2d(x, 2)
         weight, bias = (tensors[f"features.{index}.{kind}"].float() for kind in ("weight", "bias"))
-        x = torch.nn.functional.conv2d(x, weight, bias, padding=1).relu()
+        x = functional.conv2d(x, weight, bias, padding=1).relu()
         size = float(x.square().mean().sqrt())
         if not 1e-3 < size < 1e4:
             raise WeightsError(f"{name}: activations at {layer} are about {size:.2g}, which no trained VGG-19 gives.")
@@ -67,3 +72,41 @@ def _texture(side: int = 64) -> Tensor:
     red = 0.5 + 0.5 * torch.sin(40 * x + 13 * y)
     green = ((x * 8).floor() + (y * 8).floor()) % 2
     return torch.stack([red, green, 0.5 * y + 0.5 * x * (1 - y)])[None]
+
+
+def golden_figures(path: Path) -> dict[str, float]:
+    """What a shipped feature network answers to the built-in texture: kept beside its weights, compared by `verify`.
+
+    A file whose hash is right may still be read wrongly by another version of a library; these figures tell.
+
+    Returns:
+        Root mean square by tensor, and of the activations at each rectifier of the trunk that the file holds.
+    """
+    tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    prefix = "encoder." if any(name.startswith("encoder.") for name in tensors) else ""
+    figures = {}
+    x = (_texture() - 0.45) / 0.225
+    for layer in LAYERS:
+        key = f"{prefix}features.{convolution_index(layer)}"
+        if f"{key}.weight" not in tensors:
+            break
+        if layer[6] == "1" and layer != "relu1_1":
+            x = functional.max_pool2d(x, 2)
+        padded = functional.pad(x, (1, 1, 1, 1), mode="reflect")
+        x = functional.conv2d(padded, tensors[f"{key}.weight"], tensors[f"{key}.bias"]).relu()
+        figures[layer] = float(x.square().mean().sqrt())
+    figures |= {name: float(tensor.square().mean().sqrt()) for name, tensor in tensors.items() if name.startswith("metric.")}
+    return figures
+
+
+def check_golden(path: Path) -> None:
+    """Refuse a shipped network that does not answer as it did when it was registered.
+
+    Raises:
+        WeightsError: naming the file and the figure that differs.
+    """
+    golden = json.loads(path.with_suffix(".golden.json").read_text())
+    found = golden_figures(path)
+    for name, wanted in golden.items():
+        if name not in found or abs(found[name] - wanted) > 1e-3 * max(1.0, abs(wanted)):
+            raise WeightsError(f"{path.name} answers {found.get(name, 'nothing')} at {name} where it answered {wanted}; get it again.")

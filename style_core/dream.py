@@ -124,8 +124,9 @@ def dream(
         if now - shown_at >= preview_every:
             preview, shown_at = growth.image(), now
         eta = (now - began) * (1 / growth.share - 1) if growth.share else None
-        yield Step(growth.done, growth.total, growth.rises, preview, now - started, eta, note)
-    yield Step(growth.total, growth.total, growth.rises, growth.image(), time.monotonic() - started, 0.0, note)
+        yield Step(growth.done, growth.total, growth.rises, preview, now - started, eta, note, extractor.weights)
+    seconds = time.monotonic() - started
+    yield Step(growth.total, growth.total, growth.rises, growth.image(), seconds, 0.0, note, extractor.weights)
 
 
 def check_request(image: Tensor | None, options: DreamOptions, mask: Tensor | None) -> tuple[Term, ...]:

@@ -63,6 +63,7 @@ class FeatureExtractor(nn.Module):
         if pooling not in POOLINGS:
             raise RequestError(f"pooling is {pooling}; it must be one of {', '.join(POOLINGS)}.")
         self.name = name
+        self.sha256 = ""
         self.compute = compute
         self.trunk = trunk.to(compute.device, compute.dtype, memory_format=compute.memory_format).eval()
         self.trunk.requires_grad_(False)
@@ -78,6 +79,11 @@ class FeatureExtractor(nn.Module):
         self._metrics = {
             layer: matrix[:, :, None, None].to(compute.device, compute.dtype) for layer, matrix in (metrics or {}).items()
         }
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """The sha256 of its file by its name, as Steps and settings record it; empty for one that came from no file."""
+        return {self.name: self.sha256} if self.sha256 else {}
 
     def extract(self, batch: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Activations at `layers`, computed no deeper than the deepest of them.
@@ -187,6 +193,7 @@ def _cached(name: str, path: Path, compute: Compute, pooling: str) -> FeatureExt
     with _cache_lock:
         if key not in _cache:
             _cache[key] = load_extractor(name, path, compute, pooling)
+            _cache[key].sha256 = weights.sha256_of(path)
             while len(_cache) > _CACHE_SIZE:
                 _cache.popitem(last=False)
         _cache.move_to_end(key)

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -279,7 +280,7 @@ def _split_iterations(total: int, levels: int) -> list[int]:
 
 
 def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_every: float, note: str) -> Iterator[Step]:
-    levels = scene.levels()
+    levels, moment = scene.levels(), partial(Step, weights=scene.extractor.weights)
     pace = _Pace(levels, started)
     done, shown_at, image = 0, time.monotonic(), init_image
     total = scene.options.iterations
@@ -288,14 +289,14 @@ def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_eve
         picture = scene.start(height, width, image)
         descent = Descent(picture, objective, scene.options.optimizer, scene.options.learning_rate, scene.options.averaging)
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)
-        yield Step(done, total, seconds=pace.elapsed(), eta=pace.left(), note=note)
+        yield moment(done, total, seconds=pace.elapsed(), eta=pace.left(), note=note)
         for iteration in range(1, count + 1):
             restarted = descent.restarted
             try:
                 losses = descent.step()
             except Diverged as failure:
                 last_good = scene.shown(failure.image)
-                yield Step(done, total, image=last_good, seconds=pace.elapsed(), note=str(failure))
+                yield moment(done, total, image=last_good, seconds=pace.elapsed(), note=str(failure))
                 raise
             done += 1
             pace.tick(height * width)
@@ -304,14 +305,14 @@ def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_eve
             preview = None
             if time.monotonic() - shown_at >= preview_every:
                 preview, shown_at = scene.shown(descent.image()), time.monotonic()
-            yield Step(done, total, losses, preview, pace.elapsed(), pace.left(), note)
+            yield moment(done, total, losses, preview, pace.elapsed(), pace.left(), note)
             if _stalled(recent, losses["total"]):
                 if (height, width, count) == levels[-1]:
                     note = f"Ended after {done} of {total} iterations: the picture had stopped changing."
                 pace.skip(height * width * (count - iteration))
                 break
         image = descent.result()
-    yield Step(done, total, losses, scene.shown(image), pace.elapsed(), 0.0, note)
+    yield moment(done, total, losses, scene.shown(image), pace.elapsed(), 0.0, note)
 
 
 def _stalled(recent: deque[float], loss: float) -> bool:

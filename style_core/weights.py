@@ -21,11 +21,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from style_core import hub
-from style_core.checks import WeightsError, check_vgg19
+from style_core.checks import WeightsError, check_golden, check_vgg19
 from style_core.layout import LAYERS, layer_name, tensor_shapes
 from style_core.progress import Step
 
-__all__ = ["Entry", "WeightsError", "fetch", "find", "registry", "sha256_of"]
+__all__ = ["Entry", "WeightsError", "fetch", "find", "registry", "sha256_of", "verify", "whereabouts"]
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 GIVEN = {"vgg19": "STYLE_CORE_VGG19"}
@@ -121,6 +121,41 @@ def fetch(name: str, layers: Iterable[str] = LAYERS) -> Generator[Step, None, Pa
     except OSError as error:
         reason = error.strerror or str(error)
         raise WeightsError(f"The weights could not be kept in the cache folder ({reason}).") from error
+
+
+def whereabouts(name: str) -> str:
+    """Where a weight file is now, in words: given by hand, shipped, cached, or on the hub."""
+    entry = _entry(name)
+    if os.environ.get(GIVEN.get(name, ""), ""):
+        return f"given by {GIVEN[name]}"
+    if not entry.repo:
+        return "shipped" if (MODELS / entry.file).is_file() else "missing from models/"
+    if (cache_folder() / f"{name}.safetensors").is_file():
+        return "cached from the hub"
+    return f"on the hub, at {entry.repo}"
+
+
+def verify(name: str) -> str:
+    """Hash and test a weight file again, whatever was remembered of it.
+
+    Returns:
+        A sentence: what was found.
+    Raises:
+        WeightsError: when the file is not what it should be.
+    """
+    _sha256.cache_clear()
+    _checked_vgg19.cache_clear()
+    entry = _entry(name)
+    path = find(name, LAYERS[:1])
+    if path is None:
+        return f"not on this machine; it is {whereabouts(name)}"
+    if entry.repo:
+        tensors = _load(path)
+        deepest = next(layer for layer in reversed(LAYERS) if tensor_shapes(layer).keys() <= tensors.keys())
+        check_vgg19(tensors, deepest, path.name)
+    else:
+        check_golden(path)
+    return f"good ({whereabouts(name)}, sha256 {sha256_of(path)[:16]}…)"
 
 
 def _entry(name: str) -> Entry:

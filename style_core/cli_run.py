@@ -1,0 +1,120 @@
+"""Running a recipe from the shell: progress to standard error, the picture to its file, facts to standard output."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from tqdm import tqdm
+
+from style_core.devices import Compute
+from style_core.imaging import check_writable, resize, write_image
+from style_core.options import Options
+from style_core.progress import Step
+from style_core.settings import settings_of
+from style_core.video import FrameWriter, check_video_path
+
+_TIMELAPSE_FRAMES = 240
+_TIMELAPSE_FPS = 24
+
+
+def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:
+    """Follow a recipe to its end, or until Ctrl-C, and save its picture with its settings.
+
+    Returns:
+        The exit status: 0, or 130 when interrupted after there was a picture.
+    """
+    check_writable(given.out)
+    if getattr(given, "timelapse", None):
+        check_video_path(given.timelapse)
+    follower = _Follower(getattr(given, "timelapse", None))
+    interrupted = False
+    try:
+        with closing(steps):
+            follower.follow(steps)
+    except KeyboardInterrupt:
+        interrupted = True
+        if follower.image is None:
+            raise
+    finally:
+        follower.close()
+    settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights)
+    write_image(given.out, follower.image, settings=settings)
+    follower.write_timelapse()
+    _report(given, follower, options, compute)
+    return 130 if interrupted else 0
+
+
+class _Follower:
+    """Shows Steps as a progress bar and keeps what is wanted of them."""
+
+    def __init__(self, timelapse: str | None):
+        self.timelapse = timelapse
+        self.image = None
+        self.last = Step(0, 0)
+        self.losses: dict[str, float] = {}
+        self.frames: list = []
+        self._note = ""
+        self._bar: tqdm | None = None
+
+    def follow(self, steps: Iterator[Step]) -> None:
+        for step in steps:
+            self.last = step
+            self.losses = step.losses or self.losses
+            if step.image is not None:
+                self.image = step.image
+                if self.timelapse:
+                    self._keep_frame(step)
+            self._show(step)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def write_timelapse(self) -> None:
+        """All frames at the size of the result; the last is held for a second."""
+        if not self.timelapse:
+            return
+        size = tuple(self.image.shape[-2:])
+        with FrameWriter(self.timelapse, _TIMELAPSE_FPS) as writer:
+            for frame in [*self.frames, *[self.image] * _TIMELAPSE_FPS]:
+                writer.add(frame if tuple(frame.shape[-2:]) == size else resize(frame, size))
+
+    def _keep_frame(self, step: Step) -> None:
+        every = max(1, step.total // _TIMELAPSE_FRAMES)
+        if step.iteration % every == 0:
+            self.frames.append(step.image)
+
+    def _show(self, step: Step) -> None:
+        if step.note and step.note != self._note:
+            self._note = step.note
+            tqdm.write(step.note, file=sys.stderr)
+        if self._bar is None or self._bar.total != step.total:
+            self.close()
+            self._bar = tqdm(total=step.total, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
+        self._bar.update(step.iteration - self._bar.n)
+        if "total" in step.losses:
+            self._bar.set_postfix({"loss": f"{step.losses['total']:.4f}"}, refresh=False)
+
+
+def _report(given: argparse.Namespace, follower: _Follower, options: Options, compute: Compute) -> None:
+    height, width = follower.image.shape[-2:]
+    last = follower.last
+    if not given.json:
+        print(f"{given.out}: {width} x {height} px in {last.seconds:.1f} s.", file=sys.stderr)
+        return
+    facts = {
+        "out": str(Path(given.out)),
+        "width": width,
+        "height": height,
+        "seconds": round(last.seconds, 3),
+        "device": compute.device.type,
+        "extractor": next(iter(last.weights), None),
+        "iterations": last.iteration,
+        "losses": {name: round(value, 6) for name, value in follower.losses.items()},
+        "seed": getattr(options, "seed", None),
+        "note": last.note or None,
+    }
+    print(json.dumps({key: value for key, value in facts.items() if value is not None}, ensure_ascii=False))

@@ -1,0 +1,288 @@
+"""How the generator was made: one network, trained to paint any photo in any style in one pass.
+
+    python -m style_core.training.generator --minutes 100 --out runs/generator
+
+It minimises, over crops of photos and over paintings, what its results are judged by: the relative content distance at
+relu4_2 and the relative distances of Gram matrices at relu1_1..relu5_1, both in VGG-19's features (Johnson et al. 2016;
+Ghiasi et al. 2017). A painting's targets are measured once and kept. Some styles are mixtures of two paintings, whose
+moments mix linearly, so that codes may be blended; some are the photo's own, which must come back as it was.
+"""
+
+import argparse
+import random
+import time
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from style_core.devices import Compute, use_available_cores
+from style_core.features import FeatureExtractor, load_extractor
+from style_core.generator_net import LEVELS, STRIDE, Dial, GeneratorNet, Moments
+from style_core.imaging import fit_short, read_image, to_pil
+from style_core.losses import JUDGE_CONTENT_LAYER, JUDGE_STYLE_LAYERS, gram_matrix, judge, total_variation
+from style_core.training.data import Crops, split
+from style_core.training.runs import Run, cosine
+
+_STYLE_SIDE = 512            # px, short side at which paintings are measured: that at which results are judged
+_LONGEST = 1.5               # of the short side: what a very long painting is cut to
+_MIXED, _OWN = 0.15, 0.08    # shares of styles that are mixtures, or the photo's own
+_KEPT = 0.999                # decay of the average over weights, which is what ships
+
+
+@dataclass(frozen=True)
+class Style:
+    """A painting, measured: what the generator is told of it, and what the judge wants to see."""
+
+    moments: Moments
+    targets: dict[str, Tensor]             # float16 Gram matrices `[1, C, C]` over their norms
+    norms: dict[str, float]
+
+    def target(self, layer: str) -> Tensor:
+        return self.targets[layer].float() * self.norms[layer]
+
+
+class Gallery:
+    """Paintings, each measured when it is first asked for."""
+
+    def __init__(self, files: list[Path], net: GeneratorNet, judging: FeatureExtractor, seed: int):
+        self.files, self.net, self.judging = files, net, judging
+        self._random = random.Random(seed)
+        self._styles: dict[int, Style] = {}
+
+    def draw(self) -> Style:
+        index = self._random.randrange(len(self.files))
+        if index not in self._styles:
+            image = fit_short(read_image(self.files[index]), round(_STYLE_SIDE * self._random.uniform(0.8, 1.2)))
+            longest = round(min(image.shape[-2:]) * _LONGEST)
+            self._styles[index] = self.measure(image[:, :longest, :longest][None])
+        return self._styles[index]
+
+    @torch.no_grad()
+    def measure(self, batch: Tensor) -> Style:
+        moments = Moments.of(self.net.encode(whole_strides(batch)))
+        grams = {layer: gram_matrix(f) for layer, f in self.judging.extract(batch, JUDGE_STYLE_LAYERS).items()}
+        norms = {layer: float(gram.norm()) for layer, gram in grams.items()}
+        return Style(moments, {layer: (gram / norms[layer]).half() for layer, gram in grams.items()}, norms)
+
+
+def whole_strides(batch: Tensor) -> Tensor:
+    """A batch cut to sides that the encoder halves without a rest."""
+    height, width = (side - side % STRIDE for side in batch.shape[-2:])
+    return batch[..., :height, :width]
+
+
+class Lesson:
+    """One step: crops, styles, painting, losses."""
+
+    def __init__(self, net: GeneratorNet, judging: FeatureExtractor, photos: Crops, gallery: Gallery, style_weight: float, seed: int):
+        self.net, self.judging, self.photos, self.gallery = net, judging, photos, gallery
+        self.style_weight = style_weight
+        self._random = random.Random(seed)
+
+    def losses(self, count: int, size: int) -> dict[str, Tensor]:
+        """Means over a fresh batch of `count` crops of `size` px, by name; `total` is what is minimised."""
+        batch = self.photos.batch(count, size, (0.5, 1.1))
+        with torch.no_grad():
+            features = self.net.encode(batch)
+            own = Moments.of(features)
+            truth = self.judging.extract(batch, [*JUDGE_STYLE_LAYERS, JUDGE_CONTENT_LAYER])
+            moments, targets, is_own = self._styles(own, truth, count)
+        result = self._painted(batch, features, own, moments)
+        seen = self.judging.extract(result, [*JUDGE_STYLE_LAYERS, JUDGE_CONTENT_LAYER])
+        by_layer = {layer: relative(gram_matrix(seen[layer]), targets[layer]) for layer in JUDGE_STYLE_LAYERS}
+        style = sum(by_layer.values()) / len(by_layer)
+        content = relative(seen[JUDGE_CONTENT_LAYER], truth[JUDGE_CONTENT_LAYER])
+        identity = ((result - batch).abs().mean((1, 2, 3)) * is_own).sum() / count
+        # The logarithm keeps a few hopeless pairs from leading: relative distances of pale paintings start in the tens.
+        total = content.mean() + self.style_weight * style.log1p().mean() + 10 * identity + 2 * total_variation(result)
+        return {"total": total, "content": content.mean(), "style": style.mean(), "identity": identity,
+                **{layer: value.mean() for layer, value in by_layer.items()}}  # fmt: skip
+
+    def _painted(self, batch: Tensor, features: dict[str, Tensor], own: Moments, moments: Moments) -> Tensor:
+        dial = Dial(self.net.style(self.net.style.encode(moments)))
+        dtype = self.judging.compute.dtype
+        with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16):
+            return self.net(batch, features, own, dial)
+
+    def _styles(self, own: Moments, truth: dict[str, Tensor], count: int) -> tuple[Moments, dict[str, Tensor], Tensor]:
+        chosen, targets, is_own = [], [], []
+        for index in range(count):
+            lot = self._random.random()
+            is_own.append(lot < _OWN)
+            if lot < _OWN:
+                chosen.append(_picked(own, index))
+                targets.append({layer: gram_matrix(truth[layer][index : index + 1]) for layer in JUDGE_STYLE_LAYERS})
+            elif lot < _OWN + _MIXED:
+                share, one, two = self._random.uniform(0.2, 0.8), self.gallery.draw(), self.gallery.draw()
+                chosen.append(mixed(one.moments, two.moments, share))
+                targets.append({layer: torch.lerp(one.target(layer), two.target(layer), share) for layer in JUDGE_STYLE_LAYERS})
+            else:
+                style = self.gallery.draw()
+                chosen.append(style.moments)
+                targets.append({layer: style.target(layer) for layer in JUDGE_STYLE_LAYERS})
+        joined = Moments(
+            {level: torch.cat([m.means[level] for m in chosen]) for level in LEVELS},
+            {level: torch.cat([m.grams[level] for m in chosen]) for level in LEVELS},
+        )
+        stacked = {layer: torch.cat([target[layer] for target in targets]) for layer in JUDGE_STYLE_LAYERS}
+        return joined, stacked, torch.tensor(is_own, dtype=torch.float32)
+
+    def state_dict(self) -> dict:
+        return {"random": self._random.getstate()}
+
+    def load_state_dict(self, state: dict) -> None:
+        version, internal, gauss = state["random"]
+        self._random.setstate((version, tuple(internal), gauss))
+
+
+def mixed(one: Moments, two: Moments, share: float) -> Moments:
+    """Moments of a mixture: those of its parts, by share."""
+    return Moments(
+        {level: torch.lerp(one.means[level], two.means[level], share) for level in LEVELS},
+        {level: torch.lerp(one.grams[level], two.grams[level], share) for level in LEVELS},
+    )
+
+
+def _picked(moments: Moments, index: int) -> Moments:
+    return Moments(
+        {level: mean[index : index + 1] for level, mean in moments.means.items()},
+        {level: gram[index : index + 1] for level, gram in moments.grams.items()},
+    )
+
+
+def relative(input: Tensor, target: Tensor) -> Tensor:
+    """`|input - target|^2 / |target|^2` of each element of a batch, `[B]`, float32."""
+    difference = (input.float() - target.float()).flatten(1).square().sum(1)
+    return difference / target.float().flatten(1).square().sum(1).clamp_min(1e-8)
+
+
+class Average(nn.Module):
+    """The running average of a network's trainable weights (Polyak and Juditsky 1992)."""
+
+    def __init__(self, net: GeneratorNet):
+        super().__init__()
+        self.net = deepcopy(net)
+        self.steps = 0
+
+    @torch.no_grad()
+    def follow(self, net: GeneratorNet) -> None:
+        self.steps += 1
+        # Short at first, so that the average forgets the start.
+        keep = min(_KEPT, self.steps / (self.steps + 10))
+        for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
+            mine.copy_(torch.lerp(theirs.to(mine.dtype), mine, keep)) if theirs.requires_grad else None
+
+
+@torch.no_grad()
+def examine(net: GeneratorNet, judging: FeatureExtractor, pairs: list[tuple[Path, Path]], sheet: Path | None = None) -> dict[str, float]:
+    """Mean judged distances on pairs never trained on, short side 512; a sheet of small results if asked for."""
+    rows, results = [], []
+    for photo, painting in pairs:
+        content, style = (whole_strides(fit_short(read_image(path), _STYLE_SIDE)) for path in (photo, painting))
+        features = net.encode(content[None])
+        dial = Dial(net.style(net.style.encode(Moments.of(net.encode(style[None])))))
+        with torch.autocast("cpu", judging.compute.dtype, enabled=judging.compute.dtype == torch.bfloat16):
+            result = net(content[None], features, Moments.of(features), dial)[0]
+        rows.append(judge(judging, result, content, style))
+        results.append([content, style, result])
+    if sheet is not None:
+        _write_sheet(results, sheet)
+    return {name: sum(row[name] for row in rows) / len(rows) for name in ("style", "content")}
+
+
+def _write_sheet(rows: list[list[Tensor]], path: Path, side: int = 256) -> None:
+    sheet = Image.new("RGB", (6 * side, (len(rows) + 1) // 2 * side))
+    for index, row in enumerate(rows):
+        for column, image in enumerate(row):
+            cell = to_pil(fit_short(image, side)).crop((0, 0, side, side))
+            sheet.paste(cell, (side * (3 * (index % 2) + column), index // 2 * side))
+    sheet.save(path, quality=90)
+
+
+def export(net: GeneratorNet, encoder: dict[str, Tensor], path: Path, facts: dict[str, str]) -> None:
+    """Write everything that the generator needs, its encoder included, in float16."""
+    state = {name: tensor for name, tensor in net.state_dict().items() if not name.startswith("encoder.")}
+    state |= {f"encoder.{name}": tensor for name, tensor in encoder.items() if name.startswith("features.")}
+    save_file({name: tensor.half().contiguous() for name, tensor in state.items()}, path, facts)
+
+
+def train(given: argparse.Namespace) -> None:
+    """Train until the minutes are up; `generator.safetensors` is the best so far on the validation pairs."""
+    use_available_cores()
+    torch.manual_seed(given.seed)
+    compute = Compute.choose("cpu")
+    judging = load_extractor("vgg19", given.judge, compute)
+    photo_files, held_photos = split(given.data / "content")
+    painting_files, held_paintings = split(given.data / "style")
+    net = GeneratorNet(compute)
+    encoder = load_file(given.encoder)
+    net.encoder.trunk.load_state_dict({k.removeprefix("features."): v for k, v in encoder.items() if k.startswith("features.")})
+    photos = Crops(photo_files, given.seed)
+    gallery = Gallery(painting_files, net, judging, given.seed + 1)
+    lesson = Lesson(net, judging, photos, gallery, given.style_weight, given.seed + 2)
+    match_scales(net, photos)
+    optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=given.rate, betas=(0.9, 0.99))
+    average = Average(net)
+    run = Run(given.out, given.minutes, {"net": net, "average": average, "optimizer": optimizer, "photos": photos, "lesson": lesson})
+    draw = random.Random(given.seed)
+    pairs = list(zip(draw.sample(held_photos, 12), draw.sample(held_paintings, 12)))
+    best, examined = float("inf"), time.monotonic()
+    while run.going():
+        for group in optimizer.param_groups:
+            group["lr"] = given.rate * min(1, (run.steps + 1) / 100) * cosine(run.progress)
+        late = run.progress > 0.7
+        losses = lesson.losses(*((3, 224) if late else (6, 160)))
+        optimizer.zero_grad()
+        losses["total"].backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        optimizer.step()
+        average.follow(net)
+        run.step_done(**{name: float(value.detach()) for name, value in losses.items()})
+        if time.monotonic() - examined > 60 * given.examine_every or run.progress >= 1:
+            examined = time.monotonic()
+            judged = examine(average.net, judging, pairs, given.out / "sheet.jpg")
+            print("validation", judged, flush=True)
+            if judged["content"] + given.style_weight * judged["style"] < best:
+                best = judged["content"] + given.style_weight * judged["style"]
+                export(average.net, encoder, given.out / "generator.safetensors", _facts(given, run, judged))
+
+
+@torch.no_grad()
+def match_scales(net: GeneratorNet, photos: Crops) -> None:
+    """Let the style net read each level in units of the root mean square that photos have there."""
+    features = net.encode(photos.batch(8, 160))
+    net.style.scales.copy_(torch.stack([features[level].float().square().mean().sqrt() for level in LEVELS]))
+
+
+def _facts(given: argparse.Namespace, run: Run, judged: dict[str, float]) -> dict[str, str]:
+    return {
+        "model": "generator: any photo in any painting's style, in one pass",
+        "command": f"python -m style_core.training.generator --minutes {given.minutes:g} --rate {given.rate:g} "
+        f"--style-weight {given.style_weight:g} --seed {given.seed}",
+        "steps": str(run.steps),
+        "minutes": f"{run.spent:.1f}",
+        "validation": f"style {judged['style']:.3f}, content {judged['content']:.3f} on 12 pairs, short side 512",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with content/ and style/.")
+    parser.add_argument("--judge", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
+    parser.add_argument("--encoder", type=Path, default=Path("models/lite.safetensors"))
+    parser.add_argument("--out", type=Path, default=Path("runs/generator"))
+    parser.add_argument("--minutes", type=float, default=100)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--style-weight", type=float, default=6.0)
+    parser.add_argument("--examine-every", type=float, default=8.0, help="Minutes between looks at the validation pairs.")
+    parser.add_argument("--seed", type=int, default=0)
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
