@@ -232,10 +232,9 @@ class _Scene:
         return picture[None].to(self.extractor.compute.device)
 
     def shown(self, image: Tensor) -> Tensor:
-        """A painted image in the colours that the person asked for."""
-        if self.options.color != "keep":
-            return image
-        return keep_color(image, resize(self.photo, image.shape[-2:]))
+        """A painted image as the person sees it: at the size of the result, whatever the level, in the colours asked for."""
+        image = resize(image, tuple(self.photo.shape[-2:]))
+        return keep_color(image, self.photo) if self.options.color == "keep" else image
 
 
 def _in_color(photo: Tensor, styles: Sequence[Tensor], color: str) -> tuple[Tensor, list[Tensor]]:

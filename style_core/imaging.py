@@ -224,8 +224,9 @@ def _opened(data: bytes, name: str) -> Image.Image:
     head = data[:512].lstrip().lower()
     if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
         raise RequestError(f"{name} is an SVG drawing; export it as PNG first.")
+    Image.init()                                    # registers all of Pillow's readers; AVIF depends on the build
     try:
-        return Image.open(io.BytesIO(data), formats=READABLE)
+        return Image.open(io.BytesIO(data), formats=[kind for kind in READABLE if kind in Image.OPEN])
     except UnidentifiedImageError as error:
         raise RequestError(f"{name} is not a picture that can be read; use JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP.") from error
     except (OSError, SyntaxError, ValueError) as error:

@@ -1,0 +1,44 @@
+"""Pentimento in a browser tab: `python app.py`, then open the address that it prints."""
+
+import argparse
+import os
+import signal
+
+# Before Gradio is imported: no word to anyone outside, and no proxy between the browser and this machine.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
+
+from studio import build, theme, words  # noqa: E402
+from style_core import Compute, RequestError  # noqa: E402
+from style_core.devices import DEVICES, use_available_cores  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), help="Address to serve on.")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", 7860)))
+    parser.add_argument("--share", action="store_true", help="Also serve on a public address, for anyone who has it.")
+    parser.add_argument("--device", default="auto", choices=DEVICES, help="Where to compute.")
+    parser.add_argument("--auth", metavar="USER:PASSWORD", help="Ask for this name and password.")
+    parser.add_argument("--root-path", help="Prefix or full address under which a proxy serves the app.")
+    given = parser.parse_args()
+    if given.auth is not None and not all(given.auth.partition(":")[::2]):
+        parser.error("--auth must be USER:PASSWORD, with both.")
+    try:
+        compute = Compute.choose(given.device)
+    except RequestError as error:
+        parser.error(str(error))
+    if given.share:
+        print(words.SHARE_WARNING)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)    # so that Gradio cleans up when a container stops
+    use_available_cores()
+    page = build(compute).queue(max_size=32)
+    page.launch(
+        server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
+        auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), css=theme.CSS, js=theme.JS,
+        max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

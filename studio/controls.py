@@ -1,0 +1,40 @@
+"""Controls made from options: each slider, choice and switch comes from the field that declares it."""
+
+import gradio as gr
+
+from studio import words
+from style_core.options import Knob, Options, Range
+
+
+def controls(options: type[Options], leave_out: tuple[str, ...] = (), defaults: dict | None = None) -> dict[str, gr.components.Component]:
+    """Components by option name; expert options stand in a folded "Advanced" section."""
+    knobs = [knob for knob in options.knobs() if knob.name not in leave_out]
+    made = {}
+    for knob in knobs:
+        if not knob.expert:
+            made[knob.name] = component(knob, (defaults or {}).get(knob.name, knob.default))
+    expert = [knob for knob in knobs if knob.expert]
+    if expert:
+        with gr.Accordion(words.ADVANCED, open=False):
+            for knob in expert:
+                made[knob.name] = component(knob, (defaults or {}).get(knob.name, knob.default))
+    return made
+
+
+def component(knob: Knob, value) -> gr.components.Component:
+    """The control that suits an option."""
+    label = words.label_of(knob.name, knob.unit)
+    if knob.kind is bool:
+        return gr.Checkbox(value, label=label, info=knob.help)
+    if isinstance(knob.allowed, tuple):
+        names = words.CHOICES.get(knob.name, {})
+        choices = [(names.get(choice, choice), choice) for choice in knob.allowed]
+        if len(choices) <= 3:
+            return gr.Radio(choices, value=value, label=label, info=knob.help)
+        return gr.Dropdown(choices, value=value, label=label, info=knob.help)
+    if isinstance(knob.allowed, Range) and knob.name != "seed":
+        return gr.Slider(knob.allowed.low, knob.allowed.high, value=value, step=knob.allowed.step, label=label, info=knob.help)
+    if knob.kind in (int, float):
+        low, high = (knob.allowed.low, knob.allowed.high) if knob.allowed else (None, None)
+        return gr.Number(value, label=label, info=knob.help, precision=0 if knob.kind is int else None, minimum=low, maximum=high)
+    return gr.Textbox(value, label=label, info=knob.help)

@@ -1,0 +1,49 @@
+"""The tab "Dream": DeepDream, watched as it grows."""
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from studio import live, words
+from studio.controls import controls
+from studio.pictures import opened_if_given, picture_input
+from style_core import Compute, DreamOptions, dream
+from style_core.imaging import fit
+
+_PREVIEW_EVERY = 0.8         # seconds
+
+
+def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.Component]:
+    """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name."""
+    gr.Markdown(words.DREAM_INTRO, elem_classes="quiet")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=320):
+            with gr.Row():
+                with gr.Column(min_width=140):
+                    image, _ = picture_input(words.CONTENT, value=samples["content"], elem_id="dream-content")
+                with gr.Column(min_width=140):
+                    guide, _ = picture_input(words.GUIDE, elem_id="dream-guide")
+            knobs = controls(DreamOptions, defaults={"size": 512})
+        with gr.Column(scale=3, min_width=340):
+            board = live.board(words.DREAM, "dream")
+
+    def grow(image, request: gr.Request, **given) -> Iterator[dict]:
+        """Grow what a network sees in a photo, or in noise (DeepDream)."""
+        guide_path = given.pop("guide")
+
+        def steps():
+            options = DreamOptions.make(**given)
+            return dream(opened_if_given(image), options, guide=opened_if_given(guide_path), compute=compute, preview_every=_PREVIEW_EVERY)
+
+        def before():
+            return None if image is None else fit(opened_if_given(image), given["size"])
+
+        yield from live.run("dream", steps, board, before, given, request)
+
+    event = board.run.click(
+        grow, [image], [*board.outputs], inputs_kwargs={"guide": guide, **knobs},
+        api_name="dream", concurrency_id="device", concurrency_limit=1, show_progress="minimal", show_progress_on=board.status,
+    )  # fmt: skip
+    event.failure(board.idle, None, [board.run, board.stop], queue=False, api_visibility="private")
+    board.stop.click(live.stop, None, None, queue=False, api_visibility="private")
+    return {"content": image, "guide": guide}

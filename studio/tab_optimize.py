@@ -1,0 +1,72 @@
+"""The tab "Paint": Gatys optimisation, watched as it forms."""
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from studio import live, words
+from studio.controls import controls
+from studio.pictures import opened, opened_if_given, picture_input
+from style_core import Compute, GatysOptions, optimize
+from style_core.imaging import fit
+
+_PREVIEW_EVERY = 0.8         # seconds
+_EXTRA_STYLES = (2, 3)
+
+
+def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.Component]:
+    """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name."""
+    gr.Markdown(words.PAINT_INTRO, elem_classes="quiet")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=320):
+            with gr.Row():
+                with gr.Column(min_width=140):
+                    content, _ = picture_input(words.CONTENT, value=samples["content"], elem_id="paint-content")
+                with gr.Column(min_width=140):
+                    style, _ = picture_input(words.STYLE, value=samples["style"], elem_id="paint-style")
+            with gr.Accordion(words.MORE_STYLES, open=False):
+                more = _more_styles()
+            knobs = controls(GatysOptions, defaults={"iterations": 150})
+            with gr.Accordion(words.INIT_IMAGE, open=False):
+                start, _ = picture_input(words.INIT_IMAGE, elem_id="paint-init")
+        with gr.Column(scale=3, min_width=340):
+            board = live.board(words.PAINT, "paint")
+    weights = {"weight": gr.Number(1, visible=False), **{name: box for name, box in more.items() if name.startswith("weight")}}
+    paintings = {name: box for name, box in more.items() if name.startswith("style")}
+
+    def paint(content, style, request: gr.Request, **given) -> Iterator[dict]:
+        """Paint a photo in the style of one or more paintings by optimisation (Gatys et al. 2016)."""
+        yield from _paint(compute, board, content, style, given, request)
+
+    event = board.run.click(
+        paint, [content, style], [*board.outputs], inputs_kwargs={**paintings, **weights, "init_image": start, **knobs},
+        api_name="optimize", concurrency_id="device", concurrency_limit=1, show_progress="minimal", show_progress_on=board.status,
+    )  # fmt: skip
+    event.failure(board.idle, None, [board.run, board.stop], queue=False, api_visibility="private")
+    board.stop.click(live.stop, None, None, queue=False, api_visibility="private")
+    return {"content": content, "style": style, "init": start}
+
+
+def _more_styles() -> dict[str, gr.components.Component]:
+    boxes = {}
+    for number in _EXTRA_STYLES:
+        boxes[f"style_{number}"], _ = picture_input(words.STYLE_N.format(number=number), height=160)
+        boxes[f"weight_{number}"] = gr.Slider(0.05, 4, value=1, step=0.05, label=words.STYLE_WEIGHT_N.format(number=number))
+    return boxes
+
+
+def _paint(compute: Compute, board: live.Board, content, style, given: dict, request: gr.Request) -> Iterator[dict]:
+    named = [(style, given.pop("weight"))] + [(given.pop(f"style_{n}"), given.pop(f"weight_{n}")) for n in _EXTRA_STYLES]
+    init_image = given.pop("init_image")
+
+    def steps():
+        options = GatysOptions.make(**given)
+        photo = opened(content, words.NO_CONTENT).image
+        chosen = [(path, weight) for path, weight in named if path is not None]
+        styles = [opened(path, words.NO_STYLE).image for path, _ in chosen or [(None, 1)]]
+        return optimize(
+            photo, styles, options, style_weights=[weight for _, weight in chosen], init_image=opened_if_given(init_image),
+            compute=compute, preview_every=_PREVIEW_EVERY,
+        )  # fmt: skip
+
+    yield from live.run("optimize", steps, board, lambda: fit(opened(content, words.NO_CONTENT).image, given["size"]), given, request)

@@ -1,0 +1,52 @@
+"""Looks: a quiet canvas-and-ink theme from fonts that ship with Gradio."""
+
+import gradio as gr
+from gradio.themes import Base, colors, sizes
+
+CSS = """
+.gradio-container { max-width: 1400px !important; margin: 0 auto !important; }
+#header { align-items: baseline; gap: 0.75rem; }
+#header h1 { font-size: 1.7rem; letter-spacing: -0.02em; margin: 0; }
+.quiet, .quiet p { opacity: 0.85; font-size: 0.92rem; }
+.notice p { color: var(--error-text-color); font-weight: 600; margin: 0.15rem 0 0; }
+.status p { font-variant-numeric: tabular-nums; margin: 0.2rem 0; }
+footer { opacity: 0.85; }
+@media (max-width: 640px) { .gradio-container { padding: 0.4rem !important; } }
+"""
+
+# Ctrl+Enter runs the visible tab, Esc stops it.
+JS = """() => {
+  document.addEventListener('keydown', (event) => {
+    const visible = (selector) => [...document.querySelectorAll(selector)].find((node) => node.offsetParent !== null);
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.run-button')?.click();
+    if (event.key === 'Escape') visible('.stop-button')?.click();
+  });
+}"""
+
+
+def theme() -> Base:
+    return gr.themes.Soft(primary_hue=colors.amber, neutral_hue=colors.stone, radius_size=sizes.radius_md).set(
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_text_color="white",
+        block_title_text_color="*neutral_800",
+        block_title_text_color_dark="*neutral_100",
+        block_title_background_fill="none",
+        block_title_background_fill_dark="none",
+        block_title_padding="0",
+        block_label_text_color="*neutral_800",
+        block_label_text_color_dark="*neutral_100",
+        block_label_background_fill="*neutral_100",
+        block_label_background_fill_dark="*neutral_800",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        slider_color="*primary_700",
+        slider_color_dark="*primary_600",
+        checkbox_label_background_fill_selected="*primary_700",
+        checkbox_label_background_fill_selected_dark="*primary_700",
+        checkbox_label_text_color_selected="white",
+    )

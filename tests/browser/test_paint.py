@@ -1,0 +1,116 @@
+"""Painting in the browser: start, watch, stop, download; and pictures that can't be painted."""
+
+import struct
+import zlib
+
+import pytest
+from networks import picture
+from PIL import Image
+
+from style_core import read_settings, write_image
+
+
+@pytest.fixture
+def paint(page):
+    page.get_by_role("tab", name="Paint").click()
+    page.wait_for_selector("#paint-run", state="visible")
+    return page
+
+
+def upload(page, box: str, path) -> None:
+    if page.locator(f"#{box} button[aria-label='Remove Image']").count():
+        page.locator(f"#{box} button[aria-label='Remove Image']").click()
+    page.locator(f"#{box} input[type=file]").set_input_files(str(path))
+
+
+def set_number(page, label: str, value: int) -> None:
+    box = page.get_by_label(f"number input for {label}").locator("visible=true").first
+    box.fill(str(value))
+    box.press("Tab")
+
+
+def test_a_picture_forms_before_the_eyes_is_stopped_kept_and_downloaded_with_its_settings(paint, tmp_path):
+    for name, seed in (("content", 1), ("style", 2)):
+        write_image(tmp_path / f"{name}.png", picture(200, 256, seed=seed))
+        upload(paint, f"paint-{name}", tmp_path / f"{name}.png")
+        paint.wait_for_selector(f"#paint-{name} img")
+    set_number(paint, "Size (px)", 256)
+    set_number(paint, "Iterations", 3000)
+    paint.click("#paint-run")
+    seen = set()
+    image = paint.locator("#paint-preview img")
+    while len(seen) < 3:
+        image.wait_for()
+        seen.add(image.get_attribute("src"))
+        paint.wait_for_timeout(200)
+    paint.click("#paint-stop")
+    paint.wait_for_selector("#paint-slider img")
+    assert "the picture so far is kept" in paint.inner_text("#paint-status")
+    with paint.expect_download() as download:
+        paint.click("#paint-download")
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    settings = read_settings(path)
+    assert settings["recipe"] == "optimize" and settings["options"]["iterations"] == 3000
+    assert list(settings["weights"]) == ["lite"]
+    with Image.open(path) as result:
+        assert result.size == (256, 200)
+    assert paint.is_enabled("#paint-run")
+    assert paint.strangers == []
+
+
+def bomb(path) -> None:
+    """A PNG whose header promises 40,000 x 40,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b""))
+
+
+def cut_off(path) -> None:
+    write_image(path, picture(64, 64))
+    path.write_bytes(path.read_bytes()[:400])
+
+
+BAD = {
+    "cut.png": (cut_off, "damaged or cut off"),
+    "text.jpg": (lambda path: path.write_text("This is no picture."), "is not a picture that can be read"),
+    "dot.png": (lambda path: Image.new("RGB", (1, 1)).save(path), "it must be at least"),
+    "vast.png": (bomb, "40000 x 40000 px"),
+}
+
+
+def test_pictures_that_cannot_be_painted_each_get_their_sentence_and_the_app_goes_on(paint, tmp_path):
+    for name, (make, words) in BAD.items():
+        make(tmp_path / name)
+        upload(paint, "paint-content", tmp_path / name)
+        notice = paint.locator("#paint-content-notice")
+        notice.filter(has_text=words).wait_for()
+        paint.click("#paint-run")
+        paint.get_by_test_id("toast-body").filter(has_text=words).first.wait_for()
+        paint.locator("#paint-run:not([disabled])").wait_for()
+    write_image(tmp_path / "good.png", picture(64, 64))
+    upload(paint, "paint-content", tmp_path / "good.png")
+    set_number(paint, "Size (px)", 64)
+    set_number(paint, "Iterations", 3)
+    paint.locator("#paint-content-notice").filter(has_text="it must").wait_for(state="hidden")
+    paint.click("#paint-run")
+    paint.locator("#paint-status").filter(has_text="Done: 64 x 64 px").wait_for()
+
+
+def test_a_second_person_waits_in_a_queue_they_can_see_and_a_closed_tab_ends_its_run(paint, chromium, address):
+    set_number(paint, "Iterations", 3000)
+    paint.click("#paint-run")
+    paint.locator("#paint-status").filter(has_text="of 3000").wait_for()
+    other = chromium.new_context().new_page()
+    other.goto(address)
+    other.get_by_role("tab", name="Paint").click()
+    set_number(other, "Iterations", 2)
+    set_number(other, "Size (px)", 64)
+    other.click("#paint-run")
+    other.locator("#paint-status").filter(has_text="queue").wait_for()
+    paint.context.close()
+    other.locator("#paint-status").filter(has_text="Done").wait_for()
+    other.context.close()
