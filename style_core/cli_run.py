@@ -18,6 +18,7 @@ from style_core.video import FrameWriter, check_video_path
 
 _TIMELAPSE_FRAMES = 240
 _TIMELAPSE_FPS = 24
+_SECONDS_A_LINE = 5.0
 
 
 def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:
@@ -57,6 +58,7 @@ class _Follower:
         self.losses: dict[str, float] = {}
         self.frames: list = []
         self._note = ""
+        self._written = 0.0
         self._bar: tqdm | None = None
 
     def follow(self, steps: Iterator[Step]) -> None:
@@ -91,12 +93,22 @@ class _Follower:
         if step.note and step.note != self._note:
             self._note = step.note
             tqdm.write(step.note, file=sys.stderr)
+            sys.stderr.flush()
+        if not sys.stderr.isatty():
+            self._write_progress(step)
         if self._bar is None or self._bar.total != step.total:
             self.close()
             self._bar = tqdm(total=step.total, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
         self._bar.update(step.iteration - self._bar.n)
         if "total" in step.losses:
             self._bar.set_postfix({"loss": f"{step.losses['total']:.4f}"}, refresh=False)
+
+    def _write_progress(self, step: Step) -> None:
+        """A line now and then, where a log and not a terminal is looking."""
+        if step.iteration and step.seconds - self._written > _SECONDS_A_LINE:
+            self._written = step.seconds
+            left = "" if step.eta is None else f", {step.eta:.0f} s left"
+            print(f"{step.iteration} of {step.total}{left}", file=sys.stderr, flush=True)
 
 
 def _report(given: argparse.Namespace, follower: _Follower, options: Options, compute: Compute) -> None:

@@ -29,7 +29,7 @@ from style_core.training.data import Crops, split
 from style_core.training.runs import Run, cosine
 
 _STYLE_SIDE = 512            # px, short side at which paintings are measured: that at which results are judged
-_LONGEST = 1.5               # of the short side: what a very long painting is cut to
+_MEASURED_SIDE = 416         # px: of the square that is cut out of a painting and measured
 _MIXED, _OWN = 0.15, 0.08    # shares of styles that are mixtures, or the photo's own
 _KEPT = 0.999                # decay of the average over weights, which is what ships
 
@@ -47,20 +47,26 @@ class Style:
 
 
 class Gallery:
-    """Paintings, each measured when it is first asked for."""
+    """Paintings, measured as they are first drawn: one new one a step, so that training starts at once."""
 
     def __init__(self, files: list[Path], net: GeneratorNet, judging: FeatureExtractor, seed: int):
         self.files, self.net, self.judging = files, net, judging
         self._random = random.Random(seed)
-        self._styles: dict[int, Style] = {}
+        self._styles: list[Style] = []
+        self._unseen = list(range(len(files)))
+        self._random.shuffle(self._unseen)
+
+    def step(self, least: int = 12) -> None:
+        """Measure one more painting while there are any, and a few at the very start."""
+        while self._unseen:
+            image = fit_short(read_image(self.files[self._unseen.pop()]), round(_STYLE_SIDE * self._random.uniform(0.85, 1.2)))
+            top, left = (self._random.randint(0, side - _MEASURED_SIDE) for side in image.shape[-2:])
+            self._styles.append(self.measure(image[None, :, top : top + _MEASURED_SIDE, left : left + _MEASURED_SIDE]))
+            if len(self._styles) >= least:
+                return
 
     def draw(self) -> Style:
-        index = self._random.randrange(len(self.files))
-        if index not in self._styles:
-            image = fit_short(read_image(self.files[index]), round(_STYLE_SIDE * self._random.uniform(0.8, 1.2)))
-            longest = round(min(image.shape[-2:]) * _LONGEST)
-            self._styles[index] = self.measure(image[:, :longest, :longest][None])
-        return self._styles[index]
+        return self._random.choice(self._styles)
 
     @torch.no_grad()
     def measure(self, batch: Tensor) -> Style:
@@ -86,6 +92,7 @@ class Lesson:
 
     def losses(self, count: int, size: int) -> dict[str, Tensor]:
         """Means over a fresh batch of `count` crops of `size` px, by name; `total` is what is minimised."""
+        self.gallery.step()
         batch = self.photos.batch(count, size, (0.5, 1.1))
         with torch.no_grad():
             features = self.net.encode(batch)

@@ -1,0 +1,118 @@
+"""The shell: pictures, JSON, exit statuses, and the same sentence for the same mistake everywhere."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from networks import picture
+from PIL import Image
+
+from style_core import RequestError, cli, read_settings, write_image
+from style_core.video import Clip
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = ["--size", "64", "--iterations", "3", "--extractor", "lite", "--device", "cpu"]
+
+
+@pytest.fixture
+def pair(tmp_path) -> tuple[str, str]:
+    for name, seed in (("photo", 1), ("painting", 2)):
+        write_image(tmp_path / f"{name}.png", picture(64, 80, seed=seed))
+    return str(tmp_path / "photo.png"), str(tmp_path / "painting.png")
+
+
+def test_optimize_writes_a_picture_with_settings_and_reports_in_json(pair, tmp_path, capsys):
+    out = tmp_path / "out.png"
+    assert cli.main(["optimize", *pair, "-o", str(out), *SMALL, "--json", "--seed", "5"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["out"] == str(out) and (told["width"], told["height"]) == (64, 51)
+    assert told["extractor"] == "lite" and told["iterations"] == 3 and told["seed"] == 5 and told["device"] == "cpu"
+    assert told["seconds"] > 0 and {"total", "content relu4_2", "style relu1_1"} <= told["losses"].keys()
+    settings = read_settings(out)
+    assert settings["recipe"] == "optimize" and settings["options"]["seed"] == 5 and len(settings["weights"]["lite"]) == 64
+
+
+def test_the_same_command_paints_the_same_picture(pair, tmp_path):
+    for name in ("one.png", "two.png"):
+        assert cli.main(["optimize", *pair, "-o", str(tmp_path / name), *SMALL, "--init", "noise", "--seed", "3"]) == 0
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "gif"])
+def test_a_timelapse_shows_how_the_picture_formed(pair, tmp_path, suffix):
+    film = tmp_path / f"film.{suffix}"
+    assert cli.main(["optimize", *pair, "-o", str(tmp_path / "out.png"), *SMALL, "--timelapse", str(film)]) == 0
+    if suffix == "gif":
+        with Image.open(film) as opened:
+            assert opened.n_frames > 1 and opened.size == (64, 51)
+    else:
+        clip = Clip.open(film)
+        assert (clip.width, clip.height) == (64, 50) and clip.frames > 3
+
+
+def test_dream_needs_a_photo_or_noise(pair, tmp_path, capsys):
+    few = ["--size", "96", "--octaves", "1", "--iterations", "1", "--extractor", "lite"]
+    assert cli.main(["dream", pair[0], "-o", str(tmp_path / "dream.png"), *few]) == 0
+    assert read_settings(tmp_path / "dream.png")["recipe"] == "dream"
+    assert cli.main(["dream", "-o", str(tmp_path / "dream.png"), *few]) == 2
+    assert "There is no photo; give one, or set start to noise." in capsys.readouterr().err
+
+
+MISTAKES = [
+    (["--strength", "3"], "strength is 3; it must be between 0 and 1."),
+    (["--optimizer", "sgd"], "optimizer is sgd; it must be one of lbfgs, adam."),
+    (["--style-layers", "relu9_1"], "There is no layer relu9_1; layers run from relu1_1 to relu5_4. Did you mean"),
+    (["--style-weights", "1", "2"], "There are 2 style weights for 1 styles; give one for each."),
+    (["--device", "tpu"], "device is tpu; it must be one of auto, cpu, cuda, mps."),
+    (["--timelapse", "film.avi"], "film.avi has no suffix that frames can be written to; use .mp4 or .gif."),
+    (["--wings", "2"], "nrecognized arguments: --wings 2"),
+]
+
+
+@pytest.mark.parametrize(("flags", "sentence"), MISTAKES)
+def test_a_mistake_is_one_line_that_says_what_would_be_right(pair, tmp_path, capsys, flags, sentence):
+    out = tmp_path / "out.png"
+    assert cli.main(["optimize", *pair, "-o", str(out), *SMALL, *flags]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert sentence in said[-1]
+    assert not out.exists()
+
+
+def test_a_missing_photo_reads_alike_in_the_shell_and_in_python(tmp_path, capsys):
+    from style_core import read_image
+
+    with pytest.raises(RequestError) as caught:
+        read_image(tmp_path / "none.jpg")
+    assert cli.main(["optimize", str(tmp_path / "none.jpg"), "b.jpg", "-o", str(tmp_path / "o.png")]) == 2
+    assert capsys.readouterr().err.strip() == str(caught.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+def test_ctrl_c_saves_the_picture_so_far(pair, tmp_path):
+    out = tmp_path / "out.png"
+    write_image(tmp_path / "photo.png", picture(400, 400, seed=1))        # large enough not to be finished soon
+    command = [sys.executable, "-m", "style_core", "optimize", *pair, "-o", str(out), "--json", "--size", "400",
+               "--iterations", "3000", "--extractor", "lite", "--timelapse", str(tmp_path / "t.gif")]  # fmt: skip
+    shell = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not re.match(rb"[1-9]\d* of 3000", line := shell.stderr.readline()):
+        assert line, "the shell ended by itself"
+    shell.send_signal(signal.SIGINT)
+    said, _ = shell.communicate(timeout=60)
+    assert shell.returncode == 130
+    assert 0 < json.loads(said)["iterations"] < 3000
+    assert read_settings(out)["recipe"] == "optimize"
+
+
+def test_weights_are_listed_and_verified(capsys):
+    assert cli.main(["weights", "list", "--json"]) == 0
+    listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["weights"]}
+    assert listed["lite"]["where"] == "shipped" and listed["vgg19"]["licence"]
+    assert cli.main(["weights", "verify"]) == 0
+    assert "good (shipped" in capsys.readouterr().out
+    assert cli.main(["weights", "pull", "vgg20"]) == 2
+    assert "There are no weights called vgg20" in capsys.readouterr().err
