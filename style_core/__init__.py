@@ -1,8 +1,10 @@
 """Pentimento's core: neural style transfer without a user interface.
 
-    from style_core import read_image, write_image, optimize, finish
+    from style_core import finish, optimize, read_image, stylize, write_image
 
-    result = finish(optimize(read_image("photo.jpg"), [read_image("painting.jpg")])).image
+    photo, painting = read_image("photo.jpg"), read_image("painting.jpg")
+    result = finish(stylize(photo, [painting])).image              # at once
+    result = finish(optimize(photo, [painting])).image             # finer, in a minute
     write_image("painted.png", result)
 """
 
@@ -10,6 +12,8 @@ from style_core.devices import Compute
 from style_core.dream import DreamOptions, dream
 from style_core.errors import RequestError
 from style_core.gatys import GatysOptions, optimize
+from style_core.gallery import gallery, gallery_code
+from style_core.generator import StylizeOptions, stylize
 from style_core.imaging import read_image, write_image
 from style_core.progress import Step, finish
 from style_core.recipes import RECIPES
@@ -23,11 +27,15 @@ __all__ = [
     "GatysOptions",
     "RequestError",
     "Step",
+    "StylizeOptions",
     "__version__",
     "dream",
     "finish",
+    "gallery",
+    "gallery_code",
     "optimize",
     "read_image",
     "read_settings",
+    "stylize",
     "write_image",
 ]

@@ -7,16 +7,23 @@ Human progress goes to standard error; with `--json`, one JSON object goes to st
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from style_core import cli_weights
-from style_core.cli_run import run_recipe
+from style_core.cli_run import run_batch, run_clip, run_recipe
+from style_core.clips import CLIP_SUFFIXES, stylize_clip
 from style_core.devices import DEVICES, Compute, use_available_cores
 from style_core.errors import RequestError
 from style_core.dream import DreamOptions, dream
+from style_core.gallery import gallery, gallery_code
 from style_core.gatys import GatysOptions, optimize
+from style_core.generator import StylizeOptions, open_generator, stylize
 from style_core.imaging import read_image, read_mask
 from style_core.options import Knob, Options, Range
+
+
+_FROM_GALLERY = "gallery:"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -71,6 +78,7 @@ def _metavar(knob: Knob) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m style_core", description="Neural style transfer: photos painted in the style of paintings.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_stylize(commands)
     _add_optimize(commands)
     _add_dream(commands)
     cli_weights.add(commands)
@@ -93,6 +101,40 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("styles", metavar="STYLE", nargs="+", help="One or more paintings.")
     parser.add_argument("--style-weights", type=float, nargs="+", metavar="W", help="One for each style; only ratios count.")
     parser.add_argument("--mask", action="append", metavar="MASK.png", help="Where a style goes, white on black; once for each style, in order.")
+
+
+def _add_stylize(commands: Any) -> None:
+    parser = _add_recipe(commands, "stylize", StylizeOptions, _stylize)
+    _add_styles(parser)
+    parser.add_argument("--batch", action="store_true", help="CONTENT and OUT are folders: paint every picture of the one into the other.")
+    parser.epilog = f"A STYLE may be gallery:NAME, with NAME one of {', '.join(gallery())}. CONTENT may be a clip, and OUT an .mp4 then."
+
+
+def _stylize(given: argparse.Namespace) -> int:
+    options = options_from(given, StylizeOptions)
+    compute = Compute.choose(given.device)
+    named = [path.removeprefix(_FROM_GALLERY) for path in given.styles if path.startswith(_FROM_GALLERY)]
+    styles = [read_image(path) for path in given.styles if not path.startswith(_FROM_GALLERY)]
+    codes = [gallery_code(name, open_generator(compute).sha256) for name in named]
+    weights = _pictures_first(given.styles, given.style_weights)
+    masks = _pictures_first(given.styles, read_masks(given.mask, len(given.styles)))
+    if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
+        return run_clip(stylize_clip(given.content, given.out, styles, options, style_weights=weights, codes=codes, compute=compute), compute, given)
+
+    def steps(path):
+        return stylize(read_image(path), styles, options, style_weights=weights, masks=masks, codes=codes, compute=compute)
+
+    if given.batch:
+        return run_batch("stylize", steps, options, compute, given)
+    return run_recipe("stylize", steps(given.content), options, compute, given)
+
+
+def _pictures_first(styles: Sequence[str], values: Sequence | None) -> list | None:
+    """Values given in the order of `styles`, reordered as `stylize` takes them: pictures, then codes."""
+    if values is None or len(values) != len(styles):
+        return values
+    order = sorted(range(len(styles)), key=lambda index: styles[index].startswith(_FROM_GALLERY))
+    return [values[index] for index in order]
 
 
 def _add_optimize(commands: Any) -> None:

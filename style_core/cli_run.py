@@ -3,22 +3,25 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 from tqdm import tqdm
 
 from style_core.devices import Compute
+from style_core.errors import RequestError
 from style_core.imaging import check_writable, resize, write_image
 from style_core.options import Options
-from style_core.progress import Step
+from style_core.progress import Step, finish
 from style_core.settings import settings_of
 from style_core.video import FrameWriter, check_video_path
 
 _TIMELAPSE_FRAMES = 240
 _TIMELAPSE_FPS = 24
 _SECONDS_A_LINE = 5.0
+_BATCH_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp"}
 
 
 def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:
@@ -46,6 +49,53 @@ def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Co
     follower.write_timelapse()
     _report(given, follower, options, compute)
     return 130 if interrupted else 0
+
+
+def run_clip(steps: Iterator[Step], compute: Compute, given: argparse.Namespace) -> int:
+    """Follow a recipe that writes its own film; Ctrl-C leaves no half a file."""
+    follower = _Follower(None)
+    try:
+        with closing(steps):
+            follower.follow(steps)
+    finally:
+        follower.close()
+    _report(given, follower, None, compute)
+    return 0
+
+
+def run_batch(
+    recipe: str, steps: Callable[[Path], Iterator[Step]], options: Options, compute: Compute, given: argparse.Namespace
+) -> int:
+    """Paint each picture of a folder into another; what can't be read is reported, and the rest is done.
+
+    Returns:
+        The exit status: 0, or 1 when some pictures could not be painted.
+    Raises:
+        RequestError: when the folders are not there, or hold no pictures.
+    """
+    source, target = Path(given.content), Path(given.out)
+    if not source.is_dir():
+        raise RequestError(f"{source.name} is no folder; with --batch, CONTENT is a folder of pictures.")
+    files = sorted(path for path in source.iterdir() if path.suffix.lower() in _BATCH_SUFFIXES)
+    if not files:
+        raise RequestError(f"There are no pictures in {source.name}.")
+    target.mkdir(parents=True, exist_ok=True)
+    done, failed, started = [], {}, time.monotonic()
+    for path in tqdm(files, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False):
+        out = target / f"{path.stem}.png"
+        try:
+            step = finish(steps(path))
+            write_image(out, step.image, settings=settings_of(recipe, options.as_dict(), weights=step.weights))
+            done.append(str(out))
+        except RequestError as error:
+            failed[path.name] = str(error)
+            tqdm.write(str(error), file=sys.stderr)
+    if given.json:
+        seconds = round(time.monotonic() - started, 3)
+        print(json.dumps({"out": done, "failed": failed, "seconds": seconds, "device": compute.device.type}, ensure_ascii=False))
+    else:
+        print(f"{target}: {len(done)} of {len(files)} pictures.", file=sys.stderr)
+    return 1 if failed else 0
 
 
 class _Follower:
@@ -111,7 +161,7 @@ class _Follower:
             print(f"{step.iteration} of {step.total}{left}", file=sys.stderr, flush=True)
 
 
-def _report(given: argparse.Namespace, follower: _Follower, options: Options, compute: Compute) -> None:
+def _report(given: argparse.Namespace, follower: _Follower, options: Options | None, compute: Compute) -> None:
     height, width = follower.image.shape[-2:]
     last = follower.last
     if not given.json:
@@ -123,7 +173,7 @@ def _report(given: argparse.Namespace, follower: _Follower, options: Options, co
         "height": height,
         "seconds": round(last.seconds, 3),
         "device": compute.device.type,
-        "extractor": next(iter(last.weights), None),
+        "extractor": next((name for name in last.weights if name != "generator"), None),
         "iterations": last.iteration,
         "losses": {name: round(value, 6) for name, value in follower.losses.items()},
         "seed": getattr(options, "seed", None),

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,7 @@ from style_core.descent import OPTIMIZERS, Descent, Diverged
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.features import EXTRACTORS, POOLINGS, FeatureExtractor, layer_name, open_extractor
+from style_core.generator import StylizeOptions, stylize
 from style_core.imaging import fit, fit_short, resize
 from style_core.losses import ContentTarget, StyleTarget, style_shares
 from style_core.objective import Balance, Objective, Region
@@ -176,6 +177,16 @@ def _check_request(
     for mask in masks or ():
         if mask is not None and not mask.any():
             raise RequestError("A mask is all black, so its style would appear nowhere; paint where it should go.")
+
+
+def _from_generator(content, styles, weights, masks, options: GatysOptions, compute: Compute) -> Generator[Step, None, Tensor]:
+    """The generator's picture of the same request, to start from."""
+    wanted = StylizeOptions(size=options.size, color=options.color, style_scale=options.style_scale)
+    image = None
+    for step in stylize(content, styles, wanted, style_weights=weights, masks=masks, compute=compute):
+        image = step.image if step.image is not None else image
+        yield Step(0, options.iterations, image=step.image, note="Starting from the generator's picture.")
+    return image
 
 
 class _Scene:

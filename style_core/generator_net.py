@@ -51,6 +51,11 @@ class Moments:
             {level: gram_matrix(features[level]) for level in LEVELS},
         )
 
+    @staticmethod
+    def of_one(features: Tensor) -> tuple[Tensor, Tensor]:
+        """Means `[B, C]` and Gram matrices `[B, C, C]` of one level."""
+        return channel_means(features), gram_matrix(features)
+
     def deviations(self, level: str) -> Tensor:
         """Standard deviation of each channel, `[B, C]`."""
         variance = self.grams[level].diagonal(dim1=-2, dim2=-1) - self.means[level].square()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from style_core.dream import DreamOptions, dream
 from style_core.gatys import GatysOptions, optimize
+from style_core.generator import StylizeOptions, stylize
 from style_core.options import Options
 from style_core.progress import Step
 
@@ -29,6 +30,7 @@ class Recipe:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
+        Recipe("stylize", ("content", "style+"), StylizeOptions, stylize),
         Recipe("optimize", ("content", "style+"), GatysOptions, optimize),
         Recipe("dream", ("image?",), DreamOptions, dream),
     )
