@@ -4,7 +4,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import tab_about, tab_dream, tab_optimize, words
+from studio import tab_about, tab_dream, tab_optimize, tab_stylize, words
 from style_core import Compute
 
 _SAMPLES = Path(__file__).parent / "samples"
@@ -17,11 +17,27 @@ def build(compute: Compute) -> gr.Blocks:
     with gr.Blocks(title=words.TITLE, delete_cache=(_FILES_SWEPT, _FILES_KEPT), analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
             gr.Markdown(f"# {words.TITLE}\n{words.TAGLINE}")
-        with gr.Tabs():
+        with gr.Tabs() as tabs:
+            with gr.Tab(words.STYLIZE_TAB, id="stylize"):
+                quick = tab_stylize.build(compute, samples)
             with gr.Tab(words.PAINT_TAB, id="paint"):
-                tab_optimize.build(compute, samples)
+                fine = tab_optimize.build(compute, samples)
             with gr.Tab(words.DREAM_TAB, id="dream"):
                 tab_dream.build(compute, samples)
             with gr.Tab(words.ABOUT_TAB, id="about"):
                 tab_about.build(page, compute)
+        _join(tabs, quick, fine)
     return page
+
+
+def _join(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
+    """Hand a Stylize result to Paint, to start from; a gallery style has no picture, so its result stands for it."""
+
+    def refine(content, style, result):
+        sentence = words.REFINING.format(button=words.PAINT)
+        return content, style or result, result, sentence, gr.update(selected="paint")
+
+    quick["refine"].click(
+        refine, [quick["content"], quick["style"], quick["result"]],
+        [fine["content"], fine["style"], fine["init"], fine["status"], tabs], queue=False, api_visibility="private",
+    )  # fmt: skip

@@ -44,7 +44,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
     )  # fmt: skip
     event.failure(board.idle, None, [board.run, board.stop], queue=False, api_visibility="private")
     board.stop.click(live.stop, None, None, queue=False, api_visibility="private")
-    return {"content": content, "style": style, "init": start}
+    return {"content": content, "style": style, "init": start, "status": board.status}
 
 
 def _more_styles() -> dict[str, gr.components.Component]:

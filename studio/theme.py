@@ -10,6 +10,7 @@ CSS = """
 .quiet, .quiet p { opacity: 0.85; font-size: 0.92rem; }
 .notice p { color: var(--error-text-color); font-weight: 600; margin: 0.15rem 0 0; }
 .status p { font-variant-numeric: tabular-nums; margin: 0.2rem 0; }
+#stylize-gallery .caption-label { font-size: 0.68rem; padding: 1px 5px; max-width: calc(100% - 8px); left: 4px; bottom: 4px; }
 footer { opacity: 0.85; }
 @media (max-width: 640px) { .gradio-container { padding: 0.4rem !important; } }
 """

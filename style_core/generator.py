@@ -159,8 +159,10 @@ class Generator:
         height, width = image.shape[-2:]
         if min(height, width) < STRIDE:
             raise RequestError(f"The picture is {width} x {height} px; it must be at least {STRIDE} px on each side.")
-        padding = (0, -width % STRIDE, 0, -height % STRIDE)
-        padded = functional.pad(image[None].float(), padding, mode="reflect").to(self.compute.device)
+        # The deepest level needs two positions to be padded by reflection.
+        right, below = (max(-side % STRIDE, 2 * STRIDE - side) for side in (width, height))
+        mode = "reflect" if right < width and below < height else "replicate"
+        padded = functional.pad(image[None].float(), (0, right, 0, below), mode=mode).to(self.compute.device)
         if max(padded.shape[-2:]) <= self.tile:
             features = self.net.encode(padded)
             return padded, features, Moments.of(features)

@@ -24,6 +24,7 @@ _DECIDE_SECONDS = 4.0        # in all, until the hub has answered with the file'
 _STALL_SECONDS = 20.0        # without a byte, once it is sending
 _CHUNK = 2**18
 _MAX_HEADER = 2**24
+_BROKE_OFF = "The connection to the hub broke off; what has come is kept, so trying again goes on from there."
 _T = TypeVar("_T")
 
 
@@ -110,7 +111,7 @@ def fetch_slots(remote: Remote, slots: dict[str, Slot], folder: Path) -> Generat
                     file.write(chunk[: slot.stop - slot.start - file.tell()])
                     yield Progress(have(), total)
         if _size(path) != slot.stop - slot.start:
-            raise HubError("The connection to the hub broke off; what has come is kept, so trying again goes on from there.")
+            raise HubError(_BROKE_OFF)
 
 
 def _sift(response: httpx2.Response, slots: dict[str, Slot], folder: Path, total: int, note: str) -> Iterator[Progress]:
@@ -180,7 +181,7 @@ class _opened:
 def _chunks(response: httpx2.Response, deadline: float | None = None) -> Iterator[bytes]:
     chunks = response.iter_bytes(_CHUNK)
     while True:
-        chunk = _in_words(lambda: next(chunks, None))
+        chunk = _in_words(lambda: next(chunks, None), _BROKE_OFF)
         if chunk is None:
             return
         if deadline is not None and time.monotonic() > deadline:
@@ -188,8 +189,8 @@ def _chunks(response: httpx2.Response, deadline: float | None = None) -> Iterato
         yield chunk
 
 
-def _in_words(work: Callable[[], _T]) -> _T:
-    """Run a piece of network work; whatever the client raises becomes a HubError."""
+def _in_words(work: Callable[[], _T], lost: str = "The hub could not be reached.") -> _T:
+    """Run a piece of network work; whatever the client raises becomes a HubError, a lost connection with `lost`."""
     try:
         return work()
     except HfHubHTTPError as error:
@@ -200,7 +201,7 @@ def _in_words(work: Callable[[], _T]) -> _T:
     except httpx2.TimeoutException as error:
         raise HubError("The hub could not be reached in time.") from error
     except (httpx2.HTTPError, httpx2.InvalidURL, ConnectionError) as error:
-        raise HubError("The hub could not be reached.") from error
+        raise HubError(lost) from error
 
 
 _STATUS = {

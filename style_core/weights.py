@@ -213,10 +213,10 @@ def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
         raise WeightsError(f"{entry.file} of {entry.repo} has no tensor {min(missing)}; it is not VGG-19's.")
     parts = cache_folder() / f"{entry.name}.part"
     parts.mkdir(parents=True, exist_ok=True)
-    yielded = 0.0
+    yielded, said = 0.0, ""
     for progress in hub.fetch_slots(remote, {name: slots[name] for name in wanted}, parts):
-        if time.monotonic() - yielded > _SECONDS_A_STEP:
-            yielded = time.monotonic()
+        if time.monotonic() - yielded > _SECONDS_A_STEP or progress.note != said:
+            yielded, said = time.monotonic(), progress.note
             note = progress.note or f"Fetching {entry.name} from the hub, once."
             yield Step(progress.done // _MEGABYTE, progress.total // _MEGABYTE, note=note)
     try:

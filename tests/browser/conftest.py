@@ -72,6 +72,6 @@ def page(chromium, address):
     own = (address, "data:", "blob:", address.replace("http", "ws", 1))
     page.on("request", lambda request: None if request.url.startswith(own) else page.strangers.append(request.url))
     page.goto(address)
-    page.wait_for_selector("#paint-run", state="attached")
+    page.wait_for_selector("#stylize-run")
     yield page
     context.close()

@@ -1,0 +1,55 @@
+"""Stylizing in the browser: one click paints, controls act live, and the result goes on to Paint."""
+
+import pytest
+from networks import picture
+
+from style_core import read_settings, write_image
+
+
+@pytest.fixture
+def painted(page):
+    """The page after the newcomer's one click."""
+    page.locator("#stylize-gallery button.thumbnail-item").nth(14).click()
+    page.locator("#stylize-status").filter(has_text="Done: 768 x 512 px").wait_for()
+    return page
+
+
+def result_of(page) -> str:
+    return page.locator("#stylize-slider img").last.get_attribute("src")
+
+
+def test_one_click_paints_and_every_control_acts_live(painted):
+    assert "Katsushika Hokusai" in painted.inner_text("#stylize-status")
+    first = result_of(painted)
+    strength = painted.get_by_label("number input for Style strength").locator("visible=true")
+    strength.fill("0.4")
+    strength.press("Tab")
+    painted.get_by_label("range slider for Style strength").locator("visible=true").press("ArrowLeft")
+    painted.wait_for_function("first => [...document.querySelectorAll('#stylize-slider img')].at(-1).src !== first", arg=first)
+    second = result_of(painted)
+    painted.get_by_text("the photo's", exact=True).locator("visible=true").click()
+    painted.wait_for_function("second => [...document.querySelectorAll('#stylize-slider img')].at(-1).src !== second", arg=second)
+    assert painted.strangers == []
+
+
+def test_a_painting_of_ones_own_is_taken_and_the_picture_downloads_with_its_settings(page, tmp_path):
+    write_image(tmp_path / "own.png", picture(120, 100, seed=4))
+    page.locator("#stylize-style input[type=file]").set_input_files(str(tmp_path / "own.png"))
+    page.locator("#stylize-status").filter(has_text="Done").wait_for()
+    with page.expect_download() as download:
+        page.click("#stylize-download")
+    download.value.save_as(tmp_path / "result.png")
+    settings = read_settings(tmp_path / "result.png")
+    assert settings["recipe"] == "stylize" and list(settings["weights"]) == ["generator"]
+
+
+def test_a_result_is_refined_by_gatys(painted):
+    painted.click("#stylize-refine")
+    painted.locator("#paint-status").filter(has_text="press Paint to refine it").wait_for()
+    painted.wait_for_selector("#paint-style img")
+    for label, value in (("Iterations", "4"), ("Size (px)", "128")):
+        box = painted.get_by_label(f"number input for {label}").locator("visible=true")
+        box.fill(value)
+        box.press("Tab")
+    painted.click("#paint-run")
+    painted.locator("#paint-status").filter(has_text="Done: 128 x 85 px").wait_for()

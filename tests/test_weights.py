@@ -1,0 +1,268 @@
+"""VGG-19 from a hub of our own through the real client, in a process of its own; and what is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from hub import hub_server
+from safetensors.torch import load_file, save_file
+
+from style_core import weights
+from style_core.checks import WeightsError, check_golden, check_vgg19
+from style_core.layout import tensor_shapes
+
+ROOT = Path(__file__).resolve().parents[1]
+FETCH = "import sys; from style_core import cli; sys.exit(cli.main(['weights', 'pull', 'vgg19', '--json']))"
+SHALLOW = "relu2_1"
+
+
+@pytest.fixture(scope="module")
+def whole(vgg19_path) -> bytes:
+    """A file as the hub has it: the convolutions, with a large tensor that nobody wants in front."""
+    tensors = {name: tensor.half() for name, tensor in load_file(vgg19_path).items()}
+    return _bytes_of({"classifier.0.weight": torch.zeros(4096, 2048, dtype=torch.half), **tensors})
+
+
+def _bytes_of(tensors: dict[str, torch.Tensor]) -> bytes:
+    from safetensors.torch import save
+
+    return save(tensors)
+
+
+@pytest.fixture
+def environment(tmp_path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "STYLE_CORE_"))}
+    return {**kept, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "127.0.0.1"}
+
+
+def pull(environment: dict[str, str], address: str, code: str = FETCH, **more: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**environment, "HF_ENDPOINT": address, **more},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def cached(environment: dict[str, str]) -> Path:
+    return Path(environment["HF_HOME"]) / "pentimento" / "vgg19.safetensors"
+
+
+def test_only_the_convolutions_are_fetched_and_the_second_time_nothing_is(whole, environment, vgg19_path):
+    with hub_server(whole) as (address, hub):
+        first = pull(environment, address)
+        assert first.returncode == 0, first.stderr
+        assert hub.served < len(whole) - 4096 * 2048 * 2 + 10_000
+        served = hub.served
+        assert pull(environment, address).returncode == 0
+        assert hub.served == served
+    kept, real = load_file(cached(environment)), load_file(vgg19_path)
+    assert kept.keys() == tensor_shapes().keys()
+    assert all(torch.equal(tensor, real[name].half()) for name, tensor in kept.items())
+    assert json.loads(first.stdout)["where"] == "cached from the hub"
+
+
+def test_a_server_without_ranges_sends_the_whole_file_and_it_is_said(whole, environment):
+    code = FETCH.replace("'pull', 'vgg19', '--json'", "'pull', 'vgg19'")
+    with hub_server(whole) as (address, hub):
+        hub.fault = "no-ranges"
+        notes = """
+from style_core import weights
+steps = weights.fetch('vgg19'); seen = set()
+try:
+    while True: seen.add(next(steps).note)
+except StopIteration: pass
+print(seen)
+"""
+        said = pull(environment, address, notes)
+        assert "is served without ranges, so the whole file is being read" in said.stdout
+        assert pull(environment, address, code).returncode == 0
+
+
+def test_a_redirect_to_another_host_is_followed(whole, environment):
+    with hub_server(whole) as (cdn, far), hub_server(whole) as (address, hub):
+        hub.fault, hub.cdn = "redirect", cdn.replace("127.0.0.1", "localhost")
+        result = pull(environment, address, HF_TOKEN="hf_secret", NO_PROXY="127.0.0.1,localhost")
+        assert result.returncode == 0, result.stderr
+        assert far.served > 0 and far.tokens and not any(far.tokens)
+
+
+REFUSALS = {
+    "401": "The hub asks for a valid token for this file; set HF_TOKEN or log in.",
+    "403": "The hub does not let this account read the file.",
+    "404": "The hub has no such file at this revision.",
+    "429": "The hub is answering too many requests from here; try again later.",
+    "500": "The hub answered with status 500; try again later.",
+    "hang": "The hub could not be reached in time.",
+}
+
+
+@pytest.mark.parametrize("fault", REFUSALS)
+def test_a_hub_that_does_not_give_is_given_up_within_five_seconds_in_words(environment, fault):
+    code = (
+        "import time; from style_core import weights, finish\nstart = time.monotonic()\n"
+        "try: list(weights.fetch('vgg19'))\nexcept weights.WeightsError as error: print(error)\n"
+        "print(time.monotonic() - start)"
+    )
+    with hub_server(b"\0" * 64) as (address, hub):
+        hub.fault = fault
+        said = pull(environment, address, code).stdout.splitlines()
+    assert said[0] == REFUSALS[fault]
+    assert float(said[1]) < 5
+    assert not list(Path(environment["HF_HOME"]).glob("pentimento/*.safetensors"))
+
+
+def test_nobody_there_and_the_offline_switch(environment):
+    nobody = pull(environment, "http://127.0.0.1:9")
+    assert nobody.returncode == 2 and "The hub could not be reached." in nobody.stderr
+    switched_off = pull(environment, "http://127.0.0.1:9", HF_HUB_OFFLINE="1")
+    assert switched_off.returncode == 2 and "switched off by HF_HUB_OFFLINE" in switched_off.stderr
+
+
+def test_what_broke_off_goes_on_where_it_stopped(whole, environment):
+    with hub_server(whole) as (address, hub):
+        hub.fault = "cut"
+        broken = pull(environment, address)
+        assert broken.returncode == 2 and "trying again goes on from there" in broken.stderr
+        assert not cached(environment).exists()
+        hub.fault, before = "", hub.served
+        assert pull(environment, address).returncode == 0
+        assert before + (hub.served - before) < len(whole) - 4096 * 2048 * 2 + 100_000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+def test_a_killed_download_resumes(whole, environment):
+    with hub_server(whole) as (address, hub):
+        hub.fault = "slow"
+        child = subprocess.Popen(
+            [sys.executable, "-c", FETCH], cwd=ROOT, env={**environment, "HF_ENDPOINT": address},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        while hub.served < 6_000_000 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        parts = sum(path.stat().st_size for path in cached(environment).parent.glob("vgg19.part/*"))
+        assert parts > 3_000_000 and not cached(environment).exists()
+        hub.fault, hub.served = "", 0
+        assert pull(environment, address).returncode == 0
+        assert hub.served < len(whole) - 4096 * 2048 * 2 - parts + 1_000_000
+
+
+def test_a_wrong_file_on_the_hub_is_refused_and_not_kept(environment):
+    wrong = {name: torch.randn(shape).half() for name, shape in tensor_shapes().items()}
+    with hub_server(_bytes_of(wrong)) as (address, _):
+        result = pull(environment, address)
+    assert result.returncode == 2 and "model.safetensors" in result.stderr
+    assert not cached(environment).exists()
+    with hub_server(b"not safetensors, but long enough to be read as a header length") as (address, _):
+        assert "is not a safetensors file" in pull(environment, address).stderr
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write into read-only folders")
+def test_a_read_only_cache_says_so(whole, environment, tmp_path):
+    (tmp_path / "hf").mkdir(mode=0o500)
+    with hub_server(whole) as (address, _):
+        assert "could not be kept in the cache folder" in pull(environment, address).stderr
+
+
+def test_a_cache_that_is_no_folder_says_so(whole, environment, tmp_path):
+    (tmp_path / "hf").write_text("a file where the cache should be")
+    with hub_server(whole) as (address, _):
+        result = pull(environment, address)
+    assert result.returncode == 2 and "could not be kept in the cache folder" in result.stderr
+
+
+def test_without_a_hub_optimize_starts_with_lite_and_says_so(environment, tmp_path):
+    said = subprocess.run(
+        [sys.executable, "-m", "style_core", "optimize", "studio/samples/landscape.jpg", "studio/samples/night-wind.jpg",
+         "-o", str(tmp_path / "out.png"), "--size", "64", "--iterations", "2", "--json"],
+        cwd=ROOT, env={**environment, "HF_ENDPOINT": "http://127.0.0.1:9"}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    told = json.loads(said.stdout)
+    assert told["extractor"] == "lite"
+    assert told["note"] == "Painting with the compact network: The hub could not be reached."
+
+
+def damaged(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A copy with one thing wrong."""
+    tensors = dict(tensors)
+    first, middle = "features.0.weight", "features.19.weight"
+    if kind == "bgr":
+        tensors[first] = tensors[first].flip(1)
+    elif kind == "0 to 255":
+        tensors[first] = tensors[first] / 58
+    elif kind == "half-written":
+        tensors[middle] = tensors[middle].clone()
+        tensors[middle][256:] = 0
+    elif kind == "random":
+        generator = torch.Generator().manual_seed(0)
+        for name, tensor in tensors.items():
+            fan = tensor[0].numel() if tensor.dim() > 1 else 1
+            spread = (2 / fan) ** 0.5 if tensor.dim() > 1 else 0.0
+            tensors[name] = torch.randn(tensor.shape, generator=generator) * spread
+        tensors[first][:, 2] *= 0.8
+    elif kind == "not finite":
+        tensors[middle] = tensors[middle].clone()
+        tensors[middle][0, 0] = float("nan")
+    elif kind == "integers":
+        tensors[middle] = tensors[middle].to(torch.int32)
+    elif kind == "missing":
+        del tensors[middle]
+    return tensors
+
+
+DAMAGE = {
+    "bgr": "its input channels seem to be swapped",
+    "0 to 255": "VGG-19 for normalised input is wanted",
+    "half-written": "the file was only partly written",
+    "random": "as to a network that was never trained",
+    "not finite": "holds values that are no numbers",
+    "integers": "where floating-point numbers are wanted",
+    "missing": "has no tensor features.19.weight",
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_vgg19_is_refused_for_what_is_wrong_with_it(vgg19_path, kind):
+    tensors = damaged(kind, {name: tensor.float() for name, tensor in load_file(vgg19_path).items()})
+    with pytest.raises(WeightsError, match=DAMAGE[kind]):
+        check_vgg19(tensors, "relu5_1", "some.safetensors")
+
+
+def test_the_real_vgg19_passes_in_every_precision(vgg19_path):
+    tensors = load_file(vgg19_path)
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        check_vgg19({name: tensor.to(dtype) for name, tensor in tensors.items()}, "relu5_4", "vgg19")
+
+
+def test_a_file_given_by_hand_is_used_and_checked(vgg19_path, monkeypatch, tmp_path):
+    monkeypatch.setenv("STYLE_CORE_VGG19", str(vgg19_path))
+    assert weights.find("vgg19", [SHALLOW]) == vgg19_path
+    save_file({"features.0.weight": torch.zeros(1)}, tmp_path / "wrong.safetensors")
+    monkeypatch.setenv("STYLE_CORE_VGG19", str(tmp_path / "wrong.safetensors"))
+    with pytest.raises(WeightsError, match="wrong.safetensors: features.0.weight has the shape"):
+        weights.find("vgg19", [SHALLOW])
+    monkeypatch.setenv("STYLE_CORE_VGG19", str(tmp_path / "none"))
+    with pytest.raises(WeightsError, match="STYLE_CORE_VGG19 names none, which is no file"):
+        weights.find("vgg19")
+
+
+@pytest.mark.parametrize("name", ["lite", "generator"])
+def test_what_ships_is_what_was_registered(name):
+    path = weights.find(name)
+    assert path.stat().st_size == weights.registry()[name].bytes
+    check_golden(path)
+    assert weights.verify(name).startswith("good (shipped")
+
+
+def test_a_shipped_file_that_was_changed_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "lite.safetensors").write_bytes((weights.MODELS / "lite.safetensors").read_bytes()[:-1] + b"x")
+    monkeypatch.setattr(weights, "MODELS", tmp_path)
+    with pytest.raises(WeightsError, match="lite.safetensors in models/ is not the file that ships"):
+        weights.find("lite")
