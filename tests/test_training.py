@@ -1,0 +1,107 @@
+"""Training: what is set aside stays aside, runs resume, losses go down, what is exported can be used."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+from networks import picture
+from torch import nn
+
+from style_core import RequestError, write_image
+from style_core.devices import Compute
+from style_core.features import load_extractor
+from style_core.generator_net import LEVELS, Moments
+from style_core.training import distill, register, runs
+from style_core.training.data import Crops, is_held_out, split
+from style_core.training.generator import mixed
+
+FP32 = Compute.choose("cpu", "fp32")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for index in range(12):
+        write_image(tmp_path / f"{index:02}.png", picture(40, 56, seed=index))
+    return tmp_path
+
+
+def test_one_picture_in_ten_is_set_aside_by_its_name_alone(folder, tmp_path):
+    training, held_out = split(folder)
+    assert len(training) + len(held_out) == 12 and not set(training) & set(held_out)
+    assert all(is_held_out(path.name) for path in held_out)
+    share = sum(is_held_out(f"{index}.jpg") for index in range(5000)) / 5000
+    assert 0.08 < share < 0.12
+    with pytest.raises(RequestError, match="There are no pictures in"):
+        split(tmp_path / "none")
+
+
+def test_crops_repeat_from_their_state(folder):
+    crops = Crops(split(folder)[0], seed=3)
+    crops.batch(2, 16)
+    state = crops.state_dict()
+    first = crops.batch(3, 16)
+    crops.load_state_dict(state)
+    assert torch.equal(crops.batch(3, 16), first)
+    assert first.shape == (3, 3, 16, 16) and first.min() >= 0 and first.max() <= 1
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path):
+    def run(minutes):
+        torch.manual_seed(0)
+        net = nn.Linear(2, 2)
+        return net, runs.Run(tmp_path, minutes, {"net": net}, log_every=2)
+
+    net, first = run(1.0)
+    for _ in range(4):
+        assert first.going()
+        net.weight.data += 1
+        first.step_done(loss=1.0)
+    first._stop(15, None)
+    assert not first.going()
+    again, second = run(1.0)
+    assert second.steps == 4 and second.spent >= first._spent and torch.equal(again.weight, net.weight)
+    assert len((tmp_path / "curve.csv").read_text().splitlines()) == 3
+    _, over = run(1e-9)
+    assert not over.going()
+
+
+def test_what_distillation_exports_is_an_extractor_whose_distances_are_the_heads(tmp_path):
+    torch.manual_seed(0)
+    student = distill.Student()
+    distill.export(student, tmp_path / "lite.safetensors", {"model": "test"})
+    lite = load_extractor("lite", tmp_path / "lite.safetensors", FP32)
+    one, two = picture(48, 48, seed=1)[None], picture(48, 48, seed=2)[None]
+    for layer in ("relu1_1", "relu3_1"):
+        with torch.no_grad():
+            mapped = [student.mapped(layer, student(batch)[layer]) for batch in (one, two)]
+            shipped = [lite.extract(batch, [layer])[layer] for batch in (one, two)]
+        wanted = (mapped[0] - mapped[1]).norm() / mapped[0].norm()
+        found = (shipped[0] - shipped[1]).norm() / shipped[0].norm()
+        assert abs(wanted - found) < 0.01 * wanted
+
+
+def test_moments_mix_linearly():
+    generator = torch.Generator().manual_seed(0)
+    features = [{level: torch.rand(1, 4, 6, 6, generator=generator) for level in LEVELS} for _ in range(2)]
+    one, two = map(Moments.of, features)
+    both = Moments.of({level: torch.cat([f[level] for f in features], 3) for level in LEVELS})
+    half = mixed(one, two, 0.5)
+    for level in LEVELS:
+        torch.testing.assert_close(half.grams[level], both.grams[level])
+        torch.testing.assert_close(half.means[level], both.means[level])
+
+
+def test_registering_records_hash_size_and_golden_figures(tmp_path, monkeypatch):
+    from style_core import weights
+
+    torch.manual_seed(0)
+    distill.export(distill.Student(), tmp_path / "new.safetensors", {})
+    (tmp_path / "registry.toml").write_text('[lite]\nfile = "lite.safetensors"\nsha256 = ""\nbytes = 0\n\n[other]\nsha256 = "kept"\nbytes = 7\n')
+    monkeypatch.setattr(register, "MODELS", tmp_path)
+    monkeypatch.setattr(register, "registry", lambda: {"lite": SimpleNamespace(file="lite.safetensors")})
+    register.register("lite", tmp_path / "new.safetensors")
+    table = (tmp_path / "registry.toml").read_text()
+    assert weights.sha256_of(tmp_path / "lite.safetensors") in table
+    assert 'sha256 = "kept"\nbytes = 7' in table
+    assert "relu5_1" in json.loads((tmp_path / "lite.golden.json").read_text())
