@@ -67,14 +67,14 @@ def speed(vgg19: Path) -> None:
         peak = matmul_peak(compute.dtype)
         extractor = load_extractor("vgg19", vgg19, compute)
         for height, width in ((256, 256), (288, 384), (384, 512)):
-            seconds = best_of(5, _iteration(extractor, height, width))
+            seconds = best_of(5, iteration(extractor, height, width))
             flops = flops_to_relu5_1(height, width)
             rows.append([precision, f"{width} x {height}", seconds, flops / seconds / 1e9, peak / 1e9, flops / seconds / peak])
     print_table(["precision", "picture", "s / iteration", "GFLOP/s", "matmul peak GFLOP/s", "share"], rows)
     print()
 
 
-def _iteration(extractor, height: int, width: int):
+def iteration(extractor, height: int, width: int):
     photo, style = (torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
     balance = balance_of(GatysOptions())
     content = ContentTarget.of(extractor, photo, balance.content)

@@ -23,14 +23,15 @@ def build(compute: Compute) -> gr.Blocks:
             with gr.Tab(words.PAINT_TAB, id="paint"):
                 fine = tab_optimize.build(compute, samples)
             with gr.Tab(words.DREAM_TAB, id="dream"):
-                tab_dream.build(compute, samples)
+                dreaming = tab_dream.build(compute, samples)
             with gr.Tab(words.ABOUT_TAB, id="about"):
                 tab_about.build(page, compute)
-        _join(tabs, quick, fine)
+        _refine(tabs, quick, fine)
+        _join(tabs, {"stylize": quick, "paint": fine, "dream": dreaming})
     return page
 
 
-def _join(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
+def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
     """Hand a Stylize result to Paint, to start from; a gallery style has no picture, so its result stands for it."""
 
     def refine(content, style, result):
@@ -41,3 +42,19 @@ def _join(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
         refine, [quick["content"], quick["style"], quick["result"]],
         [fine["content"], fine["style"], fine["init"], fine["status"], tabs], queue=False, api_visibility="private",
     )  # fmt: skip
+
+
+def _join(tabs: gr.Tabs, parts: dict[str, dict]) -> None:
+    """Let every tab's result become a photo or a painting in the others with one click."""
+    for part in parts.values():
+        for (tab, role), button in part["uses"].items():
+            button.click(
+                lambda result, tab=tab: _handed(result, tab), part["result"], [parts[tab][role], tabs], queue=False, api_visibility="private"
+            )
+
+
+def _handed(result: str | None, tab: str) -> tuple:
+    if result is None:
+        gr.Info(words.NO_RESULT)
+        return gr.skip(), gr.skip()
+    return result, gr.update(selected=tab)

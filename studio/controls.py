@@ -38,3 +38,15 @@ def component(knob: Knob, value) -> gr.components.Component:
         low, high = (knob.allowed.low, knob.allowed.high) if knob.allowed else (None, None)
         return gr.Number(value, label=label, info=knob.help, precision=0 if knob.kind is int else None, minimum=low, maximum=high)
     return gr.Textbox(value, label=label, info=knob.help)
+
+
+# Where a result can go: the tab, and which of its pictures it becomes.
+USES = (("stylize", "content"), ("stylize", "style"), ("paint", "content"), ("paint", "style"), ("dream", "content"))
+
+
+def use_buttons(source: str) -> dict[tuple[str, str], gr.Button]:
+    """A folded row of buttons that hand a tab's result to the tabs, by where it goes."""
+    with gr.Accordion(words.USE_RESULT, open=False), gr.Row():
+        return {
+            (tab, role): gr.Button(words.USES[tab, role], size="sm", min_width=120, elem_id=f"{source}-to-{tab}-{role}") for tab, role in USES
+        }

@@ -38,6 +38,7 @@ class Board:
         plot: losses by iteration.
         download: the result as a file.
         run, stop: the buttons.
+        result: path of the last result, for other tabs; None before.
     """
 
     preview: gr.Image
@@ -47,15 +48,16 @@ class Board:
     download: gr.DownloadButton
     run: gr.Button
     stop: gr.Button
+    result: gr.State
 
     @property
     def outputs(self) -> list:
-        return [self.preview, self.slider, self.status, self.plot, self.download, self.run, self.stop]
+        return [self.preview, self.slider, self.status, self.plot, self.download, self.run, self.stop, self.result]
 
     def begun(self) -> dict:
         return {
             self.preview: gr.update(value=None, visible=True), self.slider: gr.update(visible=False),
-            self.status: gr.update(value="…"), self.plot: Record().plot(), self.download: gr.update(visible=False),
+            self.status: gr.update(value="…"), self.plot: None, self.download: gr.update(visible=False),
             self.run: gr.update(interactive=False), self.stop: gr.update(interactive=True),
         }  # fmt: skip
 
@@ -83,7 +85,10 @@ class Record:
             if values and name != "total":
                 self.rows.append((step.iteration, name, sum(values) / len(values)))
 
-    def plot(self) -> pandas.DataFrame:
+    def plot(self) -> pandas.DataFrame | None:
+        """Losses as a table; None while there are none, because a plot that was born empty never shows a line."""
+        if not self.rows:
+            return None
         rows = self.rows[:: max(1, len(self.rows) // _PLOTTED)]
         return pandas.DataFrame(rows, columns=["iteration", "distance", "loss"]).astype(
             {"iteration": float, "loss": float, "distance": "string"}
@@ -174,6 +179,7 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, optio
         board.slider: compare if original is not None else gr.update(visible=False),
         board.plot: record.plot(),
         board.download: gr.update(value=path, visible=True),
+        board.result: path,
     }
 
 
@@ -190,7 +196,7 @@ def board(run_label: str, run_id: str) -> Board:
         stopper = gr.Button(words.STOP, interactive=False, elem_classes="stop-button", elem_id=f"{run_id}-stop")
         download = gr.DownloadButton(words.DOWNLOAD, visible=False, elem_id=f"{run_id}-download")
     plot = gr.LinePlot(
-        Record().plot(), x="iteration", y="loss", color="distance", title=words.LOSSES, height=220, elem_id=f"{run_id}-plot",
+        x="iteration", y="loss", color="distance", title=words.LOSSES, height=220, elem_id=f"{run_id}-plot",
         x_title=words.ITERATION, y_title=words.DISTANCE, color_title=" ",
     )  # fmt: skip
-    return Board(preview, slider, status, plot, download, button, stopper)
+    return Board(preview, slider, status, plot, download, button, stopper, gr.State(None))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from studio import live, words
-from studio.controls import controls
+from studio.controls import controls, use_buttons
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, DreamOptions, dream
 from style_core.imaging import fit
@@ -26,6 +26,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             knobs = controls(DreamOptions, defaults={"size": 512})
         with gr.Column(scale=3, min_width=340):
             board = live.board(words.DREAM, "dream")
+            uses = use_buttons("dream")
 
     def grow(image, request: gr.Request, **given) -> Iterator[dict]:
         """Grow what a network sees in a photo, or in noise (DeepDream)."""
@@ -46,4 +47,4 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
     )  # fmt: skip
     event.failure(board.idle, None, [board.run, board.stop], queue=False, api_visibility="private")
     board.stop.click(live.stop, None, None, queue=False, api_visibility="private")
-    return {"content": image, "guide": guide}
+    return {"content": image, "guide": guide, "result": board.result, "uses": uses}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from studio import live, words
-from studio.controls import controls
+from studio.controls import controls, use_buttons
 from studio.pictures import opened, opened_if_given, picture_input
 from style_core import Compute, GatysOptions, optimize
 from style_core.imaging import fit
@@ -31,6 +31,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                 start, _ = picture_input(words.INIT_IMAGE, elem_id="paint-init")
         with gr.Column(scale=3, min_width=340):
             board = live.board(words.PAINT, "paint")
+            uses = use_buttons("paint")
     weights = {"weight": gr.Number(1, visible=False), **{name: box for name, box in more.items() if name.startswith("weight")}}
     paintings = {name: box for name, box in more.items() if name.startswith("style")}
 
@@ -44,7 +45,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
     )  # fmt: skip
     event.failure(board.idle, None, [board.run, board.stop], queue=False, api_visibility="private")
     board.stop.click(live.stop, None, None, queue=False, api_visibility="private")
-    return {"content": content, "style": style, "init": start, "status": board.status}
+    return {"content": content, "style": style, "init": start, "status": board.status, "result": board.result, "uses": uses}
 
 
 def _more_styles() -> dict[str, gr.components.Component]:

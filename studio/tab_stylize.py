@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from studio import files, words
-from studio.controls import controls
+from studio.controls import controls, use_buttons
 from studio.pictures import opened, picture_input
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
 from style_core.color import keep_color, match_color
@@ -50,6 +50,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                 run = gr.Button(words.STYLIZE, variant="primary", elem_classes="run-button", elem_id="stylize-run")
                 refine = gr.Button(words.REFINE, interactive=False, elem_id="stylize-refine")
                 download = gr.DownloadButton(words.DOWNLOAD, visible=False, elem_id="stylize-download")
+            uses = use_buttons("stylize")
     result = gr.State(None)
 
     def stylize(content, style, gallery_style, mix, **given) -> Iterator[dict]:
@@ -78,7 +79,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
     moved += [knob.release if isinstance(knob, gr.Slider) else knob.change for knob in knobs.values()]
     gr.on(moved, live, inputs, outputs, trigger_mode="always_last", api_visibility="private", **how)
     _wire_gallery(wall, names, chosen)
-    return {"content": content, "style": style, "result": result, "refine": refine}
+    return {"content": content, "style": style, "result": result, "refine": refine, "uses": uses}
 
 
 def _wire_gallery(wall: gr.Gallery, names: list[str], chosen: gr.Textbox) -> None:

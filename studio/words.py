@@ -33,6 +33,15 @@ OWN_STYLE = "Your own painting (optional)"
 GALLERY = "Gallery: click a style"
 MIX = "Mix"
 MIX_INFO = "With a gallery style and a painting of your own: 0 is the gallery's, 1 is yours."
+USE_RESULT = "Use this picture"
+USES = {
+    ("stylize", "content"): "Stylize it",
+    ("stylize", "style"): "Stylize with it",
+    ("paint", "content"): "Paint it",
+    ("paint", "style"): "Paint with it",
+    ("dream", "content"): "Dream on it",
+}
+NO_RESULT = "There is no picture yet; make one first."
 REFINE = "Refine with Gatys"
 STYLIZE_READY = "Click a style, or drop a painting of your own."
 NO_STYLE_AT_ALL = "Click a style of the gallery, or give a painting of your own."

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from style_core import cli_weights
 from style_core.cli_run import run_batch, run_clip, run_recipe
 from style_core.clips import CLIP_SUFFIXES, stylize_clip
@@ -19,7 +21,7 @@ from style_core.dream import DreamOptions, dream
 from style_core.gallery import gallery, gallery_code
 from style_core.gatys import GatysOptions, optimize
 from style_core.generator import StylizeOptions, open_generator, stylize
-from style_core.imaging import read_image, read_mask
+from style_core.imaging import load_picture, read_image, read_mask
 from style_core.options import Knob, Options, Range
 
 
@@ -99,6 +101,8 @@ def _add_recipe(commands: Any, name: str, options: type[Options], run: Any) -> a
 def _add_styles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("content", metavar="CONTENT", help="The photo.")
     parser.add_argument("styles", metavar="STYLE", nargs="+", help="One or more paintings.")
+    parser.add_argument("--background", default="white", metavar="COLOR", help="What shows where CONTENT is transparent (default white).")
+    parser.add_argument("--keep-alpha", action="store_true", help="Keep CONTENT's transparency in a .png or .webp.")
     parser.add_argument("--style-weights", type=float, nargs="+", metavar="W", help="One for each style; only ratios count.")
     parser.add_argument("--mask", action="append", metavar="MASK.png", help="Where a style goes, white on black; once for each style, in order.")
 
@@ -114,7 +118,7 @@ def _stylize(given: argparse.Namespace) -> int:
     options = options_from(given, StylizeOptions)
     compute = Compute.choose(given.device)
     named = [path.removeprefix(_FROM_GALLERY) for path in given.styles if path.startswith(_FROM_GALLERY)]
-    styles = [read_image(path) for path in given.styles if not path.startswith(_FROM_GALLERY)]
+    styles = [_read(path) for path in given.styles if not path.startswith(_FROM_GALLERY)]
     codes = [gallery_code(name, open_generator(compute).sha256) for name in named]
     weights = _pictures_first(given.styles, given.style_weights)
     masks = _pictures_first(given.styles, read_masks(given.mask, len(given.styles)))
@@ -122,7 +126,7 @@ def _stylize(given: argparse.Namespace) -> int:
         return run_clip(stylize_clip(given.content, given.out, styles, options, style_weights=weights, codes=codes, compute=compute), compute, given)
 
     def steps(path):
-        return stylize(read_image(path), styles, options, style_weights=weights, masks=masks, codes=codes, compute=compute)
+        return stylize(_read(path, given), styles, options, style_weights=weights, masks=masks, codes=codes, compute=compute)
 
     if given.batch:
         return run_batch("stylize", steps, options, compute, given)
@@ -146,8 +150,8 @@ def _add_optimize(commands: Any) -> None:
 
 def _optimize(given: argparse.Namespace) -> int:
     options = options_from(given, GatysOptions)
-    content = read_image(given.content)
-    styles = [read_image(path) for path in given.styles]
+    content = _read(given.content, given)
+    styles = [_read(path) for path in given.styles]
     masks = read_masks(given.mask, len(styles))
     start = read_image(given.init_image) if given.init_image else None
     compute = Compute.choose(given.device)
@@ -169,13 +173,23 @@ def _add_dream(commands: Any) -> None:
 
 def _dream(given: argparse.Namespace) -> int:
     options = options_from(given, DreamOptions)
-    image = read_image(given.image) if given.image else None
+    image = _read(given.image) if given.image else None
     guide = read_image(given.guide) if given.guide else None
     mask = read_mask(given.mask) if given.mask else None
     compute = Compute.choose(given.device)
     preview_every = 0.0 if given.timelapse else 1.0
     steps = dream(image, options, guide=guide, mask=mask, compute=compute, preview_every=preview_every)
     return run_recipe("dream", steps, options, compute, given)
+
+
+def _read(path: str | Path, given: argparse.Namespace | None = None) -> Tensor:
+    """A picture, with what is to be said about its reading said; the photo's alpha is kept for later where asked for."""
+    picture = load_picture(path, background=given.background if given else "white")
+    if picture.note:
+        print(picture.note, file=sys.stderr)
+    if given is not None and given.keep_alpha:
+        given.alpha = picture.alpha
+    return picture.image
 
 
 def read_masks(paths: Sequence[str] | None, styles: int) -> list | None:

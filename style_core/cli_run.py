@@ -45,7 +45,7 @@ def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Co
     finally:
         follower.close()
     settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights)
-    write_image(given.out, follower.image, settings=settings)
+    write_image(given.out, follower.image, settings=settings, alpha=getattr(given, "alpha", None))
     follower.write_timelapse()
     _report(given, follower, options, compute)
     return 130 if interrupted else 0
@@ -85,7 +85,8 @@ def run_batch(
         out = target / f"{path.stem}.png"
         try:
             step = finish(steps(path))
-            write_image(out, step.image, settings=settings_of(recipe, options.as_dict(), weights=step.weights))
+            settings = settings_of(recipe, options.as_dict(), weights=step.weights)
+            write_image(out, step.image, settings=settings, alpha=getattr(given, "alpha", None))
             done.append(str(out))
         except RequestError as error:
             failed[path.name] = str(error)

@@ -108,6 +108,31 @@ def test_ctrl_c_saves_the_picture_so_far(pair, tmp_path):
     assert read_settings(out)["recipe"] == "optimize"
 
 
+def test_transparency_is_kept_on_request_and_an_animation_is_said(pair, tmp_path, capsys):
+    frames = [Image.new("RGBA", (64, 64), color) for color in ((255, 0, 0, 255), (0, 255, 0, 255))]
+    frames[0].paste((0, 0, 0, 0), (0, 0, 32, 64))
+    frames[0].save(tmp_path / "see.png")
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    flags = ["--size", "64", "--device", "cpu"]
+    assert cli.main(["stylize", str(tmp_path / "see.png"), pair[1], "-o", str(tmp_path / "kept.png"), *flags, "--keep-alpha"]) == 0
+    with Image.open(tmp_path / "kept.png") as kept:
+        assert kept.mode == "RGBA" and kept.getpixel((8, 8))[3] == 0 and kept.getpixel((56, 8))[3] == 255
+    capsys.readouterr()
+    assert cli.main(["stylize", str(tmp_path / "moving.gif"), pair[1], "-o", str(tmp_path / "o.png"), *flags]) == 0
+    assert "moving.gif is animated; its first frame is used." in capsys.readouterr().err
+
+
+def test_a_folder_is_painted_and_one_bad_file_is_reported(pair, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    for index in range(2):
+        write_image(tmp_path / "in" / f"{index}.png", picture(48, 48, seed=index))
+    (tmp_path / "in" / "bad.jpg").write_text("no picture")
+    flags = ["--size", "64", "--device", "cpu", "--batch", "--json"]
+    assert cli.main(["stylize", str(tmp_path / "in"), "gallery:red-fuji", "-o", str(tmp_path / "out"), *flags]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.png", "1.png"] and list(told["failed"]) == ["bad.jpg"]
+
+
 def test_weights_are_listed_and_verified(capsys):
     assert cli.main(["weights", "list", "--json"]) == 0
     listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["weights"]}

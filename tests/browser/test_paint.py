@@ -31,15 +31,14 @@ def set_number(page, label: str, value: int) -> None:
 
 def test_a_picture_forms_before_the_eyes_is_stopped_kept_and_downloaded_with_its_settings(paint, tmp_path):
     for name, seed in (("content", 1), ("style", 2)):
-        write_image(tmp_path / f"{name}.png", picture(200, 256, seed=seed))
+        write_image(tmp_path / f"{name}.png", picture(400, 512, seed=seed))
         upload(paint, f"paint-{name}", tmp_path / f"{name}.png")
         paint.wait_for_selector(f"#paint-{name} img")
-    set_number(paint, "Size (px)", 256)
     set_number(paint, "Iterations", 3000)
     paint.click("#paint-run")
     seen = set()
     image = paint.locator("#paint-preview img")
-    while len(seen) < 3:
+    while len(seen) < 3:                            # the first and two changes
         image.wait_for()
         seen.add(image.get_attribute("src"))
         paint.wait_for_timeout(200)
@@ -54,8 +53,9 @@ def test_a_picture_forms_before_the_eyes_is_stopped_kept_and_downloaded_with_its
     assert settings["recipe"] == "optimize" and settings["options"]["iterations"] == 3000
     assert list(settings["weights"]) == ["lite"]
     with Image.open(path) as result:
-        assert result.size == (256, 200)
+        assert result.size == (512, 400)
     assert paint.is_enabled("#paint-run")
+    assert paint.locator("#paint-plot path.trace, #paint-plot .mark-line path, #paint-plot canvas").count()
     assert paint.strangers == []
 
 
@@ -105,6 +105,7 @@ def test_a_second_person_waits_in_a_queue_they_can_see_and_a_closed_tab_ends_its
     paint.click("#paint-run")
     paint.locator("#paint-status").filter(has_text="of 3000").wait_for()
     other = chromium.new_context().new_page()
+    other.set_default_timeout(90_000)
     other.goto(address)
     other.get_by_role("tab", name="Paint").click()
     set_number(other, "Iterations", 2)

@@ -43,6 +43,13 @@ def test_a_painting_of_ones_own_is_taken_and_the_picture_downloads_with_its_sett
     assert settings["recipe"] == "stylize" and list(settings["weights"]) == ["generator"]
 
 
+def test_a_result_becomes_a_painting_in_another_tab_with_one_click(painted):
+    painted.get_by_text("Use this picture").locator("visible=true").click()
+    painted.click("#stylize-to-paint-style")
+    painted.wait_for_selector("#paint-run", state="visible")
+    painted.wait_for_function("document.querySelector('#paint-style img')?.src.includes('pentimento-stylize')")
+
+
 def test_a_result_is_refined_by_gatys(painted):
     painted.click("#stylize-refine")
     painted.locator("#paint-status").filter(has_text="press Paint to refine it").wait_for()

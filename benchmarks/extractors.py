@@ -1,0 +1,66 @@
+"""VGG-19 and `lite` side by side: `python -m benchmarks.extractors`, table as in extractors.md beside this file.
+
+Both paint pairs of the validation split at 384 px; VGG-19 in float32 judges.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.common import DATA, VGG19, best_of, judge_network, print_table, read_pair, validation_pairs
+from benchmarks.gatys import iteration
+from style_core.devices import Compute, use_available_cores
+from style_core.features import load_extractor
+from style_core.gatys import GatysOptions, optimize
+from style_core.losses import judge
+from style_core.weights import MODELS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--vgg19", type=Path, default=VGG19)
+    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--size", type=int, default=384)
+    parser.add_argument("--iterations", type=int, default=200)
+    parser.add_argument("--memory-of", choices=("vgg19", "lite"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    use_available_cores()
+    files = {"vgg19": given.vgg19, "lite": MODELS / "lite.safetensors"}
+    if given.memory_of:
+        iteration(load_extractor(given.memory_of, files[given.memory_of], Compute.choose()), 512, 512)()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        return
+    judging = judge_network(given.vgg19)
+    pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs)]
+    rows = []
+    for name, path in files.items():
+        extractor = load_extractor(name, path, Compute.choose())
+        seconds = best_of(3, iteration(extractor, 512, 512))
+        judged = [_judged(judging, content, style, name, given) for content, style in pairs]
+        means = [sum(row[key] for row in judged) / len(judged) for key in ("style", "content")]
+        rows.append([name, seconds, _memory(name, given) / 1024, *means])
+    print(f"{Compute.choose().describe()}; {given.pairs} pairs at {given.size} px, {given.iterations} iterations\n")
+    print_table(["extractor", "s / iteration at 512 px", "peak MB", "style", "content"], rows)
+
+
+def _judged(judging, content, style, name: str, given: argparse.Namespace) -> dict[str, float]:
+    options = replace(GatysOptions(), size=given.size, iterations=given.iterations, extractor=name)
+    with closing(optimize(content, [style], options, preview_every=1e9)) as steps:
+        for step in steps:
+            pass
+    return judge(judging, step.image, content, style)
+
+
+def _memory(name: str, given: argparse.Namespace) -> float:
+    """Peak memory in KiB of a process of its own that makes one iteration at 512 px."""
+    command = [sys.executable, "-m", "benchmarks.extractors", "--memory-of", name, "--vgg19", str(given.vgg19)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""How good and how fast `stylize` is: `python -m benchmarks.generator`, table as in generator.md beside this file.
+
+Judged by VGG-19 in float32 on pairs of the validation split that training never saw, short side 512.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from benchmarks.common import DATA, VGG19, best_of, judge_network, print_table, read_pair, validation_pairs
+from style_core.devices import Compute, use_available_cores
+from style_core.generator import Generator
+from style_core.losses import judge
+from style_core.weights import MODELS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--vgg19", type=Path, default=VGG19)
+    parser.add_argument("--weights", type=Path, default=MODELS / "generator.safetensors")
+    parser.add_argument("--pairs", type=int, default=24)
+    given = parser.parse_args()
+    use_available_cores()
+    compute = Compute.choose()
+    generator = Generator.load(given.weights, compute)
+    print(f"{compute.describe()}, torch {torch.__version__}\n")
+    quality(generator, given)
+    speed(generator)
+
+
+def quality(generator: Generator, given: argparse.Namespace) -> None:
+    """Mean judged distances over the pairs, beside those of the untouched photos."""
+    judging = judge_network(given.vgg19)
+    painted, untouched = [], []
+    for pair in validation_pairs(given.data, given.pairs, seed=1):
+        content, style = read_pair(*pair, 512, short=True)
+        code = generator.encode_style(style)
+        *_, (_, _, result) = generator.paint(generator.look(content), [code])
+        painted.append(judge(judging, result, content, style))
+        untouched.append(judge(judging, content, content, style))
+    names = list(painted[0])
+    rows = [[label, *(sum(row[name] for row in rows) / len(rows) for name in names)] for label, rows in (("painted", painted), ("untouched", untouched))]
+    print_table(["", *names], rows)
+    print()
+
+
+def speed(generator: Generator) -> None:
+    """Seconds at 512 x 683 px, and frames a second at 256 px."""
+    rows = []
+    for height, width in ((512, 683), (256, 256)):
+        photo = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
+        code = generator.encode_style(photo)
+        look = generator.look(photo)
+        looking = best_of(5, lambda: generator.look(photo))
+        painting = best_of(5, lambda: list(generator.paint(look, [code])))
+        rows.append([f"{width} x {height}", looking, painting, looking + painting, 1 / (looking + painting)])
+    print_table(["picture", "s to look", "s to paint", "s in all", "frames / s"], rows)
+
+
+if __name__ == "__main__":
+    main()
