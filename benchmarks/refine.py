@@ -1,0 +1,48 @@
+"""What the generator's picture is worth as a start: `python -m benchmarks.refine`, table as in refine.md beside this file.
+
+Quality is `content + 10 style`, judged by VGG-19 in float32: what `optimize` minimises at its default strength.
+"""
+
+import argparse
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.common import DATA, VGG19, judge_network, print_table, read_pair, validation_pairs
+from style_core.devices import Compute, use_available_cores
+from style_core.gatys import STYLE_GAIN, GatysOptions, optimize
+from style_core.losses import judge
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--vgg19", type=Path, default=VGG19)
+    parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--size", type=int, default=384)
+    given = parser.parse_args()
+    use_available_cores()
+    judging = judge_network(given.vgg19)
+    pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, seed=2)]
+    base = GatysOptions(size=given.size, iterations=150)
+    variants = {"from the photo, 150 iterations": base}
+    for iterations in (20, 35, 50):
+        variants[f"from the generator, {iterations} iterations"] = replace(base, iterations=iterations, init="generator")
+    rows = []
+    for name, options in variants.items():
+        figures = [_figures(judging, content, style, options) for content, style in pairs]
+        rows.append([name, *(sum(column) / len(figures) for column in zip(*figures))])
+    print(f"{Compute.choose().describe()}; {given.pairs} pairs at {given.size} px\n")
+    print_table(["", "style", "content", f"content + {STYLE_GAIN:g} style", "seconds"], rows)
+
+
+def _figures(judging, content, style, options: GatysOptions) -> tuple[float, float, float, float]:
+    with closing(optimize(content, [style], options, preview_every=1e9)) as steps:
+        for step in steps:
+            pass
+    judged = judge(judging, step.image, content, style)
+    return judged["style"], judged["content"], judged["content"] + STYLE_GAIN * judged["style"], step.seconds
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""A clip painted in the browser."""
+
+from networks import picture
+
+from style_core.video import Clip, FrameWriter
+
+
+def test_a_clip_is_painted_and_can_be_cancelled(page, tmp_path):
+    with FrameWriter(tmp_path / "clip.mp4", 12) as writer:
+        for index in range(4):
+            writer.add(picture(64, 96, seed=index))
+    page.get_by_role("tab", name="Film").click()
+    page.wait_for_selector("#film-run")
+    page.click("#film-run")
+    page.get_by_test_id("toast-body").filter(has_text="Choose a clip first.").wait_for()
+    page.locator("#film-clip input[type=file]").set_input_files(str(tmp_path / "clip.mp4"))
+    page.wait_for_selector("#film-clip video")
+    page.click("#film-run")
+    page.locator("#film-status").filter(has_text="Done: 4 frames").wait_for()
+    page.wait_for_selector("#film-result video")
+    source = page.locator("#film-result video").get_attribute("src")
+    (tmp_path / "out.mp4").write_bytes(page.request.get(source).body())
+    assert Clip.open(tmp_path / "out.mp4").frames == 4
