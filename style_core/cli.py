@@ -188,7 +188,7 @@ def _read(path: str | Path, given: argparse.Namespace | None = None) -> Tensor:
     if picture.note:
         print(picture.note, file=sys.stderr)
     if given is not None and given.keep_alpha:
-        given.alpha = picture.alpha
+        given.transparency = picture.alpha
     return picture.image
 
 

@@ -45,7 +45,7 @@ def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Co
     finally:
         follower.close()
     settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights)
-    write_image(given.out, follower.image, settings=settings, alpha=getattr(given, "alpha", None))
+    write_image(given.out, follower.image, settings=settings, alpha=getattr(given, "transparency", None))
     follower.write_timelapse()
     _report(given, follower, options, compute)
     return 130 if interrupted else 0
@@ -86,7 +86,7 @@ def run_batch(
         try:
             step = finish(steps(path))
             settings = settings_of(recipe, options.as_dict(), weights=step.weights)
-            write_image(out, step.image, settings=settings, alpha=getattr(given, "alpha", None))
+            write_image(out, step.image, settings=settings, alpha=getattr(given, "transparency", None))
             done.append(str(out))
         except RequestError as error:
             failed[path.name] = str(error)

@@ -1,5 +1,6 @@
 import gc
 import threading
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -122,11 +123,20 @@ def test_steps_begin_before_any_work_count_up_and_end_with_the_result():
     assert steps[-2].eta is not None
 
 
-def test_coarse_to_fine_starts_small():
+def test_coarse_to_fine_starts_small(small_network, monkeypatch):
+    heights, extract = [], small_network.extract
+
+    def watched(batch, layers):
+        if batch.requires_grad:
+            heights.append(batch.shape[2])
+        return extract(batch, layers)
+
+    monkeypatch.setattr(small_network, "extract", watched)
     options = GatysOptions(size=256, iterations=6, extractor="lite")
     steps = list(optimize(picture(256, 200), [picture(64, 64, seed=1)], options, compute=FP32, preview_every=0))
-    heights = [step.image.shape[1] for step in steps if step.image is not None]
-    assert heights[0] == 128 and heights[-1] == 256
+    assert heights[0] == 128 and heights[-1] == 256 and heights == sorted(heights)
+    # Whatever the level, what is shown is as large as the result.
+    assert {tuple(step.image.shape) for step in steps if step.image is not None} == {(3, 256, 200)}
 
 
 def test_a_picture_that_stops_changing_ends_early_and_says_so():
@@ -210,7 +220,7 @@ def test_cancelling_gives_the_memory_back_and_leaves_no_thread():
 
 def test_a_loaded_network_is_shared_until_its_file_changes(tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(features, "load_extractor", lambda *given: made.append(given) or object())
+    monkeypatch.setattr(features, "load_extractor", lambda *given: made.append(given) or SimpleNamespace())
     path = tmp_path / "net.safetensors"
     path.write_bytes(b"one")
     first = features._cached("lite", path, FP32, "max")
