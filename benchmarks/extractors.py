@@ -4,6 +4,7 @@ Both paint pairs of the validation split at 384 px; VGG-19 in float32 judges.
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=200)
     parser.add_argument("--memory-of", choices=("vgg19", "lite"), help=argparse.SUPPRESS)
     given = parser.parse_args()
+    os.environ.setdefault("STYLE_CORE_VGG19", str(given.vgg19.resolve()))
     use_available_cores()
     files = {"vgg19": given.vgg19, "lite": MODELS / "lite.safetensors"}
     if given.memory_of:

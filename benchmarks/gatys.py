@@ -4,6 +4,7 @@ Judged by VGG-19 in float32 on pairs of the validation split, at 384 px, default
 """
 
 import argparse
+import os
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--iterations", type=int, default=150)
+    parser.add_argument("--extractor", choices=("vgg19", "lite"), default="vgg19", help="What paints.")
     given = parser.parse_args()
+    os.environ.setdefault("STYLE_CORE_VGG19", str(given.vgg19.resolve()))
     use_available_cores()
     print(f"{Compute.choose().describe()}, torch {torch.__version__}\n")
     speed(given.vgg19)
@@ -37,7 +40,7 @@ def main() -> None:
 
 def quality(given: argparse.Namespace) -> None:
     """Judged distances, and the time until the style distance first falls below `REACHED`, pyramid against one size."""
-    base = GatysOptions(size=given.size, iterations=given.iterations)
+    base = GatysOptions(size=given.size, iterations=given.iterations, extractor=given.extractor)
     variants = {"pyramid (default)": base, "one size": replace(base, pyramid=False)}
     judging = judge_network(given.vgg19)
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs)]

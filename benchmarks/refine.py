@@ -4,6 +4,7 @@ Quality is `content + 10 style`, judged by VGG-19 in float32: what `optimize` mi
 """
 
 import argparse
+import os
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +22,11 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--size", type=int, default=384)
     given = parser.parse_args()
+    os.environ.setdefault("STYLE_CORE_VGG19", str(given.vgg19.resolve()))
     use_available_cores()
     judging = judge_network(given.vgg19)
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, seed=2)]
-    base = GatysOptions(size=given.size, iterations=150)
+    base = GatysOptions(size=given.size, iterations=150, extractor="vgg19")
     variants = {"from the photo, 150 iterations": base}
     for iterations in (20, 35, 50):
         variants[f"from the generator, {iterations} iterations"] = replace(base, iterations=iterations, init="generator")
