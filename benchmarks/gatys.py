@@ -30,11 +30,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--iterations", type=int, default=150)
     parser.add_argument("--extractor", choices=("vgg19", "lite"), default="vgg19", help="What paints.")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="What the painting is computed in.")
+    parser.add_argument("--quality-only", action="store_true", help="Leave out the speed of an iteration.")
     given = parser.parse_args()
     os.environ.setdefault("STYLE_CORE_VGG19", str(given.vgg19.resolve()))
     use_available_cores()
     print(f"{Compute.choose().describe()}, torch {torch.__version__}\n")
-    speed(given.vgg19)
+    if not given.quality_only:
+        speed(given.vgg19)
     quality(given)
 
 
@@ -46,14 +49,14 @@ def quality(given: argparse.Namespace) -> None:
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs)]
     rows = []
     for name, options in variants.items():
-        figures = [_paint_and_judge(content, style, options, judging) for content, style in pairs]
+        figures = [_paint_and_judge(content, style, options, judging, Compute.choose("auto", given.precision)) for content, style in pairs]
         rows.append([name, *(sum(column) / len(figures) for column in zip(*figures))])
     print_table(["", "style", "content", "seconds", f"seconds to style {REACHED}"], rows)
 
 
-def _paint_and_judge(content, style, options, judging) -> tuple[float, float, float, float]:
+def _paint_and_judge(content, style, options, judging, compute) -> tuple[float, float, float, float]:
     reached = None
-    with closing(optimize(content, [style], options, preview_every=1e9)) as steps:
+    with closing(optimize(content, [style], options, compute=compute, preview_every=1e9)) as steps:
         for step in steps:
             if reached is None and step.losses:
                 distance = sum(step.losses[f"style {layer}"] for layer in STYLE_LAYERS) / len(STYLE_LAYERS)
