@@ -65,6 +65,15 @@ class Board:
         """How the buttons stand when nothing runs."""
         return {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
 
+    def wire(self, recipe: Callable, inputs: list, more: dict, api_name: str) -> None:
+        """Let the buttons run `recipe` (published as `api_name`) and stop it; `more` are its inputs by keyword."""
+        event = self.run.click(
+            recipe, inputs, self.outputs, inputs_kwargs=more, api_name=api_name, concurrency_id="device", concurrency_limit=1,
+            show_progress="minimal", show_progress_on=self.status,
+        )  # fmt: skip
+        event.failure(self.idle, None, [self.run, self.stop], queue=False, api_visibility="private")
+        self.stop.click(stop, None, None, queue=False, api_visibility="private")
+
 
 @dataclass
 class Record:

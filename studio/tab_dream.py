@@ -41,10 +41,5 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
 
         yield from live.run("dream", steps, board, before, given, request)
 
-    event = board.run.click(
-        grow, [image], [*board.outputs], inputs_kwargs={"guide": guide, **knobs},
-        api_name="dream", concurrency_id="device", concurrency_limit=1, show_progress="minimal", show_progress_on=board.status,
-    )  # fmt: skip
-    event.failure(board.idle, None, [board.run, board.stop], queue=False, api_visibility="private")
-    board.stop.click(live.stop, None, None, queue=False, api_visibility="private")
+    board.wire(grow, [image], {"guide": guide, **knobs}, "dream")
     return {"content": image, "guide": guide, "result": board.result, "uses": uses}

@@ -39,12 +39,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
         """Paint a photo in the style of one or more paintings by optimisation (Gatys et al. 2016)."""
         yield from _paint(compute, board, content, style, given, request)
 
-    event = board.run.click(
-        paint, [content, style], [*board.outputs], inputs_kwargs={**paintings, **weights, "init_image": start, **knobs},
-        api_name="optimize", concurrency_id="device", concurrency_limit=1, show_progress="minimal", show_progress_on=board.status,
-    )  # fmt: skip
-    event.failure(board.idle, None, [board.run, board.stop], queue=False, api_visibility="private")
-    board.stop.click(live.stop, None, None, queue=False, api_visibility="private")
+    board.wire(paint, [content, style], {**paintings, **weights, "init_image": start, **knobs}, "optimize")
     return {"content": content, "style": style, "init": start, "status": board.status, "result": board.result, "uses": uses}
 
 

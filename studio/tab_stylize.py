@@ -11,8 +11,7 @@ from studio import files, words
 from studio.controls import controls, use_buttons
 from studio.pictures import opened, picture_input
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
-from style_core.color import keep_color, match_color
-from style_core.generator import Look, encoded_styles, open_generator
+from style_core.generator import Look, encoded_styles, open_generator, recolored
 from style_core.imaging import fit, to_pil
 from style_core.settings import settings_of
 
@@ -102,10 +101,7 @@ def _stylize(compute: Compute, content, style, gallery_style: str, mix: float, g
     look = _look(generator, photo_path, photo, options.size)
     encoded = encoded_styles(generator, pictures, photo, options)
     *_, (_, _, painted) = generator.paint(look, [*codes, *encoded], shares, options.strength)
-    if options.color == "keep" and options.strength:
-        painted = keep_color(painted, photo)
-    elif options.color == "match" and codes:
-        painted = match_color(painted, photo)
+    painted = recolored(painted, photo, options, from_codes=bool(codes))
     settings = settings_of("stylize", given, {"generator": generator.sha256}, gallery=gallery_style or None)
     path = files.save(painted, "stylize", settings)
     height, width = painted.shape[-2:]

@@ -16,14 +16,13 @@ from style_core import cli_weights
 from style_core.cli_run import run_batch, run_clip, run_recipe
 from style_core.clips import CLIP_SUFFIXES, stylize_clip
 from style_core.devices import DEVICES, Compute, use_available_cores
-from style_core.errors import RequestError
 from style_core.dream import DreamOptions, dream
+from style_core.errors import RequestError
 from style_core.gallery import gallery, gallery_code
 from style_core.gatys import GatysOptions, optimize
 from style_core.generator import StylizeOptions, open_generator, stylize
 from style_core.imaging import load_picture, read_image, read_mask
 from style_core.options import Knob, Options, Range
-
 
 _FROM_GALLERY = "gallery:"
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from style_core.color import keep_color
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.generator import StylizeOptions, encoded_styles, open_generator
+from style_core.generator import StylizeOptions, encoded_styles, open_generator, recolored
 from style_core.generator_net import LEVELS, Moments
 from style_core.imaging import fit
 from style_core.losses import style_shares
@@ -55,8 +54,8 @@ def stylize_clip(
             memory = carried(memory, look.moments)
             look = replace(look, moments=memory, code=generator.code_of(memory))
             *_, (_, _, painted) = generator.paint(look, chosen, shares, options.strength)
-            if options.color == "keep" and options.strength:
-                painted = keep_color(painted, photo)
+            # Colours matched frame by frame would flicker, so codes keep their own.
+            painted = recolored(painted, photo, options, from_codes=False)
             writer.add(painted)
             done += 1
             seconds = time.monotonic() - started

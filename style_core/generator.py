@@ -328,16 +328,23 @@ def stylize(
     yield Step(0, 1, seconds=time.monotonic() - started, weights=made)
     look = generator.look(photo)
     for done, total, result in generator.paint(look, [*encoded, *codes], style_weights, options.strength, masks):
-        if result is not None and options.color == "keep" and options.strength:
-            result = keep_color(result, photo)
-        elif result is not None and options.color == "match" and codes:
-            result = match_color(result, photo)
+        if result is not None:
+            result = recolored(result, photo, options, from_codes=bool(codes))
         yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made)
 
 
 def encoded_styles(generator: Generator, styles: Sequence[Tensor], photo: Tensor, options: StylizeOptions) -> list[Tensor]:
     """Codes of style pictures, in the colours and at the stroke size that options ask for."""
     return [generator.encode_style(in_color(style, photo, options.color), options.style_scale) for style in styles]
+
+
+def recolored(result: Tensor, photo: Tensor, options: StylizeOptions, *, from_codes: bool) -> Tensor:
+    """A result in the colours that options ask for; codes, unlike style pictures, could not be recoloured before."""
+    if options.color == "keep" and options.strength:
+        return keep_color(result, photo)
+    if options.color == "match" and from_codes:
+        return match_color(result, photo)
+    return result
 
 
 def in_color(style: Tensor, photo: Tensor, color: str) -> Tensor:

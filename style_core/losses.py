@@ -79,6 +79,12 @@ def relative_distance(input: Tensor, target: Tensor) -> Tensor:
     return (input.float() - target).square().sum() / target.square().sum().clamp_min(_EPSILON)
 
 
+def relative_distances(input: Tensor, target: Tensor) -> Tensor:
+    """`relative_distance` of each element of a batch: `[B, ...]` twice -> `[B]`, float32."""
+    difference = (input.float() - target.float()).flatten(1).square().sum(1)
+    return difference / target.float().flatten(1).square().sum(1).clamp_min(1e-8)
+
+
 class _TraceRoot(torch.autograd.Function):
     """`tr (R C R)^(1/2)` for a fixed symmetric root `R`, with its closed-form gradient `R (R C R)^(-1/2) R / 2`.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import constants
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -199,7 +199,8 @@ def _load(path: Path) -> dict[str, Tensor]:
 def _reaches(path: Path, deepest: str) -> bool:
     """Whether a cached file is whole and deep enough. It was checked when it was made."""
     try:
-        return tensor_shapes(deepest).keys() <= load_file(path).keys()
+        with safe_open(path, "pt") as file:
+            return tensor_shapes(deepest).keys() <= set(file.keys())
     except (SafetensorError, OSError):
         return False
 

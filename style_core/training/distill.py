@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from style_core.devices import Compute, use_available_cores
 from style_core.features import FeatureExtractor, load_extractor, vgg_layers
-from style_core.losses import gram_matrix, matrix_root, out_of_gamut
+from style_core.losses import gram_matrix, matrix_root, out_of_gamut, relative_distances
 from style_core.training.data import Crops, split
 from style_core.training.runs import Run, cosine
 
@@ -120,8 +120,8 @@ class Canvases:
         for _ in range(moves):
             canvas.requires_grad_()
             features = student(canvas)
-            content = relative(student.mapped("relu4_2", features["relu4_2"]), photos)
-            style = sum(relative(student.mapped_gram(layer, features[layer]), styles[layer]) for layer in STYLE) / len(STYLE)
+            content = relative_distances(student.mapped("relu4_2", features["relu4_2"]), photos)
+            style = sum(relative_distances(student.mapped_gram(layer, features[layer]), styles[layer]) for layer in STYLE) / len(STYLE)
             loss = (content + strengths * style).sum() + 10 * len(slots) * out_of_gamut(canvas)
             (gradient,) = torch.autograd.grad(loss, canvas)
             first = 0.9 * first + 0.1 * gradient
@@ -135,12 +135,6 @@ class Canvases:
             slot["canvas"] = canvas[index : index + 1].detach()
             slot["moments"] = (first[index : index + 1], second[index : index + 1])
             slot["age"] += moves
-
-
-def relative(input: Tensor, target: Tensor) -> Tensor:
-    """`|input - target|^2 / |target|^2` of each element of a batch, `[B]`, float32."""
-    difference = (input.float() - target.float()).flatten(1).square().sum(1)
-    return difference / target.float().flatten(1).square().sum(1).clamp_min(1e-8)
 
 
 class Lesson:
@@ -163,9 +157,9 @@ class Lesson:
         losses = {}
         for layer, features in self.student(batch).items():
             feature = self.student.mapped(layer, features)
-            losses[f"features {layer}"] = relative(feature, truth[layer]).mean()
+            losses[f"features {layer}"] = relative_distances(feature, truth[layer]).mean()
             if layer in STYLE:
-                losses[f"gram {layer}"] = relative(self.student.mapped_gram(layer, features), gram_matrix(truth[layer])).mean()
+                losses[f"gram {layer}"] = relative_distances(self.student.mapped_gram(layer, features), gram_matrix(truth[layer])).mean()
         return losses
 
 

@@ -24,7 +24,7 @@ from style_core.devices import Compute, use_available_cores
 from style_core.features import FeatureExtractor, load_extractor
 from style_core.generator_net import LEVELS, STRIDE, Dial, GeneratorNet, Moments
 from style_core.imaging import fit_short, read_image, to_pil
-from style_core.losses import JUDGE_CONTENT_LAYER, JUDGE_STYLE_LAYERS, gram_matrix, judge, total_variation
+from style_core.losses import JUDGE_CONTENT_LAYER, JUDGE_STYLE_LAYERS, gram_matrix, judge, relative_distances, total_variation
 from style_core.training.data import Crops, split
 from style_core.training.runs import Run, cosine
 
@@ -101,9 +101,9 @@ class Lesson:
             moments, targets, is_own = self._styles(own, truth, count)
         result = self._painted(batch, features, own, moments)
         seen = self.judging.extract(result, [*JUDGE_STYLE_LAYERS, JUDGE_CONTENT_LAYER])
-        by_layer = {layer: relative(gram_matrix(seen[layer]), targets[layer]) for layer in JUDGE_STYLE_LAYERS}
+        by_layer = {layer: relative_distances(gram_matrix(seen[layer]), targets[layer]) for layer in JUDGE_STYLE_LAYERS}
         style = sum(by_layer.values()) / len(by_layer)
-        content = relative(seen[JUDGE_CONTENT_LAYER], truth[JUDGE_CONTENT_LAYER])
+        content = relative_distances(seen[JUDGE_CONTENT_LAYER], truth[JUDGE_CONTENT_LAYER])
         identity = ((result - batch).abs().mean((1, 2, 3)) * is_own).sum() / count
         # The logarithm keeps a few hopeless pairs from leading: relative distances of pale paintings start in the tens.
         total = content.mean() + self.style_weight * style.log1p().mean() + 10 * identity + 2 * total_variation(result)
@@ -160,12 +160,6 @@ def _picked(moments: Moments, index: int) -> Moments:
         {level: mean[index : index + 1] for level, mean in moments.means.items()},
         {level: gram[index : index + 1] for level, gram in moments.grams.items()},
     )
-
-
-def relative(input: Tensor, target: Tensor) -> Tensor:
-    """`|input - target|^2 / |target|^2` of each element of a batch, `[B]`, float32."""
-    difference = (input.float() - target.float()).flatten(1).square().sum(1)
-    return difference / target.float().flatten(1).square().sum(1).clamp_min(1e-8)
 
 
 class Average(nn.Module):
