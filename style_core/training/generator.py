@@ -10,6 +10,7 @@ moments mix linearly, so that codes may be blended; some are the photo's own, wh
 
 import argparse
 import random
+import shutil
 import time
 from copy import deepcopy
 from dataclasses import dataclass
@@ -38,30 +39,42 @@ _KEPT = 0.999                # decay of the average over weights, which is what 
 class Style:
     """A painting, measured: what the generator is told of it, and what the judge wants to see."""
 
-    moments: Moments
-    targets: dict[str, Tensor]             # float16 Gram matrices `[1, C, C]` over their norms
+    means: dict[str, Tensor]
+    grams: dict[str, Tensor]               # of the encoder's features
+    targets: dict[str, Tensor]             # float16 Gram matrices `[1, C, C]` of the judge's, over their norms
     norms: dict[str, float]
+
+    @property
+    def moments(self) -> Moments:
+        return Moments(self.means, self.grams)
 
     def target(self, layer: str) -> Tensor:
         return self.targets[layer].float() * self.norms[layer]
 
 
 class Gallery:
-    """Paintings, measured as they are first drawn: one new one a step, so that training starts at once."""
+    """Paintings, measured one a step, so that training starts at once, and kept in a folder for the run's next parts."""
 
-    def __init__(self, files: list[Path], net: GeneratorNet, judging: FeatureExtractor, seed: int):
-        self.files, self.net, self.judging = files, net, judging
+    def __init__(self, files: list[Path], net: GeneratorNet, judging: FeatureExtractor, folder: Path, seed: int):
+        self.files, self.net, self.judging, self.folder = files, net, judging, folder
+        folder.mkdir(parents=True, exist_ok=True)
         self._random = random.Random(seed)
-        self._styles: list[Style] = []
-        self._unseen = list(range(len(files)))
+        self._unseen = [index for index, file in enumerate(files) if not self._kept(file).exists()]
+        self._styles = [Style(**torch.load(self._kept(file), weights_only=True)) for file in files if self._kept(file).exists()]
         self._random.shuffle(self._unseen)
+
+    def _kept(self, file: Path) -> Path:
+        return self.folder / f"{file.name}.pt"
 
     def step(self, least: int = 12) -> None:
         """Measure one more painting while there are any, and a few at the very start."""
         while self._unseen:
-            image = fit_short(read_image(self.files[self._unseen.pop()]), round(_STYLE_SIDE * self._random.uniform(0.85, 1.2)))
+            file = self.files[self._unseen.pop()]
+            image = fit_short(read_image(file), round(_STYLE_SIDE * self._random.uniform(0.85, 1.2)))
             top, left = (self._random.randint(0, side - _MEASURED_SIDE) for side in image.shape[-2:])
-            self._styles.append(self.measure(image[None, :, top : top + _MEASURED_SIDE, left : left + _MEASURED_SIDE]))
+            style = self.measure(image[None, :, top : top + _MEASURED_SIDE, left : left + _MEASURED_SIDE])
+            torch.save(vars(style), self._kept(file))
+            self._styles.append(style)
             if len(self._styles) >= least:
                 return
 
@@ -73,7 +86,7 @@ class Gallery:
         moments = Moments.of(self.net.encode(whole_strides(batch)))
         grams = {layer: gram_matrix(f) for layer, f in self.judging.extract(batch, JUDGE_STYLE_LAYERS).items()}
         norms = {layer: float(gram.norm()) for layer, gram in grams.items()}
-        return Style(moments, {layer: (gram / norms[layer]).half() for layer, gram in grams.items()}, norms)
+        return Style(moments.means, moments.grams, {layer: (gram / norms[layer]).half() for layer, gram in grams.items()}, norms)
 
 
 def whole_strides(batch: Tensor) -> Tensor:
@@ -221,10 +234,14 @@ def train(given: argparse.Namespace) -> None:
     photo_files, held_photos = split(given.data / "content")
     painting_files, held_paintings = split(given.data / "style")
     net = GeneratorNet(compute)
-    encoder = load_file(given.encoder)
+    # A run keeps the encoder that it began with: lite may be trained on meanwhile.
+    if not (given.out / "encoder.safetensors").exists():
+        given.out.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(given.encoder, given.out / "encoder.safetensors")
+    encoder = load_file(given.out / "encoder.safetensors")
     net.encoder.trunk.load_state_dict({k.removeprefix("features."): v for k, v in encoder.items() if k.startswith("features.")})
     photos = Crops(photo_files, given.seed)
-    gallery = Gallery(painting_files, net, judging, given.seed + 1)
+    gallery = Gallery(painting_files, net, judging, given.out / "styles", given.seed + 1)
     lesson = Lesson(net, judging, photos, gallery, given.style_weight, given.seed + 2)
     match_scales(net, photos)
     optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=given.rate, betas=(0.9, 0.99))

@@ -1,0 +1,255 @@
+"""How the latent space was made: a VAE-GAN (Larsen et al. 2016) of crops of paintings.
+
+    python -m style_core.training.latent --data FOLDER --minutes 60 --out runs/latent
+
+The discriminator judges through frozen features (Projected GAN, Sauer et al. 2021): small heads, spectrally normalised
+(Miyato et al. 2018), look at the levels of `lite` and at the pixels themselves, and are trained with the hinge loss on
+augmented pictures (Zhao et al. 2020). Reconstruction is measured in the same features, once by place and once by Gram
+matrix: what a code can't place it still paints in the right manner. Half of what is judged is decoded from codes of
+pictures, half from the prior. The first part of the training runs at 64 px, the rest at 128 px.
+"""
+
+import argparse
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+
+from style_core.devices import Compute, use_available_cores
+from style_core.features import FeatureExtractor, load_extractor
+from style_core.imaging import to_pil
+from style_core.latent_net import SIDE, Z_SIZE, LatentNet
+from style_core.losses import gram_matrix, relative_distances
+from style_core.training.data import Crops, split
+from style_core.training.runs import Run, cosine
+
+LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+PLACED = {"relu2_1": 0.5, "relu3_1": 1.0, "relu4_1": 1.0}      # levels at which reconstructions are compared by place
+_KEPT = 0.998                # decay of the average over weights, which is what ships
+_CROP_SCALE = (1.0, 2.2)     # sides of training crops, in pictures' sides
+
+
+class _Head(nn.Module):
+    """A small critic of one level: a map of how real each place looks."""
+
+    def __init__(self, inputs: int, width: int, shrinks: int):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(shrinks):
+            layers += [spectral_norm(nn.Conv2d(inputs, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
+            inputs = width
+        layers += [spectral_norm(nn.Conv2d(inputs, width, 3, 1, 1)), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers)
+        self.verdict = spectral_norm(nn.Conv2d(width + 1, 1, 3, 1, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = self.layers(features)
+        # How much the batch varies (Karras et al. 2018): a collapsed generator gives itself away.
+        spread = x.float().var(0, unbiased=False).add(1e-6).sqrt().mean().to(x.dtype)
+        return self.verdict(torch.cat([x, spread.expand(len(x), 1, *x.shape[-2:])], 1)).float().flatten(1)
+
+
+class Critic(nn.Module):
+    """The discriminator: heads over frozen features and over pixels."""
+
+    def __init__(self, extractor: FeatureExtractor, widths: tuple[int, ...]):
+        super().__init__()
+        self.scales = nn.ParameterList(nn.Parameter(torch.ones(width, 1, 1), requires_grad=False) for width in widths)
+        self.heads = nn.ModuleList(_Head(width, 64, shrinks) for width, shrinks in zip(widths, (2, 2, 1, 1)))
+        self.pixels = _Head(3, 48, 3)
+        self._extractor = [extractor]                      # frozen, and not part of what is trained or saved
+
+    def see(self, batch: Tensor) -> dict[str, Tensor]:
+        return self._extractor[0].extract(batch, LEVELS)
+
+    @torch.no_grad()
+    def match_scales(self, features: dict[str, Tensor]) -> None:
+        """Let every head see channels of about unit size."""
+        for scale, level in zip(self.scales, LEVELS):
+            scale.copy_(1 / (features[level].float().square().mean((0, 2, 3)).sqrt() + 1e-3)[:, None, None])
+
+    def forward(self, batch: Tensor, features: dict[str, Tensor]) -> Tensor:
+        """Verdicts `[B, places]`, each level's places weighing the same in their mean."""
+        seen = [head(features[level] * scale.to(features[level].dtype)) for head, scale, level in zip(self.heads, self.scales, LEVELS)]
+        seen.append(self.pixels((batch - 0.5) * 4))
+        places = max(verdict.shape[1] for verdict in seen)
+        return torch.cat([functional.interpolate(v[:, None], places, mode="nearest")[:, 0] for v in seen], 1)
+
+
+def augmented(*batches: Tensor) -> list[Tensor]:
+    """The same random brightness, saturation, contrast, shift and hole for each of the batches (DiffAugment)."""
+    count, _, height, width = batches[0].shape
+    draw = lambda: torch.rand(count, 1, 1, 1) - 0.5  # noqa: E731
+    brightness, saturation, contrast = 0.5 * draw(), 1 + draw(), 1 + 0.6 * draw()
+    down, across = (torch.randint(-side // 8, side // 8 + 1, (count,)) for side in (height, width))
+    rows = (torch.arange(height)[None] + down[:, None]).clamp(0, height - 1)
+    columns = (torch.arange(width)[None] + across[:, None]).clamp(0, width - 1)
+    hole = torch.ones(count, 1, height, width)
+    for index in range(count):
+        if torch.rand(()) < 0.5:
+            top, left = (int(torch.randint(0, side - side // 3, ())) for side in (height, width))
+            hole[index, :, top : top + height // 3, left : left + width // 3] = 0
+    results = []
+    for batch in batches:
+        x = batch + brightness
+        x = x.mean(1, keepdim=True).lerp(x, saturation)
+        x = x.mean((1, 2, 3), keepdim=True).lerp(x, contrast)
+        x = x[torch.arange(count)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        results.append((x * hole).contiguous())
+    return results
+
+
+class Lesson:
+    """One step of both players."""
+
+    def __init__(self, net: LatentNet, critic: Critic, crops: Crops, given: argparse.Namespace, dtype: torch.dtype):
+        self.net, self.critic, self.crops, self.given, self.dtype = net, critic, crops, given, dtype
+
+    def losses(self, count: int, side: int, warm: float) -> tuple[dict[str, Tensor], Tensor]:
+        """The painter's losses by name, `total` among them, and the critic's loss, over a fresh batch of `count`.
+
+        Args:
+            side: of the pictures, px.
+            warm: in `[0, 1]`, how much of the prior's weight is on yet.
+        """
+        real = self.crops.batch(count, side, tuple(SIDE / side * scale for scale in _CROP_SCALE))
+        with torch.autocast("cpu", self.dtype, enabled=self.dtype == torch.bfloat16):
+            mean, log_variance = self.net.encoder(real)
+            codes = mean + torch.randn_like(mean) * (log_variance / 2).exp()
+            w = self.net.decoder.styles(torch.cat([codes, torch.randn(count, Z_SIZE)]))
+            fake = self.net.decoder(w, side)
+            seen_real, again = augmented(real, fake[:count])
+            (sampled,) = augmented(fake[count:])
+            batch = torch.cat([again, sampled])
+            features = self.critic.see(batch)
+            with torch.no_grad():
+                truth = self.critic.see(seen_real)
+            if self.given.plain:
+                rebuilt = batch.sum() * 0
+            else:
+                rebuilt = self._rebuilt({level: f[:count] for level, f in features.items()}, truth, real, fake[:count])
+            self.critic.requires_grad_(False)
+            fooled = -self.critic(batch, features).mean()
+            self.critic.requires_grad_(True)
+            still = {level: f.detach() for level, f in features.items()}
+            verdict_fake, verdict_real = self.critic(batch.detach(), still), self.critic(seen_real, truth)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+        total = rebuilt + self.given.adversarial * fooled + warm * self.given.kl * divergence
+        critic = functional.relu(1 - verdict_real).mean() + functional.relu(1 + verdict_fake).mean()
+        return {"total": total, "rebuilt": rebuilt, "fooled": fooled, "kl": divergence, "critic": critic}, critic
+
+    def _rebuilt(self, features: dict[str, Tensor], truth: dict[str, Tensor], real: Tensor, fake: Tensor) -> Tensor:
+        placed = sum(weight * relative_distances(features[level], truth[level]).mean() for level, weight in PLACED.items())
+        manner = sum(relative_distances(gram_matrix(features[level]), gram_matrix(truth[level])).log1p().mean() for level in LEVELS)
+        coarse = (functional.adaptive_avg_pool2d(fake, 16) - functional.adaptive_avg_pool2d(real, 16)).abs().mean()
+        return placed + manner + 8 * coarse
+
+
+class Average(nn.Module):
+    """The running average of a network's weights (Polyak and Juditsky 1992)."""
+
+    def __init__(self, net: LatentNet):
+        super().__init__()
+        self.net = deepcopy(net)
+
+    @torch.no_grad()
+    def follow(self, net: LatentNet, steps: int) -> None:
+        keep = min(_KEPT, steps / (steps + 10))
+        for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - keep)
+
+
+@torch.no_grad()
+def write_sheet(net: LatentNet, reals: Tensor, side: int, path: Path) -> None:
+    """Three rows of pictures with their reconstructions below them, then samples."""
+    generator = torch.Generator().manual_seed(1)
+    columns = 12
+    rows = [reals[:columns], net.decoder(net.decoder.styles(net.encoder(reals[:columns])[0]), side)]
+    rows += [net.decoder(net.decoder.styles(torch.randn(columns, Z_SIZE, generator=generator)), side) for _ in range(5)]
+    sheet = Image.new("RGB", (columns * SIDE, len(rows) * SIDE))
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            sheet.paste(to_pil(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC), (x * SIDE, y * SIDE))
+    sheet.save(path, quality=90)
+
+
+def export(net: LatentNet, path: Path, facts: dict[str, str]) -> None:
+    """Write encoder, decoder and the principal directions, in float16."""
+    net.measure()
+    save_file({name: tensor.half().contiguous() for name, tensor in net.state_dict().items()}, path, facts)
+
+
+def train(given: argparse.Namespace) -> None:
+    """Train until the minutes are up; `latent.safetensors` and `sheet.jpg` follow the averaged weights."""
+    use_available_cores()
+    torch.manual_seed(given.seed)
+    compute = Compute.choose("cpu")
+    extractor = load_extractor("lite", given.extractor, compute)
+    crops = Crops(split(given.data)[0], given.seed)
+    net = LatentNet()
+    widths = tuple(f.shape[1] for f in extractor.extract(torch.rand(1, 3, 64, 64), LEVELS).values())
+    critic = Critic(extractor, widths)
+    with torch.no_grad():
+        critic.match_scales(critic.see(crops.batch(16, 64, (2.0, 4.0))))
+    players = [torch.optim.Adam([p for p in part.parameters() if p.requires_grad], given.rate, betas=(0.0, 0.99)) for part in (net, critic)]
+    average = Average(net)
+    parts = {"net": net, "critic": critic, "average": average, "crops": crops}
+    run = Run(given.out, given.minutes, parts | {"painter": players[0], "judge": players[1]})
+    lesson = Lesson(net, critic, crops, given, compute.dtype)
+    shown = time.monotonic()
+    held = Crops(split(given.data)[1], given.seed).batch(12, SIDE, _CROP_SCALE)
+    while run.going():
+        for player in players:
+            player.param_groups[0]["lr"] = given.rate * min(1, (run.steps + 1) / 50) * cosine(max(0.0, 2 * run.progress - 1), 0.1)
+        side = 64 if run.progress < given.small else SIDE
+        losses, judged = lesson.losses(given.batch, side, warm=min(1.0, run.steps / 500))
+        for player, loss in zip(players, (losses["total"], judged)):
+            player.zero_grad(set_to_none=True)
+            loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        for player in players:
+            player.step()
+        average.follow(net, run.steps)
+        run.step_done(**{name: float(value.detach()) for name, value in losses.items()})
+        if time.monotonic() - shown > 60 * given.show_every or run.progress >= 1:
+            shown = time.monotonic()
+            write_sheet(average.net, held, side, given.out / "sheet.jpg")
+            export(average.net, given.out / "latent.safetensors", _facts(given, run))
+    export(average.net, given.out / "latent.safetensors", _facts(given, run))
+
+
+def _facts(given: argparse.Namespace, run: Run) -> dict[str, str]:
+    return {
+        "model": "latent: a VAE-GAN of crops of paintings",
+        "command": f"python -m style_core.training.latent --minutes {given.minutes:g} --batch {given.batch} --rate {given.rate:g} "
+        f"--adversarial {given.adversarial:g} --kl {given.kl:g} --small {given.small:g} --seed {given.seed}" + (" --plain" if given.plain else ""),
+        "steps": str(run.steps),
+        "minutes": f"{run.spent:.1f}",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/style"), help="Folder of pictures.")
+    parser.add_argument("--extractor", type=Path, default=Path("models/lite.safetensors"))
+    parser.add_argument("--out", type=Path, default=Path("runs/latent"))
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--batch", type=int, default=12, help="Pictures a step; as many again are drawn from the prior.")
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--adversarial", type=float, default=1.0, help="Weight of fooling the critic.")
+    parser.add_argument("--kl", type=float, default=0.004, help="Weight of the divergence from the prior, in nats.")
+    parser.add_argument("--small", type=float, default=0.5, help="Share of the minutes that runs at 64 px.")
+    parser.add_argument("--plain", action="store_true", help="No reconstruction: a plain GAN, for comparison.")
+    parser.add_argument("--show-every", type=float, default=3.0, help="Minutes between sheets.")
+    parser.add_argument("--seed", type=int, default=0)
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
