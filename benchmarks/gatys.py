@@ -15,7 +15,7 @@ from benchmarks.common import DATA, VGG19, best_of, judge_network, print_table, 
 from style_core.descent import Descent
 from style_core.devices import Compute, use_available_cores
 from style_core.features import load_extractor
-from style_core.gatys import GatysOptions, STYLE_LAYERS, balance_of, optimize
+from style_core.gatys import STYLE_LAYERS, GatysOptions, balance_of, optimize
 from style_core.losses import ContentTarget, StyleTarget, judge
 from style_core.objective import Objective, Region
 

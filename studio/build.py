@@ -4,7 +4,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import tab_about, tab_dream, tab_film, tab_optimize, tab_stylize, words
+from studio import tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize, words
 from style_core import Compute
 
 _SAMPLES = Path(__file__).parent / "samples"
@@ -24,12 +24,14 @@ def build(compute: Compute) -> gr.Blocks:
                 fine = tab_optimize.build(compute, samples)
             with gr.Tab(words.DREAM_TAB, id="dream"):
                 dreaming = tab_dream.build(compute, samples)
+            with gr.Tab(words.IMAGINE_TAB, id="imagine"):
+                imagining = tab_imagine.build(compute)
             with gr.Tab(words.FILM_TAB, id="film"):
                 tab_film.build(compute)
             with gr.Tab(words.ABOUT_TAB, id="about"):
                 tab_about.build(page, compute)
         _refine(tabs, quick, fine)
-        _join(tabs, {"stylize": quick, "paint": fine, "dream": dreaming})
+        _join(tabs, {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining})
     return page
 
 

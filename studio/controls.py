@@ -41,7 +41,7 @@ def component(knob: Knob, value) -> gr.components.Component:
 
 
 # Where a result can go: the tab, and which of its pictures it becomes.
-USES = (("stylize", "content"), ("stylize", "style"), ("paint", "content"), ("paint", "style"), ("dream", "content"))
+USES = (("stylize", "content"), ("stylize", "style"), ("paint", "content"), ("paint", "style"), ("dream", "content"), ("imagine", "content"))
 
 
 def use_buttons(source: str) -> dict[tuple[str, str], gr.Button]:

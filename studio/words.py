@@ -43,6 +43,19 @@ CANCEL = "Cancel"
 CANCELLED = "Cancelled; no file is left."
 NO_CLIP = "Choose a clip first."
 CLIP_DONE = "Done: {frames} frames in {seconds}."
+IMAGINE = "Imagine"
+IMAGINE_TAB = "Imagine"
+IMAGINE_INTRO = "Abstract paintings that nobody painted, from a latent space learned from many. Use them as photos or as paintings."
+IMAGINE_READY = "Press Imagine; click a picture to choose it."
+IMAGINE_DONE = "{count} imagined in {seconds}; click one to choose it."
+IMAGINED = "Imagined"
+ANOTHER_SEED = "Another seed"
+SEED = "seed {seed}"
+NEAR_HEAD = "Around a picture of yours"
+NEAR = "Near (optional)"
+FAR = "Walk to (optional)"
+WALK = "Walk"
+WALKED = "Walk"
 USE_RESULT = "Use this picture"
 USES = {
     ("stylize", "content"): "Stylize it",
@@ -50,6 +63,7 @@ USES = {
     ("paint", "content"): "Paint it",
     ("paint", "style"): "Paint with it",
     ("dream", "content"): "Dream on it",
+    ("imagine", "content"): "Imagine near it",
 }
 NO_RESULT = "There is no picture yet; make one first."
 REFINE = "Refine with Gatys"
@@ -99,6 +113,14 @@ LABELS = {
     "jitter": "Jitter",
     "tv": "Smoothness",
     "tile": "Tile",
+    "count": "Pictures",
+    "truncation": "Daring (truncation)",
+    "variation": "Variation",
+    "finish": "Finish",
+    "axis1": "Direction 1",
+    "axis2": "Direction 2",
+    "axis3": "Direction 3",
+    "axis4": "Direction 4",
 }
 CHOICES = {
     "color": {"style": "the painting's", "keep": "the photo's", "match": "the painting's, matched to the photo"},

@@ -11,10 +11,11 @@
 from style_core.devices import Compute
 from style_core.dream import DreamOptions, dream
 from style_core.errors import RequestError
-from style_core.gatys import GatysOptions, optimize
 from style_core.gallery import gallery, gallery_code
+from style_core.gatys import GatysOptions, optimize
 from style_core.generator import StylizeOptions, stylize
 from style_core.imaging import read_image, write_image
+from style_core.latent import ImagineOptions, imagine
 from style_core.progress import Step, finish
 from style_core.recipes import RECIPES
 from style_core.settings import read_settings
@@ -25,6 +26,7 @@ __all__ = [
     "Compute",
     "DreamOptions",
     "GatysOptions",
+    "ImagineOptions",
     "RequestError",
     "Step",
     "StylizeOptions",
@@ -33,6 +35,7 @@ __all__ = [
     "finish",
     "gallery",
     "gallery_code",
+    "imagine",
     "optimize",
     "read_image",
     "read_settings",

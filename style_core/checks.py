@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.errors import RequestError
+from style_core.latent_net import SIDE, WIDTHS, Z_SIZE, LatentNet
 from style_core.layout import LAYERS, convolution_index, tensor_shapes
 
 # Measured on the Oxford training: contrast 5 times the bias or more, blue 0.76 of red, textures at most 62 % alike. A
@@ -122,14 +123,18 @@ def _texture(side: int = 64) -> Tensor:
 
 
 def golden_figures(path: Path) -> dict[str, float]:
-    """What a shipped feature network answers to the built-in texture: kept beside its weights, compared by `verify`.
+    """What a shipped network answers to a built-in input: kept beside its weights, compared by `verify`.
 
     A file whose hash is right may still be read wrongly by another version of a library; these figures tell.
 
     Returns:
-        Root mean square by tensor, and of the activations at each rectifier of the trunk that the file holds.
+        For a feature network, or one that begins with one, the root mean square of its activations at each rectifier
+        for the built-in texture, and of its metrics; for the latent space, the mean and deviation of each colour of the
+        picture of a fixed code.
     """
     tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    if any(name.startswith("decoder.") for name in tensors):
+        return _latent_figures(tensors)
     prefix = "encoder." if any(name.startswith("encoder.") for name in tensors) else ""
     figures = {}
     x = (_texture() - 0.45) / 0.225
@@ -143,6 +148,18 @@ def golden_figures(path: Path) -> dict[str, float]:
         x = functional.conv2d(padded, tensors[f"{key}.weight"], tensors[f"{key}.bias"]).relu()
         figures[layer] = float(x.square().mean().sqrt())
     figures |= {name: float(tensor.square().mean().sqrt()) for name, tensor in tensors.items() if name.startswith("metric.")}
+    return figures
+
+
+def _latent_figures(tensors: dict[str, Tensor]) -> dict[str, float]:
+    net = LatentNet().requires_grad_(False)
+    net.load_state_dict(tensors)
+    code = torch.linspace(-2, 2, Z_SIZE)[None]
+    picture = net.decoder(net.decoder.styles(code), SIDE, [torch.zeros(1, 1, side, side) for side in WIDTHS])[0]
+    seen = net.encoder(picture[None])[0]
+    figures = {"encoded": float(seen.square().mean().sqrt())}
+    for name, channel in zip(("red", "green", "blue"), picture):
+        figures |= {f"{name} mean": float(channel.mean()), f"{name} deviation": float(channel.std())}
     return figures
 
 

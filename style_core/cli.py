@@ -13,7 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from style_core import cli_weights
-from style_core.cli_run import run_batch, run_clip, run_recipe
+from style_core.cli_films import run_clip, run_walk, run_zoom
+from style_core.cli_run import run_batch, run_many, run_recipe
 from style_core.clips import CLIP_SUFFIXES, stylize_clip
 from style_core.devices import DEVICES, Compute, use_available_cores
 from style_core.dream import DreamOptions, dream
@@ -22,7 +23,9 @@ from style_core.gallery import gallery, gallery_code
 from style_core.gatys import GatysOptions, optimize
 from style_core.generator import StylizeOptions, open_generator, stylize
 from style_core.imaging import load_picture, read_image, read_mask
+from style_core.latent import ImagineOptions, imagine, walk
 from style_core.options import Knob, Options, Range
+from style_core.zoom import ZoomOptions, dream_zoom
 
 _FROM_GALLERY = "gallery:"
 
@@ -82,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_stylize(commands)
     _add_optimize(commands)
     _add_dream(commands)
+    _add_imagine(commands)
     cli_weights.add(commands)
     return parser
 
@@ -168,6 +172,8 @@ def _add_dream(commands: Any) -> None:
     parser.add_argument("--guide", metavar="IMAGE", help="A picture whose features the dream is drawn to.")
     parser.add_argument("--mask", metavar="MASK.png", help="Where to dream, white on black.")
     parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write how the dream grew.")
+    parser.add_argument("--zoom", metavar="FILE.mp4|.gif", help="Fly into the dream and write the film; broken off, the same command goes on.")
+    add_options(parser, ZoomOptions)
 
 
 def _dream(given: argparse.Namespace) -> int:
@@ -176,9 +182,37 @@ def _dream(given: argparse.Namespace) -> int:
     guide = read_image(given.guide) if given.guide else None
     mask = read_mask(given.mask) if given.mask else None
     compute = Compute.choose(given.device)
+    if given.zoom:
+        if mask is not None:
+            raise RequestError("A zoom leaves the mask's place behind; give --mask or --zoom, not both.")
+        flight = options_from(given, ZoomOptions)
+        facts = {**options.as_dict(), **flight.as_dict(), "image": given.image, "guide": given.guide}
+        return run_zoom(lambda **done: dream_zoom(image, options, flight, guide=guide, compute=compute, **done), facts, options, compute, given)
     preview_every = 0.0 if given.timelapse else 1.0
     steps = dream(image, options, guide=guide, mask=mask, compute=compute, preview_every=preview_every)
     return run_recipe("dream", steps, options, compute, given)
+
+
+def _add_imagine(commands: Any) -> None:
+    parser = _add_recipe(commands, "imagine", ImagineOptions, _imagine)
+    parser.add_argument("--near", metavar="IMAGE", nargs="+", help="A picture to vary; for a walk, one or both of its ends.")
+    parser.add_argument("--walk", metavar="FILE.mp4|.gif", help="Also write a walk: to the next seed's picture, or from and to those that are near.")
+    parser.add_argument("--frames", type=int, default=96, metavar="N", help="Frames of the walk (default 96).")
+    parser.epilog = "With --count, OUT.png stands for OUT-1.png, OUT-2.png and so on."
+
+
+def _imagine(given: argparse.Namespace) -> int:
+    options = options_from(given, ImagineOptions)
+    near = [_read(path) for path in given.near or ()]
+    compute = Compute.choose(given.device)
+    if given.walk:
+        return run_walk("imagine", walk(options, near, frames=given.frames, compute=compute), options, compute, given)
+    if len(near) > 1:
+        raise RequestError(f"{len(near)} pictures are near; give one, or ask for a --walk between two.")
+    steps = imagine(options, near[0] if near else None, compute=compute)
+    if options.count > 1:
+        return run_many("imagine", steps, options, compute, given)
+    return run_recipe("imagine", steps, options, compute, given)
 
 
 def _read(path: str | Path, given: argparse.Namespace | None = None) -> Tensor:

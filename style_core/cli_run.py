@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
+from style_core.features import EXTRACTORS
 from style_core.imaging import check_writable, resize, write_image
 from style_core.options import Options
 from style_core.progress import Step, finish
@@ -19,7 +20,7 @@ from style_core.settings import settings_of
 from style_core.video import FrameWriter, check_video_path
 
 _TIMELAPSE_FRAMES = 240
-_TIMELAPSE_FPS = 24
+FILM_FPS = 24
 _SECONDS_A_LINE = 5.0
 _BATCH_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp"}
 
@@ -33,34 +34,13 @@ def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Co
     check_writable(given.out)
     if getattr(given, "timelapse", None):
         check_video_path(given.timelapse)
-    follower = _Follower(getattr(given, "timelapse", None))
-    interrupted = False
-    try:
-        with closing(steps):
-            follower.follow(steps)
-    except KeyboardInterrupt:
-        interrupted = True
-        if follower.image is None:
-            raise
-    finally:
-        follower.close()
+    follower = Follower(getattr(given, "timelapse", None))
+    interrupted = followed(follower, steps)
     settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights)
     write_image(given.out, follower.image, settings=settings, alpha=getattr(given, "transparency", None))
     follower.write_timelapse()
-    _report(given, follower, options, compute)
+    report(given, follower, options, compute)
     return 130 if interrupted else 0
-
-
-def run_clip(steps: Iterator[Step], compute: Compute, given: argparse.Namespace) -> int:
-    """Follow a recipe that writes its own film; Ctrl-C leaves no half a file."""
-    follower = _Follower(None)
-    try:
-        with closing(steps):
-            follower.follow(steps)
-    finally:
-        follower.close()
-    _report(given, follower, None, compute)
-    return 0
 
 
 def run_batch(
@@ -99,7 +79,41 @@ def run_batch(
     return 1 if failed else 0
 
 
-class _Follower:
+def run_many(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:
+    """Follow a recipe whose Steps each hold a picture of their own; each is saved as it comes, numbered from 1."""
+    check_writable(given.out)
+    out, paths = Path(given.out), []
+    follower = Follower(None)
+
+    def kept() -> Iterator[Step]:
+        for step in steps:
+            if step.image is not None:
+                path = out.with_name(f"{out.stem}-{step.iteration}{out.suffix}")
+                own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
+                write_image(path, step.image, settings=settings_of(recipe, own, weights=step.weights))
+                paths.append(str(path))
+            yield step
+
+    interrupted = followed(follower, kept())
+    report(given, follower, options, compute, out=paths)
+    return 130 if interrupted else 0
+
+
+def followed(follower: "Follower", steps: Iterator[Step]) -> bool:
+    """Follow to the end; whether Ctrl-C ended it, with at least one picture there."""
+    try:
+        with closing(steps):
+            follower.follow(steps)
+    except KeyboardInterrupt:
+        if follower.image is None:
+            raise
+        return True
+    finally:
+        follower.close()
+    return False
+
+
+class Follower:
     """Shows Steps as a progress bar and keeps what is wanted of them."""
 
     def __init__(self, timelapse: str | None):
@@ -131,8 +145,8 @@ class _Follower:
         if not self.timelapse:
             return
         size = tuple(self.image.shape[-2:])
-        with FrameWriter(self.timelapse, _TIMELAPSE_FPS) as writer:
-            for frame in [*self.frames, *[self.image] * _TIMELAPSE_FPS]:
+        with FrameWriter(self.timelapse, FILM_FPS) as writer:
+            for frame in [*self.frames, *[self.image] * FILM_FPS]:
                 writer.add(frame if tuple(frame.shape[-2:]) == size else resize(frame, size))
 
     def _keep_frame(self, step: Step) -> None:
@@ -162,19 +176,22 @@ class _Follower:
             print(f"{step.iteration} of {step.total}{left}", file=sys.stderr, flush=True)
 
 
-def _report(given: argparse.Namespace, follower: _Follower, options: Options | None, compute: Compute) -> None:
+def report(
+    given: argparse.Namespace, follower: Follower, options: Options | None, compute: Compute, out: list[str] | None = None
+) -> None:
+    """Say what was made; `out` where it is several files."""
     height, width = follower.image.shape[-2:]
     last = follower.last
     if not given.json:
-        print(f"{given.out}: {width} x {height} px in {last.seconds:.1f} s.", file=sys.stderr)
+        print(f"{', '.join(out) if out else given.out}: {width} x {height} px in {last.seconds:.1f} s.", file=sys.stderr)
         return
     facts = {
-        "out": str(Path(given.out)),
+        "out": out or str(Path(given.out)),
         "width": width,
         "height": height,
         "seconds": round(last.seconds, 3),
         "device": compute.device.type,
-        "extractor": next((name for name in last.weights if name != "generator"), None),
+        "extractor": next((name for name in last.weights if name in EXTRACTORS), None),
         "iterations": last.iteration,
         "losses": {name: round(value, 6) for name, value in follower.losses.items()},
         "seed": getattr(options, "seed", None),

@@ -31,6 +31,8 @@ class _Modulated(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect", bias=False)
         self.norm = nn.GroupNorm(outputs // 14 if outputs % 14 == 0 else outputs // 16, outputs, affine=False)
         self.affine = nn.Linear(W_SIZE, 2 * outputs)
+        nn.init.normal_(self.affine.weight, std=0.5 / W_SIZE**0.5)
+        nn.init.zeros_(self.affine.bias)
         self.grain = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
@@ -66,6 +68,10 @@ class Decoder(nn.Module):
         self.start = nn.Linear(W_SIZE, WIDTHS[4] * 16)
         sizes = list(WIDTHS)
         self.stages = nn.ModuleList(_Stage(WIDTHS[max(4, size // 2)], WIDTHS[size], deep=size in _DEEP) for size in sizes)
+        # Styles of unit size from the first step on: with weaker ones all codes would begin as one picture.
+        for linear in [layer for layer in self.mapping if isinstance(layer, nn.Linear)] + [self.start]:
+            nn.init.kaiming_normal_(linear.weight, 0.2)
+            nn.init.zeros_(linear.bias)
         for stage in list(self.stages)[1:]:
             nn.init.zeros_(stage.color.weight)
             nn.init.zeros_(stage.color.bias)

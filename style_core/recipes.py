@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from style_core.dream import DreamOptions, dream
 from style_core.gatys import GatysOptions, optimize
 from style_core.generator import StylizeOptions, stylize
+from style_core.latent import ImagineOptions, imagine
 from style_core.options import Options
 from style_core.progress import Step
 
@@ -33,5 +34,6 @@ RECIPES = {
         Recipe("stylize", ("content", "style+"), StylizeOptions, stylize),
         Recipe("optimize", ("content", "style+"), GatysOptions, optimize),
         Recipe("dream", ("image?",), DreamOptions, dream),
+        Recipe("imagine", ("near?",), ImagineOptions, imagine),
     )
 }

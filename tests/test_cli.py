@@ -12,7 +12,7 @@ import pytest
 from networks import picture
 from PIL import Image
 
-from style_core import RequestError, cli, read_settings, write_image
+from style_core import RequestError, cli, cli_films, read_settings, write_image
 from style_core.video import Clip
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,6 +61,43 @@ def test_dream_needs_a_photo_or_noise(pair, tmp_path, capsys):
     assert read_settings(tmp_path / "dream.png")["recipe"] == "dream"
     assert cli.main(["dream", "-o", str(tmp_path / "dream.png"), *few]) == 2
     assert "There is no photo; give one, or set start to noise." in capsys.readouterr().err
+
+
+def test_a_broken_off_dream_zoom_goes_on_and_another_zoom_is_not_mixed_in(pair, tmp_path, capsys, monkeypatch):
+    film, out = tmp_path / "zoom.mp4", tmp_path / "dream.png"
+    few = ["--size", "96", "--octaves", "1", "--iterations", "1", "--extractor", "lite", "--frames", "4", "--iterations-each", "1"]
+    command = ["dream", pair[0], "-o", str(out), *few, "--zoom", str(film)]
+    real = cli_films.write_image
+
+    def interrupted(path, *given, **more):
+        if Path(path).name == "00003.png":
+            raise KeyboardInterrupt
+        real(path, *given, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cli_films, "write_image", interrupted)
+        assert cli.main(command) == 130
+    assert len(list((tmp_path / "zoom.mp4.frames").glob("*.png"))) == 2
+    assert cli.main([*command, "--turn", "5"]) == 2
+    assert "zoom.mp4.frames holds the frames of another zoom" in capsys.readouterr().err
+    assert cli.main(command) == 0
+    assert Clip.open(film).frames == 4 and not (tmp_path / "zoom.mp4.frames").exists()
+
+
+def test_imagine_writes_pictures_by_seed_and_a_walk(tmp_path, capsys):
+    few = ["--size", "128", "--finish", "plain", "--json"]
+    assert cli.main(["imagine", "-o", str(tmp_path / "some.png"), "--seed", "4", "--count", "2", *few]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["out"] == [str(tmp_path / "some-1.png"), str(tmp_path / "some-2.png")] and told["width"] == 128
+    assert cli.main(["imagine", "-o", str(tmp_path / "one.png"), "--seed", "5", *few]) == 0
+    # The second of two from seed 4 is the picture of seed 5, and its settings say so.
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "some-2.png").read_bytes()
+    film = tmp_path / "walk.mp4"
+    assert cli.main(["imagine", "-o", str(tmp_path / "end.png"), "--walk", str(film), "--frames", "6", "--near", str(tmp_path / "one.png"), *few]) == 0
+    assert Clip.open(film).frames == 6
+    capsys.readouterr()
+    assert cli.main(["imagine", "-o", str(tmp_path / "x.png"), "--near", *[str(tmp_path / "one.png")] * 2, *few]) == 2
+    assert "give one, or ask for a --walk between two" in capsys.readouterr().err
 
 
 MISTAKES = [

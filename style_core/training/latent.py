@@ -6,7 +6,8 @@ The discriminator judges through frozen features (Projected GAN, Sauer et al. 20
 (Miyato et al. 2018), look at the levels of `lite` and at the pixels themselves, and are trained with the hinge loss on
 augmented pictures (Zhao et al. 2020). Reconstruction is measured in the same features, once by place and once by Gram
 matrix: what a code can't place it still paints in the right manner. Half of what is judged is decoded from codes of
-pictures, half from the prior. The first part of the training runs at 64 px, the rest at 128 px.
+pictures, half from the prior. The VAE begins alone, so that codes mean something before the critic joins: a GAN that
+starts from nothing collapses. The first part of the training runs at 64 px, the rest at 128 px.
 """
 
 import argparse
@@ -32,7 +33,8 @@ from style_core.training.runs import Run, cosine
 LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 PLACED = {"relu2_1": 0.5, "relu3_1": 1.0, "relu4_1": 1.0}      # levels at which reconstructions are compared by place
 _KEPT = 0.998                # decay of the average over weights, which is what ships
-_CROP_SCALE = (1.0, 2.2)     # sides of training crops, in pictures' sides
+CROP_SCALE = (0.8, 1.5)      # sides of training crops, in pictures' sides
+_WARMED = 0.4                # share of the minutes after which the prior weighs in full
 
 
 class _Head(nn.Module):
@@ -42,9 +44,9 @@ class _Head(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(shrinks):
-            layers += [spectral_norm(nn.Conv2d(inputs, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
+            layers += [spectral_norm(nn.Conv2d(inputs, width, 4, 2, 1)), nn.GroupNorm(8, width), nn.LeakyReLU(0.2)]
             inputs = width
-        layers += [spectral_norm(nn.Conv2d(inputs, width, 3, 1, 1)), nn.LeakyReLU(0.2)]
+        layers += [spectral_norm(nn.Conv2d(inputs, width, 3, 1, 1)), nn.GroupNorm(8, width), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers)
         self.verdict = spectral_norm(nn.Conv2d(width + 1, 1, 3, 1, 1))
 
@@ -111,38 +113,39 @@ class Lesson:
     def __init__(self, net: LatentNet, critic: Critic, crops: Crops, given: argparse.Namespace, dtype: torch.dtype):
         self.net, self.critic, self.crops, self.given, self.dtype = net, critic, crops, given, dtype
 
-    def losses(self, count: int, side: int, warm: float) -> tuple[dict[str, Tensor], Tensor]:
+    def losses(self, count: int, side: int, warm: float, *, against_critic: bool) -> tuple[dict[str, Tensor], Tensor | None]:
         """The painter's losses by name, `total` among them, and the critic's loss, over a fresh batch of `count`.
 
         Args:
             side: of the pictures, px.
             warm: in `[0, 1]`, how much of the prior's weight is on yet.
+            against_critic: whether there is a critic to fool, and codes from the prior to fool it with.
         """
-        real = self.crops.batch(count, side, tuple(SIDE / side * scale for scale in _CROP_SCALE))
+        real = self.crops.batch(count, side, tuple(SIDE / side * scale for scale in CROP_SCALE))
         with torch.autocast("cpu", self.dtype, enabled=self.dtype == torch.bfloat16):
             mean, log_variance = self.net.encoder(real)
             codes = mean + torch.randn_like(mean) * (log_variance / 2).exp()
-            w = self.net.decoder.styles(torch.cat([codes, torch.randn(count, Z_SIZE)]))
-            fake = self.net.decoder(w, side)
+            divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+            if against_critic:
+                codes = torch.cat([codes, torch.randn(count, Z_SIZE)])
+            fake = self.net.decoder(self.net.decoder.styles(codes), side)
             seen_real, again = augmented(real, fake[:count])
-            (sampled,) = augmented(fake[count:])
-            batch = torch.cat([again, sampled])
+            batch = torch.cat([again, *augmented(fake[count:])]) if against_critic else again
             features = self.critic.see(batch)
             with torch.no_grad():
                 truth = self.critic.see(seen_real)
-            if self.given.plain:
-                rebuilt = batch.sum() * 0
-            else:
-                rebuilt = self._rebuilt({level: f[:count] for level, f in features.items()}, truth, real, fake[:count])
+            rebuilt = self._rebuilt({level: f[:count] for level, f in features.items()}, truth, real, fake[:count])
+            total = rebuilt + warm * self.given.kl * divergence
+            figures = {"rebuilt": rebuilt, "kl": divergence}
+            if not against_critic:
+                return {"total": total, **figures}, None
             self.critic.requires_grad_(False)
             fooled = -self.critic(batch, features).mean()
             self.critic.requires_grad_(True)
             still = {level: f.detach() for level, f in features.items()}
             verdict_fake, verdict_real = self.critic(batch.detach(), still), self.critic(seen_real, truth)
-        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
-        total = rebuilt + self.given.adversarial * fooled + warm * self.given.kl * divergence
         critic = functional.relu(1 - verdict_real).mean() + functional.relu(1 + verdict_fake).mean()
-        return {"total": total, "rebuilt": rebuilt, "fooled": fooled, "kl": divergence, "critic": critic}, critic
+        return {"total": total + self.given.adversarial * fooled, **figures, "fooled": fooled, "critic": critic}, critic
 
     def _rebuilt(self, features: dict[str, Tensor], truth: dict[str, Tensor], real: Tensor, fake: Tensor) -> Tensor:
         placed = sum(weight * relative_distances(features[level], truth[level]).mean() for level, weight in PLACED.items())
@@ -197,24 +200,23 @@ def train(given: argparse.Namespace) -> None:
     critic = Critic(extractor, widths)
     with torch.no_grad():
         critic.match_scales(critic.see(crops.batch(16, 64, (2.0, 4.0))))
-    players = [torch.optim.Adam([p for p in part.parameters() if p.requires_grad], given.rate, betas=(0.0, 0.99)) for part in (net, critic)]
+    players = [torch.optim.Adam([p for p in part.parameters() if p.requires_grad], given.rate, betas=(0.5, 0.99)) for part in (net, critic)]
     average = Average(net)
     parts = {"net": net, "critic": critic, "average": average, "crops": crops}
     run = Run(given.out, given.minutes, parts | {"painter": players[0], "judge": players[1]})
     lesson = Lesson(net, critic, crops, given, compute.dtype)
     shown = time.monotonic()
-    held = Crops(split(given.data)[1], given.seed).batch(12, SIDE, _CROP_SCALE)
+    held = Crops(split(given.data)[1], given.seed).batch(12, SIDE, CROP_SCALE)
     while run.going():
         for player in players:
             player.param_groups[0]["lr"] = given.rate * min(1, (run.steps + 1) / 50) * cosine(max(0.0, 2 * run.progress - 1), 0.1)
         side = 64 if run.progress < given.small else SIDE
-        losses, judged = lesson.losses(given.batch, side, warm=min(1.0, run.steps / 500))
-        for player, loss in zip(players, (losses["total"], judged)):
-            player.zero_grad(set_to_none=True)
-            loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        for player in players:
-            player.step()
+        alone = run.progress < given.alone
+        count = 2 * given.batch if alone else given.batch
+        losses, judged = lesson.losses(count, side, warm=min(1.0, 0.1 + run.progress / _WARMED), against_critic=not alone)
+        move(players[0], losses["total"], net)
+        if judged is not None:
+            move(players[1], judged, critic)
         average.follow(net, run.steps)
         run.step_done(**{name: float(value.detach()) for name, value in losses.items()})
         if time.monotonic() - shown > 60 * given.show_every or run.progress >= 1:
@@ -224,11 +226,19 @@ def train(given: argparse.Namespace) -> None:
     export(average.net, given.out / "latent.safetensors", _facts(given, run))
 
 
+def move(player: torch.optim.Optimizer, loss: Tensor, net: nn.Module) -> None:
+    """One step down a loss, with its gradient cut to a bearable length."""
+    player.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+    player.step()
+
+
 def _facts(given: argparse.Namespace, run: Run) -> dict[str, str]:
     return {
         "model": "latent: a VAE-GAN of crops of paintings",
         "command": f"python -m style_core.training.latent --minutes {given.minutes:g} --batch {given.batch} --rate {given.rate:g} "
-        f"--adversarial {given.adversarial:g} --kl {given.kl:g} --small {given.small:g} --seed {given.seed}" + (" --plain" if given.plain else ""),
+        f"--adversarial {given.adversarial:g} --kl {given.kl:g} --small {given.small:g} --alone {given.alone:g} --seed {given.seed}",
         "steps": str(run.steps),
         "minutes": f"{run.spent:.1f}",
     }
@@ -243,9 +253,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=12, help="Pictures a step; as many again are drawn from the prior.")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--adversarial", type=float, default=1.0, help="Weight of fooling the critic.")
-    parser.add_argument("--kl", type=float, default=0.004, help="Weight of the divergence from the prior, in nats.")
+    parser.add_argument("--kl", type=float, default=0.003, help="Weight of the divergence from the prior, in nats.")
     parser.add_argument("--small", type=float, default=0.5, help="Share of the minutes that runs at 64 px.")
-    parser.add_argument("--plain", action="store_true", help="No reconstruction: a plain GAN, for comparison.")
+    parser.add_argument("--alone", type=float, default=0.25, help="Share of the minutes before the critic joins.")
     parser.add_argument("--show-every", type=float, default=3.0, help="Minutes between sheets.")
     parser.add_argument("--seed", type=int, default=0)
     train(parser.parse_args())

@@ -1,0 +1,109 @@
+"""How good the latent space is: `python -m benchmarks.latent`, table as in latent.md beside this file.
+
+Judged by VGG-19 in float32 against crops of paintings that training never saw. A plain DCGAN trained for the same time
+stands beside it where its file is given: `python -m style_core.training.dcgan`, then `--dcgan runs/dcgan/dcgan.safetensors`.
+"""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.common import DATA, VGG19, judge_network, print_table
+from style_core.devices import use_available_cores
+from style_core.features import FeatureExtractor
+from style_core.latent import Latent, slerp
+from style_core.latent_net import SIDE
+from style_core.losses import matrix_root
+from style_core.training import dcgan
+from style_core.training.data import Crops, split
+from style_core.training.latent import CROP_SCALE
+from style_core.weights import MODELS
+
+_AT_ONCE = 25
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--vgg19", type=Path, default=VGG19)
+    parser.add_argument("--weights", type=Path, default=MODELS / "latent.safetensors")
+    parser.add_argument("--dcgan", type=Path, help="A plain DCGAN's generator, trained for the same time.")
+    parser.add_argument("--samples", type=int, default=1000)
+    given = parser.parse_args()
+    use_available_cores()
+    judging = judge_network(given.vgg19)
+    latent = Latent.load(given.weights)
+    crops = Crops(split(given.data / "style")[1], seed=7)
+    real, other = (crops.batch(given.samples, SIDE, CROP_SCALE) for _ in range(2))
+    imagined = _batched(lambda seeds: latent.paint(latent.style(torch.cat([latent.code(seed) for seed in seeds]))), range(given.samples))
+    rows = {"imagined": imagined, "other real crops": other, "noise in the crops' palettes": noise_like(real)}
+    if given.dcgan:
+        rows["plain DCGAN"] = dcgan.samples(given.dcgan, given.samples)
+    truth = pooled(judging, real)
+    spread_of_real = spread(judging, real[:64])
+    print_table(
+        ["", "Fréchet distance, relu4_1 pooled", "mean pairwise distance, relu3_1, of 64", "of the real one"],
+        [[name, frechet(pooled(judging, batch), truth), (own := spread(judging, batch[:64])), own / spread_of_real] for name, batch in rows.items()],
+    )
+    print(f"\nReconstructions nearest to their own crop of 101: {recognised(judging, latent, real[:101]):.0%}")
+    print(f"Largest step of a walk over its median step, mean and worst of 10 walks: {jumps(latent)}")
+
+
+def _batched(make, items: Iterable) -> Tensor:
+    items = list(items)
+    return torch.cat([make(items[start : start + _AT_ONCE]) for start in range(0, len(items), _AT_ONCE)])
+
+
+@torch.no_grad()
+def pooled(judging: FeatureExtractor, batch: Tensor) -> Tensor:
+    """Means of relu4_1 over positions, `[B, 512]`."""
+    return _batched(lambda part: judging.extract(torch.stack(part), ["relu4_1"])["relu4_1"].mean((2, 3)).double(), batch)
+
+
+def frechet(one: Tensor, two: Tensor) -> float:
+    """Squared Fréchet distance of Gaussians fitted to two sets of features (Heusel et al. 2017), `[B, C]` each."""
+    (mean_one, cov_one), (mean_two, cov_two) = ((x.mean(0), torch.cov(x.T)) for x in (one, two))
+    root = matrix_root(cov_two)
+    cross = matrix_root(root @ cov_one @ root).diagonal().sum()
+    return float((mean_one - mean_two).square().sum() + cov_one.trace() + cov_two.trace() - 2 * cross)
+
+
+@torch.no_grad()
+def spread(judging: FeatureExtractor, batch: Tensor) -> float:
+    """Mean distance between the relu3_1 features of all pairs of a batch."""
+    features = _batched(lambda part: judging.extract(torch.stack(part), ["relu3_1"])["relu3_1"].flatten(1), batch)
+    return float(torch.pdist(features).mean())
+
+
+def noise_like(batch: Tensor) -> Tensor:
+    """For each crop, its own pixels in random places: its palette exactly, and nothing else of it."""
+    generator = torch.Generator().manual_seed(0)
+    flat = batch.flatten(2)
+    return torch.stack([picture[:, torch.randperm(flat.shape[-1], generator=generator)] for picture in flat]).view_as(batch)
+
+
+@torch.no_grad()
+def recognised(judging: FeatureExtractor, latent: Latent, crops: Tensor) -> float:
+    """Share of reconstructions whose relu3_1 features are nearer to their own crop's than to any other's."""
+    again = torch.cat([latent.paint(latent.style(latent.encode(crop))) for crop in crops])
+    one, two = (_batched(lambda part: judging.extract(torch.stack(part), ["relu3_1"])["relu3_1"].flatten(1), batch) for batch in (again, crops))
+    return float((torch.cdist(one, two).argmin(1) == torch.arange(len(crops))).float().mean())
+
+
+def jumps(latent: Latent, walks: int = 10, frames: int = 60) -> str:
+    """Largest pixel step over the median step of walks between seeds."""
+    ratios = []
+    for seed in range(walks):
+        start, end = latent.code(seed), latent.code(seed + 1)
+        path = latent.style(torch.cat([slerp(start, end, share / (frames - 1)) for share in range(frames)]))
+        pictures = latent.paint(path)
+        steps = (pictures[1:] - pictures[:-1]).square().mean((1, 2, 3)).sqrt()
+        ratios.append(float(steps.max() / steps.median()))
+    return f"{sum(ratios) / walks:.2f}, {max(ratios):.2f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""`imagine`: abstract paintings out of a latent space, by seed, around a picture, or on a walk between two.
+
+The space was learned by a VAE-GAN (Larsen et al. 2016) from crops of paintings; see `latent_net`. A code is mapped to
+a style, which truncation draws towards the average (Karras et al. 2019), and decoded to 128 px; the generator then
+repaints the enlarged picture in its own style, so that it holds up at size.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from style_core import weights
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.generator import StylizeOptions, stylize
+from style_core.imaging import fit_short, resize
+from style_core.latent_net import SIDE, WIDTHS, Z_SIZE, LatentNet
+from style_core.options import Options, Range, option
+from style_core.progress import Step
+
+FINISHES = ("painted", "plain")
+MAX_COUNT = 64
+AXES = 4
+
+_FINISH_SCALE = 4.0          # the finish's style is looked at from this near: a small picture holds few strokes
+
+
+@dataclass(frozen=True)
+class ImagineOptions(Options):
+    """Imagine abstract paintings from a latent space."""
+
+    size: int = option(512, "Side of the square that results.", Range(128, 2048, 32, "px"))
+    seed: int = option(0, "Which picture: every seed is another.", Range(0, 2**31 - 1, 1))
+    count: int = option(1, "How many pictures: of this seed and those that follow it.", Range(1, MAX_COUNT, 1))
+    truncation: float = option(0.8, "0 is the average picture of all, 1 as daring as the space goes.", Range(0, 1.5, 0.05))
+    variation: float = option(0.4, "With a picture to start from: 0 gives its nearest likeness, 1 forgets it.", Range(0, 1, 0.05))
+    finish: str = option("painted", "Enlarged by the generator, stroke by stroke, or plainly.", FINISHES)
+    axis1: float = option(0.0, "Along the direction in which pictures differ most.", Range(-4, 4, 0.1, "sd"))
+    axis2: float = option(0.0, "Along the second direction.", Range(-4, 4, 0.1, "sd"))
+    axis3: float = option(0.0, "Along the third direction.", Range(-4, 4, 0.1, "sd"), expert=True)
+    axis4: float = option(0.0, "Along the fourth direction.", Range(-4, 4, 0.1, "sd"), expert=True)
+
+    @property
+    def axes(self) -> list[float]:
+        """How far to go along each principal direction, in standard deviations."""
+        return [getattr(self, f"axis{number}") for number in range(1, AXES + 1)]
+
+
+class Latent:
+    """The loaded latent space.
+
+    Args:
+        net: encoder and decoder, float32, on the CPU: a picture takes some 20 ms.
+        sha256: of its file.
+    """
+
+    def __init__(self, net: LatentNet, sha256: str = ""):
+        self.net, self.sha256 = net, sha256
+        # One noise for all pictures: what changes between two of them is their codes alone.
+        generator = torch.Generator().manual_seed(0)
+        self._noises = [torch.randn(1, 1, size, size, generator=generator) for size in WIDTHS]
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Latent":
+        """Load from a safetensors file made by `style_core.training.latent`.
+
+        Raises:
+            RequestError: when the file's tensors are not the latent space's.
+        """
+        net = LatentNet()
+        try:
+            net.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+        except RuntimeError as error:
+            raise RequestError(f"{Path(path).name} does not hold the latent space: {error}") from error
+        return cls(net.requires_grad_(False).eval(), weights.sha256_of(Path(path)))
+
+    def code(self, seed: int) -> Tensor:
+        """The code of a seed, `[1, Z_SIZE]`, drawn from the prior."""
+        return torch.randn(1, Z_SIZE, generator=torch.Generator().manual_seed(seed))
+
+    @torch.no_grad()
+    def encode(self, image: Tensor) -> Tensor:
+        """The code of the square in the middle of a picture `[3, h, w]`: `[1, Z_SIZE]`, as long as the prior's are."""
+        sized = fit_short(image, SIDE)
+        top, left = ((side - SIDE) // 2 for side in sized.shape[-2:])
+        mean = self.net.encoder(sized[None, :, top : top + SIDE, left : left + SIDE])[0]
+        return mean * (Z_SIZE**0.5 / mean.norm(dim=1, keepdim=True).clamp_min(1e-6))
+
+    @torch.no_grad()
+    def style(self, code: Tensor, truncation: float = 1.0, axes: Sequence[float] = ()) -> Tensor:
+        """Codes `[B, Z_SIZE]` -> styles `[B, W_SIZE]`, drawn towards the mean and moved along the principal directions."""
+        w = torch.lerp(self.net.mean, self.net.decoder.styles(code), truncation)
+        for axis, amount in zip(self.net.axes, axes):
+            w = w + amount * axis
+        return w
+
+    @torch.no_grad()
+    def paint(self, w: Tensor) -> Tensor:
+        """Styles `[B, W_SIZE]` -> pictures `[B, 3, SIDE, SIDE]`."""
+        return self.net.decoder(w, SIDE, self._noises)
+
+
+_loaded: dict[tuple, Latent] = {}
+_loading = threading.Lock()
+
+
+def open_latent() -> Latent:
+    """The shipped latent space, loaded once a process.
+
+    Raises:
+        RequestError: when its file is missing or not the one that ships.
+    """
+    path = weights.find("latent")
+    key = (str(path), path.stat().st_mtime_ns)
+    with _loading:
+        if key not in _loaded:
+            _loaded.clear()
+            _loaded[key] = Latent.load(path)
+        return _loaded[key]
+
+
+def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
+    """Spherical interpolation of codes `[1, Z_SIZE]` (Shoemake 1985; White 2016): on the way, lengths stay the prior's."""
+    cosine = (start * end).sum() / (start.norm() * end.norm()).clamp_min(1e-12)
+    angle = torch.arccos(cosine.clamp(-1, 1))
+    if angle < 1e-4:
+        return torch.lerp(start, end, share)
+    return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / torch.sin(angle)
+
+
+def imagine(
+    options: ImagineOptions = ImagineOptions(), near: Tensor | None = None, *, compute: Compute | None = None
+) -> Iterator[Step]:
+    """Imagine `options.count` pictures; each Step with an image holds the next of them, and its seed is `seed + k`.
+
+    Args:
+        near: `[3, h, w]`, a picture to vary; None draws from the prior.
+        compute: where to finish pictures; None chooses.
+    Raises:
+        RequestError: for a request that can't be carried out.
+    """
+    started = time.monotonic()
+    yield Step(0, options.count, note="Starting.")
+    latent = open_latent()
+    compute = compute or Compute.choose()
+    around = None if near is None else latent.encode(near)
+    for index in range(options.count):
+        code = latent.code(options.seed + index)
+        if around is not None:
+            code = slerp(around, code, options.variation)
+        picture = latent.paint(latent.style(code, _truncation(options, near), options.axes))[0]
+        image, used = finished(picture, options, compute)
+        seconds = time.monotonic() - started
+        eta = seconds / (index + 1) * (options.count - index - 1)
+        yield Step(index + 1, options.count, image=image, seconds=seconds, eta=eta, weights={"latent": latent.sha256, **used})
+
+
+def walk(
+    options: ImagineOptions = ImagineOptions(), ends: Sequence[Tensor] = (), *, frames: int = 96, compute: Compute | None = None
+) -> Iterator[Step]:
+    """Walk through the space; each Step with an image holds a frame.
+
+    Args:
+        ends: none walks from the seed's picture to the next seed's, one from that picture to the seed's, two from one
+            to the other.
+        frames: of the walk, both ends included; at least 2.
+    Raises:
+        RequestError: for a request that can't be carried out.
+    """
+    if len(ends) > 2:
+        raise RequestError(f"A walk has two ends, and {len(ends)} pictures were given; give two at most.")
+    if frames < 2:
+        raise RequestError(f"A walk of {frames} frames goes nowhere; it needs 2 or more.")
+    started = time.monotonic()
+    yield Step(0, frames, note="Starting.")
+    latent = open_latent()
+    compute = compute or Compute.choose()
+    codes = [latent.encode(image) for image in ends]
+    codes += [latent.code(options.seed + index) for index in range(2 - len(codes))]
+    truncation = _truncation(options, ends[0] if len(ends) == 2 else None)
+    for index in range(frames):
+        code = slerp(codes[0], codes[1], index / (frames - 1))
+        picture = latent.paint(latent.style(code, truncation, options.axes))[0]
+        image, used = finished(picture, options, compute)
+        seconds = time.monotonic() - started
+        eta = seconds / (index + 1) * (frames - index - 1)
+        yield Step(index + 1, frames, image=image, seconds=seconds, eta=eta, weights={"latent": latent.sha256, **used})
+
+
+def _truncation(options: ImagineOptions, near: Tensor | None) -> float:
+    """A picture's likeness is not drawn towards the average, for it would not be one any more; what strays from it is."""
+    return options.truncation if near is None else 1 + (options.truncation - 1) * options.variation
+
+
+def finished(picture: Tensor, options: ImagineOptions, compute: Compute) -> tuple[Tensor, dict[str, str]]:
+    """A decoded picture at the size of the result, and the sha256 of the network that finished it, by its name."""
+    enlarged = resize(picture, (options.size, options.size)).clamp(0, 1)
+    if options.finish == "plain" or options.size == SIDE:
+        return enlarged, {}
+    *_, last = stylize(enlarged, [picture], StylizeOptions(size=options.size, style_scale=1.0), compute=compute)
+    return last.image, dict(last.weights)

@@ -1,0 +1,122 @@
+"""Dreaming: what is climbed rises, where and at the scale that the layer says; zooms; with the shipped network."""
+
+import pytest
+import torch
+from networks import FP32, picture
+
+from style_core import DreamOptions, RequestError, dream, finish
+from style_core.dream import octave_sizes, parse_terms
+from style_core.features import load_extractor
+from style_core.weights import MODELS
+from style_core.zoom import ZoomOptions, dream_zoom, warped
+
+SMALL = DreamOptions(size=160, octaves=3, iterations=10, octave_scale=1.3, jitter=8)
+
+
+@pytest.fixture(scope="module")
+def lite():
+    return load_extractor("lite", MODELS / "lite.safetensors", FP32)
+
+
+def dreamt(lite, image, **changes):
+    options = DreamOptions.make(**{**SMALL.as_dict(), **changes})
+    return finish(dream(image, options, extractor=lite, preview_every=1e9))
+
+
+@pytest.mark.parametrize("layer", ["relu3_1", "relu4_1", "relu4_2", "relu5_1"])
+def test_the_objective_rises_fivefold(lite, layer):
+    last = dreamt(lite, picture(160, 160), layer=layer, iterations=20, strength=1.0)
+    (rise,) = last.losses.values()
+    assert rise >= 5
+
+
+def test_a_deeper_layer_dreams_larger_patterns(lite):
+    photo = picture(160, 160)
+
+    def centroid(layer):
+        added = (dreamt(lite, photo, layer=layer, octaves=1).image - photo).mean(0)
+        power = torch.fft.rfft2(added - added.mean()).abs().square()
+        frequency = torch.hypot(torch.fft.fftfreq(160)[:, None], torch.fft.rfftfreq(160)[None])
+        return float((power * frequency).sum() / power.sum())
+
+    assert centroid("relu2_1") > centroid("relu5_1")
+
+
+def test_a_seed_repeats_and_another_differs(lite):
+    photo = picture(96, 128)
+    first, second, other = (dreamt(lite, photo, iterations=3, seed=seed).image for seed in (1, 1, 2))
+    assert torch.equal(first, second) and not torch.equal(first, other)
+
+
+def test_strength_0_keeps_the_photo():
+    photo = picture(96, 96)
+    assert torch.equal(finish(dream(photo, DreamOptions(size=96, strength=0))).image, photo)
+
+
+def test_the_photo_stays_where_the_mask_is_black(lite):
+    photo, mask = picture(128, 128), torch.zeros(1, 128, 128)
+    mask[..., 64:] = 1
+    result = finish(dream(photo, SMALL, mask=mask, extractor=lite, preview_every=1e9)).image
+    assert torch.allclose(result[..., :56], torch.nn.functional.interpolate(photo[None], result.shape[-2:])[0][..., :56], atol=0.02)
+    assert (result[..., 80:] - photo[..., 80:]).abs().mean() > 0.02
+
+
+def test_noise_is_dreamt_from_without_a_photo(lite):
+    result = finish(dream(None, DreamOptions(size=96, start="noise", octaves=1, iterations=5), extractor=lite)).image
+    assert result.shape == (3, 96, 96) and result.std() > 0.03
+
+
+def test_a_guide_draws_the_dream_to_its_own_features(lite):
+    photo, guide = picture(128, 128), picture(128, 128, seed=9)
+    last = finish(dream(photo, SMALL, guide=guide, extractor=lite, preview_every=1e9))
+    assert all(rise > 1 for rise in last.losses.values())
+
+
+@pytest.mark.parametrize("text, names", [("relu4_2", 1), ("relu3_3:0.5 relu4_2[12,40]", 2), ("conv4_2, relu5_1", 2)])
+def test_layers_are_read_with_weights_and_channels(text, names):
+    assert len(parse_terms(text)) == names
+
+
+@pytest.mark.parametrize("image, changes, sentence", [
+    (None, {}, "There is no photo"),
+    (picture(64, 64), {"layer": "relu9_9"}, "There is no layer relu9_9"),
+    (picture(64, 64), {"layer": ""}, "layer"),
+])  # fmt: skip
+def test_a_request_that_cannot_be_dreamt_is_refused_in_words(image, changes, sentence):
+    with pytest.raises(RequestError, match=sentence):
+        finish(dream(image, DreamOptions(**changes)))
+
+
+def test_octaves_that_hold_no_pattern_are_left_out():
+    sizes = octave_sizes((160, 160), DreamOptions(octaves=8), ["relu5_1"])
+    assert sizes[-1] == (160, 160) and len(sizes) < 8 and min(min(size) for size in sizes) >= 64
+
+
+def test_warping_by_nothing_changes_nothing_and_zoom_enlarges_about_the_centre():
+    image = picture(40, 60)
+    assert torch.allclose(warped(image, 1.0, 0.0), image, atol=1e-5)
+    dot = torch.zeros(3, 41, 61)
+    dot[:, 18:23, 28:33] = 1
+    assert torch.isclose(warped(dot, 2.0, 0.0).sum(), 4 * dot.sum(), rtol=0.15)
+    # A quarter turn keeps a disc of pixels a disc on a picture that is not square.
+    bar = torch.zeros(3, 41, 61)
+    bar[:, 18:23, 20:41] = 1
+    turned = warped(bar, 1.0, 90.0)[0] > 0.5
+    assert turned.any(1).sum() > 18 and turned.any(0).sum() < 7
+
+
+def test_a_zoom_goes_on_where_it_was_broken_off(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    photo = picture(96, 96)
+    options = DreamOptions(size=96, octaves=2, iterations=2, extractor="lite", layer="relu3_1", jitter=4)
+    flight = ZoomOptions(frames=4, iterations_each=1)
+
+    def frames(**more):
+        return [step.image for step in dream_zoom(photo, options, flight, compute=FP32, **more) if step.image is not None]
+
+    whole = frames()
+    rest = frames(last=whole[1], done=2)
+    assert len(whole) == 4 and len(rest) == 2
+    assert all(torch.equal(one, two) for one, two in zip(whole[2:], rest))
+
+
