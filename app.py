@@ -35,7 +35,7 @@ def main() -> None:
     page = build(compute).queue(max_size=32)
     page.launch(
         server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
-        auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), css=theme.CSS, js=theme.JS,
+        auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N, css=theme.CSS, js=theme.JS,
         max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
     )  # fmt: skip
 

@@ -4,19 +4,22 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize, words
+from studio import history, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize, words
 from style_core import Compute
 
 _SAMPLES = Path(__file__).parent / "samples"
+# Each recipe's tab.
+_TABS = {"stylize": "stylize", "optimize": "paint", "dream": "dream", "imagine": "imagine"}
 _FILES_SWEPT, _FILES_KEPT = 600, 3 * 3600      # seconds
 
 
 def build(compute: Compute) -> gr.Blocks:
     """The whole studio, computing where `compute` says."""
     samples = {"content": str(_SAMPLES / "landscape.jpg"), "style": str(_SAMPLES / "night-wind.jpg")}
-    with gr.Blocks(title=words.TITLE, delete_cache=(_FILES_SWEPT, _FILES_KEPT), analytics_enabled=False) as page:
+    with gr.Blocks(title="Pentimento", delete_cache=(_FILES_SWEPT, _FILES_KEPT), analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
-            gr.Markdown(f"# {words.TITLE}\n{words.TAGLINE}")
+            gr.Markdown("# Pentimento")
+            gr.Markdown(words.TAGLINE)
         with gr.Tabs() as tabs:
             with gr.Tab(words.STYLIZE_TAB, id="stylize"):
                 quick = tab_stylize.build(compute, samples)
@@ -30,8 +33,12 @@ def build(compute: Compute) -> gr.Blocks:
                 tab_film.build(compute)
             with gr.Tab(words.ABOUT_TAB, id="about"):
                 tab_about.build(page, compute)
+        strip = history.build()
+        parts = {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining}
         _refine(tabs, quick, fine)
-        _join(tabs, {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining})
+        _join(tabs, parts, [*parts.values(), strip])
+        recipes = {name: (tab, parts[tab]["knobs"]) for name, tab in _TABS.items()}
+        history.wire(page, tabs, strip, parts, recipes)
     return page
 
 
@@ -39,8 +46,7 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
     """Hand a Stylize result to Paint, to start from; a gallery style has no picture, so its result stands for it."""
 
     def refine(content, style, result):
-        sentence = words.REFINING.format(button=words.PAINT)
-        return content, style or result, result, sentence, gr.update(selected="paint")
+        return content, style or result, result, words.REFINING, gr.update(selected="paint")
 
     quick["refine"].click(
         refine, [quick["content"], quick["style"], quick["result"]],
@@ -48,9 +54,9 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
     )  # fmt: skip
 
 
-def _join(tabs: gr.Tabs, parts: dict[str, dict]) -> None:
-    """Let every tab's result become a photo or a painting in the others with one click."""
-    for part in parts.values():
+def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict]) -> None:
+    """Let every result, a tab's or the strip's, become a photo or a painting in the tabs with one click."""
+    for part in sources:
         for (tab, role), button in part["uses"].items():
             button.click(
                 lambda result, tab=tab: _handed(result, tab), part["result"], [parts[tab][role], tabs], queue=False, api_visibility="private"

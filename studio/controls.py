@@ -12,32 +12,29 @@ def controls(options: type[Options], leave_out: tuple[str, ...] = (), defaults: 
     made = {}
     for knob in knobs:
         if not knob.expert:
-            made[knob.name] = component(knob, (defaults or {}).get(knob.name, knob.default))
+            made[knob.name] = component(options, knob, (defaults or {}).get(knob.name, knob.default))
     expert = [knob for knob in knobs if knob.expert]
     if expert:
         with gr.Accordion(words.ADVANCED, open=False):
             for knob in expert:
-                made[knob.name] = component(knob, (defaults or {}).get(knob.name, knob.default))
+                made[knob.name] = component(options, knob, (defaults or {}).get(knob.name, knob.default))
     return made
 
 
-def component(knob: Knob, value) -> gr.components.Component:
+def component(options: type[Options], knob: Knob, value) -> gr.components.Component:
     """The control that suits an option."""
-    label = words.label_of(knob.name, knob.unit)
+    text = {"label": words.label_of(knob.name, knob.unit), "info": words.help_of(options, knob.name)}
     if knob.kind is bool:
-        return gr.Checkbox(value, label=label, info=knob.help)
+        return gr.Checkbox(value, **text)
     if isinstance(knob.allowed, tuple):
-        names = words.CHOICES.get(knob.name, {})
-        choices = [(names.get(choice, choice), choice) for choice in knob.allowed]
-        if len(choices) <= 3:
-            return gr.Radio(choices, value=value, label=label, info=knob.help)
-        return gr.Dropdown(choices, value=value, label=label, info=knob.help)
+        kind = gr.Radio if len(knob.allowed) <= 3 else gr.Dropdown
+        return kind(words.choices_of(knob.name, knob.allowed), value=value, **text)
     if isinstance(knob.allowed, Range) and knob.name != "seed":
-        return gr.Slider(knob.allowed.low, knob.allowed.high, value=value, step=knob.allowed.step, label=label, info=knob.help)
+        return gr.Slider(knob.allowed.low, knob.allowed.high, value=value, step=knob.allowed.step, **text)
     if knob.kind in (int, float):
         low, high = (knob.allowed.low, knob.allowed.high) if knob.allowed else (None, None)
-        return gr.Number(value, label=label, info=knob.help, precision=0 if knob.kind is int else None, minimum=low, maximum=high)
-    return gr.Textbox(value, label=label, info=knob.help)
+        return gr.Number(value, precision=0 if knob.kind is int else None, minimum=low, maximum=high, **text)
+    return gr.Textbox(value, **text)
 
 
 # Where a result can go: the tab, and which of its pictures it becomes.
@@ -48,5 +45,6 @@ def use_buttons(source: str) -> dict[tuple[str, str], gr.Button]:
     """A folded row of buttons that hand a tab's result to the tabs, by where it goes."""
     with gr.Accordion(words.USE_RESULT, open=False), gr.Row():
         return {
-            (tab, role): gr.Button(words.USES[tab, role], size="sm", min_width=120, elem_id=f"{source}-to-{tab}-{role}") for tab, role in USES
+            (tab, role): gr.Button(getattr(words, f"USE_{tab}_{role}".upper()), size="sm", min_width=120, elem_id=f"{source}-to-{tab}-{role}")
+            for tab, role in USES
         }

@@ -1,14 +1,22 @@
-"""Results as files: written once, at full size, with their settings; old ones are swept away."""
+"""Results as files: written once, at full size, with their settings and how they came about; old ones are swept away."""
 
 import atexit
 import shutil
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from style_core import write_image
+from style_core import RequestError, read_image, read_settings, write_image
+from style_core.imaging import fit, resize
+from style_core.video import FrameWriter
 
+KINDS = ("png", "jpg", "webp")
 _KEEP_SECONDS = 2 * 3600
+_FRAME_SIDE = 1024           # px: what is kept of how a picture formed
+_MOST_FRAMES = 96            # beyond them every other one is let go
+_FILM_FPS = 12
+_BEFORE = "before.png"
 _folder: Path | None = None
 
 
@@ -21,16 +29,90 @@ def folder() -> Path:
     return _folder
 
 
-def save(image, recipe: str, settings: dict) -> str:
-    """Write a result as PNG and return its path."""
+def place() -> Path:
+    """A new folder for one result and what belongs to it."""
     _sweep()
-    place = Path(tempfile.mkdtemp(dir=folder()))
-    path = place / f"pentimento-{recipe}-{time.strftime('%Y%m%d-%H%M%S')}.png"
+    return Path(tempfile.mkdtemp(dir=folder()))
+
+
+def save(image, recipe: str, settings: dict, where: Path | None = None) -> str:
+    """Write a result as PNG and return its path."""
+    path = (where or place()) / f"pentimento-{recipe}-{time.strftime('%Y%m%d-%H%M%S')}.png"
+    if path.exists():
+        path = path.with_stem(f"{path.stem}-{time.monotonic_ns() % 100_000}")
     write_image(path, image, settings=settings)
     return str(path)
 
 
+def converted(path: str, kind: str) -> str:
+    """The same result, with its settings, as another kind of file: one of `KINDS`."""
+    source = Path(path)
+    target = source.with_suffix(f".{kind}")
+    if not target.exists():
+        try:
+            settings = read_settings(source)
+        except RequestError:
+            settings = None                            # a picture that was handed in carries none
+        write_image(target, read_image(source), settings=settings)
+    return str(target)
+
+
+def is_ours(path: object) -> bool:
+    """Whether a path that comes back from a browser is a result of this process that still exists."""
+    return isinstance(path, str) and Path(path).is_file() and Path(path).resolve().is_relative_to(folder().resolve())
+
+
+@dataclass
+class Trail:
+    """How a picture came about: the photo it began with and the previews that were shown, in a result's own folder."""
+
+    where: Path = field(default_factory=place)
+    _kept: list[Path] = field(default_factory=list)
+    _every: int = 1
+    _seen: int = 0
+
+    def add(self, image) -> None:
+        """Keep a preview `[3, H, W]`, thinned out evenly once there are many."""
+        self._seen += 1
+        if self._seen % self._every:
+            return
+        path = self.where / f"frame-{self._seen:05}.jpg"
+        write_image(path, fit(image, _FRAME_SIDE), quality=90)
+        self._kept.append(path)
+        if len(self._kept) > _MOST_FRAMES:
+            for dropped in self._kept[::2]:
+                dropped.unlink()
+            self._kept, self._every = self._kept[1::2], 2 * self._every
+
+    def begin(self, photo) -> None:
+        write_image(self.where / _BEFORE, photo)
+
+
+def before_of(path: str):
+    """The photo `[3, H, W]` that a result began with, at the result's size; None where there was none."""
+    kept = Path(path).with_name(_BEFORE)
+    return read_image(kept) if kept.exists() else None
+
+
+def way_to(path: str) -> list[Path]:
+    """The kept frames on the way to a result, oldest first, without the result itself."""
+    return sorted(Path(path).parent.glob("frame-*.jpg"))
+
+
+def film_of(path: str, suffix: str) -> str:
+    """How a result formed, as a film; the result is held for a second."""
+    result = read_image(path)
+    out = Path(path).with_name(f"{Path(path).stem}-film{suffix}")
+    size = tuple(result.shape[-2:])
+    if suffix == ".gif" or max(size) > _FRAME_SIDE:
+        size = tuple(fit(result, 512 if suffix == ".gif" else _FRAME_SIDE).shape[-2:])
+    with FrameWriter(out, _FILM_FPS) as writer:
+        for frame in [*map(read_image, way_to(path)), *[result] * _FILM_FPS]:
+            writer.add(resize(frame, size))
+    return str(out)
+
+
 def _sweep() -> None:
-    for place in folder().iterdir():
-        if time.time() - place.stat().st_mtime > _KEEP_SECONDS:
-            shutil.rmtree(place, ignore_errors=True)
+    for old in folder().iterdir():
+        if time.time() - old.stat().st_mtime > _KEEP_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)

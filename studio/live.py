@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import gradio as gr
 import pandas
+from gradio.i18n import I18nData
 
 from studio import files, words
 from style_core import RequestError, Step
-from style_core.imaging import fit, to_pil
+from style_core.imaging import fit, resize, to_pil
 from style_core.settings import settings_of
 
 PREVIEW_SIDE = 768           # px: what a preview is shown at; the file has every pixel
@@ -38,7 +39,9 @@ class Board:
         plot: losses by iteration.
         download: the result as a file.
         run, stop: the buttons.
-        result: path of the last result, for other tabs; None before.
+        kind: the file type that is downloaded.
+        original: path of the last result as it was painted; None before.
+        result: path of the last result as it stands now, for other tabs; None before.
     """
 
     preview: gr.Image
@@ -46,13 +49,17 @@ class Board:
     status: gr.Markdown
     plot: gr.LinePlot
     download: gr.DownloadButton
+    kind: gr.Radio
     run: gr.Button
     stop: gr.Button
+    original: gr.State
     result: gr.State
 
     @property
     def outputs(self) -> list:
-        return [self.preview, self.slider, self.status, self.plot, self.download, self.run, self.stop, self.result]
+        return [
+            self.preview, self.slider, self.status, self.plot, self.download, self.kind, self.run, self.stop, self.original, self.result,
+        ]  # fmt: skip
 
     def begun(self) -> dict:
         return {
@@ -67,12 +74,26 @@ class Board:
 
     def wire(self, recipe: Callable, inputs: list, more: dict, api_name: str) -> None:
         """Let the buttons run `recipe` (published as `api_name`) and stop it; `more` are its inputs by keyword."""
-        event = self.run.click(
-            recipe, inputs, self.outputs, inputs_kwargs=more, api_name=api_name, concurrency_id="device", concurrency_limit=1,
-            show_progress="minimal", show_progress_on=self.status,
+        self.follow(self.run.click, recipe, inputs, more, api_name=api_name)
+        self.stop.click(stop, None, None, queue=False, api_visibility="private")
+        wire_download(self.kind, self.download, self.result)
+
+    def follow(self, trigger: Callable, recipe: Callable, inputs: list, more: dict, **published) -> None:
+        """Run `recipe` on this board when `trigger` fires."""
+        event = trigger(
+            recipe, inputs, self.outputs, inputs_kwargs=more, concurrency_id="device", concurrency_limit=1,
+            show_progress="minimal", show_progress_on=self.status, **(published or {"api_visibility": "private"}),
         )  # fmt: skip
         event.failure(self.idle, None, [self.run, self.stop], queue=False, api_visibility="private")
-        self.stop.click(stop, None, None, queue=False, api_visibility="private")
+
+
+def wire_download(kind: gr.Radio, download: gr.DownloadButton, result: gr.State) -> None:
+    """Let a choice of file type change what the button downloads."""
+
+    def convert(path, kind):
+        return gr.update(value=files.converted(path, kind)) if files.is_ours(path) else gr.skip()
+
+    kind.change(convert, [result, kind], download, show_progress="hidden", api_visibility="private")
 
 
 @dataclass
@@ -82,11 +103,13 @@ class Record:
     last: Step = field(default_factory=lambda: Step(0, 0))
     image: object = None
     rows: list = field(default_factory=list)
+    trail: files.Trail = field(default_factory=files.Trail)
 
     def take(self, step: Step) -> None:
         self.last = step
         if step.image is not None:
             self.image = step.image
+            self.trail.add(step.image)
         kept = {"style": [], "content": []}
         for name, value in step.losses.items():
             kept.setdefault(name.split()[0], []).append(value)
@@ -129,7 +152,7 @@ def run(
         with closing(steps()) as generator:
             for step in generator:
                 record.take(step)
-                yield _shown(step, board, record)
+                yield _shown(step, board, record, request)
                 if event.is_set():
                     stopped = True
                     break
@@ -142,13 +165,13 @@ def run(
             if _stops.get(key) is event:
                 del _stops[key]
     if record.image is None:
-        yield {**board.idle(), board.status: words.STOPPED.format(iteration=record.last.iteration, total=record.last.total)}
+        yield {**board.idle(), board.status: words.say("STOPPED", request, iteration=record.last.iteration, total=record.last.total)}
         return
-    yield _finished(recipe, board, record, before, options, _last_words(record, stopped))
+    yield _finished(recipe, board, record, before, options, _last_words(record, stopped, request))
 
 
-def _shown(step: Step, board: Board, record: Record) -> dict:
-    shown = {board.status: _status(step)}
+def _shown(step: Step, board: Board, record: Record, request: gr.Request | None) -> dict:
+    shown = {board.status: status_of(step, request)}
     if step.image is not None:
         shown[board.preview] = gr.update(value=to_pil(fit(step.image, PREVIEW_SIDE)))
         if record.rows:
@@ -156,31 +179,36 @@ def _shown(step: Step, board: Board, record: Record) -> dict:
     return shown
 
 
-def _status(step: Step) -> str:
-    parts = [f"**{step.iteration} of {step.total}**"] if step.total and step.seconds else []
+def status_of(step: Step, request: gr.Request | None) -> str:
+    """How far a run is, in words."""
+    parts = []
+    if step.total and step.seconds:
+        parts.append(f"**{words.say('PROGRESS', request, iteration=step.iteration, total=step.total)}**")
     if step.eta is not None:
-        parts.append(f"{words.duration(step.eta)} left")
+        parts.append(words.say("LEFT", request, seconds=words.duration(step.eta)))
     if step.note:
         parts.append(step.note)
     return " · ".join(parts) or "…"
 
 
-def _last_words(record: Record, stopped: bool) -> str:
+def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> str:
     step = record.last
     height, width = record.image.shape[-2:]
-    done = words.DONE.format(width=width, height=height, seconds=words.duration(step.seconds))
     if stopped:
-        done = words.STOPPED.format(iteration=step.iteration, total=step.total)
-    used = ", ".join(step.weights)
-    return " ".join(filter(None, (done, step.note, f"Network: {used}." if used else "")))
+        done = words.say("STOPPED", request, iteration=step.iteration, total=step.total)
+    else:
+        done = words.say("DONE", request, width=width, height=height, seconds=words.duration(step.seconds))
+    network = words.say("NETWORK", request, names=", ".join(step.weights)) if step.weights else ""
+    return " ".join(filter(None, (done, step.note, network)))
 
 
 def _finished(recipe: str, board: Board, record: Record, before: Callable, options: dict, sentence: str) -> dict:
-    path = files.save(record.image, recipe, settings_of(recipe, options, record.last.weights))
+    path = files.save(record.image, recipe, settings_of(recipe, options, record.last.weights), record.trail.where)
     original = before()
     if original is not None:
-        from_photo = to_pil(fit(original, max(record.image.shape[-2:])))
-        compare = gr.update(value=(from_photo.resize(record.image.shape[:0:-1]), path), visible=True)
+        photo = resize(original, tuple(record.image.shape[-2:]))
+        record.trail.begin(photo)
+        compare = gr.update(value=(to_pil(photo), path), visible=True)
     return {
         **board.idle(),
         board.status: sentence,
@@ -188,24 +216,35 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, optio
         board.slider: compare if original is not None else gr.update(visible=False),
         board.plot: record.plot(),
         board.download: gr.update(value=path, visible=True),
+        board.kind: gr.update(value="png", visible=True),
+        board.original: path,
         board.result: path,
     }
 
 
-def board(run_label: str, run_id: str) -> Board:
+def board(run_label: I18nData, run_id: str, ready: I18nData) -> Board:
     """Lay out a result column: preview, slider, status, buttons, plot."""
     preview = gr.Image(label=words.FORMING, format="jpeg", height=520, interactive=False, buttons=["fullscreen"], elem_id=f"{run_id}-preview")
     slider = gr.ImageSlider(
         label=words.BEFORE_AFTER, type="filepath", format="png", max_height=560, interactive=False, visible=False,
         buttons=["fullscreen"], elem_id=f"{run_id}-slider",
     )  # fmt: skip
-    status = gr.Markdown(words.READY.format(button=run_label), elem_classes="status", elem_id=f"{run_id}-status")
+    status = gr.Markdown(ready, elem_classes="status", elem_id=f"{run_id}-status")
     with gr.Row():
         button = gr.Button(run_label, variant="primary", elem_classes="run-button", elem_id=f"{run_id}-run")
         stopper = gr.Button(words.STOP, interactive=False, elem_classes="stop-button", elem_id=f"{run_id}-stop")
         download = gr.DownloadButton(words.DOWNLOAD, visible=False, elem_id=f"{run_id}-download")
+        kind = kinds(run_id)
     plot = gr.LinePlot(
         x="iteration", y="loss", color="distance", title=words.LOSSES, height=220, elem_id=f"{run_id}-plot",
         x_title=words.ITERATION, y_title=words.DISTANCE, color_title=" ",
     )  # fmt: skip
-    return Board(preview, slider, status, plot, download, button, stopper, gr.State(None))
+    return Board(preview, slider, status, plot, download, kind, button, stopper, gr.State(None), gr.State(None))
+
+
+def kinds(run_id: str) -> gr.Radio:
+    """The choice of file type beside a download button."""
+    return gr.Radio(
+        [(kind.upper(), kind) for kind in files.KINDS], value="png", show_label=False, container=False, visible=False, elem_id=f"{run_id}-kind",
+        elem_classes="kinds",
+    )  # fmt: skip

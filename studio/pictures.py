@@ -19,7 +19,7 @@ class RawImage(gr.Image):
         if payload is None:
             return None
         if payload.url and payload.url.startswith("data:"):
-            raise gr.Error(words.INLINE, print_exception=False)
+            raise gr.Error(words.say("INLINE", None), print_exception=False)
         return payload.path
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import live, words
+from studio import after, live, words
 from studio.controls import controls, use_buttons
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, DreamOptions, dream
@@ -25,7 +25,8 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                     guide, _ = picture_input(words.GUIDE, elem_id="dream-guide")
             knobs = controls(DreamOptions, defaults={"size": 512})
         with gr.Column(scale=3, min_width=340):
-            board = live.board(words.DREAM, "dream")
+            board = live.board(words.DREAM, "dream", words.DREAM_READY)
+            after.build("dream", board.slider, board.download, board.original, board.result, larger=False)
             uses = use_buttons("dream")
 
     def grow(image, request: gr.Request, **given) -> Iterator[dict]:
@@ -42,4 +43,4 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
         yield from live.run("dream", steps, board, before, given, request)
 
     board.wire(grow, [image], {"guide": guide, **knobs}, "dream")
-    return {"content": image, "guide": guide, "result": board.result, "uses": uses}
+    return {"content": image, "guide": guide, "result": board.result, "uses": uses, "knobs": knobs}

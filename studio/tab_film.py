@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, words
+from studio import files, live, words
 from studio.pictures import picture_input
 from style_core import Compute, RequestError, StylizeOptions, finish, gallery, gallery_code, read_image, stylize
 from style_core.clips import stylize_clip
@@ -43,30 +43,29 @@ def build(compute: Compute) -> None:
                         label=words.WEBCAM, sources=["webcam"], streaming=True, type="pil", height=300, elem_id="film-camera",
                         webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": {"width": 640}}),
                     )  # fmt: skip
-                    live = gr.Image(label=words.RESULT, format="jpeg", height=300, interactive=False, buttons=[], elem_id="film-live")
+                    shown_live = gr.Image(label=words.RESULT, format="jpeg", height=300, interactive=False, buttons=[], elem_id="film-live")
 
     def code_for(name: str, own: str | None):
         """The chosen style: one's own painting where there is one, else the gallery's."""
         generator = open_generator(compute)
         return generator.encode_style(read_image(own)) if own else gallery_code(name, generator.sha256)
 
-    def paint_clip(clip, name, own, strength, size) -> Iterator[dict]:
+    def paint_clip(clip, name, own, strength, size, request: gr.Request) -> Iterator[dict]:
         yield {status: "…", result: None, preview: None}
         if clip is None:
-            raise gr.Error(words.NO_CLIP, print_exception=False)
+            raise gr.Error(words.say("NO_CLIP", request), print_exception=False)
         out = str(Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-clip.mp4")
         try:
             options = StylizeOptions(size=int(size), strength=strength)
             with closing(stylize_clip(clip, out, [], options, codes=[code_for(name, own)], compute=compute)) as steps:
                 for step in steps:
-                    left = "" if step.eta is None else f" · {words.duration(step.eta)} left"
-                    shown = {status: f"**{step.iteration} of {step.total}**{left}"}
+                    shown = {status: live.status_of(step, request)}
                     if step.image is not None:
                         shown[preview] = to_pil(fit(step.image, 512))
                     yield shown
         except RequestError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        yield {status: words.CLIP_DONE.format(frames=step.iteration, seconds=words.duration(step.seconds)), result: out}
+        yield {status: words.say("CLIP_DONE", request, frames=step.iteration, seconds=words.duration(step.seconds)), result: out}
 
     def paint_frame(frame, name, own, strength, size):
         if frame is None:
@@ -81,6 +80,6 @@ def build(compute: Compute) -> None:
     )  # fmt: skip
     stop.click(lambda: words.CANCELLED, None, status, cancels=[event], queue=False, api_visibility="private")
     camera.stream(
-        paint_frame, [camera, *chosen], live, stream_every=_LIVE_EVERY, time_limit=_LIVE_LIMIT, concurrency_id="device",
+        paint_frame, [camera, *chosen], shown_live, stream_every=_LIVE_EVERY, time_limit=_LIVE_LIMIT, concurrency_id="device",
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, words
+from studio import files, live, words
 from studio.controls import controls, use_buttons
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, ImagineOptions, RequestError, imagine
@@ -45,11 +45,12 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
                 stroll = gr.Button(words.WALK, elem_id="imagine-walk")
                 stop = gr.Button(words.CANCEL, elem_classes="stop-button", elem_id="imagine-stop")
                 download = gr.DownloadButton(words.DOWNLOAD, visible=False, elem_id="imagine-download")
+                kind = live.kinds("imagine")
             film = gr.Video(label=words.WALKED, interactive=False, visible=False, loop=True, elem_id="imagine-film")
             uses = use_buttons("imagine")
     paths, result = gr.State([]), gr.State(None)
 
-    def imagined(near, **given) -> Iterator[dict]:
+    def imagined(near, request: gr.Request, **given) -> Iterator[dict]:
         """Imagine abstract paintings by seed, or around a picture (VAE-GAN)."""
         made, step = [], None
         yield {status: "…"}
@@ -59,17 +60,18 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
                 for step in steps:
                     if step.image is not None:
                         own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
-                        made.append((files.save(step.image, "imagine", settings_of("imagine", own, step.weights)), words.SEED.format(seed=own["seed"])))
-                        yield {wall: gr.update(value=list(made), selected_index=None), status: f"**{step.iteration} of {step.total}**"}
+                        made.append((files.save(step.image, "imagine", settings_of("imagine", own, step.weights)), words.say("SEED", request, seed=own["seed"])))
+                        yield {wall: gr.update(value=list(made), selected_index=None), status: live.status_of(step, request)}
         except RequestError as error:
             raise gr.Error(str(error), print_exception=False) from error
         files_made = [path for path, _ in made]
         yield {
-            status: words.IMAGINE_DONE.format(count=len(made), seconds=words.duration(step.seconds)), paths: files_made,
+            status: words.say("IMAGINE_DONE", request, count=len(made), seconds=words.duration(step.seconds)), paths: files_made,
             result: files_made[0], download: gr.update(value=files_made[0], visible=True),
+            kind: gr.update(value="png", visible=True),
         }  # fmt: skip
 
-    def walked(near, far, **given) -> Iterator[dict]:
+    def walked(near, far, request: gr.Request, **given) -> Iterator[dict]:
         yield {status: "…", film: gr.update(visible=True, value=None)}
         out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-walk.mp4"
         try:
@@ -81,22 +83,22 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
                 for step in steps:
                     if step.image is not None:
                         writer.add(step.image)
-                    left = "" if step.eta is None else f" · {words.duration(step.eta)} left"
-                    yield {status: f"**{step.iteration} of {step.total}**{left}"}
+                    yield {status: live.status_of(step, request)}
         except RequestError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        yield {status: words.CLIP_DONE.format(frames=step.iteration, seconds=words.duration(step.seconds)), film: gr.update(value=str(out), visible=True)}
+        yield {status: words.say("CLIP_DONE", request, frames=step.iteration, seconds=words.duration(step.seconds)), film: gr.update(value=str(out), visible=True)}
 
     how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status, "inputs_kwargs": knobs}
     runs = [
-        run.click(imagined, [near], [wall, status, paths, result, download], api_name="imagine", **how),
+        run.click(imagined, [near], [wall, status, paths, result, download, kind], api_name="imagine", **how),
         stroll.click(walked, [near, far], [status, film], api_visibility="private", **how),
     ]
     stop.click(lambda: words.CANCELLED, None, status, cancels=runs, queue=False, api_visibility="private")
     another.click(lambda: random.randrange(_SEEDS), None, knobs["seed"], queue=False, show_progress="hidden", api_visibility="private")
 
     def choose(event: gr.SelectData, paths: list) -> tuple:
-        return paths[event.index], gr.update(value=paths[event.index], visible=True)
+        return paths[event.index], gr.update(value=paths[event.index], visible=True), "png"
 
-    wall.select(choose, paths, [result, download], queue=False, show_progress="hidden", api_visibility="private")
-    return {"content": near, "result": result, "uses": uses}
+    live.wire_download(kind, download, result)
+    wall.select(choose, paths, [result, download, kind], queue=False, show_progress="hidden", api_visibility="private")
+    return {"content": near, "result": result, "uses": uses, "knobs": knobs}

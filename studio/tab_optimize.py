@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import live, words
+from studio import after, live, words
 from studio.controls import controls, use_buttons
 from studio.pictures import opened, opened_if_given, picture_input
 from style_core import Compute, GatysOptions, optimize
@@ -12,6 +12,7 @@ from style_core.imaging import fit
 
 _PREVIEW_EVERY = 0.8         # seconds
 _EXTRA_STYLES = (2, 3)
+_LARGER, _LARGEST = 1.5, 4096  # times the size, and px: what "larger" means
 
 
 def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.Component]:
@@ -30,7 +31,8 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             with gr.Accordion(words.INIT_IMAGE, open=False):
                 start, _ = picture_input(words.INIT_IMAGE, elem_id="paint-init")
         with gr.Column(scale=3, min_width=340):
-            board = live.board(words.PAINT, "paint")
+            board = live.board(words.PAINT, "paint", words.READY)
+            larger = after.build("paint", board.slider, board.download, board.original, board.result)
             uses = use_buttons("paint")
     weights = {"weight": gr.Number(1, visible=False), **{name: box for name, box in more.items() if name.startswith("weight")}}
     paintings = {name: box for name, box in more.items() if name.startswith("style")}
@@ -40,14 +42,25 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
         yield from _paint(compute, board, content, style, given, request)
 
     board.wire(paint, [content, style], {**paintings, **weights, "init_image": start, **knobs}, "optimize")
-    return {"content": content, "style": style, "init": start, "status": board.status, "result": board.result, "uses": uses}
+    enlarged = larger.click(_enlarged, [board.result, knobs["size"]], [start, knobs["size"]], queue=False, api_visibility="private")
+    board.follow(enlarged.success, paint, [content, style], {**paintings, **weights, "init_image": start, **knobs})
+    return {
+        "content": content, "style": style, "init": start, "status": board.status, "result": board.result, "uses": uses, "knobs": knobs,
+    }  # fmt: skip
+
+
+def _enlarged(path: str | None, size: float) -> tuple:
+    """The result as the start of the next run, and that run's size."""
+    if path is None:
+        raise gr.Error(words.NO_RESULT, print_exception=False)
+    return path, min(_LARGEST, round(size * _LARGER / 32) * 32)
 
 
 def _more_styles() -> dict[str, gr.components.Component]:
     boxes = {}
     for number in _EXTRA_STYLES:
-        boxes[f"style_{number}"], _ = picture_input(words.STYLE_N.format(number=number), height=160)
-        boxes[f"weight_{number}"] = gr.Slider(0.05, 4, value=1, step=0.05, label=words.STYLE_WEIGHT_N.format(number=number))
+        boxes[f"style_{number}"], _ = picture_input(getattr(words, f"STYLE_{number}"), height=160)
+        boxes[f"weight_{number}"] = gr.Slider(0.05, 4, value=1, step=0.05, label=getattr(words, f"WEIGHT_{number}"))
     return boxes
 
 
@@ -57,12 +70,12 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
 
     def steps():
         options = GatysOptions.make(**given)
-        photo = opened(content, words.NO_CONTENT).image
+        photo = opened(content, words.say("NO_CONTENT", request)).image
         chosen = [(path, weight) for path, weight in named if path is not None]
-        styles = [opened(path, words.NO_STYLE).image for path, _ in chosen or [(None, 1)]]
+        styles = [opened(path, words.say("NO_STYLE", request)).image for path, _ in chosen or [(None, 1)]]
         return optimize(
             photo, styles, options, style_weights=[weight for _, weight in chosen], init_image=opened_if_given(init_image),
             compute=compute, preview_every=_PREVIEW_EVERY,
         )  # fmt: skip
 
-    yield from live.run("optimize", steps, board, lambda: fit(opened(content, words.NO_CONTENT).image, given["size"]), given, request)
+    yield from live.run("optimize", steps, board, lambda: fit(opened(content, words.say("NO_CONTENT", request)).image, given["size"]), given, request)

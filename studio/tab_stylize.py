@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import files, words
+from studio import files, live, words
 from studio.controls import controls, use_buttons
 from studio.pictures import opened, picture_input
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
@@ -49,36 +49,40 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                 run = gr.Button(words.STYLIZE, variant="primary", elem_classes="run-button", elem_id="stylize-run")
                 refine = gr.Button(words.REFINE, interactive=False, elem_id="stylize-refine")
                 download = gr.DownloadButton(words.DOWNLOAD, visible=False, elem_id="stylize-download")
+                kind = live.kinds("stylize")
             uses = use_buttons("stylize")
     result = gr.State(None)
 
-    def stylize(content, style, gallery_style, mix, **given) -> Iterator[dict]:
+    def stylize(content, style, gallery_style, mix, request: gr.Request, **given) -> Iterator[dict]:
         """Paint a photo in the style of a painting, or of a style of the gallery, in one pass."""
         try:
-            path, before, sentence = _stylize(compute, content, style, gallery_style, mix, given)
+            path, before, sentence = _stylize(compute, content, style, gallery_style, mix, given, request)
         except RequestError as error:
             raise gr.Error(str(error), print_exception=False) from error
         yield {
             slider: gr.update(value=(before, path)), status: sentence, result: path,
-            download: gr.update(value=path, visible=True), refine: gr.update(interactive=True),
+            download: gr.update(value=path, visible=True), kind: gr.update(value="png", visible=True), refine: gr.update(interactive=True),
         }  # fmt: skip
 
-    def live(content, style, gallery_style, mix, **given) -> Iterator[dict]:
+    def at_once(content, style, gallery_style, mix, request: gr.Request, **given) -> Iterator[dict]:
         """The same as soon as there is something to paint, and nothing before."""
         if content is None or (style is None and not gallery_style):
             yield {status: words.STYLIZE_READY}
             return
-        yield from stylize(content, style, gallery_style, mix, **given)
+        yield from stylize(content, style, gallery_style, mix, request, **given)
 
-    outputs = [slider, status, result, download, refine]
+    outputs = [slider, status, result, download, kind, refine]
     inputs = [content, style, chosen, mix]
     how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status, "inputs_kwargs": knobs}
     run.click(stylize, inputs, outputs, api_name="stylize", **how)
     moved = [content.change, style.change, chosen.change, mix.release]
     moved += [knob.release if isinstance(knob, gr.Slider) else knob.change for knob in knobs.values()]
-    gr.on(moved, live, inputs, outputs, trigger_mode="always_last", api_visibility="private", **how)
+    gr.on(moved, at_once, inputs, outputs, trigger_mode="always_last", api_visibility="private", **how)
+    live.wire_download(kind, download, result)
     _wire_gallery(wall, names, chosen)
-    return {"content": content, "style": style, "result": result, "refine": refine, "uses": uses}
+    return {
+        "content": content, "style": style, "result": result, "refine": refine, "uses": uses, "knobs": {**knobs, "gallery": chosen},
+    }  # fmt: skip
 
 
 def _wire_gallery(wall: gr.Gallery, names: list[str], chosen: gr.Textbox) -> None:
@@ -88,15 +92,15 @@ def _wire_gallery(wall: gr.Gallery, names: list[str], chosen: gr.Textbox) -> Non
     wall.select(choose, None, chosen, queue=False, show_progress="hidden", api_visibility="private")
 
 
-def _stylize(compute: Compute, content, style, gallery_style: str, mix: float, given: dict) -> tuple[str, object, str]:
+def _stylize(compute: Compute, content, style, gallery_style: str, mix: float, given: dict, request) -> tuple[str, object, str]:
     started = time.monotonic()
     options = StylizeOptions.make(**given)
-    photo_path, photo = content, fit(opened(content, words.NO_CONTENT).image, options.size)
+    photo_path, photo = content, fit(opened(content, words.say("NO_CONTENT", request)).image, options.size)
     generator = open_generator(compute)
     codes = [gallery_code(gallery_style, generator.sha256)] if gallery_style else []
     pictures = [read_image(style)] if style is not None else []
     if not codes and not pictures:
-        raise RequestError(words.NO_STYLE_AT_ALL)
+        raise RequestError(words.say("NO_STYLE_AT_ALL", request))
     shares = [1.0] if len(codes) + len(pictures) == 1 else [1 - mix, mix]
     look = _look(generator, photo_path, photo, options.size)
     encoded = encoded_styles(generator, pictures, photo, options)
@@ -106,7 +110,7 @@ def _stylize(compute: Compute, content, style, gallery_style: str, mix: float, g
     path = files.save(painted, "stylize", settings)
     height, width = painted.shape[-2:]
     named = f"{gallery()[gallery_style].title} · {gallery()[gallery_style].painter}. " if gallery_style else ""
-    return path, to_pil(photo), named + words.DONE.format(width=width, height=height, seconds=words.duration(time.monotonic() - started))
+    return path, to_pil(photo), named + words.say("DONE", request, width=width, height=height, seconds=words.duration(time.monotonic() - started))
 
 
 def _look(generator, path: str, photo, size: int) -> Look:

@@ -1,144 +1,323 @@
-"""Every string that the studio shows, in one place.
+"""Every string that the studio shows, in English and in Simplified Chinese, in one place.
 
-Labels of options are made from their names here; their explanations are the options' own, from `style_core`.
+`words.PAINT` is a label that follows the visitor's browser by itself; `say("DONE", request, ...)` fills a sentence in the
+visitor's language. Explanations of options are their own, from `style_core`, in English, and stand here in Chinese.
 """
 
-TITLE = "Pentimento"
-TAGLINE = "Your photo, painted."
-ABOUT_TAB = "About"
+import gradio as gr
+from gradio.i18n import I18nData
 
-CONTENT = "Photo"
-STYLE = "Painting"
-MORE_STYLES = "More paintings"
-STYLE_N = "Painting {number}"
-STYLE_WEIGHT_N = "Weight of painting {number}"
-GUIDE = "Guide (optional)"
-INIT_IMAGE = "Start from (optional)"
-ADVANCED = "Advanced"
-RESULT = "Result"
-FORMING = "Forming"
-BEFORE_AFTER = "Before and after"
-LOSSES = "How far the picture is from its photo and its painting"
-ITERATION = "iteration"
-DISTANCE = "distance"
-DOWNLOAD = "Download PNG"
-STOP = "Stop and keep"
-PAINT = "Paint"
-PAINT_TAB = "Paint"
-DREAM = "Dream"
-DREAM_TAB = "Dream"
-STYLIZE_TAB = "Stylize"
-STYLIZE = "Stylize"
-OWN_STYLE = "Your own painting (optional)"
-GALLERY = "Gallery: click a style"
-MIX = "Mix"
-MIX_INFO = "With a gallery style and a painting of your own: 0 is the gallery's, 1 is yours."
-FILM_TAB = "Film"
-FILM_INTRO = "A clip in any painting's style, with its sound; or your webcam, live."
-GALLERY_STYLE = "Style of the gallery"
-CLIP_TAB, WEBCAM_TAB = "Clip", "Webcam"
-CLIP, WEBCAM = "Clip", "Webcam"
-PAINT_CLIP = "Paint the clip"
-CANCEL = "Cancel"
-CANCELLED = "Cancelled; no file is left."
-NO_CLIP = "Choose a clip first."
-CLIP_DONE = "Done: {frames} frames in {seconds}."
-IMAGINE = "Imagine"
-IMAGINE_TAB = "Imagine"
-IMAGINE_INTRO = "Abstract paintings that nobody painted, from a latent space learned from many. Use them as photos or as paintings."
-IMAGINE_READY = "Press Imagine; click a picture to choose it."
-IMAGINE_DONE = "{count} imagined in {seconds}; click one to choose it."
-IMAGINED = "Imagined"
-ANOTHER_SEED = "Another seed"
-SEED = "seed {seed}"
-NEAR_HEAD = "Around a picture of yours"
-NEAR = "Near (optional)"
-FAR = "Walk to (optional)"
-WALK = "Walk"
-WALKED = "Walk"
-USE_RESULT = "Use this picture"
-USES = {
-    ("stylize", "content"): "Stylize it",
-    ("stylize", "style"): "Stylize with it",
-    ("paint", "content"): "Paint it",
-    ("paint", "style"): "Paint with it",
-    ("dream", "content"): "Dream on it",
-    ("imagine", "content"): "Imagine near it",
+from style_core import RECIPES
+from style_core.zoom import ZoomOptions
+
+LANGUAGES = ("en", "zh-CN")
+
+# Each entry: English, Chinese.
+WORDS: dict[str, tuple[str, str]] = {
+    # The page
+    "TITLE": ("Pentimento", "Pentimento"),
+    "TAGLINE": ("Your photo, painted.", "让照片成为一幅画。"),
+    "STYLIZE_TAB": ("Stylize", "即时风格"),
+    "PAINT_TAB": ("Paint", "精细绘制"),
+    "DREAM_TAB": ("Dream", "梦境"),
+    "IMAGINE_TAB": ("Imagine", "想象"),
+    "FILM_TAB": ("Film", "影片"),
+    "ABOUT_TAB": ("About", "关于"),
+    # Pictures
+    "CONTENT": ("Photo", "照片"),
+    "STYLE": ("Painting", "画作"),
+    "OWN_STYLE": ("Your own painting (optional)", "你自己的画作（可选）"),
+    "MORE_STYLES": ("More paintings", "更多画作"),
+    "STYLE_2": ("Painting 2", "画作 2"),
+    "STYLE_3": ("Painting 3", "画作 3"),
+    "WEIGHT_2": ("Weight of painting 2", "画作 2 的权重"),
+    "WEIGHT_3": ("Weight of painting 3", "画作 3 的权重"),
+    "GUIDE": ("Guide (optional)", "引导图（可选）"),
+    "INIT_IMAGE": ("Start from (optional)", "起始图（可选）"),
+    "GALLERY": ("Gallery: click a style", "风格库：点选一种风格"),
+    "GALLERY_STYLE": ("Style of the gallery", "风格库中的风格"),
+    "RESULT": ("Result", "结果"),
+    "FORMING": ("Forming", "正在成形"),
+    "BEFORE_AFTER": ("Before and after", "前后对比"),
+    "ADVANCED": ("Advanced", "高级"),
+    "MIX": ("Mix", "混合"),
+    "MIX_INFO": (
+        "With a gallery style and a painting of your own: 0 is the gallery's, 1 is yours.",
+        "同时选用风格库和自己的画作时：0 为风格库的风格，1 为你的画作。",
+    ),
+    # Buttons
+    "STYLIZE": ("Stylize", "生成"),
+    "PAINT": ("Paint", "绘制"),
+    "DREAM": ("Dream", "入梦"),
+    "IMAGINE": ("Imagine", "想象"),
+    "REFINE": ("Refine with Gatys", "用 Gatys 法精修"),
+    "STOP": ("Stop and keep", "停止并保留"),
+    "CANCEL": ("Cancel", "取消"),
+    "DOWNLOAD": ("Download", "下载"),
+    "FILE_KIND": ("File type", "文件格式"),
+    "USE_RESULT": ("Use this picture", "使用这张图"),
+    "USE_STYLIZE_CONTENT": ("Stylize it", "为它添加风格"),
+    "USE_STYLIZE_STYLE": ("Stylize with it", "用它作风格"),
+    "USE_PAINT_CONTENT": ("Paint it", "绘制它"),
+    "USE_PAINT_STYLE": ("Paint with it", "用它作画风"),
+    "USE_DREAM_CONTENT": ("Dream on it", "在它上面入梦"),
+    "USE_IMAGINE_CONTENT": ("Imagine near it", "在它附近想象"),
+    # Introductions and what is said
+    "STYLIZE_INTRO": ("Any painting's style on any photo, in one pass of a network.", "一次网络推理，把任意画作的风格带到任意照片上。"),
+    "PAINT_INTRO": (
+        "Optimises the picture itself, after Gatys, Ecker and Bethge. Watch it form; stop it whenever you like it.",
+        "直接优化图像本身（Gatys、Ecker、Bethge）。看着它成形，满意时随时停止。",
+    ),
+    "DREAM_INTRO": ("Grows the patterns that a network sees in the photo, after DeepDream.", "让网络在照片中看到的图案生长出来（DeepDream）。"),
+    "IMAGINE_INTRO": (
+        "Abstract paintings that nobody painted, from a latent space learned from many. Use them as photos or as paintings.",
+        "从大量画作学得的潜空间里，想象没有人画过的抽象画。可当作照片，也可当作画作使用。",
+    ),
+    "FILM_INTRO": ("A clip in any painting's style, with its sound; or your webcam, live.", "把短片变成任意画风并保留声音；或者实时处理摄像头画面。"),
+    "STYLIZE_READY": ("Click a style, or drop a painting of your own.", "点选一种风格，或放入你自己的画作。"),
+    "READY": ("Choose a photo and a painting, then press Paint.", "选好照片和画作，然后按“绘制”。"),
+    "DREAM_READY": ("Choose a photo, then press Dream.", "选好照片，然后按“入梦”。"),
+    "IMAGINE_READY": ("Press Imagine; click a picture to choose it.", "按“想象”；点击一张图即可选中它。"),
+    "REFINING": ("Your picture is here to start from: press Paint to refine it.", "你的图已放在这里作为起点：按“绘制”进行精修。"),
+    "NO_CONTENT": ("Choose a photo first.", "请先选择一张照片。"),
+    "NO_STYLE": ("Choose a painting first.", "请先选择一幅画作。"),
+    "NO_STYLE_AT_ALL": ("Click a style of the gallery, or give a painting of your own.", "请点选风格库中的一种风格，或提供你自己的画作。"),
+    "NO_RESULT": ("There is no picture yet; make one first.", "还没有图，请先生成一张。"),
+    "STOPPED": ("Stopped after {iteration} of {total}; the picture so far is kept.", "已在第 {iteration} 步（共 {total} 步）停止；保留当前的图。"),
+    "DONE": ("Done: {width} x {height} px in {seconds}.", "完成：{width} x {height} 像素，用时 {seconds}。"),
+    "PROGRESS": ("{iteration} of {total}", "第 {iteration} 步，共 {total} 步"),
+    "LEFT": ("{seconds} left", "还需 {seconds}"),
+    "NETWORK": ("Network: {names}.", "所用网络：{names}。"),
+    "INLINE": ("Pictures written into the address are not accepted; upload a file.", "不接受写在地址里的图片，请上传文件。"),
+    # After the run
+    "AFTER": ("After the run", "完成之后"),
+    "POSITION": ("Back along the way", "回到途中"),
+    "POSITION_INFO": ("1 is the result, 0 the photo; between them, what was seen on the way.", "1 为结果，0 为照片；中间是沿途所见。"),
+    "LARGER": ("Larger, from here", "从这里放大再画"),
+    "FILM_OF_IT": ("Film of how it formed", "成形过程影片"),
+    "GIF_OF_IT": ("The same as a GIF", "同样内容的 GIF"),
+    "DOWNLOAD_GIF": ("Download GIF", "下载 GIF"),
+    # This visit
+    "HISTORY": ("This visit's pictures", "本次的图"),
+    "HISTORY_EMPTY": ("What you make appears here, and stays when the page is loaded again.", "你生成的图会出现在这里，重新载入页面后仍在。"),
+    "HISTORY_CHOSEN": ("Chosen: {name}", "已选中：{name}"),
+    "RESTORE": ("Its settings again", "恢复它的设置"),
+    "FORGET": ("Forget all", "全部清除"),
+    "DROP_RESULT": ("Drop a picture made here: its settings come back", "放入在这里生成的图：恢复它的设置"),
+    "RESTORED": ("The settings of {name} are back.", "已恢复 {name} 的设置。"),
+    # Plot
+    "LOSSES": ("How far the picture is from its photo and its painting", "图与照片、画作之间的距离"),
+    "ITERATION": ("iteration", "迭代"),
+    "DISTANCE": ("distance", "距离"),
+    # Imagine
+    "IMAGINE_DONE": ("{count} imagined in {seconds}; click one to choose it.", "用时 {seconds} 想象了 {count} 张；点击选中一张。"),
+    "IMAGINED": ("Imagined", "想象之作"),
+    "ANOTHER_SEED": ("Another seed", "换一个种子"),
+    "SEED": ("seed {seed}", "种子 {seed}"),
+    "NEAR_HEAD": ("Around a picture of yours", "围绕你的一张图"),
+    "NEAR": ("Near (optional)", "在它附近（可选）"),
+    "FAR": ("Walk to (optional)", "漫步到（可选）"),
+    "WALK": ("Walk", "漫步"),
+    "WALKED": ("The walk as a film", "漫步影片"),
+    # Film
+    "CLIP_TAB": ("Clip", "短片"),
+    "WEBCAM_TAB": ("Webcam", "摄像头"),
+    "CLIP": ("Clip", "短片"),
+    "WEBCAM": ("Webcam", "摄像头"),
+    "PAINT_CLIP": ("Paint the clip", "绘制短片"),
+    "CANCELLED": ("Cancelled; no file is left.", "已取消，没有留下文件。"),
+    "NO_CLIP": ("Choose a clip first.", "请先选择一段短片。"),
+    "CLIP_DONE": ("Done: {frames} frames in {seconds}.", "完成：{frames} 帧，用时 {seconds}。"),
+    # About
+    "ABOUT_HEAD": (
+        "| weights | what it is | where it is now | size | licence |",
+        "| 权重 | 说明 | 现在何处 | 大小 | 许可 |",
+    ),
 }
-NO_RESULT = "There is no picture yet; make one first."
-REFINE = "Refine with Gatys"
-STYLIZE_READY = "Click a style, or drop a painting of your own."
-NO_STYLE_AT_ALL = "Click a style of the gallery, or give a painting of your own."
-REFINING = "Your picture is here to start from: press {button} to refine it."
 
-PAINT_INTRO = "Optimises the picture itself, after Gatys, Ecker and Bethge. Watch it form; stop it whenever you like it."
-DREAM_INTRO = "Grows the patterns that a network sees in the photo, after DeepDream."
-STYLIZE_INTRO = "Any painting's style on any photo, in one pass of a network."
-
-READY = "Choose a photo and a painting, then press {button}."
-NO_CONTENT = "Choose a photo first."
-NO_STYLE = "Choose a painting first."
-STOPPED = "Stopped after {iteration} of {total}; the picture so far is kept."
-DONE = "Done: {width} x {height} px in {seconds}."
-UNEXPECTED = "Something went wrong that should not have ({kind}). The picture so far is kept; please try again."
-INLINE = "Pictures written into the address are not accepted; upload a file."
-
-LABELS = {
-    "size": "Size",
-    "iterations": "Iterations",
-    "strength": "Style strength",
-    "color": "Colours",
-    "style_scale": "Brush size",
-    "extractor": "Feature network",
-    "preset": "Layer preset",
-    "optimizer": "Optimiser",
-    "init": "Start",
-    "pyramid": "Coarse to fine",
-    "seed": "Seed",
-    "style_loss": "Style loss",
-    "pooling": "Pooling",
-    "tv_weight": "Smoothness (total variation)",
-    "averaging": "Averaging of the iterates",
-    "learning_rate": "Learning rate (Adam)",
-    "content_layers": "Content layers",
-    "style_layers": "Style layers",
-    "alpha": "Alpha (content weight)",
-    "beta": "Beta (style weight)",
-    "layer": "Layers",
-    "octaves": "Octaves",
-    "start": "Start from",
-    "octave_scale": "Octave scale",
-    "smoothing": "Smoothing of the gradient",
-    "decorrelate": "Keep to the photo's palette",
-    "jitter": "Jitter",
-    "tv": "Smoothness",
-    "tile": "Tile",
-    "count": "Pictures",
-    "truncation": "Daring (truncation)",
-    "variation": "Variation",
-    "finish": "Finish",
-    "axis1": "Direction 1",
-    "axis2": "Direction 2",
-    "axis3": "Direction 3",
-    "axis4": "Direction 4",
-}
-CHOICES = {
-    "color": {"style": "the painting's", "keep": "the photo's", "match": "the painting's, matched to the photo"},
-    "extractor": {"auto": "automatic", "vgg19": "VGG-19", "lite": "compact"},
+# Labels of options by their names.
+LABELS: dict[str, tuple[str, str]] = {
+    "size": ("Size", "尺寸"),
+    "iterations": ("Iterations", "迭代次数"),
+    "strength": ("Style strength", "风格强度"),
+    "color": ("Colours", "色彩"),
+    "style_scale": ("Brush size", "笔触大小"),
+    "extractor": ("Feature network", "特征网络"),
+    "preset": ("Layer preset", "层预设"),
+    "optimizer": ("Optimiser", "优化器"),
+    "init": ("Start", "起点"),
+    "pyramid": ("Coarse to fine", "由粗到细"),
+    "seed": ("Seed", "种子"),
+    "style_loss": ("Style loss", "风格损失"),
+    "pooling": ("Pooling", "池化"),
+    "tv_weight": ("Smoothness (total variation)", "平滑度（全变分）"),
+    "averaging": ("Averaging of the iterates", "迭代平均"),
+    "learning_rate": ("Learning rate (Adam)", "学习率（Adam）"),
+    "content_layers": ("Content layers", "内容层"),
+    "style_layers": ("Style layers", "风格层"),
+    "alpha": ("Alpha (content weight)", "Alpha（内容权重）"),
+    "beta": ("Beta (style weight)", "Beta（风格权重）"),
+    "layer": ("Layers", "层"),
+    "octaves": ("Octaves", "倍频层数"),
+    "start": ("Start from", "从何开始"),
+    "octave_scale": ("Octave scale", "倍频比例"),
+    "smoothing": ("Smoothing of the gradient", "梯度平滑"),
+    "decorrelate": ("Keep to the photo's palette", "保持照片的色调"),
+    "jitter": ("Jitter", "抖动"),
+    "tv": ("Smoothness", "平滑度"),
+    "count": ("Pictures", "张数"),
+    "truncation": ("Daring (truncation)", "大胆程度（截断）"),
+    "variation": ("Variation", "变化"),
+    "finish": ("Finish", "收尾"),
+    "axis1": ("Direction 1", "方向 1"),
+    "axis2": ("Direction 2", "方向 2"),
+    "axis3": ("Direction 3", "方向 3"),
+    "axis4": ("Direction 4", "方向 4"),
+    "frames": ("Frames", "帧数"),
+    "zoom_rate": ("Zoom a frame", "每帧放大"),
+    "turn": ("Turn a frame", "每帧旋转"),
+    "iterations_each": ("Iterations a frame", "每帧迭代次数"),
 }
 
+UNITS = {"px": ("px", "像素"), "sd": ("sd", "标准差"), "degrees": ("degrees", "度")}
 
-def label_of(name: str, unit: str = "") -> str:
+# Names of choices, where a person needs another one than the shell's.
+CHOICES: dict[str, dict[str, tuple[str, str]]] = {
+    "color": {
+        "style": ("the painting's", "画作的"),
+        "keep": ("the photo's", "照片的"),
+        "match": ("the painting's, matched to the photo", "画作的，向照片靠拢"),
+    },
+    "extractor": {"auto": ("automatic", "自动"), "vgg19": ("VGG-19", "VGG-19"), "lite": ("compact", "精简")},
+    "finish": {"painted": ("painted", "重绘"), "plain": ("plain", "直接放大")},
+    "start": {"photo": ("the photo", "照片"), "noise": ("noise", "噪声")},
+    "init": {
+        "content": ("the photo", "照片"),
+        "style": ("the painting", "画作"),
+        "noise": ("noise", "噪声"),
+        "generator": ("the generator's picture", "生成器的图"),
+    },
+    "pooling": {"max": ("max", "最大"), "average": ("average", "平均")},
+    "style_loss": {"gram": ("Gram matrices", "Gram 矩阵"), "covariance": ("mean and covariance", "均值与协方差")},
+}
+
+# Explanations of options in Chinese, by Options class and name.
+HELP_IN_CHINESE: dict[str, str] = {
+    "StylizeOptions.size": "结果的长边。",
+    "StylizeOptions.strength": "0 完全保留照片，1 完全采用风格。",
+    "StylizeOptions.color": "使用画作的色彩、照片自己的色彩，或把画作的色彩向照片靠拢。",
+    "StylizeOptions.style_scale": "笔触大小：越大，看画越近。",
+    "GatysOptions.size": "结果的长边。",
+    "GatysOptions.iterations": "优化步数；每一步都可以停止。",
+    "GatysOptions.strength": "0 保留照片，1 只留风格。",
+    "GatysOptions.color": "使用画作的色彩、照片自己的色彩，或把画作的色彩向照片靠拢。",
+    "GatysOptions.style_scale": "笔触大小：1 表示画作与结果一样大。",
+    "GatysOptions.extractor": "特征网络：vgg19 为标准，lite 为随附的精简网络。",
+    "GatysOptions.preset": "各层的权重。",
+    "GatysOptions.optimizer": "L-BFGS 步数少，Adam 内存少。",
+    "GatysOptions.init": "图从哪里开始。",
+    "GatysOptions.pyramid": "先小后大：大笔触早早成形，而且省时。",
+    "GatysOptions.seed": "起始噪声的种子。",
+    "GatysOptions.style_loss": "Gram 矩阵，或均值与协方差（高斯之间的 Wasserstein-2 距离）。",
+    "GatysOptions.pooling": "特征网络的池化方式。",
+    "GatysOptions.tv_weight": "全变分的权重：越高越平滑。",
+    "GatysOptions.averaging": "迭代平均的衰减；0 取最好的一步。",
+    "GatysOptions.learning_rate": "Adam 的步长，以 0 到 1 的像素值计。",
+    "GatysOptions.content_layers": "代替预设的层与权重，例如 relu4_2 或 relu3_2:0.3 relu4_2:1。",
+    "GatysOptions.style_layers": "代替预设的层与权重，例如 relu1_1:1 relu2_1:0.75。",
+    "GatysOptions.alpha": "内容项的权重；与 beta 一起代替强度。",
+    "GatysOptions.beta": "风格项的权重；与 alpha 一起代替强度。",
+    "DreamOptions.size": "结果的长边。",
+    "DreamOptions.layer": "想多看到什么：层，可带权重和通道，例如 relu3_3:0.5 relu4_2[12,40]。",
+    "DreamOptions.strength": "0 保留照片；越大，每步移动越远。",
+    "DreamOptions.octaves": "在几种尺寸上入梦，一种比一种大：越多，形状越大。",
+    "DreamOptions.iterations": "每个倍频的步数。",
+    "DreamOptions.start": "在照片上入梦，或从噪声开始。",
+    "DreamOptions.extractor": "特征网络：vgg19 为标准，lite 为随附的精简网络。",
+    "DreamOptions.octave_scale": "每个倍频比前一个大多少。",
+    "DreamOptions.smoothing": "0 主要移动细纹，1 让大形状与细纹同样移动。",
+    "DreamOptions.decorrelate": "用照片自己的色彩入梦，而不是彩虹色。",
+    "DreamOptions.jitter": "随机平移的最大值，用来掩盖网络的网格。",
+    "DreamOptions.tv": "平滑的权重：越高，颗粒越少。",
+    "DreamOptions.seed": "平移和噪声的种子。",
+    "ImagineOptions.size": "所得正方形的边长。",
+    "ImagineOptions.seed": "哪一张：每个种子各是一张。",
+    "ImagineOptions.count": "多少张：从这个种子起依次往后。",
+    "ImagineOptions.truncation": "0 是所有图的平均，1 是潜空间能到的最大胆处。",
+    "ImagineOptions.variation": "以一张图为起点时：0 最像它，1 忘掉它。",
+    "ImagineOptions.finish": "由生成器一笔一笔放大，或直接放大。",
+    "ImagineOptions.axis1": "沿着各图差别最大的方向。",
+    "ImagineOptions.axis2": "沿着第二个方向。",
+    "ImagineOptions.axis3": "沿着第三个方向。",
+    "ImagineOptions.axis4": "沿着第四个方向。",
+    "ZoomOptions.frames": "影片的帧数；24 帧为一秒。",
+    "ZoomOptions.zoom_rate": "每一帧比前一帧近多少。",
+    "ZoomOptions.turn": "每一帧转过多少。",
+    "ZoomOptions.iterations_each": "首帧之后，每帧每个倍频的步数。",
+}
+
+# For the terminal, where no browser tells the language.
+SHARE_WARNING = (
+    "The share link makes this app public: whoever has the address can use this machine to paint, and the pictures that "
+    "they upload come here. Add --auth USER:PASSWORD to ask for a password."
+)
+
+
+def _table() -> dict[str, tuple[str, str]]:
+    """All words by key: those above, labels with their units, choices, explanations."""
+    table = dict(WORDS)
+    for options in (*(recipe.options for recipe in RECIPES.values()), ZoomOptions):
+        for knob in options.knobs():
+            english, chinese = LABELS[knob.name]
+            unit = UNITS.get(knob.unit, ("", ""))
+            shown = (f"{english} ({unit[0]})", f"{chinese}（{unit[1]}）") if knob.unit else (english, chinese)
+            table[f"LABEL_{knob.name}_{knob.unit}"] = shown
+            table[f"HELP_{options.__name__}_{knob.name}"] = (knob.help, HELP_IN_CHINESE[f"{options.__name__}.{knob.name}"])
+    for name, choices in CHOICES.items():
+        table |= {f"CHOICE_{name}_{choice}": texts for choice, texts in choices.items()}
+    return table
+
+
+TABLE = _table()
+I18N = gr.I18n(**{language: {key: texts[index] for key, texts in TABLE.items()} for index, language in enumerate(LANGUAGES)})
+
+
+def __getattr__(key: str) -> I18nData:
+    """`words.PAINT`: a label that follows the browser."""
+    if key not in TABLE:
+        raise AttributeError(f"There are no words called {key}.")
+    return I18N(key)
+
+
+def language_of(request: gr.Request | None) -> str:
+    """The visitor's language: Chinese where the browser asks for it first, English for all others and for programs."""
+    wanted = request.headers.get("accept-language", "") if request is not None else ""
+    return LANGUAGES[1] if wanted.lower().startswith("zh") else LANGUAGES[0]
+
+
+def say(key: str, request: gr.Request | None, **values) -> str:
+    """A sentence in the visitor's language."""
+    texts = TABLE[key]
+    return texts[LANGUAGES.index(language_of(request))].format(**values)
+
+
+def label_of(name: str, unit: str = "") -> I18nData:
     """The label of an option, with its unit."""
-    return LABELS[name] + (f" ({unit})" if unit else "")
+    return I18N(f"LABEL_{name}_{unit}")
+
+
+def help_of(options: type, name: str) -> I18nData:
+    """The explanation of an option."""
+    return I18N(f"HELP_{options.__name__}_{name}")
+
+
+def choices_of(name: str, allowed: tuple[str, ...]) -> list[tuple[I18nData | str, str]]:
+    """A choice's names and values."""
+    named = CHOICES.get(name, {})
+    return [(I18N(f"CHOICE_{name}_{choice}") if choice in named else choice, choice) for choice in allowed]
 
 
 def duration(seconds: float) -> str:
     """`7 s`, or `2:05 min` from a minute on."""
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02} min"
-
-SHARE_WARNING = (
-    "The share link makes this app public: whoever has the address can use this machine to paint, and the pictures that "
-    "they upload come here. Add --auth USER:PASSWORD to ask for a password."
-)

@@ -1,0 +1,67 @@
+"""After the run: what can still be changed of a result at once, without painting it again."""
+
+from functools import partial
+from pathlib import Path
+
+import gradio as gr
+
+from studio import files, words
+from style_core import read_image, read_settings
+from style_core.imaging import to_pil
+from style_core.retouch import COLORS, along, recolor
+
+
+def build(run_id: str, slider: gr.ImageSlider, download: gr.DownloadButton, original: gr.State, result: gr.State, *, larger: bool = True) -> gr.Button:
+    """Lay the section out and wire it.
+
+    Args:
+        slider, download: that show a result.
+        original: path of the result as it was painted.
+        result: path of the result as it stands now, for other tabs.
+        larger: whether there is a button for painting on at a larger size.
+    Returns:
+        That button; the tab wires it.
+    """
+    with gr.Accordion(words.AFTER, open=False, elem_id=f"{run_id}-after"):
+        with gr.Row():
+            position = gr.Slider(0, 1, value=1, step=0.01, label=words.POSITION, info=words.POSITION_INFO, elem_id=f"{run_id}-position")
+            color = gr.Radio(words.choices_of("color", COLORS), value="style", label=words.label_of("color"))
+        with gr.Row():
+            paint_on = gr.Button(words.LARGER, size="sm", visible=larger, elem_id=f"{run_id}-larger")
+            make_film = gr.Button(words.FILM_OF_IT, size="sm", elem_id=f"{run_id}-film-run")
+            make_gif = gr.Button(words.GIF_OF_IT, size="sm", elem_id=f"{run_id}-gif-run")
+            gif = gr.DownloadButton(words.DOWNLOAD_GIF, size="sm", visible=False, elem_id=f"{run_id}-gif")
+        film = gr.Video(label=words.FILM_OF_IT, interactive=False, visible=False, loop=True, height=300, elem_id=f"{run_id}-film")
+
+    def retouch(path, position, color):
+        if not files.is_ours(path):
+            return {slider: gr.skip()}
+        changed, photo = retouched(path, position, color), files.before_of(path)
+        return {
+            slider: gr.update(value=(to_pil(photo), changed)) if photo is not None else gr.skip(),
+            download: gr.update(value=changed), result: changed,
+        }  # fmt: skip
+
+    how = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
+    gr.on([position.release, color.change], retouch, [original, position, color], [slider, download, result], **how)
+    make_film.click(lambda path: _filmed(path, ".mp4"), original, film, api_visibility="private")
+    make_gif.click(lambda path: _filmed(path, ".gif"), original, gif, api_visibility="private")
+    return paint_on
+
+
+def _filmed(path: str | None, suffix: str) -> dict:
+    if not files.is_ours(path):
+        gr.Info(words.NO_RESULT)
+        return gr.skip()
+    return gr.update(value=files.film_of(path, suffix), visible=True)
+
+
+def retouched(path: str, position: float, color: str) -> str:
+    """The path of a result at a place on its way, in other colours; the result itself where nothing is changed."""
+    if position == 1 and color == "style":
+        return path
+    photo, image = files.before_of(path), read_image(path)
+    if photo is not None:
+        image = recolor(along([photo, *(partial(read_image, frame) for frame in files.way_to(path)), image], position), photo, color)
+    settings = {**read_settings(path), "after": {"position": position, "color": color}}
+    return files.save(image, settings["recipe"], settings, Path(path).parent)

@@ -1,0 +1,92 @@
+"""The strip: this visit's results, kept in the visitor's own browser, and settings that come back from a picture."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from studio import files, words
+from studio.controls import use_buttons
+from studio.pictures import RawImage
+from style_core import RECIPES, RequestError, read_settings
+
+_MOST = 24
+_KEY = "pentimento-visit"
+
+
+def build() -> dict:
+    """Lay the strip out; returns its components by name for `wire`."""
+    with gr.Accordion(words.HISTORY, open=True, elem_id="history"):
+        strip = gr.Gallery(
+            show_label=False, columns=8, height=150, object_fit="cover", allow_preview=False, interactive=False, buttons=[], visible=False,
+            elem_id="history-strip",
+        )  # fmt: skip
+        status = gr.Markdown(words.HISTORY_EMPTY, elem_classes="quiet", elem_id="history-status")
+        with gr.Row(visible=False) as actions:
+            restore = gr.Button(words.RESTORE, size="sm", min_width=120, elem_id="history-restore")
+            forget = gr.Button(words.FORGET, size="sm", min_width=120, elem_id="history-forget")
+        uses = use_buttons("history")
+        dropped = RawImage(
+            label=words.DROP_RESULT, height=110, sources=["upload", "clipboard"], type="filepath", image_mode=None, buttons=[],
+            elem_id="history-drop",
+        )  # fmt: skip
+    return {
+        "strip": strip, "status": status, "actions": actions, "restore": restore, "forget": forget, "uses": uses, "dropped": dropped,
+        "paths": gr.BrowserState([], storage_key=_KEY, secret=_KEY), "result": gr.State(None),
+    }  # fmt: skip
+
+
+def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], recipes: dict[str, tuple[str, dict]]) -> None:
+    """Fill the strip with what the tabs make, and the tabs' controls with what its pictures carry.
+
+    Args:
+        here: what `build` returned.
+        parts: by tab, its components; those with a `result` feed the strip.
+        recipes: by recipe, its tab and its controls by option.
+    """
+    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    shown = [here["paths"], here["strip"], here["status"], here["actions"]]
+
+    def show(paths: list) -> tuple:
+        kept = [path for path in paths or [] if files.is_ours(path)][:_MOST]
+        some = bool(kept)
+        return kept, gr.update(value=kept, visible=some, selected_index=None), gr.update(visible=True), gr.update(visible=some)
+
+    def add(path: str | None, paths: list) -> tuple:
+        if not files.is_ours(path) or path in (paths or []):
+            return tuple(gr.skip() for _ in shown)
+        return show([path, *(paths or [])])
+
+    def choose(paths: list, request: gr.Request, event: gr.SelectData) -> tuple:
+        path = paths[event.index]
+        return path, words.say("HISTORY_CHOSEN", request, name=Path(path).name)
+
+    def restore(path: str | None, request: gr.Request) -> dict:
+        if path is None:
+            gr.Info(words.NO_RESULT)
+            return {here["status"]: gr.skip()}
+        try:
+            return restored(path, request)
+        except RequestError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def restored(path: str, request: gr.Request) -> dict:
+        settings = read_settings(path)
+        tab, knobs = recipes[settings["recipe"]]
+        options = RECIPES[settings["recipe"]].options
+        wanted = {name: value for name, value in settings["options"].items() if name in knobs}
+        options.make(**wanted)                         # a file from elsewhere may hold anything
+        name = settings.get("gallery") if "gallery" in knobs else None
+        extra = {knobs["gallery"]: name or ""} if "gallery" in knobs else {}
+        return {
+            **{knobs[name]: value for name, value in wanted.items()}, **extra,
+            here["status"]: words.say("RESTORED", request, name=Path(path).name), tabs: gr.update(selected=tab),
+        }  # fmt: skip
+
+    for part in parts.values():
+        part["result"].change(add, [part["result"], here["paths"]], shown, **quiet)
+    page.load(show, here["paths"], shown, **quiet)
+    here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **quiet)
+    here["forget"].click(lambda: show([]), None, shown, **quiet)
+    filled = [here["status"], tabs, *(knob for _, knobs in recipes.values() for knob in knobs.values())]
+    here["restore"].click(restore, here["result"], filled, **quiet)
+    here["dropped"].upload(restore, here["dropped"], filled, **quiet)
