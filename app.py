@@ -8,7 +8,7 @@ import signal
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
 
-from studio import build, theme, words  # noqa: E402
+from studio import build, regions, theme, words  # noqa: E402
 from style_core import Compute, RequestError  # noqa: E402
 from style_core.devices import DEVICES, use_available_cores  # noqa: E402
 
@@ -35,7 +35,7 @@ def main() -> None:
     page = build(compute).queue(max_size=32)
     page.launch(
         server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
-        auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N, css=theme.CSS, js=theme.JS,
+        auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N, css=theme.CSS + regions.CSS, js=theme.JS,
         max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from gradio.i18n import I18nData
 
 from studio import files, words
 from style_core import RequestError, Step
+from style_core.diagnosis import diagnose
 from style_core.imaging import fit, resize, to_pil
 from style_core.settings import settings_of
 
@@ -49,7 +50,7 @@ class Board:
     status: gr.Markdown
     plot: gr.LinePlot
     download: gr.DownloadButton
-    kind: gr.Radio
+    kind: gr.Dropdown
     run: gr.Button
     stop: gr.Button
     original: gr.State
@@ -87,7 +88,7 @@ class Board:
         event.failure(self.idle, None, [self.run, self.stop], queue=False, api_visibility="private")
 
 
-def wire_download(kind: gr.Radio, download: gr.DownloadButton, result: gr.State) -> None:
+def wire_download(kind: gr.Dropdown, download: gr.DownloadButton, result: gr.State) -> None:
     """Let a choice of file type change what the button downloads."""
 
     def convert(path, kind):
@@ -134,6 +135,7 @@ def run(
     before: Callable[[], object],
     options: dict,
     request: gr.Request | None,
+    looks_like: Callable[[], object] | None = None,
 ) -> Iterator[dict]:
     """Follow a recipe on a board until it ends, fails in words, or the visitor stops it.
 
@@ -141,6 +143,7 @@ def run(
         steps: makes the recipe's generator; called once there is a first sign of life on the page.
         before: gives the picture that the slider compares with, `[3, H, W]`, or None.
         options: for the settings inside the file.
+        looks_like: gives the style picture, by which a result is told to have lost its colours; None where there is none.
     """
     yield board.begun()
     event = threading.Event()
@@ -167,7 +170,11 @@ def run(
     if record.image is None:
         yield {**board.idle(), board.status: words.say("STOPPED", request, iteration=record.last.iteration, total=record.last.total)}
         return
-    yield _finished(recipe, board, record, before, options, _last_words(record, stopped, request))
+    sentence = _last_words(record, stopped, request)
+    trouble = "" if stopped else diagnose(record.image, before(), looks_like() if looks_like else None)
+    if trouble:
+        sentence += f"\n\n⚠ {words.say(f'DIAGNOSIS_{trouble}', request)}"
+    yield _finished(recipe, board, record, before, options, sentence)
 
 
 def _shown(step: Step, board: Board, record: Record, request: gr.Request | None) -> dict:
@@ -242,9 +249,9 @@ def board(run_label: I18nData, run_id: str, ready: I18nData) -> Board:
     return Board(preview, slider, status, plot, download, kind, button, stopper, gr.State(None), gr.State(None))
 
 
-def kinds(run_id: str) -> gr.Radio:
+def kinds(run_id: str) -> gr.Dropdown:
     """The choice of file type beside a download button."""
-    return gr.Radio(
-        [(kind.upper(), kind) for kind in files.KINDS], value="png", show_label=False, container=False, visible=False, elem_id=f"{run_id}-kind",
-        elem_classes="kinds",
+    return gr.Dropdown(
+        [(kind.upper(), kind) for kind in files.KINDS], value="png", label=words.FILE_KIND, show_label=False, container=False, visible=False,
+        filterable=False, scale=0, min_width=110, elem_id=f"{run_id}-kind",
     )  # fmt: skip

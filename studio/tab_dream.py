@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import after, live, words
+from studio import after, live, regions, words
 from studio.controls import controls, use_buttons
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, DreamOptions, dream
@@ -24,6 +24,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                 with gr.Column(min_width=140):
                     guide, _ = picture_input(words.GUIDE, elem_id="dream-guide")
             knobs = controls(DreamOptions, defaults={"size": 512})
+            painted = regions.build("dream", image, 1, [words.WHERE_TO_DREAM])
         with gr.Column(scale=3, min_width=340):
             board = live.board(words.DREAM, "dream", words.DREAM_READY)
             after.build("dream", board.slider, board.download, board.original, board.result, larger=False)
@@ -31,16 +32,19 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
 
     def grow(image, request: gr.Request, **given) -> Iterator[dict]:
         """Grow what a network sees in a photo, or in noise (DeepDream)."""
-        guide_path = given.pop("guide")
+        guide_path, where = given.pop("guide"), given.pop("where")
 
         def steps():
             options = DreamOptions.make(**given)
-            return dream(opened_if_given(image), options, guide=opened_if_given(guide_path), compute=compute, preview_every=_PREVIEW_EVERY)
+            (mask,) = regions.masks_of(where, 1) or [None]
+            return dream(
+                opened_if_given(image), options, guide=opened_if_given(guide_path), mask=mask, compute=compute, preview_every=_PREVIEW_EVERY
+            )
 
         def before():
             return None if image is None else fit(opened_if_given(image), given["size"])
 
         yield from live.run("dream", steps, board, before, given, request)
 
-    board.wire(grow, [image], {"guide": guide, **knobs}, "dream")
+    board.wire(grow, [image], {"guide": guide, "where": painted, **knobs}, "dream")
     return {"content": image, "guide": guide, "result": board.result, "uses": uses, "knobs": knobs}

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import after, live, words
+from studio import after, live, regions, words
 from studio.controls import controls, use_buttons
 from studio.pictures import opened, opened_if_given, picture_input
-from style_core import Compute, GatysOptions, optimize
-from style_core.imaging import fit
+from style_core import Compute, GatysOptions, RequestError, optimize, weights
+from style_core.estimate import estimate, free_memory, largest_that_fits
+from style_core.gatys import levels_of
+from style_core.imaging import fit, size_of, size_to_fit
 
 _PREVIEW_EVERY = 0.8         # seconds
 _EXTRA_STYLES = (2, 3)
@@ -30,20 +32,24 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             knobs = controls(GatysOptions, defaults={"iterations": 150})
             with gr.Accordion(words.INIT_IMAGE, open=False):
                 start, _ = picture_input(words.INIT_IMAGE, elem_id="paint-init")
+            painted = regions.build("paint", content, 3, [words.STYLE_1, words.STYLE_2, words.STYLE_3])
         with gr.Column(scale=3, min_width=340):
             board = live.board(words.PAINT, "paint", words.READY)
+            forecast = gr.Markdown(elem_classes="quiet", elem_id="paint-forecast")
             larger = after.build("paint", board.slider, board.download, board.original, board.result)
             uses = use_buttons("paint")
-    weights = {"weight": gr.Number(1, visible=False), **{name: box for name, box in more.items() if name.startswith("weight")}}
+    shares = {"weight": gr.Number(1, visible=False), **{name: box for name, box in more.items() if name.startswith("weight")}}
     paintings = {name: box for name, box in more.items() if name.startswith("style")}
 
     def paint(content, style, request: gr.Request, **given) -> Iterator[dict]:
         """Paint a photo in the style of one or more paintings by optimisation (Gatys et al. 2016)."""
         yield from _paint(compute, board, content, style, given, request)
 
-    board.wire(paint, [content, style], {**paintings, **weights, "init_image": start, **knobs}, "optimize")
+    more = {**paintings, **shares, "init_image": start, "regions": painted, **knobs}
+    board.wire(paint, [content, style], more, "optimize")
     enlarged = larger.click(_enlarged, [board.result, knobs["size"]], [start, knobs["size"]], queue=False, api_visibility="private")
-    board.follow(enlarged.success, paint, [content, style], {**paintings, **weights, "init_image": start, **knobs})
+    board.follow(enlarged.success, paint, [content, style], more)
+    _wire_forecast(compute, content, knobs, forecast)
     return {
         "content": content, "style": style, "init": start, "status": board.status, "result": board.result, "uses": uses, "knobs": knobs,
     }  # fmt: skip
@@ -66,16 +72,49 @@ def _more_styles() -> dict[str, gr.components.Component]:
 
 def _paint(compute: Compute, board: live.Board, content, style, given: dict, request: gr.Request) -> Iterator[dict]:
     named = [(style, given.pop("weight"))] + [(given.pop(f"style_{n}"), given.pop(f"weight_{n}")) for n in _EXTRA_STYLES]
-    init_image = given.pop("init_image")
+    init_image, painted = given.pop("init_image"), given.pop("regions")
+    chosen = [(path, weight) for path, weight in named if path is not None]
 
     def steps():
         options = GatysOptions.make(**given)
         photo = opened(content, words.say("NO_CONTENT", request)).image
-        chosen = [(path, weight) for path, weight in named if path is not None]
         styles = [opened(path, words.say("NO_STYLE", request)).image for path, _ in chosen or [(None, 1)]]
+        masks = regions.masks_of(painted, len(named))
+        if masks is not None:
+            masks = [mask for mask, (path, _) in zip(masks, named) if path is not None]
         return optimize(
-            photo, styles, options, style_weights=[weight for _, weight in chosen], init_image=opened_if_given(init_image),
+            photo, styles, options, style_weights=[weight for _, weight in chosen], masks=masks, init_image=opened_if_given(init_image),
             compute=compute, preview_every=_PREVIEW_EVERY,
         )  # fmt: skip
 
-    yield from live.run("optimize", steps, board, lambda: fit(opened(content, words.say("NO_CONTENT", request)).image, given["size"]), given, request)
+    def before():
+        return fit(opened(content, words.say("NO_CONTENT", request)).image, given["size"])
+
+    # A result in the photo's colours is meant to have lost the style's.
+    looks_like = (lambda: opened_if_given(chosen[0][0])) if len(chosen) == 1 and given["color"] == "style" else None
+    yield from live.run("optimize", steps, board, before, given, request, looks_like)
+
+
+def _wire_forecast(compute: Compute, content, knobs: dict, forecast: gr.Markdown) -> None:
+    """Say before a run how long it will take and how much memory, and what would fit where that is too much."""
+
+    def foretell(path, size, iterations, extractor, pyramid, request: gr.Request):
+        if path is None:
+            return ""
+        try:
+            name = "vgg19" if extractor == "vgg19" or (extractor == "auto" and weights.find("vgg19", ["relu5_1"])) else "lite"
+            options = GatysOptions.make(size=int(size), iterations=int(iterations), pyramid=pyramid)
+            there = size_of(path)
+        except RequestError:
+            return ""                                  # said already, beside the picture or at the run
+        levels = levels_of(size_to_fit(there, min(options.size, max(there))), options)
+        needed = estimate(levels, name, compute)
+        free, gigabytes = free_memory(compute), needed.bytes / 1e9
+        if free is not None and needed.bytes > free:
+            fitting = largest_that_fits(options.size, needed, free)
+            return "⚠ " + words.say("ESTIMATE_TOO_MUCH", request, gigabytes=gigabytes, free=free / 1e9, size=fitting)
+        return words.say("ESTIMATE", request, seconds=words.duration(needed.seconds), gigabytes=gigabytes)
+
+    asked = [knobs[name] for name in ("size", "iterations", "extractor", "pyramid")]
+    quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    gr.on([content.change, *(knob.change for knob in asked)], foretell, [content, *asked], forecast, trigger_mode="always_last", **quiet)

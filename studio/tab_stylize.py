@@ -4,18 +4,21 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import gradio as gr
 
-from studio import files, live, words
+from studio import compare, files, live, regions, words
 from studio.controls import controls, use_buttons
 from studio.pictures import opened, picture_input
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
+from style_core.diagnosis import diagnose
 from style_core.generator import Look, encoded_styles, open_generator, recolored
 from style_core.imaging import fit, to_pil
 from style_core.settings import settings_of
 
 _START_SIZE = 768            # px: quick on two cores; the slider goes further
+_TOLD_FROM = 0.5             # strength from which a result that is almost the photo is no wish but a failure
 _LOOKS_KEPT = 4              # photos whose features are at hand, so that a moved slider runs the decoder alone
 _looks: OrderedDict[tuple, Look] = OrderedDict()
 _lock = threading.Lock()
@@ -39,6 +42,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             )  # fmt: skip
             knobs = controls(StylizeOptions, defaults={"size": _START_SIZE})
             mix = gr.Slider(0, 1, value=0, step=0.01, label=words.MIX, info=words.MIX_INFO)
+            painted = regions.build("stylize", content, 2, [words.GALLERY_SHORT, words.OWN_SHORT])
         with gr.Column(scale=3, min_width=340):
             slider = gr.ImageSlider(
                 value=(samples["content"], samples["content"]), label=words.BEFORE_AFTER, type="filepath", format="jpeg", max_height=620,
@@ -50,13 +54,14 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                 refine = gr.Button(words.REFINE, interactive=False, elem_id="stylize-refine")
                 download = gr.DownloadButton(words.DOWNLOAD, visible=False, elem_id="stylize-download")
                 kind = live.kinds("stylize")
+            grid_place = gr.Column()
             uses = use_buttons("stylize")
     result = gr.State(None)
 
-    def stylize(content, style, gallery_style, mix, request: gr.Request, **given) -> Iterator[dict]:
+    def stylize(content, style, gallery_style, mix, regions, request: gr.Request, **given) -> Iterator[dict]:
         """Paint a photo in the style of a painting, or of a style of the gallery, in one pass."""
         try:
-            path, before, sentence = _stylize(compute, content, style, gallery_style, mix, given, request)
+            path, before, sentence = _stylize(compute, _Request(content, style, gallery_style, mix, regions, given), request)
         except RequestError as error:
             raise gr.Error(str(error), print_exception=False) from error
         yield {
@@ -64,20 +69,27 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             download: gr.update(value=path, visible=True), kind: gr.update(value="png", visible=True), refine: gr.update(interactive=True),
         }  # fmt: skip
 
-    def at_once(content, style, gallery_style, mix, request: gr.Request, **given) -> Iterator[dict]:
+    def at_once(content, style, gallery_style, mix, regions, request: gr.Request, **given) -> Iterator[dict]:
         """The same as soon as there is something to paint, and nothing before."""
         if content is None or (style is None and not gallery_style):
             yield {status: words.STYLIZE_READY}
             return
-        yield from stylize(content, style, gallery_style, mix, request, **given)
+        yield from stylize(content, style, gallery_style, mix, regions, request, **given)
 
     outputs = [slider, status, result, download, kind, refine]
-    inputs = [content, style, chosen, mix]
+    inputs = [content, style, chosen, mix, painted]
     how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status, "inputs_kwargs": knobs}
     run.click(stylize, inputs, outputs, api_name="stylize", **how)
     moved = [content.change, style.change, chosen.change, mix.release]
     moved += [knob.release if isinstance(knob, gr.Slider) else knob.change for knob in knobs.values()]
     gr.on(moved, at_once, inputs, outputs, trigger_mode="always_last", api_visibility="private", **how)
+    def small(gallery_style, content, style, mix, request, **given):
+        options = {**given, "size": compare.SIDE}
+        return _painted(compute, _Request(content, style if not gallery_style else None, gallery_style, mix, None, options), request)[0]
+
+    with grid_place:
+        picked = compare.build(small, [content, style, mix], knobs, chosen, knobs["strength"])
+    picked.success(at_once, inputs, outputs, api_visibility="private", **how)
     live.wire_download(kind, download, result)
     _wire_gallery(wall, names, chosen)
     return {
@@ -92,25 +104,54 @@ def _wire_gallery(wall: gr.Gallery, names: list[str], chosen: gr.Textbox) -> Non
     wall.select(choose, None, chosen, queue=False, show_progress="hidden", api_visibility="private")
 
 
-def _stylize(compute: Compute, content, style, gallery_style: str, mix: float, given: dict, request) -> tuple[str, object, str]:
+@dataclass(frozen=True)
+class _Request:
+    """What is to be stylized, as the page holds it: paths, names, painted regions, options by name."""
+
+    content: str | None
+    style: str | None
+    gallery_style: str
+    mix: float
+    regions: dict | None
+    options: dict
+
+
+def _stylize(compute: Compute, wanted: _Request, request: gr.Request | None) -> tuple[str, object, str]:
+    """The result's path, the photo beside it, and what there is to say."""
     started = time.monotonic()
-    options = StylizeOptions.make(**given)
-    photo_path, photo = content, fit(opened(content, words.say("NO_CONTENT", request)).image, options.size)
-    generator = open_generator(compute)
-    codes = [gallery_code(gallery_style, generator.sha256)] if gallery_style else []
-    pictures = [read_image(style)] if style is not None else []
-    if not codes and not pictures:
-        raise RequestError(words.say("NO_STYLE_AT_ALL", request))
-    shares = [1.0] if len(codes) + len(pictures) == 1 else [1 - mix, mix]
-    look = _look(generator, photo_path, photo, options.size)
-    encoded = encoded_styles(generator, pictures, photo, options)
-    *_, (_, _, painted) = generator.paint(look, [*codes, *encoded], shares, options.strength)
-    painted = recolored(painted, photo, options, from_codes=bool(codes))
-    settings = settings_of("stylize", given, {"generator": generator.sha256}, gallery=gallery_style or None)
+    painted, photo, style = _painted(compute, wanted, request)
+    sha256 = open_generator(compute).sha256
+    settings = settings_of("stylize", wanted.options, {"generator": sha256}, gallery=wanted.gallery_style or None)
     path = files.save(painted, "stylize", settings)
     height, width = painted.shape[-2:]
-    named = f"{gallery()[gallery_style].title} · {gallery()[gallery_style].painter}. " if gallery_style else ""
-    return path, to_pil(photo), named + words.say("DONE", request, width=width, height=height, seconds=words.duration(time.monotonic() - started))
+    entry = gallery().get(wanted.gallery_style)
+    named = f"{entry.title} · {entry.painter}. " if entry else ""
+    sentence = named + words.say("DONE", request, width=width, height=height, seconds=words.duration(time.monotonic() - started))
+    in_full = wanted.options["strength"] >= _TOLD_FROM and regions.masks_of(wanted.regions, 2) is None
+    trouble = diagnose(painted, photo, style) if in_full else ""
+    if trouble:
+        sentence += f"\n\n⚠ {words.say(f'DIAGNOSIS_{trouble}', request)}"
+    return path, to_pil(photo), sentence
+
+
+def _painted(compute: Compute, wanted: _Request, request: gr.Request | None) -> tuple:
+    """The result, the photo at its size, and the style picture where it is a picture and gives the colours."""
+    options = StylizeOptions.make(**wanted.options)
+    photo = fit(opened(wanted.content, words.say("NO_CONTENT", request)).image, options.size)
+    generator = open_generator(compute)
+    codes = [gallery_code(wanted.gallery_style, generator.sha256)] if wanted.gallery_style else []
+    pictures = [read_image(wanted.style)] if wanted.style is not None else []
+    if not codes and not pictures:
+        raise RequestError(words.say("NO_STYLE_AT_ALL", request))
+    both = len(codes) + len(pictures) == 2
+    look = _look(generator, wanted.content, photo, options.size)
+    encoded = encoded_styles(generator, pictures, photo, options)
+    masks = regions.masks_of(wanted.regions, 2)
+    if masks is not None and not both:
+        masks = masks[:1] if codes else masks[1:]
+    *_, (_, _, painted) = generator.paint(look, [*codes, *encoded], [1 - wanted.mix, wanted.mix] if both else [1.0], options.strength, masks)
+    painted = recolored(painted, photo, options, from_codes=bool(codes))
+    return painted, photo, pictures[0] if pictures and not codes and options.color == "style" else None
 
 
 def _look(generator, path: str, photo, size: int) -> Look:

@@ -8,7 +8,8 @@ CSS = """
 #header { align-items: baseline; gap: 0.75rem; }
 #header h1 { font-size: 1.7rem; letter-spacing: -0.02em; margin: 0; }
 #header > * { flex: 0 0 auto !important; width: auto !important; min-width: 0 !important; }
-.kinds { min-width: 210px; }
+#history-strip .grid-container { grid-template-columns: repeat(auto-fill, 120px) !important; }
+#history-strip .thumbnail-item { width: 120px; height: 110px; }
 .quiet, .quiet p { opacity: 0.85; font-size: 0.92rem; }
 .notice p { color: var(--error-text-color); font-weight: 600; margin: 0.15rem 0 0; }
 .status p { font-variant-numeric: tabular-nums; margin: 0.2rem 0; }

@@ -89,6 +89,49 @@ WORDS: dict[str, tuple[str, str]] = {
     "LEFT": ("{seconds} left", "还需 {seconds}"),
     "NETWORK": ("Network: {names}.", "所用网络：{names}。"),
     "INLINE": ("Pictures written into the address are not accepted; upload a file.", "不接受写在地址里的图片，请上传文件。"),
+    # Regions
+    "REGIONS": ("Regions: paint where each style goes", "区域：涂出每种风格的位置"),
+    "REGIONS_INFO": (
+        "Bring the photo here and brush over it; each colour is one style. What is left unpainted gets the styles without a colour.",
+        "把照片放到这里并涂抹；每种颜色代表一种风格。未涂的地方使用没有颜色的风格。",
+    ),
+    "BRING_PHOTO": ("Bring the photo here", "把照片放到这里"),
+    "WHERE_TO_DREAM": ("dream here", "在此入梦"),
+    "GALLERY_SHORT": ("gallery style", "风格库"),
+    "OWN_SHORT": ("your painting", "你的画作"),
+    "STYLE_1": ("Painting 1", "画作 1"),
+    # Compare
+    "COMPARE": ("Compare", "比较"),
+    "COMPARE_WHAT": ("One photo over", "一张照片对比"),
+    "COMPARE_STYLES": ("several styles", "多种风格"),
+    "COMPARE_STRENGTHS": ("several strengths", "多种强度"),
+    "COMPARE_WHICH": ("Styles to compare", "要比较的风格"),
+    "COMPARE_RUN": ("Compare", "开始比较"),
+    "COMPARED": ("Click one to have it at full size", "点击其中一张以全尺寸生成"),
+    "STRENGTH_OF": ("strength {strength:g}", "强度 {strength:g}"),
+    # What may have gone wrong with a result
+    "DIAGNOSIS_unchanged": (
+        "The result is almost the photo: raise Style strength, or choose a painting with bolder strokes.",
+        "结果几乎还是照片：请提高风格强度，或换一幅笔触更大胆的画作。",
+    ),
+    "DIAGNOSIS_grey": (
+        "The result is nearly grey where the painting is not: lower Style strength, or set Colours to the photo's.",
+        "画作有色而结果几乎是灰的：请降低风格强度，或把色彩设为照片的。",
+    ),
+    "DIAGNOSIS_saturated": (
+        "Much of the result is at the limit of brightness or colour: lower Style strength, or set Colours to matched.",
+        "结果很多地方的亮度或色彩已到极限：请降低风格强度，或把色彩设为向照片靠拢。",
+    ),
+    "DIAGNOSIS_grainy": (
+        "The result is grainy: raise Smoothness (total variation), give it more iterations, or use VGG-19.",
+        "结果颗粒较重：请提高平滑度（全变分）、增加迭代次数，或使用 VGG-19。",
+    ),
+    # Before the run
+    "ESTIMATE": ("About {seconds} and {gigabytes:.1f} GB of memory here.", "在本机约需 {seconds}，内存约 {gigabytes:.1f} GB。"),
+    "ESTIMATE_TOO_MUCH": (
+        "This needs about {gigabytes:.1f} GB of memory and {free:.1f} GB are free: {size} px would fit.",
+        "约需内存 {gigabytes:.1f} GB，可用 {free:.1f} GB：{size} 像素可以放下。",
+    ),
     # After the run
     "AFTER": ("After the run", "完成之后"),
     "POSITION": ("Back along the way", "回到途中"),

@@ -202,18 +202,7 @@ class _Scene:
         self.masks = list(masks) if masks is not None else [None] * len(styles)
 
     def levels(self) -> list[tuple[int, int, int]]:
-        """Height, width and iterations of each size to paint at, smallest first."""
-        height, width = self.photo.shape[-2:]
-        long_side, factors = max(height, width), [1.0]
-        if self.options.pyramid and long_side >= _PYRAMID_FROM:
-            while long_side * factors[-1] / 2 >= _SMALLEST_LEVEL:
-                factors.append(factors[-1] / 2)
-        counts = split_iterations(self.options.iterations, len(factors))
-        return [
-            (max(1, round(height * factor)), max(1, round(width * factor)), count)
-            for factor, count in zip(reversed(factors), counts)
-            if count
-        ]
+        return levels_of(tuple(self.photo.shape[-2:]), self.options)
 
     def objective(self, height: int, width: int) -> Objective:
         """Targets measured at a size."""
@@ -288,6 +277,21 @@ def _regions(targets, shares, masks, size, device) -> list[Region]:
     regions += [(targets[index], guide) for index, guide in guides.items()]
     areas = [float(guide.mean()) for _, guide in regions]
     return [Region(target, area / sum(areas), guide) for (target, guide), area in zip(regions, areas)]
+
+
+def levels_of(size: tuple[int, int], options: GatysOptions) -> list[tuple[int, int, int]]:
+    """Height, width and iterations of each size at which a picture of `size` (height, width) is painted, smallest first."""
+    height, width = size
+    factors = [1.0]
+    if options.pyramid and max(size) >= _PYRAMID_FROM:
+        while max(size) * factors[-1] / 2 >= _SMALLEST_LEVEL:
+            factors.append(factors[-1] / 2)
+    counts = split_iterations(options.iterations, len(factors))
+    return [
+        (max(1, round(height * factor)), max(1, round(width * factor)), count)
+        for factor, count in zip(reversed(factors), counts)
+        if count
+    ]
 
 
 def split_iterations(total: int, levels: int) -> list[int]:

@@ -7,13 +7,14 @@ depth. What is written carries its settings and nothing about a camera or a plac
 import io
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import numpy
 import torch
-from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional
 
@@ -154,6 +155,24 @@ def read_mask(source: str | Path | bytes | IO[bytes]) -> Tensor:
     return picture.image.mean(0, keepdim=True)
 
 
+def masks_by_color(strokes: Image.Image, colors: Sequence[str], least_alpha: float = 0.2) -> list[Tensor | None]:
+    """What was painted over a photo, as a mask for each colour.
+
+    Args:
+        strokes: transparent where nothing was painted.
+        colors: as Pillow names them, such as `#d1495b`; each stroke counts for the nearest.
+        least_alpha: below which a pixel counts as not painted.
+    Returns:
+        For each colour `[1, H, W]` of 0 and 1, or None where nothing was painted with it.
+    """
+    pixels = torch.from_numpy(numpy.array(strokes.convert("RGBA"))).float() / 255             # [H, W, 4]
+    palette = torch.tensor([ImageColor.getrgb(color)[:3] for color in colors]) / 255
+    nearest = torch.cdist(pixels[..., :3].reshape(-1, 3), palette).argmin(1).view(pixels.shape[:2])
+    painted = pixels[..., 3] >= least_alpha
+    masks = [((nearest == index) & painted).float()[None] for index in range(len(colors))]
+    return [mask if mask.any() else None for mask in masks]
+
+
 def to_pil(image: Tensor) -> Image.Image:
     """`[3, H, W]` -> an RGB picture of Pillow's without metadata."""
     pixels = (image.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
@@ -177,6 +196,18 @@ def size_to_fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:
     """Height and width with the long side at `long_side` and the shape kept, at least 1 px each."""
     factor = long_side / max(size)
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def size_of(path: str | Path) -> tuple[int, int]:
+    """Height and width of a picture as it will be read, from its header alone.
+
+    Raises:
+        RequestError: as `load_picture`.
+    """
+    data, name = _bytes_of(path)
+    picture = _opened(data, name)
+    turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    return picture.size if turned else picture.size[::-1]
 
 
 def fit(image: Tensor, long_side: int, *, enlarge: bool = False) -> Tensor:

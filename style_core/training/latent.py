@@ -3,7 +3,7 @@
     python -m style_core.training.latent --data FOLDER --minutes 60 --out runs/latent
 
 The discriminator judges through frozen features (Projected GAN, Sauer et al. 2021): small heads, spectrally normalised
-(Miyato et al. 2018), look at the levels of `lite` and at the pixels themselves, and are trained with the hinge loss on
+(Miyato et al. 2018), look at the levels of VGG-19 and at the pixels themselves, and are trained with the hinge loss on
 augmented pictures (Zhao et al. 2020). Reconstruction is measured in the same features, once by place and once by Gram
 matrix: what a code can't place it still paints in the right manner. Half of what is judged is decoded from codes of
 pictures, half from the prior. The VAE begins alone, so that codes mean something before the critic joins: a GAN that
@@ -193,7 +193,7 @@ def train(given: argparse.Namespace) -> None:
     use_available_cores()
     torch.manual_seed(given.seed)
     compute = Compute.choose("cpu")
-    extractor = load_extractor("lite", given.extractor, compute)
+    extractor = load_extractor("vgg19", given.vgg19, compute)
     crops = Crops(split(given.data)[0], given.seed)
     net = LatentNet()
     widths = tuple(f.shape[1] for f in extractor.extract(torch.rand(1, 3, 64, 64), LEVELS).values())
@@ -247,7 +247,7 @@ def _facts(given: argparse.Namespace, run: Run) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/style"), help="Folder of pictures.")
-    parser.add_argument("--extractor", type=Path, default=Path("models/lite.safetensors"))
+    parser.add_argument("--vgg19", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/latent"))
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--batch", type=int, default=12, help="Pictures a step; as many again are drawn from the prior.")

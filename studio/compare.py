@@ -1,0 +1,63 @@
+"""The compare grid: one photo over several styles or strengths, small; a click has the chosen one at full size."""
+
+from collections.abc import Callable, Iterator
+
+import gradio as gr
+from gradio.events import Dependency
+
+from studio import words
+from style_core import RequestError, gallery
+from style_core.imaging import to_pil
+
+SIDE = 384                   # px, long side of what is compared
+_STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
+_FIRST = 8                   # styles that are offered at first
+
+
+def build(small: Callable, inputs: list, knobs: dict, chosen: gr.Textbox, strength: gr.Slider) -> Dependency:
+    """Lay the section out and wire it.
+
+    Args:
+        small: `(gallery_style, content, style, mix, request, **knobs)` -> an image, at `SIDE`.
+        inputs: content, style and mix.
+        knobs: of the recipe, by option.
+        chosen, strength: that a click on a compared picture sets.
+    Returns:
+        The event that sets `chosen` and `strength`, for what is to follow it.
+    """
+    styles = gallery()
+    with gr.Accordion(words.COMPARE, open=False, elem_id="compare"):
+        what = gr.Radio(
+            [(words.COMPARE_STYLES, "styles"), (words.COMPARE_STRENGTHS, "strengths")], value="styles", label=words.COMPARE_WHAT,
+            elem_id="compare-what",
+        )  # fmt: skip
+        named = [(f"{entry.title} · {entry.painter}", entry.name) for entry in styles.values()]
+        which = gr.Dropdown(named, value=list(styles)[:_FIRST], multiselect=True, max_choices=16, label=words.COMPARE_WHICH)
+        run = gr.Button(words.COMPARE_RUN, size="sm", elem_id="compare-run")
+        grid = gr.Gallery(
+            label=words.COMPARED, columns=4, height=360, object_fit="cover", allow_preview=False, interactive=False, buttons=[],
+            elem_id="compare-grid",
+        )  # fmt: skip
+    offered = gr.State([])
+
+    def compare(what, which, current, content, style, mix, request: gr.Request, **options) -> Iterator[dict]:
+        if what == "styles":
+            cells = [(name, options["strength"], styles[name].title) for name in which]
+        else:
+            cells = [(current, value, words.say("STRENGTH_OF", request, strength=value)) for value in _STRENGTHS]
+        shown = []
+        for name, value, caption in cells:
+            try:
+                shown.append((to_pil(small(name, content, style, mix, request, **{**options, "strength": value})), caption))
+            except RequestError as error:
+                raise gr.Error(str(error), print_exception=False) from error
+            yield {grid: gr.update(value=list(shown), selected_index=None), offered: [cell[:2] for cell in cells]}
+
+    def choose(offered, event: gr.SelectData):
+        return offered[event.index]
+
+    run.click(
+        compare, [what, which, chosen, *inputs], [grid, offered], inputs_kwargs=knobs, concurrency_id="device", concurrency_limit=1,
+        show_progress="minimal", api_visibility="private",
+    )  # fmt: skip
+    return grid.select(choose, offered, [chosen, strength], queue=False, show_progress="hidden", api_visibility="private")

@@ -1,0 +1,62 @@
+"""Regions: masks painted on the photo with a brush, one colour for each style."""
+
+import gradio as gr
+from PIL import Image
+
+from studio import files, words
+from style_core import read_image
+from style_core.imaging import fit, masks_by_color, to_pil
+
+# Told apart by lightness as well as by hue.
+COLORS = ("#d1495b", "#2e6fb7", "#f2c14e")
+_SIDE = 640                  # px: an editor sends three pictures of this size with each run
+
+
+def build(run_id: str, photo: gr.Image, count: int, names: list) -> gr.ImageEditor:
+    """A folded editor on which the photo is painted over; its value goes to `masks_of`.
+
+    Args:
+        photo: the input whose picture is brought in.
+        count: of colours.
+        names: what each colour stands for, as labels.
+    """
+    with gr.Accordion(words.REGIONS, open=False, elem_id=f"{run_id}-regions"):
+        gr.Markdown(words.REGIONS_INFO, elem_classes="quiet")
+        with gr.Row():
+            for color, name in zip(COLORS[:count], names, strict=True):
+                gr.Button(name, size="sm", interactive=False, min_width=90, elem_classes=f"swatch swatch-{color.removeprefix('#')}")
+        bring = gr.Button(words.BRING_PHOTO, size="sm", elem_id=f"{run_id}-regions-bring")
+        editor = gr.ImageEditor(
+            type="pil", brush=gr.Brush(colors=list(COLORS[:count]), color_mode="fixed", default_size=36), eraser=gr.Eraser(default_size=36),
+            layers=gr.LayerOptions(allow_additional_layers=False), transforms=(), sources=(), height=420, show_label=False, buttons=[],
+            elem_id=f"{run_id}-regions-editor",
+        )  # fmt: skip
+
+    def brought(path: str | None):
+        if path is None:
+            return None
+        place = files.place() / "photo.png"
+        to_pil(fit(read_image(path), _SIDE)).save(place)
+        return {"background": str(place), "layers": [], "composite": None}
+
+    bring.click(brought, photo, editor, queue=False, show_progress="hidden", api_visibility="private")
+    return editor
+
+
+def masks_of(painted: dict | None, count: int) -> list | None:
+    """A mask for each of `count` styles, None for one that has no stroke; None where nothing was painted at all."""
+    layers = [layer for layer in (painted or {}).get("layers") or [] if layer is not None]
+    if not layers:
+        return None
+    strokes = Image.new("RGBA", layers[0].size)
+    for layer in layers:
+        strokes.alpha_composite(layer.convert("RGBA"))
+    masks = masks_by_color(strokes, COLORS[:count])
+    return masks if any(mask is not None for mask in masks) else None
+
+
+CSS = "\n".join(
+    f".swatch-{color.removeprefix('#')}, .swatch-{color.removeprefix('#')}:disabled "
+    f"{{ border-left: 14px solid {color} !important; opacity: 1 !important; }}"
+    for color in COLORS
+)
