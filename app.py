@@ -1,11 +1,16 @@
 """Pentimento in a browser tab: `python app.py`, then open the address that it prints."""
 
 import argparse
+import getpass
+import importlib.util
 import os
 import signal
+import tempfile
 
 # Before Gradio is imported: no word to anyone outside, and no proxy between the browser and this machine.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# A folder of this user's own: one that another user made first could not be written to.
+os.environ.setdefault("GRADIO_TEMP_DIR", os.path.join(tempfile.gettempdir(), f"pentimento-{getpass.getuser()}"))
 os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
 
 from studio import build, regions, theme, words  # noqa: E402
@@ -21,7 +26,10 @@ def main() -> None:
     parser.add_argument("--device", default="auto", choices=DEVICES, help="Where to compute.")
     parser.add_argument("--auth", metavar="USER:PASSWORD", help="Ask for this name and password.")
     parser.add_argument("--root-path", help="Prefix or full address under which a proxy serves the app.")
+    parser.add_argument("--mcp", action="store_true", help="Also be an MCP server, whose tools are the recipes.")
     given = parser.parse_args()
+    if given.mcp and importlib.util.find_spec("mcp") is None:
+        parser.error("--mcp needs one more package: pip install 'gradio[mcp]'")
     if given.auth is not None and not all(given.auth.partition(":")[::2]):
         parser.error("--auth must be USER:PASSWORD, with both.")
     try:
@@ -37,6 +45,7 @@ def main() -> None:
         server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
         auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N, css=theme.CSS + regions.CSS, js=theme.JS,
         max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
+        mcp_server=given.mcp,
     )  # fmt: skip
 
 

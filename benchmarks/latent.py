@@ -38,7 +38,7 @@ def main() -> None:
     latent = Latent.load(given.weights)
     crops = Crops(split(given.data / "style")[1], seed=7)
     real, other = (crops.batch(given.samples, SIDE, CROP_SCALE) for _ in range(2))
-    imagined = _batched(lambda seeds: latent.paint(latent.style(torch.cat([latent.code(seed) for seed in seeds]))), range(given.samples))
+    imagined = _batched(lambda seeds: torch.cat([latent.paint(latent.style(latent.code(seed)), latent.grain(seed)) for seed in seeds]), range(given.samples))
     rows = {"imagined": imagined, "other real crops": other, "noise in the crops' palettes": noise_like(real)}
     if given.dcgan:
         rows["plain DCGAN"] = dcgan.samples(given.dcgan, given.samples)

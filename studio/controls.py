@@ -1,5 +1,7 @@
 """Controls made from options: each slider, choice and switch comes from the field that declares it."""
 
+from collections.abc import Callable
+
 import gradio as gr
 
 from studio import words
@@ -35,6 +37,27 @@ def component(options: type[Options], knob: Knob, value) -> gr.components.Compon
         low, high = (knob.allowed.low, knob.allowed.high) if knob.allowed else (None, None)
         return gr.Number(value, precision=0 if knob.kind is int else None, minimum=low, maximum=high, **text)
     return gr.Textbox(value, **text)
+
+
+def documented(options: type[Options], **pictures: str) -> Callable:
+    """A decorator that adds a handler's parameters to its docstring: pictures as given, options with ranges and defaults.
+
+    Programs read it: the API's page and the tools of the MCP server are made from docstrings. As plain sentences, because
+    Gradio drops an Args section for parameters that come by keyword.
+    """
+
+    def add(handler: Callable) -> Callable:
+        lines = [f"{name} - {text}" for name, text in pictures.items()]
+        for knob in options.knobs():
+            if isinstance(knob.allowed, tuple):
+                allowed = f"one of {', '.join(knob.allowed)}"
+            else:
+                allowed = "true or false" if knob.kind is bool else str(knob.allowed or knob.kind.__name__)
+            lines.append(f"{knob.name} - {knob.help} ({allowed}; default {knob.default!r})")
+        handler.__doc__ = "\n".join([handler.__doc__, "", *lines])
+        return handler
+
+    return add
 
 
 # Where a result can go: the tab, and which of its pictures it becomes.

@@ -65,7 +65,7 @@ class Board:
     def begun(self) -> dict:
         return {
             self.preview: gr.update(value=None, visible=True), self.slider: gr.update(visible=False),
-            self.status: gr.update(value="…"), self.plot: None, self.download: gr.update(visible=False),
+            self.status: gr.update(value="…"), self.plot: None,
             self.run: gr.update(interactive=False), self.stop: gr.update(interactive=True),
         }  # fmt: skip
 
@@ -159,10 +159,11 @@ def run(
                 if event.is_set():
                     stopped = True
                     break
-    except RequestError as error:
+    except (RequestError, gr.Error) as error:
+        sentence = error.message if isinstance(error, gr.Error) else str(error)
         if record.image is not None:
-            yield _finished(recipe, board, record, before, options, str(error))
-        raise gr.Error(str(error), print_exception=False) from error
+            yield _finished(recipe, board, record, before, options, sentence)
+        raise gr.Error(sentence, print_exception=False) from error
     finally:
         with _lock:
             if _stops.get(key) is event:
@@ -222,8 +223,9 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, optio
         board.preview: gr.update(value=to_pil(fit(record.image, PREVIEW_SIDE)), visible=original is None),
         board.slider: compare if original is not None else gr.update(visible=False),
         board.plot: record.plot(),
-        board.download: gr.update(value=path, visible=True),
-        board.kind: gr.update(value="png", visible=True),
+        # Plain values rather than updates: programs get them as they are.
+        board.download: path,
+        board.kind: files.KINDS[0],
         board.original: path,
         board.result: path,
     }
@@ -240,7 +242,7 @@ def board(run_label: I18nData, run_id: str, ready: I18nData) -> Board:
     with gr.Row():
         button = gr.Button(run_label, variant="primary", elem_classes="run-button", elem_id=f"{run_id}-run")
         stopper = gr.Button(words.STOP, interactive=False, elem_classes="stop-button", elem_id=f"{run_id}-stop")
-        download = gr.DownloadButton(words.DOWNLOAD, visible=False, elem_id=f"{run_id}-download")
+        download = gr.DownloadButton(words.DOWNLOAD, elem_id=f"{run_id}-download")
         kind = kinds(run_id)
     plot = gr.LinePlot(
         x="iteration", y="loss", color="distance", title=words.LOSSES, height=220, elem_id=f"{run_id}-plot",
@@ -252,6 +254,6 @@ def board(run_label: I18nData, run_id: str, ready: I18nData) -> Board:
 def kinds(run_id: str) -> gr.Dropdown:
     """The choice of file type beside a download button."""
     return gr.Dropdown(
-        [(kind.upper(), kind) for kind in files.KINDS], value="png", label=words.FILE_KIND, show_label=False, container=False, visible=False,
+        [(kind.upper(), kind) for kind in files.KINDS], value="png", label=words.FILE_KIND, show_label=False, container=False,
         filterable=False, scale=0, min_width=110, elem_id=f"{run_id}-kind",
     )  # fmt: skip

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import after, live, regions, words
-from studio.controls import controls, use_buttons
+from studio import after, gpu, live, regions, words
+from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, DreamOptions, dream
 from style_core.imaging import fit
@@ -30,6 +30,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             after.build("dream", board.slider, board.download, board.original, board.result, larger=False)
             uses = use_buttons("dream")
 
+    @documented(DreamOptions, image="The photo.", guide="A picture whose features the dream is drawn to, or null.", where="Where to dream, or null.")
     def grow(image, request: gr.Request, **given) -> Iterator[dict]:
         """Grow what a network sees in a photo, or in noise (DeepDream)."""
         guide_path, where = given.pop("guide"), given.pop("where")
@@ -37,8 +38,8 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
         def steps():
             options = DreamOptions.make(**given)
             (mask,) = regions.masks_of(where, 1) or [None]
-            return dream(
-                opened_if_given(image), options, guide=opened_if_given(guide_path), mask=mask, compute=compute, preview_every=_PREVIEW_EVERY
+            return gpu.steps(
+                dream, opened_if_given(image), options, guide=opened_if_given(guide_path), mask=mask, compute=compute, preview_every=_PREVIEW_EVERY
             )
 
         def before():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, live, words
+from studio import files, gpu, live, words
 from studio.pictures import picture_input
 from style_core import Compute, RequestError, StylizeOptions, finish, gallery, gallery_code, read_image, stylize
 from style_core.clips import stylize_clip
@@ -57,7 +57,7 @@ def build(compute: Compute) -> None:
         out = str(Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-clip.mp4")
         try:
             options = StylizeOptions(size=int(size), strength=strength)
-            with closing(stylize_clip(clip, out, [], options, codes=[code_for(name, own)], compute=compute)) as steps:
+            with closing(gpu.steps(stylize_clip, clip, out, [], options, codes=[code_for(name, own)], compute=compute)) as steps:
                 for step in steps:
                     shown = {status: live.status_of(step, request)}
                     if step.image is not None:

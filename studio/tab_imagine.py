@@ -8,8 +8,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, live, words
-from studio.controls import controls, use_buttons
+from studio import files, gpu, live, words
+from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, ImagineOptions, RequestError, imagine
 from style_core.latent import walk
@@ -44,31 +44,31 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
                 run = gr.Button(words.IMAGINE, variant="primary", elem_classes="run-button", elem_id="imagine-run")
                 stroll = gr.Button(words.WALK, elem_id="imagine-walk")
                 stop = gr.Button(words.CANCEL, elem_classes="stop-button", elem_id="imagine-stop")
-                download = gr.DownloadButton(words.DOWNLOAD, visible=False, elem_id="imagine-download")
+                download = gr.DownloadButton(words.DOWNLOAD, elem_id="imagine-download")
                 kind = live.kinds("imagine")
             film = gr.Video(label=words.WALKED, interactive=False, visible=False, loop=True, elem_id="imagine-film")
             uses = use_buttons("imagine")
     paths, result = gr.State([]), gr.State(None)
 
+    @documented(ImagineOptions, near="A picture to vary, or null.")
     def imagined(near, request: gr.Request, **given) -> Iterator[dict]:
         """Imagine abstract paintings by seed, or around a picture (VAE-GAN)."""
         made, step = [], None
         yield {status: "…"}
         try:
             options = ImagineOptions.make(**given)
-            with closing(imagine(options, opened_if_given(near), compute=compute)) as steps:
+            with closing(gpu.steps(imagine, options, opened_if_given(near), compute=compute)) as steps:
                 for step in steps:
                     if step.image is not None:
                         own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
                         made.append((files.save(step.image, "imagine", settings_of("imagine", own, step.weights)), words.say("SEED", request, seed=own["seed"])))
-                        yield {wall: gr.update(value=list(made), selected_index=None), status: live.status_of(step, request)}
+                        yield {wall: list(made), status: live.status_of(step, request)}
         except RequestError as error:
             raise gr.Error(str(error), print_exception=False) from error
         files_made = [path for path, _ in made]
         yield {
-            status: words.say("IMAGINE_DONE", request, count=len(made), seconds=words.duration(step.seconds)), paths: files_made,
-            result: files_made[0], download: gr.update(value=files_made[0], visible=True),
-            kind: gr.update(value="png", visible=True),
+            wall: made, status: words.say("IMAGINE_DONE", request, count=len(made), seconds=words.duration(step.seconds)), paths: files_made,
+            result: files_made[0], download: files_made[0], kind: files.KINDS[0],
         }  # fmt: skip
 
     def walked(near, far, request: gr.Request, **given) -> Iterator[dict]:
@@ -78,7 +78,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
             ends = [opened_if_given(path) for path in (near, far) if path is not None]
             with (
                 FrameWriter(out, _WALK_FPS) as writer,
-                closing(walk(ImagineOptions.make(**given), ends, frames=_WALK_FRAMES, compute=compute)) as steps,
+                closing(gpu.steps(walk, ImagineOptions.make(**given), ends, frames=_WALK_FRAMES, compute=compute)) as steps,
             ):
                 for step in steps:
                     if step.image is not None:
@@ -97,7 +97,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
     another.click(lambda: random.randrange(_SEEDS), None, knobs["seed"], queue=False, show_progress="hidden", api_visibility="private")
 
     def choose(event: gr.SelectData, paths: list) -> tuple:
-        return paths[event.index], gr.update(value=paths[event.index], visible=True), "png"
+        return paths[event.index], paths[event.index], files.KINDS[0]
 
     live.wire_download(kind, download, result)
     wall.select(choose, paths, [result, download, kind], queue=False, show_progress="hidden", api_visibility="private")

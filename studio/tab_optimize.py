@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import after, live, regions, words
-from studio.controls import controls, use_buttons
+from studio import after, gpu, live, regions, words
+from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened, opened_if_given, picture_input
 from style_core import Compute, GatysOptions, RequestError, optimize, weights
 from style_core.estimate import estimate, free_memory, largest_that_fits
@@ -41,6 +41,11 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
     shares = {"weight": gr.Number(1, visible=False), **{name: box for name, box in more.items() if name.startswith("weight")}}
     paintings = {name: box for name, box in more.items() if name.startswith("style")}
 
+    @documented(
+        GatysOptions, content="The photo.", style="The painting.", style_2="A second painting, or null.", style_3="A third painting, or null.",
+        weight="Weight of the painting.", weight_2="Weight of the second.", weight_3="Weight of the third.",
+        init_image="A picture to start from, or null.", regions="Masks painted on the photo, or null.",
+    )  # fmt: skip
     def paint(content, style, request: gr.Request, **given) -> Iterator[dict]:
         """Paint a photo in the style of one or more paintings by optimisation (Gatys et al. 2016)."""
         yield from _paint(compute, board, content, style, given, request)
@@ -82,8 +87,8 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
         masks = regions.masks_of(painted, len(named))
         if masks is not None:
             masks = [mask for mask, (path, _) in zip(masks, named) if path is not None]
-        return optimize(
-            photo, styles, options, style_weights=[weight for _, weight in chosen], masks=masks, init_image=opened_if_given(init_image),
+        return gpu.steps(
+            optimize, photo, styles, options, style_weights=[weight for _, weight in chosen], masks=masks, init_image=opened_if_given(init_image),
             compute=compute, preview_every=_PREVIEW_EVERY,
         )  # fmt: skip
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from studio import compare, files, live, regions, words
-from studio.controls import controls, use_buttons
+from studio import compare, files, gpu, live, regions, words
+from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened, picture_input
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
 from style_core.diagnosis import diagnose
@@ -52,12 +52,16 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             with gr.Row():
                 run = gr.Button(words.STYLIZE, variant="primary", elem_classes="run-button", elem_id="stylize-run")
                 refine = gr.Button(words.REFINE, interactive=False, elem_id="stylize-refine")
-                download = gr.DownloadButton(words.DOWNLOAD, visible=False, elem_id="stylize-download")
+                download = gr.DownloadButton(words.DOWNLOAD, elem_id="stylize-download")
                 kind = live.kinds("stylize")
             grid_place = gr.Column()
             uses = use_buttons("stylize")
     result = gr.State(None)
 
+    @documented(
+        StylizeOptions, content="The photo.", style="A painting, unless gallery_style is given.", gallery_style="A style of the gallery, by name.",
+        mix="With both: 0 is the gallery's style, 1 the painting's.", regions="Masks painted on the photo, or null.",
+    )  # fmt: skip
     def stylize(content, style, gallery_style, mix, regions, request: gr.Request, **given) -> Iterator[dict]:
         """Paint a photo in the style of a painting, or of a style of the gallery, in one pass."""
         try:
@@ -65,8 +69,8 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
         except RequestError as error:
             raise gr.Error(str(error), print_exception=False) from error
         yield {
-            slider: gr.update(value=(before, path)), status: sentence, result: path,
-            download: gr.update(value=path, visible=True), kind: gr.update(value="png", visible=True), refine: gr.update(interactive=True),
+            slider: (before, path), status: sentence, result: path,
+            download: path, kind: files.KINDS[0], refine: gr.update(interactive=True),
         }  # fmt: skip
 
     def at_once(content, style, gallery_style, mix, regions, request: gr.Request, **given) -> Iterator[dict]:
@@ -76,7 +80,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             return
         yield from stylize(content, style, gallery_style, mix, regions, request, **given)
 
-    outputs = [slider, status, result, download, kind, refine]
+    outputs = [slider, status, result, refine, download, kind]
     inputs = [content, style, chosen, mix, painted]
     how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status, "inputs_kwargs": knobs}
     run.click(stylize, inputs, outputs, api_name="stylize", **how)
@@ -85,7 +89,8 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
     gr.on(moved, at_once, inputs, outputs, trigger_mode="always_last", api_visibility="private", **how)
     def small(gallery_style, content, style, mix, request, **given):
         options = {**given, "size": compare.SIDE}
-        return _painted(compute, _Request(content, style if not gallery_style else None, gallery_style, mix, None, options), request)[0]
+        wanted = _Request(content, style if not gallery_style else None, gallery_style, mix, None, options)
+        return gpu.call(_painted, compute, wanted, words.language_of(request))[0]
 
     with grid_place:
         picked = compare.build(small, [content, style, mix], knobs, chosen, knobs["strength"])
@@ -119,7 +124,7 @@ class _Request:
 def _stylize(compute: Compute, wanted: _Request, request: gr.Request | None) -> tuple[str, object, str]:
     """The result's path, the photo beside it, and what there is to say."""
     started = time.monotonic()
-    painted, photo, style = _painted(compute, wanted, request)
+    painted, photo, style = gpu.call(_painted, compute, wanted, words.language_of(request))
     sha256 = open_generator(compute).sha256
     settings = settings_of("stylize", wanted.options, {"generator": sha256}, gallery=wanted.gallery_style or None)
     path = files.save(painted, "stylize", settings)
@@ -134,15 +139,15 @@ def _stylize(compute: Compute, wanted: _Request, request: gr.Request | None) -> 
     return path, to_pil(photo), sentence
 
 
-def _painted(compute: Compute, wanted: _Request, request: gr.Request | None) -> tuple:
+def _painted(compute: Compute, wanted: _Request, language: str) -> tuple:
     """The result, the photo at its size, and the style picture where it is a picture and gives the colours."""
     options = StylizeOptions.make(**wanted.options)
-    photo = fit(opened(wanted.content, words.say("NO_CONTENT", request)).image, options.size)
+    photo = fit(opened(wanted.content, words.say("NO_CONTENT", language)).image, options.size)
     generator = open_generator(compute)
     codes = [gallery_code(wanted.gallery_style, generator.sha256)] if wanted.gallery_style else []
     pictures = [read_image(wanted.style)] if wanted.style is not None else []
     if not codes and not pictures:
-        raise RequestError(words.say("NO_STYLE_AT_ALL", request))
+        raise RequestError(words.say("NO_STYLE_AT_ALL", language))
     both = len(codes) + len(pictures) == 2
     look = _look(generator, wanted.content, photo, options.size)
     encoded = encoded_styles(generator, pictures, photo, options)

@@ -15,7 +15,6 @@ LANGUAGES = ("en", "zh-CN")
 # Each entry: English, Chinese.
 WORDS: dict[str, tuple[str, str]] = {
     # The page
-    "TITLE": ("Pentimento", "Pentimento"),
     "TAGLINE": ("Your photo, painted.", "让照片成为一幅画。"),
     "STYLIZE_TAB": ("Stylize", "即时风格"),
     "PAINT_TAB": ("Paint", "精细绘制"),
@@ -338,10 +337,10 @@ def language_of(request: gr.Request | None) -> str:
     return LANGUAGES[1] if wanted.lower().startswith("zh") else LANGUAGES[0]
 
 
-def say(key: str, request: gr.Request | None, **values) -> str:
-    """A sentence in the visitor's language."""
-    texts = TABLE[key]
-    return texts[LANGUAGES.index(language_of(request))].format(**values)
+def say(key: str, visitor: gr.Request | str | None, **values) -> str:
+    """A sentence in the language of a visitor, who may be named by the language alone."""
+    language = visitor if isinstance(visitor, str) else language_of(visitor)
+    return TABLE[key][LANGUAGES.index(language)].format(**values)
 
 
 def label_of(name: str, unit: str = "") -> I18nData:

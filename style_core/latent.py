@@ -62,9 +62,6 @@ class Latent:
 
     def __init__(self, net: LatentNet, sha256: str = ""):
         self.net, self.sha256 = net, sha256
-        # One noise for all pictures: what changes between two of them is their codes alone.
-        generator = torch.Generator().manual_seed(0)
-        self._noises = [torch.randn(1, 1, size, size, generator=generator) for size in WIDTHS]
 
     @classmethod
     def load(cls, path: str | Path) -> "Latent":
@@ -84,6 +81,11 @@ class Latent:
         """The code of a seed, `[1, Z_SIZE]`, drawn from the prior."""
         return torch.randn(1, Z_SIZE, generator=torch.Generator().manual_seed(seed))
 
+    def grain(self, seed: int) -> list[Tensor]:
+        """The noise of a seed, `[1, 1, s, s]` for each stage: where its strokes fall, which no code says."""
+        generator = torch.Generator().manual_seed(seed)
+        return [torch.randn(1, 1, size, size, generator=generator) for size in WIDTHS]
+
     @torch.no_grad()
     def encode(self, image: Tensor) -> Tensor:
         """The code of the square in the middle of a picture `[3, h, w]`: `[1, Z_SIZE]`, as long as the prior's are."""
@@ -101,9 +103,9 @@ class Latent:
         return w
 
     @torch.no_grad()
-    def paint(self, w: Tensor) -> Tensor:
-        """Styles `[B, W_SIZE]` -> pictures `[B, 3, SIDE, SIDE]`."""
-        return self.net.decoder(w, SIDE, self._noises)
+    def paint(self, w: Tensor, grain: list[Tensor] | None = None) -> Tensor:
+        """Styles `[B, W_SIZE]` -> pictures `[B, 3, SIDE, SIDE]`; without a grain, seed 0's."""
+        return self.net.decoder(w, SIDE, grain or self.grain(0))
 
 
 _loaded: dict[tuple, Latent] = {}
@@ -126,7 +128,7 @@ def open_latent() -> Latent:
 
 
 def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
-    """Spherical interpolation of codes `[1, Z_SIZE]` (Shoemake 1985; White 2016): on the way, lengths stay the prior's."""
+    """Spherical interpolation of codes, or of noise (Shoemake 1985; White 2016): on the way, lengths stay the prior's."""
     cosine = (start * end).sum() / (start.norm() * end.norm()).clamp_min(1e-12)
     angle = torch.arccos(cosine.clamp(-1, 1))
     if angle < 1e-4:
@@ -154,7 +156,8 @@ def imagine(
         code = latent.code(options.seed + index)
         if around is not None:
             code = slerp(around, code, options.variation)
-        picture = latent.paint(latent.style(code, _truncation(options, near), options.axes))[0]
+        style = latent.style(code, _truncation(options, near), options.axes)
+        picture = latent.paint(style, latent.grain(options.seed + index))[0]
         image, used = finished(picture, options, compute)
         seconds = time.monotonic() - started
         eta = seconds / (index + 1) * (options.count - index - 1)
@@ -183,10 +186,12 @@ def walk(
     compute = compute or Compute.choose()
     codes = [latent.encode(image) for image in ends]
     codes += [latent.code(options.seed + index) for index in range(2 - len(codes))]
+    grains = [latent.grain(options.seed), latent.grain(options.seed + 1)]
     truncation = _truncation(options, ends[0] if len(ends) == 2 else None)
     for index in range(frames):
-        code = slerp(codes[0], codes[1], index / (frames - 1))
-        picture = latent.paint(latent.style(code, truncation, options.axes))[0]
+        share = index / (frames - 1)
+        style = latent.style(slerp(codes[0], codes[1], share), truncation, options.axes)
+        picture = latent.paint(style, [slerp(one, two, share) for one, two in zip(*grains)])[0]
         image, used = finished(picture, options, compute)
         seconds = time.monotonic() - started
         eta = seconds / (index + 1) * (frames - index - 1)

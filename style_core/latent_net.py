@@ -33,7 +33,7 @@ class _Modulated(nn.Module):
         self.affine = nn.Linear(W_SIZE, 2 * outputs)
         nn.init.normal_(self.affine.weight, std=0.5 / W_SIZE**0.5)
         nn.init.zeros_(self.affine.bias)
-        self.grain = nn.Parameter(torch.zeros(outputs))
+        self.grain = nn.Parameter(torch.full((outputs,), 0.2))
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
         scale, shift = self.affine(w)[:, :, None, None].chunk(2, 1)

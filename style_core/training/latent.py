@@ -127,7 +127,8 @@ class Lesson:
             codes = mean + torch.randn_like(mean) * (log_variance / 2).exp()
             divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
             if against_critic:
-                codes = torch.cat([codes, torch.randn(count, Z_SIZE)])
+                drawn = torch.randn(count, Z_SIZE)
+                codes = torch.cat([codes, drawn])
             fake = self.net.decoder(self.net.decoder.styles(codes), side)
             seen_real, again = augmented(real, fake[:count])
             batch = torch.cat([again, *augmented(fake[count:])]) if against_critic else again
@@ -139,13 +140,16 @@ class Lesson:
             figures = {"rebuilt": rebuilt, "kl": divergence}
             if not against_critic:
                 return {"total": total, **figures}, None
+            # Pictures of the prior must tell their codes: those of a collapsed decoder can't (Zhu et al. 2017, BicycleGAN).
+            lost = 1 - functional.cosine_similarity(self.net.encoder(fake[count:])[0], drawn).mean()
             self.critic.requires_grad_(False)
             fooled = -self.critic(batch, features).mean()
             self.critic.requires_grad_(True)
             still = {level: f.detach() for level, f in features.items()}
             verdict_fake, verdict_real = self.critic(batch.detach(), still), self.critic(seen_real, truth)
         critic = functional.relu(1 - verdict_real).mean() + functional.relu(1 + verdict_fake).mean()
-        return {"total": total + self.given.adversarial * fooled, **figures, "fooled": fooled, "critic": critic}, critic
+        total = total + self.given.adversarial * fooled + self.given.regression * lost
+        return {"total": total, **figures, "fooled": fooled, "critic": critic, "lost": lost}, critic
 
     def _rebuilt(self, features: dict[str, Tensor], truth: dict[str, Tensor], real: Tensor, fake: Tensor) -> Tensor:
         placed = sum(weight * relative_distances(features[level], truth[level]).mean() for level, weight in PLACED.items())
@@ -238,7 +242,7 @@ def _facts(given: argparse.Namespace, run: Run) -> dict[str, str]:
     return {
         "model": "latent: a VAE-GAN of crops of paintings",
         "command": f"python -m style_core.training.latent --minutes {given.minutes:g} --batch {given.batch} --rate {given.rate:g} "
-        f"--adversarial {given.adversarial:g} --kl {given.kl:g} --small {given.small:g} --alone {given.alone:g} --seed {given.seed}",
+        f"--adversarial {given.adversarial:g} --regression {given.regression:g} --kl {given.kl:g} --small {given.small:g} --alone {given.alone:g} --seed {given.seed}",
         "steps": str(run.steps),
         "minutes": f"{run.spent:.1f}",
     }
@@ -253,6 +257,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=12, help="Pictures a step; as many again are drawn from the prior.")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--adversarial", type=float, default=1.0, help="Weight of fooling the critic.")
+    parser.add_argument("--regression", type=float, default=2.0, help="Weight of telling a picture's code.")
     parser.add_argument("--kl", type=float, default=0.003, help="Weight of the divergence from the prior, in nats.")
     parser.add_argument("--small", type=float, default=0.5, help="Share of the minutes that runs at 64 px.")
     parser.add_argument("--alone", type=float, default=0.25, help="Share of the minutes before the critic joins.")

@@ -1,0 +1,102 @@
+"""What follows a run: places on its way, colours, verdicts, estimates, painted masks."""
+
+import pytest
+import torch
+from networks import FP32, picture
+from PIL import Image, ImageDraw
+
+from style_core.color import luminance_of
+from style_core.diagnosis import diagnose
+from style_core.estimate import Estimate, activations, estimate, flops, largest_that_fits
+from style_core.features import vgg_layers
+from style_core.gatys import GatysOptions, levels_of
+from style_core.imaging import masks_by_color, size_of
+from style_core.layout import VGG19_WIDTHS
+from style_core.retouch import along, recolor
+
+
+def test_the_way_begins_with_the_photo_ends_with_the_result_and_blends_between():
+    photo, frame, result = (picture(20, 30, seed=seed) for seed in range(3))
+    way = [photo, lambda: frame, result]
+    assert torch.equal(along(way, 0.0), photo) and torch.equal(along(way, 1.0), result)
+    torch.testing.assert_close(along(way, 0.5), frame)
+    torch.testing.assert_close(along(way, 0.75), (frame + result) / 2)
+
+
+def test_only_the_frames_around_a_place_are_read():
+    read = []
+
+    def frame(index):
+        return lambda: read.append(index) or picture(8, 8)
+
+    along([picture(8, 8), *(frame(index) for index in range(9)), picture(16, 16)], 0.44)
+    assert read == [3, 4]
+    assert along([picture(8, 8), picture(16, 24)], 0.3).shape == (3, 16, 24)
+
+
+def test_recoloring_keeps_the_luminance_of_the_result_and_the_chroma_of_the_photo():
+    result, photo = picture(24, 24, seed=1) * 0.4 + 0.3, picture(12, 12, seed=2) * 0.2 + 0.4
+    kept = recolor(result, photo, "keep")
+    torch.testing.assert_close(luminance_of(kept), luminance_of(result), atol=0.01, rtol=0)
+    matched = recolor(result, photo, "match")
+    torch.testing.assert_close(matched.mean((1, 2)), photo.mean((1, 2)), atol=0.03, rtol=0)
+    assert torch.equal(recolor(result, photo, "style"), result)
+
+
+@pytest.mark.parametrize(("spoil", "verdict"), [
+    (lambda photo, style: photo * 0.99 + 0.005, "unchanged"),
+    (lambda photo, style: luminance_of(style).expand(3, -1, -1), "grey"),
+    (lambda photo, style: (style > 0.5).float(), "saturated"),
+    (lambda photo, style: (style * 0.4 + 0.3 + 0.25 * torch.randn(style.shape, generator=torch.Generator().manual_seed(0))).clamp(0.02, 0.98), "grainy"),
+    (lambda photo, style: style * 0.9 + 0.05, ""),
+])  # fmt: skip
+def test_the_ways_in_which_results_go_wrong_are_told_apart(spoil, verdict):
+    photo, style = picture(96, 96, seed=3), picture(96, 96, seed=4)
+    assert diagnose(spoil(photo, style), photo, style) == verdict
+
+
+def test_the_strokes_of_a_brush_become_a_mask_for_each_color():
+    strokes = Image.new("RGBA", (60, 40))
+    draw = ImageDraw.Draw(strokes)
+    draw.rectangle((0, 0, 19, 39), fill="#d1495b")
+    draw.rectangle((40, 10, 59, 39), fill="#306db5")          # what antialiasing makes of #2e6fb7
+    red, blue, yellow = masks_by_color(strokes, ["#d1495b", "#2e6fb7", "#f2c14e"])
+    assert red.shape == (1, 40, 60) and red.sum() == 20 * 40 and red[0, 0, 19] == 1 and red[0, 0, 20] == 0
+    assert blue.sum() == 20 * 30 and yellow is None
+
+
+def test_flops_and_activations_are_those_of_the_network():
+    trunk = vgg_layers([4, 5, 6, 7, 8])[:30]
+    kept, work, x = 0, 0, torch.rand(1, 3, 32, 48)
+    for layer in trunk:
+        if isinstance(layer, torch.nn.Conv2d):
+            work += 2 * 9 * layer.in_channels * layer.out_channels * x.shape[-2] * x.shape[-1]
+        x = layer(x)
+        kept += 0 if isinstance(layer, torch.nn.Conv2d) else x.numel()      # rectified in place
+    assert flops([4, 5, 6, 7, 8], 32, 48) == work
+    assert activations([4, 5, 6, 7, 8], 32, 48) == kept
+    # What the benchmarks' figures rest on: VGG-19 to relu5_1 and back at 256 px.
+    assert 2 * flops(VGG19_WIDTHS, 256, 256) == pytest.approx(94.7e9, rel=0.01)
+
+
+def test_an_estimate_grows_with_the_work_and_names_a_size_that_fits():
+    def for_size(size, **changes):
+        options = GatysOptions(size=size, **changes)
+        return estimate(levels_of((size, size), options), "lite", FP32)
+
+    small, large = for_size(256), for_size(1024)
+    assert large.bytes > small.bytes and large.seconds > 4 * small.seconds
+    assert for_size(256, iterations=400).seconds > 1.5 * small.seconds
+    fitting = largest_that_fits(2048, needed := for_size(2048), needed.bytes / 3)
+    assert for_size(fitting).bytes <= needed.bytes / 3 and fitting % 32 == 0
+    assert largest_that_fits(512, Estimate(1, 1e12), 1e6) == 64
+
+
+def test_the_size_of_a_picture_is_told_from_its_header_and_upright(tmp_path):
+    picture_of = Image.new("RGB", (60, 40))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture_of.save(tmp_path / "turned.jpg", exif=exif)
+    picture_of.save(tmp_path / "plain.png")
+    assert size_of(tmp_path / "turned.jpg") == (60, 40)
+    assert size_of(tmp_path / "plain.png") == (40, 60)
