@@ -59,8 +59,9 @@ def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict]) -> None:
     for part in sources:
         for (tab, role), button in part["uses"].items():
             button.click(
-                lambda result, tab=tab: _handed(result, tab), part["result"], [parts[tab][role], tabs], queue=False, api_visibility="private"
-            )
+                lambda result, tab=tab: _handed(result, tab), part["result"], [parts[tab][role], tabs], show_progress="hidden",
+                api_visibility="private",
+            )  # fmt: skip
 
 
 def _handed(result: str | None, tab: str) -> tuple:

@@ -88,5 +88,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
     here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **quiet)
     here["forget"].click(lambda: show([]), None, shown, **quiet)
     filled = [here["status"], tabs, *(knob for _, knobs in recipes.values() for knob in knobs.values())]
-    here["restore"].click(restore, here["result"], filled, **quiet)
-    here["dropped"].upload(restore, here["dropped"], filled, **quiet)
+    # Queued, because errors of events that are not reach nobody.
+    told = {**quiet, "queue": True}
+    here["restore"].click(restore, here["result"], filled, **told)
+    here["dropped"].upload(restore, here["dropped"], filled, **told)

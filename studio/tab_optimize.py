@@ -52,7 +52,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
 
     more = {**paintings, **shares, "init_image": start, "regions": painted, **knobs}
     board.wire(paint, [content, style], more, "optimize")
-    enlarged = larger.click(_enlarged, [board.result, knobs["size"]], [start, knobs["size"]], queue=False, api_visibility="private")
+    enlarged = larger.click(_enlarged, [board.result, knobs["size"]], [start, knobs["size"]], show_progress="hidden", api_visibility="private")
     board.follow(enlarged.success, paint, [content, style], more)
     _wire_forecast(compute, content, knobs, forecast)
     return {

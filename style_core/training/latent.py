@@ -34,6 +34,8 @@ LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 PLACED = {"relu2_1": 0.5, "relu3_1": 1.0, "relu4_1": 1.0}      # levels at which reconstructions are compared by place
 _KEPT = 0.998                # decay of the average over weights, which is what ships
 CROP_SCALE = (0.8, 1.5)      # sides of training crops, in pictures' sides
+_GAIN = 8.0                  # of a verdict: spectrally normalised layers alone are too weak to reach the hinge
+_RAMP = 0.1                  # share of the minutes over which the critic's word gains its weight
 _WARMED = 0.4                # share of the minutes after which the prior weighs in full
 
 
@@ -44,9 +46,9 @@ class _Head(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(shrinks):
-            layers += [spectral_norm(nn.Conv2d(inputs, width, 4, 2, 1)), nn.GroupNorm(8, width), nn.LeakyReLU(0.2)]
+            layers += [spectral_norm(nn.Conv2d(inputs, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
             inputs = width
-        layers += [spectral_norm(nn.Conv2d(inputs, width, 3, 1, 1)), nn.GroupNorm(8, width), nn.LeakyReLU(0.2)]
+        layers += [spectral_norm(nn.Conv2d(inputs, width, 3, 1, 1)), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers)
         self.verdict = spectral_norm(nn.Conv2d(width + 1, 1, 3, 1, 1))
 
@@ -54,7 +56,7 @@ class _Head(nn.Module):
         x = self.layers(features)
         # How much the batch varies (Karras et al. 2018): a collapsed generator gives itself away.
         spread = x.float().var(0, unbiased=False).add(1e-6).sqrt().mean().to(x.dtype)
-        return self.verdict(torch.cat([x, spread.expand(len(x), 1, *x.shape[-2:])], 1)).float().flatten(1)
+        return _GAIN * self.verdict(torch.cat([x, spread.expand(len(x), 1, *x.shape[-2:])], 1)).float().flatten(1)
 
 
 class Critic(nn.Module):
@@ -113,14 +115,15 @@ class Lesson:
     def __init__(self, net: LatentNet, critic: Critic, crops: Crops, given: argparse.Namespace, dtype: torch.dtype):
         self.net, self.critic, self.crops, self.given, self.dtype = net, critic, crops, given, dtype
 
-    def losses(self, count: int, side: int, warm: float, *, against_critic: bool) -> tuple[dict[str, Tensor], Tensor | None]:
+    def losses(self, count: int, side: int, warm: float, trust: float) -> tuple[dict[str, Tensor], Tensor | None]:
         """The painter's losses by name, `total` among them, and the critic's loss, over a fresh batch of `count`.
 
         Args:
             side: of the pictures, px.
             warm: in `[0, 1]`, how much of the prior's weight is on yet.
-            against_critic: whether there is a critic to fool, and codes from the prior to fool it with.
+            trust: in `[0, 1]`, how much the critic's word weighs; 0 for no critic, and no codes from the prior.
         """
+        against_critic = trust > 0
         real = self.crops.batch(count, side, tuple(SIDE / side * scale for scale in CROP_SCALE))
         with torch.autocast("cpu", self.dtype, enabled=self.dtype == torch.bfloat16):
             mean, log_variance = self.net.encoder(real)
@@ -148,7 +151,7 @@ class Lesson:
             still = {level: f.detach() for level, f in features.items()}
             verdict_fake, verdict_real = self.critic(batch.detach(), still), self.critic(seen_real, truth)
         critic = functional.relu(1 - verdict_real).mean() + functional.relu(1 + verdict_fake).mean()
-        total = total + self.given.adversarial * fooled + self.given.regression * lost
+        total = total + trust * self.given.adversarial * fooled + self.given.regression * lost
         return {"total": total, **figures, "fooled": fooled, "critic": critic, "lost": lost}, critic
 
     def _rebuilt(self, features: dict[str, Tensor], truth: dict[str, Tensor], real: Tensor, fake: Tensor) -> Tensor:
@@ -217,7 +220,7 @@ def train(given: argparse.Namespace) -> None:
         side = 64 if run.progress < given.small else SIDE
         alone = run.progress < given.alone
         count = 2 * given.batch if alone else given.batch
-        losses, judged = lesson.losses(count, side, warm=min(1.0, 0.1 + run.progress / _WARMED), against_critic=not alone)
+        losses, judged = lesson.losses(count, side, min(1.0, 0.1 + run.progress / _WARMED), 0.0 if alone else min(1.0, 0.02 + (run.progress - given.alone) / _RAMP))
         move(players[0], losses["total"], net)
         if judged is not None:
             move(players[1], judged, critic)
@@ -256,7 +259,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--batch", type=int, default=12, help="Pictures a step; as many again are drawn from the prior.")
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--adversarial", type=float, default=1.0, help="Weight of fooling the critic.")
+    parser.add_argument("--adversarial", type=float, default=0.5, help="Weight of fooling the critic.")
     parser.add_argument("--regression", type=float, default=2.0, help="Weight of telling a picture's code.")
     parser.add_argument("--kl", type=float, default=0.003, help="Weight of the divergence from the prior, in nats.")
     parser.add_argument("--small", type=float, default=0.5, help="Share of the minutes that runs at 64 px.")

@@ -1,0 +1,219 @@
+"""A visit: what follows a run, the strip of pictures, settings that come back, regions, comparisons, languages, a phone."""
+
+import pytest
+from networks import picture
+
+from style_core import read_image, read_settings, write_image
+from style_core.video import Clip
+
+
+def fill(page, label: str, value: str) -> None:
+    box = page.get_by_label(f"number input for {label}").locator("visible=true")
+    box.fill(value)
+    box.press("Tab")
+
+
+def open_tab(page, name: str, run_id: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+    page.wait_for_selector(f"#{run_id}-run", state="visible")
+
+
+@pytest.fixture
+def painted(page):
+    """The page after a short run of Paint."""
+    open_tab(page, "Paint", "paint")
+    fill(page, "Iterations", "30")
+    fill(page, "Size (px)", "256")
+    page.click("#paint-run")
+    page.locator("#paint-status").filter(has_text="Done: 256 x 171 px").wait_for()
+    return page
+
+
+def downloaded(page, run_id: str, folder) -> str:
+    with page.expect_download() as download:
+        page.click(f"#{run_id}-download")
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def test_a_result_is_walked_back_recoloured_filmed_and_downloaded_in_another_type(painted, tmp_path):
+    whole = read_image(downloaded(painted, "paint", tmp_path))
+    painted.get_by_text("After the run").locator("visible=true").click()
+    before = painted.locator("#paint-slider img").last.get_attribute("src")
+    fill(painted, "Back along the way", "0.3")
+    painted.get_by_label("range slider for Back along the way").locator("visible=true").press("ArrowLeft")
+    painted.wait_for_function("before => [...document.querySelectorAll('#paint-slider img')].at(-1).src !== before", arg=before)
+    back = downloaded(painted, "paint", tmp_path)
+    assert read_settings(back)["after"]["position"] == pytest.approx(0.295, abs=0.01)
+    assert (read_image(back) - whole).abs().mean() > 0.01
+    painted.click("#paint-kind input")
+    painted.get_by_role("option", name="WEBP").click()
+    webp = downloaded(painted, "paint", tmp_path)
+    while webp.suffix != ".webp":                     # until the converted file is at the button; the page's own limit ends it
+        painted.wait_for_timeout(300)
+        webp = downloaded(painted, "paint", tmp_path)
+    assert webp.suffix == ".webp" and read_settings(webp)["recipe"] == "optimize"
+    painted.click("#paint-film-run")
+    painted.wait_for_selector("#paint-film video", state="attached")
+    source = painted.locator("#paint-film video").get_attribute("src")
+    (tmp_path / "film.mp4").write_bytes(painted.request.get(source).body())
+    assert Clip.open(tmp_path / "film.mp4").frames > 3
+
+
+def test_larger_paints_on_from_the_result(painted):
+    painted.get_by_text("After the run").locator("visible=true").click()
+    painted.click("#paint-larger")
+    painted.locator("#paint-status").filter(has_text="Done: 384 x 256 px").wait_for()
+
+
+def test_a_visit_s_pictures_survive_a_reload_and_stay_in_their_browser(painted, chromium, address):
+    painted.wait_for_selector("#history-strip img")
+    painted.reload()
+    painted.wait_for_selector("#history-strip img")
+    assert painted.locator("#history-strip button.thumbnail-item").count() == 1
+    stranger = chromium.new_context()
+    other = stranger.new_page()
+    other.goto(address)
+    other.wait_for_selector("#stylize-run")
+    other.wait_for_timeout(1500)
+    assert other.locator("#history-strip img").count() == 0
+    stranger.close()
+    painted.locator("#history-strip button.thumbnail-item").first.click()
+    painted.locator("#history-status").filter(has_text="Chosen: pentimento-optimize").wait_for()
+    painted.click("#history-restore")
+    painted.locator("#history-status").filter(has_text="are back").wait_for()
+    painted.wait_for_selector("#paint-run", state="visible")
+    assert painted.get_by_label("number input for Iterations").locator("visible=true").input_value() == "30"
+    painted.click("#history-forget")
+    painted.wait_for_selector("#history-strip img", state="detached")
+
+
+def test_settings_come_back_from_a_dropped_picture_and_others_are_refused_in_words(page, tmp_path):
+    options = {"size": 320, "strength": 0.7}
+    write_image(tmp_path / "made.png", picture(40, 40), settings={"recipe": "stylize", "options": options, "gallery": "red-fuji"})
+    write_image(tmp_path / "plain.png", picture(40, 40))
+    page.locator("#history-drop input[type=file]").set_input_files(str(tmp_path / "plain.png"))
+    page.get_by_text("carries no settings").first.wait_for()
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).locator("visible=true").last.click()
+    page.locator("#history-drop input[type=file]").set_input_files(str(tmp_path / "made.png"))
+    page.locator("#history-status").filter(has_text="are back").wait_for()
+    assert page.get_by_label("number input for Style strength").locator("visible=true").input_value() == "0.7"
+    page.locator("#stylize-status").filter(has_text="Done: 320 x").wait_for()
+
+
+def test_a_brush_says_where_the_style_goes(page, tmp_path):
+    page.locator("#stylize-gallery button.thumbnail-item").nth(1).click()
+    page.locator("#stylize-status").filter(has_text="Done").wait_for()
+    whole = read_image(downloaded(page, "stylize", tmp_path))
+    page.locator("#stylize-regions").get_by_text("Regions").first.click()
+    page.click("#stylize-regions-bring")
+    page.wait_for_selector("#stylize-regions-editor canvas")
+    page.wait_for_timeout(2500)                       # the editor draws its picture without telling
+    box = page.locator("#stylize-regions-editor canvas").first.bounding_box()
+    page.mouse.move(box["x"] + 0.35 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.52 * box["height"], steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(1000)
+    before = page.locator("#stylize-slider img").last.get_attribute("src")
+    page.click("#stylize-run")
+    page.wait_for_function("before => [...document.querySelectorAll('#stylize-slider img')].at(-1).src !== before", arg=before)
+    part = read_image(downloaded(page, "stylize", tmp_path))
+    photo = read_image("studio/samples/landscape.jpg")
+    small = [image[:, ::8, ::8] for image in (part, whole)]
+    like_photo = (read_image_like(photo, part) - part).abs().mean(0) < 0.02
+    assert 0.5 < float(like_photo.float().mean()) < 0.99 and (small[0] - small[1]).abs().mean() > 0.02
+
+
+def read_image_like(photo, result):
+    from style_core.imaging import resize
+
+    return resize(photo, tuple(result.shape[-2:]))
+
+
+def test_compared_styles_and_strengths_are_chosen_by_a_click(page):
+    page.locator("#stylize-gallery button.thumbnail-item").nth(0).click()
+    page.locator("#stylize-status").filter(has_text="Done").wait_for()
+    page.locator("#compare").get_by_text("Compare").first.click()
+    page.click("#compare-run")
+    page.wait_for_function("document.querySelectorAll('#compare-grid button.thumbnail-item').length === 8")
+    page.locator("#compare-grid button.thumbnail-item").nth(2).click()
+    page.locator("#stylize-status").filter(has_text="The Kiss · Gustav Klimt. Done: 768").wait_for()
+    page.get_by_text("several strengths").click()
+    page.click("#compare-run")
+    page.wait_for_function("document.querySelectorAll('#compare-grid button.thumbnail-item').length === 6")
+    page.locator("#compare-grid button.thumbnail-item").nth(0).click()
+    page.wait_for_function("document.querySelector('input[aria-label=\"number input for Style strength\"]').value === '0.25'")
+
+
+def test_imagined_pictures_are_chosen_walked_between_and_used(page, tmp_path):
+    open_tab(page, "Imagine", "imagine")
+    fill(page, "Size (px)", "256")
+    page.click("#imagine-run")
+    page.locator("#imagine-status").filter(has_text="6 imagined in").wait_for()
+    page.locator("#imagine-wall button.thumbnail-item").nth(3).click()
+    page.wait_for_timeout(800)
+    assert read_settings(downloaded(page, "imagine", tmp_path))["options"]["seed"] == 3
+    page.click("#imagine-walk")
+    page.locator("#imagine-status").filter(has_text="72 frames").wait_for()
+    page.get_by_text("Use this picture").locator("visible=true").first.click()
+    page.locator("#imagine-to-stylize-style").click()
+    page.locator("#stylize-status").filter(has_text="Done").wait_for()
+
+
+def test_a_dream_grows_and_is_stopped(page):
+    open_tab(page, "Dream", "dream")
+    fill(page, "Size (px)", "256")
+    fill(page, "Iterations", "200")
+    page.click("#dream-run")
+    page.wait_for_selector("#dream-preview img")
+    page.click("#dream-stop")
+    page.locator("#dream-status").filter(has_text="Stopped after").wait_for()
+    page.wait_for_selector("#dream-slider img")
+    assert page.strangers == []
+
+
+@pytest.fixture
+def visitor(chromium, address):
+    """Visitors with a language and a screen of their own."""
+    contexts = []
+
+    def visit(**how):
+        context = chromium.new_context(**how)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(90_000)
+        page.goto(address)
+        page.wait_for_selector("#stylize-run")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def test_a_chinese_browser_is_spoken_to_in_chinese(visitor):
+    page = visitor(locale="zh-CN")
+    page.get_by_role("tab", name="精细绘制").wait_for()
+    assert page.inner_text("#stylize-run").strip() == "生成"
+    page.locator("#stylize-gallery button.thumbnail-item").first.click()
+    page.locator("#stylize-status").filter(has_text="完成：768 x 512 像素").wait_for()
+    english = [word for word in ("Style strength", "Brush size", "Download", "Gallery") if word in page.inner_text("body")]
+    assert english == []
+
+
+def test_a_phone_paints_without_scrolling_sideways(visitor):
+    page = visitor(viewport={"width": 390, "height": 844}, device_scale_factor=1, is_mobile=True, has_touch=True)
+    page.locator("#stylize-gallery button.thumbnail-item").first.tap()
+    page.locator("#stylize-status").filter(has_text="Done").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
+
+
+def test_every_control_has_a_name(page):
+    nameless = page.evaluate("""() => [...document.querySelectorAll('input, textarea, button, select')]
+        .filter(node => node.offsetParent !== null && node.type !== 'file')
+        .filter(node => !(node.innerText || node.title || node.ariaLabel || node.labels?.length || node.placeholder ||
+                          node.getAttribute('aria-labelledby') || node.querySelector('img[alt]')))
+        .map(node => node.outerHTML.slice(0, 120))""")
+    assert nameless == []

@@ -1,0 +1,196 @@
+"""Where the app is hosted: on a Space's lent GPU, in a container, as an MCP server, behind flags that are wrong."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# What ZeroGPU does to a decorated function, in one process: everything that crosses the border is pickled.
+SPACES = """
+import inspect, pickle
+
+class Border(Exception): pass
+
+def GPU(duration):
+    def decorate(work):
+        def crossed(*given):
+            given = pickle.loads(pickle.dumps(given))
+            print("seconds", duration(*given))
+            return pickle.loads(pickle.dumps(work(*given)))
+
+        def steps(*given):
+            given = pickle.loads(pickle.dumps(given))
+            print("seconds", duration(*given))
+            for step in work(*given):
+                yield pickle.loads(pickle.dumps(step))
+
+        return steps if inspect.isgeneratorfunction(work) else crossed
+    return decorate
+"""
+
+
+def on_a_space(code: str, tmp_path: Path) -> str:
+    (tmp_path / "spaces.py").write_text(SPACES)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_recipes_cross_the_border_of_a_lent_gpu_and_ask_for_time_by_their_work(tmp_path):
+    said = on_a_space(
+        """
+        from studio import gpu
+        from style_core import *
+        photo = read_image("studio/samples/landscape.jpg")
+        compute = Compute.choose("cpu")
+        for iterations in (2, 400):
+            options = GatysOptions(size=64, iterations=iterations, extractor="lite")
+            steps = gpu.steps(optimize, photo, [photo], options, compute=compute)
+            for step in steps:
+                if iterations == 400:
+                    break
+            steps.close()
+        print(tuple(step.image.shape) if step.image is not None else "closed")
+        large = gpu.seconds_for(optimize, (photo, [], GatysOptions(size=1024, iterations=400)), {})
+        small = gpu.seconds_for(optimize, (photo, [], GatysOptions(size=256, iterations=50)), {})
+        print("longer" if large > small else "no longer", large <= 120)
+        """, tmp_path,
+    )  # fmt: skip
+    assert said.count("seconds") == 2 and "longer True" in said
+
+
+def test_the_tab_s_own_work_crosses_it_too_and_errors_keep_their_words(tmp_path):
+    said = on_a_space(
+        """
+        import gradio as gr
+        from studio import gpu, tab_stylize
+        from style_core import *
+        wanted = tab_stylize._Request("studio/samples/landscape.jpg", None, "red-fuji", 0.0, None, StylizeOptions(size=64).as_dict())
+        painted, photo, style = gpu.call(tab_stylize._painted, Compute.choose("cpu"), wanted, "en")
+        print(tuple(painted.shape))
+        try:
+            list(gpu.steps(optimize, photo, [], GatysOptions()))
+        except gr.Error as error:
+            print(error.message)
+        """, tmp_path,
+    )  # fmt: skip
+    assert "(3, 43, 64)" in said and "There is no style picture" in said
+
+
+def test_without_spaces_nothing_is_wrapped():
+    from studio import gpu
+
+    assert gpu.spaces is None and gpu.call(max, 2, 3) == 3
+
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+INSTRUCTIONS = [line.split(maxsplit=1) for line in DOCKERFILE.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def instruction(name: str) -> list[str]:
+    return [rest for word, rest in INSTRUCTIONS if word == name]
+
+
+def test_the_dockerfile_is_slim_unprivileged_healthy_and_stoppable():
+    order = [word for word, _ in INSTRUCTIONS]
+    assert order[0] == "FROM" and "-slim" in instruction("FROM")[0]
+    assert re.search(r"useradd .*--uid 1000", " ".join(instruction("RUN"))) and order.index("USER") < order.index("CMD")
+    assert instruction("USER") == ["painter"] and order.count("CMD") == 1 and "HEALTHCHECK" in order and "EXPOSE" in order
+    assert instruction("CMD")[0].startswith("[")                       # no shell between SIGTERM and the app
+    assert not any(re.search(r"\b(sudo|latest|ADD)\b", f"{word} {rest}") for word, rest in INSTRUCTIONS)
+    for source in (rest.split()[0] for rest in instruction("COPY") if not rest.startswith("--")):
+        assert (ROOT / source).exists(), source
+
+
+@pytest.fixture
+def image(tmp_path):
+    """What COPY puts into the image: the tracked files, without what .dockerignore leaves out."""
+    ignored = {line.strip().rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines()} | {".cache", ".pytest_cache", "__pycache__"}
+    folder = tmp_path / "app"
+    shutil.copytree(ROOT, folder, ignore=lambda _, names: [name for name in names if name in ignored or name == "__pycache__"])
+    return folder
+
+
+def test_its_run_steps_resolve_in_a_clean_folder(image):
+    """pip's own dry run: the same commands, with nothing installed."""
+    steps = [step for step in instruction("RUN") if "pip" in step]
+    index = subprocess.run([sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True, check=False).stdout.strip()
+    environment = {**os.environ, "PIP_DRY_RUN": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment["TORCH_INDEX"] = os.environ.get("PIP_INDEX_URL") or index or "https://pypi.org/simple"
+    for step in steps:
+        done = subprocess.run(["sh", "-ec", step], cwd=image, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        if "NewConnectionError" in done.stderr or "Could not find a version" in done.stderr:
+            pytest.skip("needs a package index, which can't be reached from here")
+        assert done.returncode == 0, done.stderr
+
+
+def test_its_command_serves_from_a_read_only_folder_is_healthy_and_ends_on_sigterm(image, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = [sys.executable if word == "python" else word.replace("7860", port) for word in eval(instruction("CMD")[0])]
+    for path in sorted(image.rglob("*"), reverse=True):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    image.chmod(0o555)
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "GRADIO_TEMP_DIR": str(tmp_path / "gradio"), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    app = subprocess.Popen(command, cwd=image, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    check = re.search(r'"-c", "(.*)"\]', instruction("HEALTHCHECK")[0]).group(1).replace("7860", port)
+    try:
+        deadline = time.monotonic() + 120
+        while subprocess.run([sys.executable, "-c", check], capture_output=True, check=False).returncode:
+            assert app.poll() is None and time.monotonic() < deadline, app.stdout.read()
+            time.sleep(0.5)
+    finally:
+        app.terminate()
+        said, _ = app.communicate(timeout=30)
+        for path in [image, *image.rglob("*")]:
+            path.chmod(0o755)
+    assert "Traceback" not in said and app.returncode in (0, -2, 130, 1)
+
+
+def flags(*given: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "app.py", *given], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_wrong_flags_are_refused_in_words():
+    assert "--auth must be USER:PASSWORD" in flags("--auth", "alone").stderr
+    assert "argument --device: invalid choice" in flags("--device", "tpu").stderr
+
+
+def test_mcp_asks_for_its_package_or_serves_the_four_recipes_as_tools(tmp_path):
+    try:
+        import mcp  # noqa: F401
+    except ImportError:
+        refused = flags("--mcp")
+        assert refused.returncode == 2 and "pip install 'gradio[mcp]'" in refused.stderr
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = subprocess.Popen([sys.executable, "app.py", "--mcp", "--port", str(port)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    schema = ""
+    try:
+        deadline = time.monotonic() + 120
+        while not schema and time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/gradio_api/mcp/schema") as answer:
+                    schema = answer.read().decode()
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.5)
+    finally:
+        app.terminate()
+        app.wait(timeout=30)
+    assert {f'"{name}"' for name in ("stylize", "optimize", "dream", "imagine")} <= set(re.findall(r'"\w+"', schema))
+    assert "between 64 and 8192 px" in schema
