@@ -28,14 +28,18 @@ def keep_color(result: Tensor, photo: Tensor) -> Tensor:
     return (luma + share * chroma).clamp(0, 1)
 
 
-def match_color(image: Tensor, reference: Tensor) -> Tensor:
-    """`image` recoloured so that its colours have the mean and covariance of those of `reference`, clamped to `[0, 1]`."""
-    return matched_unclamped(image, reference).clamp(0, 1)
+def match_color(image: Tensor, reference: Tensor, region: Tensor | None = None) -> Tensor:
+    """`image` recoloured so that its colours have the mean and covariance of those of `reference`, clamped to `[0, 1]`.
+
+    Args:
+        region: `[1, H, W]` in `[0, 1]`: how much the colours of `image` count at each place; None for the same everywhere.
+    """
+    return matched_unclamped(image, reference, region).clamp(0, 1)
 
 
-def matched_unclamped(image: Tensor, reference: Tensor) -> Tensor:
+def matched_unclamped(image: Tensor, reference: Tensor, region: Tensor | None = None) -> Tensor:
     """`C_r^(1/2) C_i^(-1/2) (x - m_i) + m_r`: Gatys et al. (2017), eq. 10 and 11, in double precision inside."""
-    mean, spread = _moments(image)
+    mean, spread = _moments(image, region)
     wanted_mean, wanted_spread = _moments(reference)
     # The ridge lets a picture of one colour, whose covariance has no inverse, take the reference's mean.
     ridge = 1e-8 * torch.eye(3, dtype=torch.float64)
@@ -44,8 +48,10 @@ def matched_unclamped(image: Tensor, reference: Tensor) -> Tensor:
     return (transform @ pixels + wanted_mean).view_as(image).to(image.dtype)
 
 
-def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(image: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tensor]:
     pixels = image.double().flatten(1)                                   # [3, P]
-    mean = pixels.mean(1, keepdim=True)
+    weights = pixels.new_ones(1, pixels.shape[1]) if region is None else region.double().flatten(1) + 1e-9
+    weights = weights / weights.sum()
+    mean = (pixels * weights).sum(1, keepdim=True)
     centred = pixels - mean
-    return mean, centred @ centred.mT / pixels.shape[1]
+    return mean, (centred * weights) @ centred.mT

@@ -237,9 +237,17 @@ class _Scene:
         Shifting the colours of all pixels at once is what gradients do worst: from here pale and dark styles are reached
         in fewer steps.
         """
-        if self.options.color != "style" or any(mask is not None for mask in self.masks):
+        if self.options.color != "style":
             return self.content
-        return match_color(self.content, self.styles[self.shares.index(max(self.shares))])
+        free = [share if mask is None else 0.0 for share, mask in zip(self.shares, self.masks)]
+        picture = self.content
+        if any(free):
+            picture = match_color(picture, self.styles[free.index(max(free))])
+        for style, mask in zip(self.styles, self.masks):
+            if mask is not None:
+                region = resize(mask.to(self.content), tuple(self.content.shape[-2:])).clamp(0, 1)
+                picture = torch.lerp(picture, match_color(self.content, style, region), region)
+        return picture
 
     def shown(self, image: Tensor) -> Tensor:
         """A painted image as the person sees it: at the size of the result, whatever the level, in the colours asked for."""

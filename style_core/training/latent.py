@@ -7,7 +7,9 @@ The discriminator judges through frozen features (Projected GAN, Sauer et al. 20
 augmented pictures (Zhao et al. 2020). Reconstruction is measured in the same features, once by place and once by Gram
 matrix: what a code can't place it still paints in the right manner. Half of what is judged is decoded from codes of
 pictures, half from the prior. The VAE begins alone, so that codes mean something before the critic joins: a GAN that
-starts from nothing collapses. The first part of the training runs at 64 px, the rest at 128 px.
+starts from nothing collapses. From the start, pictures of the prior are also drawn to the distribution of real ones: their
+pooled features match those of real crops in sliced Wasserstein distance (Deshpande et al. 2018), which no collapsed
+decoder can. The first part of the training runs at 64 px, the rest at 128 px.
 """
 
 import argparse
@@ -36,6 +38,8 @@ _KEPT = 0.998                # decay of the average over weights, which is what 
 CROP_SCALE = (0.8, 1.5)      # sides of training crops, in pictures' sides
 _GAIN = 8.0                  # of a verdict: spectrally normalised layers alone are too weak to reach the hinge
 _RAMP = 0.1                  # share of the minutes over which the critic's word gains its weight
+_CROWD = 256                 # pictures whose features are compared with as many real ones
+_DIRECTIONS = 128            # random directions a step along which they are
 _WARMED = 0.4                # share of the minutes after which the prior weighs in full
 
 
@@ -109,11 +113,50 @@ def augmented(*batches: Tensor) -> list[Tensor]:
     return results
 
 
+def pooled(features: dict[str, Tensor]) -> list[Tensor]:
+    """Each level's channel means and deviations, and the deepest's means in quarters of the picture: `[B, numbers]` each."""
+    results = [torch.cat([f.float().mean((2, 3)), f.float().flatten(2).var(2).add(1e-4).sqrt()], 1) for f in features.values()]
+    deepest = list(features.values())[-1].float()
+    return [*results, functional.adaptive_avg_pool2d(deepest, 2).flatten(1)]
+
+
+class Crowd:
+    """The latest pooled features of real and of imagined pictures, and how far apart the two crowds are."""
+
+    def __init__(self, size: int):
+        self._size = size
+        self._real: list[Tensor] = []
+        self._imagined: list[Tensor] = []
+
+    def distance(self, imagined: list[Tensor], real: list[Tensor]) -> Tensor:
+        """Squared sliced Wasserstein distance, in the real crowd's variances; its gradient reaches the newest pictures.
+
+        Along random directions each newest picture is drawn to the real picture of its own rank in the crowd.
+        """
+        self._real = self._joined(self._real, real)
+        everyone = self._joined(self._imagined, imagined)
+        self._imagined = [part.detach() for part in everyone]
+        count, total = len(imagined[0]), imagined[0].new_zeros(())
+        for mine, theirs in zip(everyone, self._real):
+            spread = theirs.std(0)
+            scale = 1 / (spread + 0.3 * spread.mean())     # channels that hardly ever answer must not outweigh the rest
+            directions = functional.normalize(torch.randn(mine.shape[1], _DIRECTIONS), dim=0) * scale[:, None]
+            found, wanted = mine @ directions, (theirs @ directions).sort(0).values
+            ranks = found.detach().argsort(0).argsort(0)[-count:]
+            places = (ranks * len(wanted) // len(found)).clamp(max=len(wanted) - 1)
+            total = total + (found[-count:] - wanted.gather(0, places)).square().mean()
+        return total / len(everyone)
+
+    def _joined(self, crowd: list[Tensor], newest: list[Tensor]) -> list[Tensor]:
+        return [torch.cat([old, new])[-self._size :] for old, new in zip(crowd, newest)] if crowd else list(newest)
+
+
 class Lesson:
     """One step of both players."""
 
     def __init__(self, net: LatentNet, critic: Critic, crops: Crops, given: argparse.Namespace, dtype: torch.dtype):
         self.net, self.critic, self.crops, self.given, self.dtype = net, critic, crops, given, dtype
+        self._crowds = {side: Crowd(_CROWD) for side in (SIDE // 2, SIDE)}
 
     def losses(self, count: int, side: int, warm: float, trust: float) -> tuple[dict[str, Tensor], Tensor | None]:
         """The painter's losses by name, `total` among them, and the critic's loss, over a fresh batch of `count`.
@@ -121,38 +164,35 @@ class Lesson:
         Args:
             side: of the pictures, px.
             warm: in `[0, 1]`, how much of the prior's weight is on yet.
-            trust: in `[0, 1]`, how much the critic's word weighs; 0 for no critic, and no codes from the prior.
+            trust: in `[0, 1]`, how much the critic's word weighs; 0 for no critic.
         """
-        against_critic = trust > 0
         real = self.crops.batch(count, side, tuple(SIDE / side * scale for scale in CROP_SCALE))
         with torch.autocast("cpu", self.dtype, enabled=self.dtype == torch.bfloat16):
             mean, log_variance = self.net.encoder(real)
-            codes = mean + torch.randn_like(mean) * (log_variance / 2).exp()
             divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
-            if against_critic:
-                drawn = torch.randn(count, Z_SIZE)
-                codes = torch.cat([codes, drawn])
+            drawn = torch.randn(count, Z_SIZE)
+            codes = torch.cat([mean + torch.randn_like(mean) * (log_variance / 2).exp(), drawn])
             fake = self.net.decoder(self.net.decoder.styles(codes), side)
             seen_real, again = augmented(real, fake[:count])
-            batch = torch.cat([again, *augmented(fake[count:])]) if against_critic else again
+            batch = torch.cat([again, *augmented(fake[count:])])
             features = self.critic.see(batch)
             with torch.no_grad():
                 truth = self.critic.see(seen_real)
             rebuilt = self._rebuilt({level: f[:count] for level, f in features.items()}, truth, real, fake[:count])
-            total = rebuilt + warm * self.given.kl * divergence
-            figures = {"rebuilt": rebuilt, "kl": divergence}
-            if not against_critic:
-                return {"total": total, **figures}, None
             # Pictures of the prior must tell their codes: those of a collapsed decoder can't (Zhu et al. 2017, BicycleGAN).
             lost = 1 - functional.cosine_similarity(self.net.encoder(fake[count:])[0], drawn).mean()
+            apart = self._crowds[side].distance(pooled({level: f[count:] for level, f in features.items()}), pooled(truth))
+            total = rebuilt + warm * self.given.kl * divergence + self.given.regression * lost + warm * self.given.sliced * apart
+            figures = {"rebuilt": rebuilt, "kl": divergence, "lost": lost, "apart": apart}
+            if trust == 0:
+                return {"total": total, **figures}, None
             self.critic.requires_grad_(False)
             fooled = -self.critic(batch, features).mean()
             self.critic.requires_grad_(True)
             still = {level: f.detach() for level, f in features.items()}
             verdict_fake, verdict_real = self.critic(batch.detach(), still), self.critic(seen_real, truth)
         critic = functional.relu(1 - verdict_real).mean() + functional.relu(1 + verdict_fake).mean()
-        total = total + trust * self.given.adversarial * fooled + self.given.regression * lost
-        return {"total": total, **figures, "fooled": fooled, "critic": critic, "lost": lost}, critic
+        return {"total": total + trust * self.given.adversarial * fooled, **figures, "fooled": fooled, "critic": critic}, critic
 
     def _rebuilt(self, features: dict[str, Tensor], truth: dict[str, Tensor], real: Tensor, fake: Tensor) -> Tensor:
         placed = sum(weight * relative_distances(features[level], truth[level]).mean() for level, weight in PLACED.items())
@@ -219,8 +259,8 @@ def train(given: argparse.Namespace) -> None:
             player.param_groups[0]["lr"] = given.rate * min(1, (run.steps + 1) / 50) * cosine(max(0.0, 2 * run.progress - 1), 0.1)
         side = 64 if run.progress < given.small else SIDE
         alone = run.progress < given.alone
-        count = 2 * given.batch if alone else given.batch
-        losses, judged = lesson.losses(count, side, min(1.0, 0.1 + run.progress / _WARMED), 0.0 if alone else min(1.0, 0.02 + (run.progress - given.alone) / _RAMP))
+        trust = 0.0 if alone else min(1.0, 0.02 + (run.progress - given.alone) / _RAMP)
+        losses, judged = lesson.losses(given.batch, side, min(1.0, 0.1 + run.progress / _WARMED), trust)
         move(players[0], losses["total"], net)
         if judged is not None:
             move(players[1], judged, critic)
@@ -245,7 +285,7 @@ def _facts(given: argparse.Namespace, run: Run) -> dict[str, str]:
     return {
         "model": "latent: a VAE-GAN of crops of paintings",
         "command": f"python -m style_core.training.latent --minutes {given.minutes:g} --batch {given.batch} --rate {given.rate:g} "
-        f"--adversarial {given.adversarial:g} --regression {given.regression:g} --kl {given.kl:g} --small {given.small:g} --alone {given.alone:g} --seed {given.seed}",
+        f"--adversarial {given.adversarial:g} --regression {given.regression:g} --sliced {given.sliced:g} --kl {given.kl:g} --small {given.small:g} --alone {given.alone:g} --seed {given.seed}",
         "steps": str(run.steps),
         "minutes": f"{run.spent:.1f}",
     }
@@ -259,8 +299,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--batch", type=int, default=12, help="Pictures a step; as many again are drawn from the prior.")
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--adversarial", type=float, default=0.5, help="Weight of fooling the critic.")
-    parser.add_argument("--regression", type=float, default=2.0, help="Weight of telling a picture's code.")
+    parser.add_argument("--adversarial", type=float, default=0.15, help="Weight of fooling the critic.")
+    parser.add_argument("--regression", type=float, default=1.0, help="Weight of telling a picture's code.")
+    parser.add_argument("--sliced", type=float, default=2.0, help="Weight of the distance between imagined and real crowds.")
     parser.add_argument("--kl", type=float, default=0.003, help="Weight of the divergence from the prior, in nats.")
     parser.add_argument("--small", type=float, default=0.5, help="Share of the minutes that runs at 64 px.")
     parser.add_argument("--alone", type=float, default=0.25, help="Share of the minutes before the critic joins.")

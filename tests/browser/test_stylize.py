@@ -44,7 +44,7 @@ def test_a_painting_of_ones_own_is_taken_and_the_picture_downloads_with_its_sett
 
 
 def test_a_result_becomes_a_painting_in_another_tab_with_one_click(painted):
-    painted.get_by_text("Use this picture").locator("visible=true").click()
+    painted.get_by_role("tabpanel").get_by_role("button", name="Use this picture").locator("visible=true").click()
     painted.click("#stylize-to-paint-style")
     painted.wait_for_selector("#paint-run", state="visible")
     painted.wait_for_function("document.querySelector('#paint-style img')?.src.includes('pentimento-stylize')")
