@@ -6,26 +6,31 @@ import gradio as gr
 
 from studio import words
 from style_core.options import Knob, Options, Range
+from style_core.recipes import RECIPES
+
+# Where the app, whose runs are watched, starts from other values than the shell does; the API's defaults are the app's.
+_STARTS = {"stylize": {"size": 768}, "optimize": {"iterations": 150}, "dream": {"size": 512}, "imagine": {"count": 6}}
 
 
-def controls(options: type[Options], leave_out: tuple[str, ...] = (), defaults: dict | None = None) -> dict[str, gr.components.Component]:
+def controls(recipe: str) -> dict[str, gr.components.Component]:
     """Components by option name; expert options stand in a folded "Advanced" section."""
-    knobs = [knob for knob in options.knobs() if knob.name not in leave_out]
-    made = {}
-    for knob in knobs:
-        if not knob.expert:
-            made[knob.name] = component(options, knob, (defaults or {}).get(knob.name, knob.default))
-    expert = [knob for knob in knobs if knob.expert]
+    return controls_of(RECIPES[recipe].options, _STARTS[recipe])
+
+
+def controls_of(options: type[Options], starts: dict | None = None) -> dict[str, gr.components.Component]:
+    """The same for options of any kind; `starts` are values to stand at instead of their defaults."""
+    starts = starts or {}
+    made = {knob.name: component(options, knob, starts.get(knob.name, knob.default)) for knob in options.knobs() if not knob.expert}
+    expert = [knob for knob in options.knobs() if knob.expert]
     if expert:
         with gr.Accordion(words.ADVANCED, open=False):
-            for knob in expert:
-                made[knob.name] = component(options, knob, (defaults or {}).get(knob.name, knob.default))
+            made.update({knob.name: component(options, knob, starts.get(knob.name, knob.default)) for knob in expert})
     return made
 
 
 def component(options: type[Options], knob: Knob, value) -> gr.components.Component:
     """The control that suits an option."""
-    text = {"label": words.label_of(knob.name, knob.unit), "info": words.help_of(options, knob.name)}
+    text = {"label": words.label_of(knob.name, knob.unit, options), "info": words.help_of(options, knob.name)}
     if knob.kind is bool:
         return gr.Checkbox(value, **text)
     if isinstance(knob.allowed, tuple):
@@ -39,21 +44,22 @@ def component(options: type[Options], knob: Knob, value) -> gr.components.Compon
     return gr.Textbox(value, **text)
 
 
-def documented(options: type[Options], **pictures: str) -> Callable:
-    """A decorator that adds a handler's parameters to its docstring: pictures as given, options with ranges and defaults.
+def documented(recipe: str, **pictures: str) -> Callable:
+    """A decorator that names a handler after its recipe and adds its parameters to its docstring, with ranges and defaults.
 
-    Programs read it: the API's page and the tools of the MCP server are made from docstrings. As plain sentences, because
+    Programs read both: the API's page and the tools of the MCP server are made from them. As plain sentences, because
     Gradio drops an Args section for parameters that come by keyword.
     """
 
     def add(handler: Callable) -> Callable:
         lines = [f"{name} - {text}" for name, text in pictures.items()]
-        for knob in options.knobs():
+        for knob in RECIPES[recipe].options.knobs():
             if isinstance(knob.allowed, tuple):
                 allowed = f"one of {', '.join(knob.allowed)}"
             else:
                 allowed = "true or false" if knob.kind is bool else str(knob.allowed or knob.kind.__name__)
-            lines.append(f"{knob.name} - {knob.help} ({allowed}; default {knob.default!r})")
+            lines.append(f"{knob.name} - {knob.help} ({allowed}; default {_STARTS[recipe].get(knob.name, knob.default)!r})")
+        handler.__name__ = recipe
         handler.__doc__ = "\n".join([handler.__doc__, "", *lines])
         return handler
 

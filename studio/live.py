@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import gradio as gr
@@ -27,6 +27,20 @@ def stop(request: gr.Request) -> None:
     with _lock:
         if event := _stops.get(request.session_hash):
             event.set()
+
+
+@contextmanager
+def stopping(request: gr.Request | None) -> Iterator[threading.Event]:
+    """An event that is set when this visitor asks to stop."""
+    event, key = threading.Event(), getattr(request, "session_hash", None) or ""
+    with _lock:
+        _stops[key] = event
+    try:
+        yield event
+    finally:
+        with _lock:
+            if _stops.get(key) is event:
+                del _stops[key]
 
 
 @dataclass
@@ -146,13 +160,9 @@ def run(
         looks_like: gives the style picture, by which a result is told to have lost its colours; None where there is none.
     """
     yield board.begun()
-    event = threading.Event()
-    key = getattr(request, "session_hash", None) or ""
-    with _lock:
-        _stops[key] = event
     record, stopped = Record(), False
     try:
-        with closing(steps()) as generator:
+        with stopping(request) as event, closing(steps()) as generator:
             for step in generator:
                 record.take(step)
                 yield _shown(step, board, record, request)
@@ -164,10 +174,6 @@ def run(
         if record.image is not None:
             yield _finished(recipe, board, record, before, options, sentence)
         raise gr.Error(sentence, print_exception=False) from error
-    finally:
-        with _lock:
-            if _stops.get(key) is event:
-                del _stops[key]
     if record.image is None:
         yield {**board.idle(), board.status: words.say("STOPPED", request, iteration=record.last.iteration, total=record.last.total)}
         return

@@ -1,6 +1,7 @@
 """Regions: masks painted on the photo with a brush, one colour for each style."""
 
 import gradio as gr
+from gradio.i18n import I18nData
 from PIL import Image
 
 from studio import files, words
@@ -12,18 +13,19 @@ COLORS = ("#d1495b", "#2e6fb7", "#f2c14e")
 _SIDE = 640                  # px: an editor sends three pictures of this size with each run
 
 
-def build(run_id: str, photo: gr.Image, count: int, names: list) -> gr.ImageEditor:
+def build(run_id: str, photo: gr.Image, names: list, title: I18nData = words.REGIONS, info: I18nData = words.REGIONS_INFO) -> gr.ImageEditor:
     """A folded editor on which the photo is painted over; its value goes to `masks_of`.
 
     Args:
         photo: the input whose picture is brought in.
-        count: of colours.
-        names: what each colour stands for, as labels.
+        names: what each colour stands for, as labels; as many as there are colours.
+        title, info: what the section is called and says.
     """
-    with gr.Accordion(words.REGIONS, open=False, elem_id=f"{run_id}-regions"):
-        gr.Markdown(words.REGIONS_INFO, elem_classes="quiet")
+    count = len(names)
+    with gr.Accordion(title, open=False, elem_id=f"{run_id}-regions"):
+        gr.Markdown(info, elem_classes="quiet")
         with gr.Row():
-            for color, name in zip(COLORS[:count], names, strict=True):
+            for color, name in zip(COLORS, names):
                 gr.Button(name, size="sm", interactive=False, min_width=90, elem_classes=f"swatch swatch-{color.removeprefix('#')}")
         bring = gr.Button(words.BRING_PHOTO, size="sm", elem_id=f"{run_id}-regions-bring")
         editor = gr.ImageEditor(

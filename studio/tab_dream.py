@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import after, gpu, live, regions, words
+from studio import after, flight, gpu, live, regions, words
 from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, DreamOptions, dream
 from style_core.imaging import fit
+from style_core.layers import layer_pictures
 
 _PREVIEW_EVERY = 0.8         # seconds
 
@@ -23,14 +24,16 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                     image, _ = picture_input(words.CONTENT, value=samples["content"], elem_id="dream-content")
                 with gr.Column(min_width=140):
                     guide, _ = picture_input(words.GUIDE, elem_id="dream-guide")
-            knobs = controls(DreamOptions, defaults={"size": 512})
-            painted = regions.build("dream", image, 1, [words.WHERE_TO_DREAM])
+            knobs = controls("dream")
+            _layer_browser(knobs)
+            painted = regions.build("dream", image, [words.WHERE_TO_DREAM], words.DREAM_REGIONS, words.DREAM_REGIONS_INFO)
         with gr.Column(scale=3, min_width=340):
             board = live.board(words.DREAM, "dream", words.DREAM_READY)
             after.build("dream", board.slider, board.download, board.original, board.result, larger=False)
             uses = use_buttons("dream")
+            flight.build(compute, image, guide, knobs)
 
-    @documented(DreamOptions, image="The photo.", guide="A picture whose features the dream is drawn to, or null.", where="Where to dream, or null.")
+    @documented("dream", image="The photo.", guide="A picture whose features the dream is drawn to, or null.", where="Where to dream, or null.")
     def grow(image, request: gr.Request, **given) -> Iterator[dict]:
         """Grow what a network sees in a photo, or in noise (DeepDream)."""
         guide_path, where = given.pop("guide"), given.pop("where")
@@ -49,3 +52,23 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
 
     board.wire(grow, [image], {"guide": guide, "where": painted, **knobs}, "dream")
     return {"content": image, "guide": guide, "result": board.result, "uses": uses, "knobs": knobs}
+
+
+def _layer_browser(knobs: dict[str, gr.components.Component]) -> None:
+    """Pictures of what layers like to see; a click on one dreams of it."""
+    pictures = layer_pictures()
+    captions = [picture.layer if picture.channel is None else f"{picture.layer} · {picture.channel}" for picture in pictures]
+    with gr.Accordion(words.LAYERS_HEAD, open=False, elem_id="dream-layers-head"):
+        gr.Markdown(words.LAYERS_INFO, elem_classes="quiet")
+        wall = gr.Gallery(
+            [(str(picture.path), caption) for picture, caption in zip(pictures, captions)], label=words.LAYERS, show_label=False, columns=4, height=330,
+            object_fit="cover", allow_preview=False, interactive=False, buttons=[], elem_id="dream-layers",
+        )  # fmt: skip
+
+    def choose(event: gr.SelectData) -> dict:
+        picture = pictures[event.index]
+        # A channel's number means nothing to another network; a whole layer means the same to both.
+        network = gr.skip() if picture.channel is None else picture.extractor
+        return {knobs["layer"]: picture.term, knobs["extractor"]: network}
+
+    wall.select(choose, None, [knobs["layer"], knobs["extractor"]], queue=False, show_progress="hidden", api_visibility="private")

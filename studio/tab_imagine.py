@@ -16,7 +16,6 @@ from style_core.latent import walk
 from style_core.settings import settings_of
 from style_core.video import FrameWriter
 
-_COUNT = 6                   # pictures that a first click imagines
 _WALK_FRAMES, _WALK_FPS = 72, 24
 _SEEDS = 100_000             # of which a new one is drawn: short enough to be told to a friend
 
@@ -26,7 +25,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
     gr.Markdown(words.IMAGINE_INTRO, elem_classes="quiet")
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=320):
-            knobs = controls(ImagineOptions, defaults={"count": _COUNT})
+            knobs = controls("imagine")
             another = gr.Button(words.ANOTHER_SEED, size="sm", elem_id="imagine-another")
             with gr.Accordion(words.NEAR_HEAD, open=False):
                 with gr.Row():
@@ -50,7 +49,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
             uses = use_buttons("imagine")
     paths, result = gr.State([]), gr.State(None)
 
-    @documented(ImagineOptions, near="A picture to vary, or null.")
+    @documented("imagine", near="A picture to vary, or null.")
     def imagined(near, request: gr.Request, **given) -> Iterator[dict]:
         """Imagine abstract paintings by seed, or around a picture (VAE-GAN)."""
         made, step = [], None

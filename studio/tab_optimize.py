@@ -29,10 +29,10 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                     style, _ = picture_input(words.STYLE, value=samples["style"], elem_id="paint-style")
             with gr.Accordion(words.MORE_STYLES, open=False):
                 more = _more_styles()
-            knobs = controls(GatysOptions, defaults={"iterations": 150})
+            knobs = controls("optimize")
             with gr.Accordion(words.INIT_IMAGE, open=False):
                 start, _ = picture_input(words.INIT_IMAGE, elem_id="paint-init")
-            painted = regions.build("paint", content, 3, [words.STYLE_1, words.STYLE_2, words.STYLE_3])
+            painted = regions.build("paint", content, [words.STYLE_1, words.STYLE_2, words.STYLE_3])
         with gr.Column(scale=3, min_width=340):
             board = live.board(words.PAINT, "paint", words.READY)
             forecast = gr.Markdown(elem_classes="quiet", elem_id="paint-forecast")
@@ -42,7 +42,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
     paintings = {name: box for name, box in more.items() if name.startswith("style")}
 
     @documented(
-        GatysOptions, content="The photo.", style="The painting.", style_2="A second painting, or null.", style_3="A third painting, or null.",
+        "optimize", content="The photo.", style="The painting.", style_2="A second painting, or null.", style_3="A third painting, or null.",
         weight="Weight of the painting.", weight_2="Weight of the second.", weight_3="Weight of the third.",
         init_image="A picture to start from, or null.", regions="Masks painted on the photo, or null.",
     )  # fmt: skip

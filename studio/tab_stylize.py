@@ -17,7 +17,6 @@ from style_core.generator import Look, encoded_styles, open_generator, recolored
 from style_core.imaging import fit, to_pil
 from style_core.settings import settings_of
 
-_START_SIZE = 768            # px: quick on two cores; the slider goes further
 _TOLD_FROM = 0.5             # strength from which a result that is almost the photo is no wish but a failure
 _LOOKS_KEPT = 4              # photos whose features are at hand, so that a moved slider runs the decoder alone
 _looks: OrderedDict[tuple, Look] = OrderedDict()
@@ -40,9 +39,9 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                 [(str(entry.thumbnail), f"{entry.title} · {entry.painter}") for entry in gallery().values()], label=words.GALLERY,
                 columns=4, height=330, object_fit="cover", allow_preview=False, interactive=False, buttons=[], elem_id="stylize-gallery",
             )  # fmt: skip
-            knobs = controls(StylizeOptions, defaults={"size": _START_SIZE})
+            knobs = controls("stylize")
             mix = gr.Slider(0, 1, value=0, step=0.01, label=words.MIX, info=words.MIX_INFO)
-            painted = regions.build("stylize", content, 2, [words.GALLERY_SHORT, words.OWN_SHORT])
+            painted = regions.build("stylize", content, [words.GALLERY_SHORT, words.OWN_SHORT])
         with gr.Column(scale=3, min_width=340):
             slider = gr.ImageSlider(
                 value=(samples["content"], samples["content"]), label=words.BEFORE_AFTER, type="filepath", format="jpeg", max_height=620,
@@ -59,7 +58,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
     result = gr.State(None)
 
     @documented(
-        StylizeOptions, content="The photo.", style="A painting, unless gallery_style is given.", gallery_style="A style of the gallery, by name.",
+        "stylize", content="The photo.", style="A painting, unless gallery_style is given.", gallery_style="A style of the gallery, by name.",
         mix="With both: 0 is the gallery's style, 1 the painting's.", regions="Masks painted on the photo, or null.",
     )  # fmt: skip
     def stylize(content, style, gallery_style, mix, regions, request: gr.Request, **given) -> Iterator[dict]:

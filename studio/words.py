@@ -94,6 +94,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "Bring the photo here and brush over it; each colour is one style. What is left unpainted gets the styles without a colour.",
         "把照片放到这里并涂抹；每种颜色代表一种风格。未涂的地方使用没有颜色的风格。",
     ),
+    "DREAM_REGIONS": ("Where to dream: paint it", "在哪里入梦：涂出来"),
+    "DREAM_REGIONS_INFO": (
+        "Bring the photo here and brush over it; the rest stays as it is.",
+        "把照片放到这里并涂抹；其余部分保持原样。",
+    ),
     "BRING_PHOTO": ("Bring the photo here", "把照片放到这里"),
     "WHERE_TO_DREAM": ("dream here", "在此入梦"),
     "GALLERY_SHORT": ("gallery style", "风格库"),
@@ -161,6 +166,17 @@ WORDS: dict[str, tuple[str, str]] = {
     "FAR": ("Walk to (optional)", "漫步到（可选）"),
     "WALK": ("Walk", "漫步"),
     "WALKED": ("The walk as a film", "漫步影片"),
+    # Dream
+    "LAYERS_HEAD": ("Choose a layer by eye", "凭眼睛选层"),
+    "LAYERS_INFO": (
+        "What the compact network sees in noise: shallow layers like grain, deep ones like things. The number after a layer is one channel of it.",
+        "精简网络在噪声中看到的：浅层偏爱纹理，深层偏爱物体。层名后的数字是其中一个通道。",
+    ),
+    "LAYERS": ("What layers like to see", "各层喜欢看到的"),
+    "ZOOM_HEAD": ("Dream zoom: a film into the dream", "梦境变焦：飞入梦中的影片"),
+    "ZOOM_INTRO": ("Each frame is the one before, nearer, turned and dreamt on.", "每一帧都是前一帧放大、旋转并继续入梦。"),
+    "ZOOM": ("Fly", "起飞"),
+    "NO_FRAME": ("Stopped before the first frame was done.", "第一帧完成前已停止。"),
     # Film
     "CLIP_TAB": ("Clip", "短片"),
     "WEBCAM_TAB": ("Webcam", "摄像头"),
@@ -177,11 +193,12 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
 }
 
-# Labels of options by their names.
+# Labels of options by their names; by Options class and name where a recipe means something else by it.
 LABELS: dict[str, tuple[str, str]] = {
     "size": ("Size", "尺寸"),
     "iterations": ("Iterations", "迭代次数"),
     "strength": ("Style strength", "风格强度"),
+    "DreamOptions.strength": ("Strength", "强度"),
     "color": ("Colours", "色彩"),
     "style_scale": ("Brush size", "笔触大小"),
     "extractor": ("Feature network", "特征网络"),
@@ -310,10 +327,11 @@ def _table() -> dict[str, tuple[str, str]]:
     table = dict(WORDS)
     for options in (*(recipe.options for recipe in RECIPES.values()), ZoomOptions):
         for knob in options.knobs():
-            english, chinese = LABELS[knob.name]
-            unit = UNITS.get(knob.unit, ("", ""))
-            shown = (f"{english} ({unit[0]})", f"{chinese}（{unit[1]}）") if knob.unit else (english, chinese)
-            table[f"LABEL_{knob.name}_{knob.unit}"] = shown
+            for key in filter(LABELS.get, (knob.name, f"{options.__name__}.{knob.name}")):
+                english, chinese = LABELS[key]
+                unit = UNITS.get(knob.unit, ("", ""))
+                shown = (f"{english} ({unit[0]})", f"{chinese}（{unit[1]}）") if knob.unit else (english, chinese)
+                table[f"LABEL_{key}_{knob.unit}"] = shown
             table[f"HELP_{options.__name__}_{knob.name}"] = (knob.help, HELP_IN_CHINESE[f"{options.__name__}.{knob.name}"])
     for name, choices in CHOICES.items():
         table |= {f"CHOICE_{name}_{choice}": texts for choice, texts in choices.items()}
@@ -343,9 +361,10 @@ def say(key: str, visitor: gr.Request | str | None, **values) -> str:
     return TABLE[key][LANGUAGES.index(language)].format(**values)
 
 
-def label_of(name: str, unit: str = "") -> I18nData:
-    """The label of an option, with its unit."""
-    return I18N(f"LABEL_{name}_{unit}")
+def label_of(name: str, unit: str = "", options: type | None = None) -> I18nData:
+    """The label of an option, with its unit; in the words of its own Options class where it has some."""
+    own = f"LABEL_{options.__name__}.{name}_{unit}" if options else ""
+    return I18N(own if own in TABLE else f"LABEL_{name}_{unit}")
 
 
 def help_of(options: type, name: str) -> I18nData:

@@ -1,0 +1,67 @@
+"""Dream zoom in the browser: a film that flies into the dream, watched frame by frame."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import gradio as gr
+
+from studio import files, gpu, live, words
+from studio.controls import controls_of
+from studio.pictures import opened_if_given
+from style_core import Compute, DreamOptions, RequestError
+from style_core.imaging import fit, to_pil
+from style_core.video import FrameWriter
+from style_core.zoom import ZoomOptions, dream_zoom
+
+_FPS = 24
+_START = {"frames": 48}      # two seconds: soon seen, and long enough to see where it goes
+
+
+def build(compute: Compute, image: gr.Image, guide: gr.Image, knobs: dict[str, gr.components.Component]) -> None:
+    """Lay the section out and wire it; `knobs` are those of the dream that the film flies into."""
+    with gr.Accordion(words.ZOOM_HEAD, open=False, elem_id="zoom"):
+        gr.Markdown(words.ZOOM_INTRO, elem_classes="quiet")
+        flight = controls_of(ZoomOptions, _START)
+        with gr.Row():
+            run = gr.Button(words.ZOOM, variant="primary", elem_classes="run-button", elem_id="zoom-run")
+            stop = gr.Button(words.STOP, elem_classes="stop-button", elem_id="zoom-stop")
+        status = gr.Markdown("", elem_classes="status", elem_id="zoom-status")
+        preview = gr.Image(label=words.FORMING, format="jpeg", height=300, interactive=False, visible=False, buttons=[], elem_id="zoom-preview")
+        film = gr.Video(label=words.ZOOM_HEAD, interactive=False, visible=False, loop=True, elem_id="zoom-film")
+
+    def fly(image, guide, request: gr.Request, **given) -> Iterator[dict]:
+        yield {status: "…", preview: gr.update(value=None, visible=True), film: gr.update(value=None, visible=False)}
+        out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-zoom.mp4"
+        last = None
+        try:
+            path = ZoomOptions.make(**{name: given.pop(name) for name in flight})
+            how = {"guide": opened_if_given(guide), "compute": compute}
+            with (
+                live.stopping(request) as stopped,
+                FrameWriter(out, _FPS) as writer,
+                closing(gpu.steps(dream_zoom, opened_if_given(image), DreamOptions.make(**given), path, **how)) as steps,
+            ):
+                for step in steps:
+                    shown = {status: live.status_of(step, request)}
+                    if step.image is not None:
+                        last = step
+                        writer.add(step.image)
+                        shown[preview] = to_pil(fit(step.image, live.PREVIEW_SIDE))
+                    yield shown
+                    if stopped.is_set():
+                        break
+        except RequestError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        if last is None:
+            yield {status: words.say("NO_FRAME", request), preview: gr.update(visible=False)}
+            return
+        done = words.say("CLIP_DONE", request, frames=last.iteration, seconds=words.duration(last.seconds))
+        yield {status: done, preview: gr.update(visible=False), film: gr.update(value=str(out), visible=True)}
+
+    run.click(
+        fly, [image, guide], [status, preview, film], inputs_kwargs={**knobs, **flight}, concurrency_id="device", concurrency_limit=1,
+        show_progress="minimal", show_progress_on=status, api_visibility="private",
+    )  # fmt: skip
+    stop.click(live.stop, None, None, queue=False, api_visibility="private")

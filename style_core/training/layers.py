@@ -1,0 +1,66 @@
+"""How the layer browser's pictures were made: dreams from noise of each layer of `lite`, and of a few channels of each.
+
+    python -m style_core.training.layers
+
+To be run again whenever `lite` changes. The channels are those that answer most unevenly over our own sample pictures:
+they look for something, and find it in places.
+"""
+
+import argparse
+from itertools import islice
+from pathlib import Path
+
+from style_core.devices import Compute, use_available_cores
+from style_core.dream import DreamOptions, dream
+from style_core.features import FeatureExtractor, load_extractor
+from style_core.imaging import fit, read_image, to_pil
+from style_core.layers import FOLDER, LayerPicture, layer_pictures
+from style_core.progress import finish
+from style_core.weights import MODELS
+
+LAYERS = ("relu1_1", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu3_4", "relu4_1", "relu4_2", "relu4_3", "relu4_4", "relu5_1")
+_CHANNELS, _TRIED = 3, 12    # of each layer: pictures, and channels asked for them
+_SIDE, _DREAMT = 112, 224    # px, as shipped and as dreamt
+_HOW = {"size": _DREAMT, "start": "noise", "octaves": 3, "iterations": 30, "strength": 0.5}
+_BLANK = 0.15                # standard deviation below which nothing has grown: noise gives that channel nothing to climb
+
+
+def telling_channels(extractor: FeatureExtractor, samples: list[Path], layer: str) -> list[int]:
+    """Channels, those whose answers vary most over the sample pictures, in their own mean, first."""
+    score = 0
+    for path in samples:
+        features = extractor.extract(fit(read_image(path), 384)[None], [layer])[layer][0].float().flatten(1)
+        score = score + features.std(1) / (features.mean(1) + features.mean())
+    return score.argsort(descending=True).tolist()
+
+
+def grown(extractor: FeatureExtractor, picture: LayerPicture) -> bool:
+    """Dream a picture and write it; False, and none, where nothing grew."""
+    options = DreamOptions(layer=picture.term, **_HOW)
+    image = finish(dream(None, options, compute=extractor.compute, extractor=extractor)).image
+    if image.std() < _BLANK:
+        return False
+    to_pil(fit(image, _SIDE)).save(picture.path, quality=82)
+    print(picture.term, flush=True)
+    return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=Path, default=Path("studio/samples"), help="Folder of our own pictures.")
+    given = parser.parse_args()
+    use_available_cores()
+    compute = Compute.choose("cpu")
+    extractor = load_extractor("lite", MODELS / "lite.safetensors", compute)
+    FOLDER.mkdir(exist_ok=True)
+    for old in layer_pictures():
+        old.path.unlink()
+    samples = sorted(given.samples.glob("*.jpg"))
+    for layer in LAYERS:
+        grown(extractor, LayerPicture("lite", layer, None))
+        seen = (grown(extractor, LayerPicture("lite", layer, channel)) for channel in telling_channels(extractor, samples, layer)[:_TRIED])
+        next(islice(filter(None, seen), _CHANNELS - 1, None), None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Dream in a browser: a layer chosen by eye, a dream, and a flight into it that is stopped and kept."""
+
+import re
+
+import pytest
+
+from style_core.layers import layer_pictures
+from style_core.video import Clip
+
+
+def fill(page, label: str, value: str) -> None:
+    box = page.get_by_label(f"number input for {label}").locator("visible=true")
+    box.fill(value)
+    box.press("Tab")
+
+
+@pytest.fixture
+def dream_tab(page):
+    page.get_by_role("tab", name="Dream", exact=True).click()
+    page.wait_for_selector("#dream-run", state="visible")
+    fill(page, "Size (px)", "128")
+    fill(page, "Octaves", "2")
+    fill(page, "Iterations", "3")
+    return page
+
+
+def test_a_layer_is_chosen_by_eye_and_dreamt(dream_tab):
+    page = dream_tab
+    page.get_by_text("Choose a layer by eye").click()
+    wanted = next(index for index, picture in enumerate(layer_pictures()) if picture.channel is not None)
+    page.locator("#dream-layers button.thumbnail-item").nth(wanted).click()
+    field = page.get_by_role("textbox", name=re.compile("^Layers"))
+    page.wait_for_function("([field, term]) => field.value === term", arg=[field.element_handle(), layer_pictures()[wanted].term])
+    page.click("#dream-run")
+    page.locator("#dream-status").filter(has_text="Done: 128 x 85 px").wait_for()
+    assert page.strangers == []
+
+
+def test_a_flight_into_the_dream_is_stopped_and_what_was_flown_is_kept(dream_tab, tmp_path):
+    page = dream_tab
+    page.get_by_text("Dream zoom: a film into the dream").click()
+    fill(page, "Frames", "2000")
+    page.click("#zoom-run")
+    page.locator("#zoom-status").filter(has_text="3 of 2000").wait_for()
+    page.click("#zoom-stop")
+    page.wait_for_selector("#zoom-film video", state="attached")
+    (tmp_path / "film.mp4").write_bytes(page.request.get(page.locator("#zoom-film video").get_attribute("src")).body())
+    assert 3 <= Clip.open(tmp_path / "film.mp4").frames < 2000
