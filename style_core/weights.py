@@ -98,7 +98,8 @@ def find(name: str, layers: Iterable[str] = LAYERS) -> Path | None:
     if not entry.repo:
         return _check_shipped(entry)
     cached = cache_folder() / f"{name}.safetensors"
-    return cached if cached.is_file() and _reaches(cached, deepest) else None
+    # Of a folder that may not be entered os.path says that nothing is there; Path would raise.
+    return cached if os.path.isfile(cached) and _reaches(cached, deepest) else None
 
 
 def fetch(name: str, layers: Iterable[str] = LAYERS) -> Generator[Step, None, Path]:
@@ -118,8 +119,8 @@ def fetch(name: str, layers: Iterable[str] = LAYERS) -> Generator[Step, None, Pa
         return (yield from _download(entry, deepest))
     except hub.HubError as error:
         raise WeightsError(str(error)) from error
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise WeightsError(f"The weights could not be kept in the cache folder ({reason}).") from error
 
 
@@ -130,7 +131,7 @@ def whereabouts(name: str) -> str:
         return f"given by {GIVEN[name]}"
     if not entry.repo:
         return "shipped" if (MODELS / entry.file).is_file() else "missing from models/"
-    if (cache_folder() / f"{name}.safetensors").is_file():
+    if os.path.isfile(cache_folder() / f"{name}.safetensors"):
         return "cached from the hub"
     return f"on the hub, at {entry.repo}"
 

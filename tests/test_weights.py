@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -164,11 +165,28 @@ def test_a_wrong_file_on_the_hub_is_refused_and_not_kept(environment):
         assert "is not a safetensors file" in pull(environment, address).stderr
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write into read-only folders")
-def test_a_read_only_cache_says_so(whole, environment, tmp_path):
-    (tmp_path / "hf").mkdir(mode=0o500)
+@pytest.mark.skipif(os.name == "nt", reason="folders are made read-only otherwise on Windows")
+def test_a_read_only_cache_says_so(whole, environment):
+    # Root may write anywhere, so it becomes nobody, once everything is imported that nobody may not read.
+    humbly = "import encodings.idna, os\nfrom style_core import cli\nif os.geteuid() == 0: os.seteuid(65534)\n" + FETCH
+    with tempfile.TemporaryDirectory() as home, hub_server(whole) as (address, _):
+        os.chmod(home, 0o555)
+        result = pull({**environment, "HF_HOME": home}, address, humbly)
+        assert result.returncode == 2 and "could not be kept in the cache folder (Permission denied)" in result.stderr
+        assert os.listdir(home) == []
+
+
+# Tensors of at most 4.7 MB come one by one; together they are 40 MB.
+@pytest.mark.skipif(os.name == "nt", reason="file sizes are limited otherwise on Windows")
+@pytest.mark.parametrize("room", [1_000_000, 20_000_000])
+def test_a_full_disk_says_so_and_leaves_no_broken_file(whole, environment, room):
+    cramped = f"import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
     with hub_server(whole) as (address, _):
-        assert "could not be kept in the cache folder" in pull(environment, address).stderr
+        result = pull(environment, address, cramped + FETCH)
+        assert result.returncode == 2 and "could not be kept in the cache folder" in result.stderr and "Traceback" not in result.stderr
+        assert not cached(environment).exists()
+        assert pull(environment, address).returncode == 0, "room again"
+    assert cached(environment).exists() and not list(cached(environment).parent.glob("*.part"))
 
 
 def test_a_cache_that_is_no_folder_says_so(whole, environment, tmp_path):

@@ -39,6 +39,7 @@ CROP_SCALE = (0.8, 1.5)      # sides of training crops, in pictures' sides
 _GAIN = 8.0                  # of a verdict: spectrally normalised layers alone are too weak to reach the hinge
 _RAMP = 0.1                  # share of the minutes over which the critic's word gains its weight
 _CROWD = 256                 # pictures whose features are compared with as many real ones
+_COLOR_PLACES = 4            # a side: parts of a picture whose colours are compared
 _DIRECTIONS = 128            # random directions a step along which they are
 _WARMED = 0.4                # share of the minutes after which the prior weighs in full
 
@@ -113,11 +114,12 @@ def augmented(*batches: Tensor) -> list[Tensor]:
     return results
 
 
-def pooled(features: dict[str, Tensor]) -> list[Tensor]:
-    """Each level's channel means and deviations, and the deepest's means in quarters of the picture: `[B, numbers]` each."""
+def pooled(batch: Tensor, features: dict[str, Tensor]) -> list[Tensor]:
+    """What a crowd is compared by, `[B, numbers]` each: colours by place, levels' means and deviations, the deepest by quarters."""
+    colors = functional.adaptive_avg_pool2d(batch.float(), _COLOR_PLACES).flatten(1)
     results = [torch.cat([f.float().mean((2, 3)), f.float().flatten(2).var(2).add(1e-4).sqrt()], 1) for f in features.values()]
     deepest = list(features.values())[-1].float()
-    return [*results, functional.adaptive_avg_pool2d(deepest, 2).flatten(1)]
+    return [colors, *results, functional.adaptive_avg_pool2d(deepest, 2).flatten(1)]
 
 
 class Crowd:
@@ -181,7 +183,8 @@ class Lesson:
             rebuilt = self._rebuilt({level: f[:count] for level, f in features.items()}, truth, real, fake[:count])
             # Pictures of the prior must tell their codes: those of a collapsed decoder can't (Zhu et al. 2017, BicycleGAN).
             lost = 1 - functional.cosine_similarity(self.net.encoder(fake[count:])[0], drawn).mean()
-            apart = self._crowds[side].distance(pooled({level: f[count:] for level, f in features.items()}), pooled(truth))
+            imagined = pooled(batch[count:], {level: f[count:] for level, f in features.items()})
+            apart = self._crowds[side].distance(imagined, pooled(seen_real, truth))
             total = rebuilt + warm * self.given.kl * divergence + self.given.regression * lost + warm * self.given.sliced * apart
             figures = {"rebuilt": rebuilt, "kl": divergence, "lost": lost, "apart": apart}
             if trust == 0:
