@@ -178,6 +178,8 @@ def run(
         yield {**board.idle(), board.status: words.say("STOPPED", request, iteration=record.last.iteration, total=record.last.total)}
         return
     sentence = _last_words(record, stopped, request)
+    if options.get("extractor") == "auto" and "lite" in record.last.weights:
+        sentence += " " + words.say("RETRY", request)
     trouble = "" if stopped else diagnose(record.image, before(), looks_like() if looks_like else None)
     if trouble:
         sentence += f"\n\n⚠ {words.say(f'DIAGNOSIS_{trouble}', request)}"

@@ -1,16 +1,40 @@
-"""The tab "About": what is at work here, and where its weights are."""
+"""The tab "About": what is at work here, where its weights are, and another try at the hub."""
+
+from collections.abc import Iterator
 
 import gradio as gr
 
 from studio import words
-from style_core import Compute, __version__, weights
+from style_core import Compute, RequestError, Step, __version__, weights
+
+_REFERENCE = "vgg19"
 
 
 def build(page: gr.Blocks, compute: Compute) -> None:
     """Lay the tab out; the table is made anew with each page."""
     gr.Markdown(f"Pentimento {__version__} · {compute.describe()}", elem_id="about-device")
     table = gr.Markdown(elem_id="about-weights")
+    with gr.Row():
+        get = gr.Button(words.GET_VGG19, elem_id="about-get", scale=0, min_width=260)
+        status = gr.Markdown(words.GET_VGG19_INFO, elem_classes="status", elem_id="about-status")
     page.load(_weights_table, None, table, queue=False, show_progress="hidden", api_visibility="private")
+
+    def fetched(request: gr.Request) -> Iterator[dict]:
+        yield {status: "…"}
+        try:
+            steps = weights.fetch(_REFERENCE)
+            for step in steps:
+                yield {status: _megabytes(step)}
+        except RequestError as error:
+            yield {status: f"⚠ {error}"}
+            return
+        yield {status: words.say("GOT_VGG19", request), table: _weights_table(request)}
+
+    get.click(fetched, None, [status, table], concurrency_limit=1, show_progress="minimal", show_progress_on=status, api_visibility="private")
+
+
+def _megabytes(step: Step) -> str:
+    return f"**{step.iteration} / {step.total} MB** · {step.note}" if step.total else step.note
 
 
 def _weights_table(request: gr.Request) -> str:

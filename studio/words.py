@@ -187,6 +187,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "NO_CLIP": ("Choose a clip first.", "请先选择一段短片。"),
     "CLIP_DONE": ("Done: {frames} frames in {seconds}.", "完成：{frames} 帧，用时 {seconds}。"),
     # About
+    "GET_VGG19": ("Get VGG-19 from the hub", "从 hub 获取 VGG-19"),
+    "GET_VGG19_INFO": (
+        "Paint and Dream use it from then on; until then, and without a hub, the compact network.",
+        "之后“精细绘制”和“梦境”都会用它；在此之前，或没有 hub 时，使用精简网络。",
+    ),
+    "GOT_VGG19": ("VGG-19 is here.", "VGG-19 已就绪。"),
+    "RETRY": ("The next run asks the hub again; so does the button in About.", "下一次运行会再次询问 hub；“关于”页的按钮也会。"),
     "ABOUT_HEAD": (
         "| weights | what it is | where it is now | size | licence |",
         "| 权重 | 说明 | 现在何处 | 大小 | 许可 |",
