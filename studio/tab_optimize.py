@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import after, gpu, live, regions, words
+from studio import after, brush, gpu, live, regions, words
 from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened, opened_if_given, picture_input
 from style_core import Compute, GatysOptions, RequestError, optimize, weights
@@ -30,6 +30,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             with gr.Accordion(words.MORE_STYLES, open=False):
                 more = _more_styles()
             knobs = controls("optimize")
+            brush.build("paint", content, style, knobs["size"], knobs["style_scale"])
             with gr.Accordion(words.INIT_IMAGE, open=False):
                 start, _ = picture_input(words.INIT_IMAGE, elem_id="paint-init")
             painted = regions.build("paint", content, [words.STYLE_1, words.STYLE_2, words.STYLE_3])
@@ -122,4 +123,5 @@ def _wire_forecast(compute: Compute, content, knobs: dict, forecast: gr.Markdown
 
     asked = [knobs[name] for name in ("size", "iterations", "extractor", "pyramid")]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    gr.on([content.change, *(knob.change for knob in asked)], foretell, [content, *asked], forecast, trigger_mode="always_last", **quiet)
+    # With no trigger named: when the page opens, and whenever one of these changes.
+    gr.on(None, foretell, [content, *asked], forecast, trigger_mode="always_last", **quiet)

@@ -99,6 +99,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "Bring the photo here and brush over it; the rest stays as it is.",
         "把照片放到这里并涂抹；其余部分保持原样。",
     ),
+    "BRUSH": ("Strokes at their true size", "笔触的真实大小"),
+    "BRUSH_INFO": (
+        "Left the painting, right the photo, pixel for pixel as they meet in the result. Brush size moves the left one.",
+        "左为画作，右为照片，与结果中的像素一一对应。“笔触大小”改变左图。",
+    ),
     "BRING_PHOTO": ("Bring the photo here", "把照片放到这里"),
     "WHERE_TO_DREAM": ("dream here", "在此入梦"),
     "GALLERY_SHORT": ("gallery style", "风格库"),

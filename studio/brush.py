@@ -1,0 +1,47 @@
+"""Brush size: the painting and the photo side by side at the scale at which they meet in the result."""
+
+import gradio as gr
+import torch
+from PIL import Image
+
+from studio import words
+from style_core import RequestError, read_image
+from style_core.imaging import fit, fit_short, to_pil
+
+_SIDE = 260                  # px, of each crop
+_GAP = 8
+
+
+def build(run_id: str, content: gr.Image, style: gr.Image, size: gr.Slider, scale: gr.Slider) -> None:
+    """Lay the section out and wire it: it follows the pictures, the size and the brush size while it is open."""
+    with gr.Accordion(words.BRUSH, open=False, elem_id=f"{run_id}-brush") as section:
+        gr.Markdown(words.BRUSH_INFO, elem_classes="quiet")
+        crops = gr.Image(
+            format="png", width=2 * _SIDE + _GAP, height=_SIDE, interactive=False, show_label=False, buttons=[], elem_id=f"{run_id}-brush-crops"
+        )
+    is_open = gr.State(False)
+    asked = [is_open, content, style, size, scale]
+    how = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    section.expand(lambda: True, None, is_open, **how).then(crops_of, asked, crops, **how)
+    section.collapse(lambda: False, None, is_open, **how)
+    gr.on([content.change, style.change, size.release, scale.release], crops_of, asked, crops, trigger_mode="always_last", **how)
+
+
+def crops_of(is_open: bool, content: str | None, style: str | None, size: float, scale: float) -> Image.Image | None:
+    """The middle of the painting and the middle of the photo, pixel for pixel as Gatys is shown them."""
+    if not is_open or content is None or style is None:
+        return None
+    try:
+        photo = fit(read_image(content), int(size))
+        painting = fit_short(read_image(style), max(16, round(min(photo.shape[-2:]) * scale)))
+    except RequestError:
+        return None                                    # said already, beside the picture
+    sheet = Image.new("RGB", (2 * _SIDE + _GAP, _SIDE), "white")
+    for index, image in enumerate((painting, photo)):
+        sheet.paste(to_pil(_middle(image)), (index * (_SIDE + _GAP), 0))
+    return sheet
+
+
+def _middle(image: torch.Tensor) -> torch.Tensor:
+    top, left = (max(0, (side - _SIDE) // 2) for side in image.shape[-2:])
+    return image[:, top : top + _SIDE, left : left + _SIDE]
