@@ -35,14 +35,15 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                 with gr.Column(min_width=140):
                     style, _ = picture_input(words.OWN_STYLE, elem_id="stylize-style")
             chosen = gr.Textbox(value="", visible=False, label=words.GALLERY)
+            gr.Markdown(words.GALLERY, elem_classes="quiet")
             wall = gr.Gallery(
-                [(str(entry.thumbnail), f"{entry.title} · {entry.painter}") for entry in gallery().values()], label=words.GALLERY,
+                [(str(entry.thumbnail), f"{entry.title} · {entry.painter}") for entry in gallery().values()], label=words.GALLERY, show_label=False,
                 columns=4, height=330, object_fit="cover", allow_preview=False, interactive=False, buttons=[], elem_id="stylize-gallery",
             )  # fmt: skip
             knobs = controls("stylize")
             mix = gr.Slider(0, 1, value=0, step=0.01, label=words.MIX, info=words.MIX_INFO)
             painted = regions.build("stylize", content, [words.GALLERY_SHORT, words.OWN_SHORT])
-        with gr.Column(scale=3, min_width=340):
+        with gr.Column(scale=3, min_width=340, elem_id="stylize-result"):
             slider = gr.ImageSlider(
                 value=(samples["content"], samples["content"]), label=words.BEFORE_AFTER, type="filepath", format="jpeg", max_height=620,
                 interactive=False, buttons=["fullscreen"], elem_id="stylize-slider", slider_position=30,

@@ -3,19 +3,29 @@
 import gradio as gr
 from gradio.themes import Base, colors, sizes
 
+# Rules of a media query reach only what is inside the page's column, so those of the page itself do without.
 CSS = """
-.gradio-container { max-width: 1400px !important; margin: 0 auto !important; }
+.gradio-container { max-width: min(1400px, 100vw) !important; margin: 0 auto !important; overflow: clip !important; }
+.main.app { max-width: 100vw !important; padding: clamp(0.5rem, 2vw, 2rem) !important; }
 #header { align-items: baseline; gap: 0.75rem; }
 #header h1 { font-size: 1.7rem; letter-spacing: -0.02em; margin: 0; }
 #header > * { flex: 0 0 auto !important; width: auto !important; min-width: 0 !important; }
 #history-strip .grid-container { grid-template-columns: repeat(auto-fill, 120px) !important; }
 #history-strip .thumbnail-item { width: 120px; height: 110px; }
-.quiet, .quiet p { opacity: 0.85; font-size: 0.92rem; }
+.quiet, .quiet p { color: var(--body-text-color-subdued); font-size: 0.92rem; }
+button[role=tab][aria-selected=true] { color: var(--primary-700) !important; }
+.dark button[role=tab][aria-selected=true] { color: var(--primary-400) !important; }
 .notice p { color: var(--error-text-color); font-weight: 600; margin: 0.15rem 0 0; }
 .status p { font-variant-numeric: tabular-nums; margin: 0.2rem 0; }
 #stylize-gallery .caption-label { font-size: 0.68rem; padding: 1px 5px; max-width: calc(100% - 8px); left: 4px; bottom: 4px; }
 footer { opacity: 0.85; }
-@media (max-width: 640px) { .gradio-container { padding: 0.4rem !important; } }
+@media (max-width: 640px) {
+  #stylize-gallery .grid-container { grid-template-columns: repeat(3, 1fr) !important; }
+  /* On a phone the picture stays in sight above the gallery and the sliders that change it. */
+  #stylize-result { display: contents; }
+  #stylize-result > * { flex: 0 0 100%; }
+  #stylize-slider { order: -1; position: sticky; top: 0; z-index: 20; }
+}
 """
 
 # Ctrl+Enter runs the visible tab, Esc stops it.

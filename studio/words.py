@@ -25,7 +25,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # Pictures
     "CONTENT": ("Photo", "照片"),
     "STYLE": ("Painting", "画作"),
-    "OWN_STYLE": ("Your own painting (optional)", "你自己的画作（可选）"),
+    "OWN_STYLE": ("Your own painting", "你自己的画作"),
     "MORE_STYLES": ("More paintings", "更多画作"),
     "STYLE_2": ("Painting 2", "画作 2"),
     "STYLE_3": ("Painting 3", "画作 3"),

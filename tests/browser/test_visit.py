@@ -205,15 +205,11 @@ def test_a_chinese_browser_is_spoken_to_in_chinese(visitor):
 
 def test_a_phone_paints_without_scrolling_sideways(visitor):
     page = visitor(viewport={"width": 390, "height": 844}, device_scale_factor=1, is_mobile=True, has_touch=True)
-    page.locator("#stylize-gallery button.thumbnail-item").first.tap()
+    style = page.locator("#stylize-gallery button.thumbnail-item").nth(8)
+    style.evaluate("node => node.scrollIntoView({ block: 'center' })")
+    style.tap()
     page.locator("#stylize-status").filter(has_text="Done").wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
-
-
-def test_every_control_has_a_name(page):
-    nameless = page.evaluate("""() => [...document.querySelectorAll('input, textarea, button, select')]
-        .filter(node => node.offsetParent !== null && node.type !== 'file')
-        .filter(node => !(node.innerText || node.title || node.ariaLabel || node.labels?.length || node.placeholder ||
-                          node.getAttribute('aria-labelledby') || node.querySelector('img[alt]')))
-        .map(node => node.outerHTML.slice(0, 120))""")
-    assert nameless == []
+    # A phone zooms out from a page that is too wide, so that its window says nothing; and the picture must still be in sight.
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = page.locator("#stylize-slider").bounding_box()
+    assert box["y"] >= -1 and box["y"] + box["height"] <= 844

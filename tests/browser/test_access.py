@@ -1,0 +1,69 @@
+"""Access: contrast, names for what reads the page aloud, and the keyboard."""
+
+import pytest
+
+TABS = ("Stylize", "Paint", "Dream", "Imagine", "Film", "About")
+
+# Visible texts whose contrast with what is behind them is below WCAG's AA: 4.5, or 3 for large type.
+FAINT = """() => {
+  const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const parse = (color) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  const over = ([r, g, b, a], below) => [r, g, b].map((v, i) => a * v + (1 - a) * below[i]);
+  const faint = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!/[\\p{L}\\p{N}]/u.test(walker.currentNode.data) || node.closest('canvas, svg, [disabled], .vega-embed, script, style')) continue;
+    if (!node.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    const chain = [];
+    for (let at = node; at; at = at.parentElement) chain.unshift(at);
+    if (chain.some((at) => getComputedStyle(at).backgroundImage.includes('url'))) continue;
+    let behind = [255, 255, 255], opacity = 1;
+    for (const at of chain) {
+      const style = getComputedStyle(at);
+      opacity *= parseFloat(style.opacity);
+      const background = parse(style.backgroundColor);
+      behind = over([...background.slice(0, 3), background[3] * opacity], behind);
+    }
+    const style = getComputedStyle(node), ink = parse(style.color);
+    const shown = over([...ink.slice(0, 3), ink[3] * opacity], behind);
+    const [light, dark] = [luminance(shown), luminance(behind)].sort((a, b) => b - a);
+    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    const contrast = (light + 0.05) / (dark + 0.05);
+    if (contrast < (large ? 3 : 4.5)) faint.push(`${walker.currentNode.data.trim().slice(0, 40)}: ${contrast.toFixed(2)}`);
+  }
+  return faint;
+}"""
+
+NAMELESS = """() => [...document.querySelectorAll('button, input:not([type=hidden]), textarea, select, [role=slider]')]
+  .filter((node) => node.checkVisibility() && node.type !== 'file')
+  .filter((node) => !(node.getAttribute('aria-label') || node.getAttribute('aria-labelledby') || node.title || node.innerText?.trim()
+    || node.labels?.length || node.querySelector('img[alt], [aria-label], title')))
+  .map((node) => node.outerHTML.slice(0, 160))"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_text_stands_out_and_every_control_has_a_name(page, address, theme):
+    page.goto(f"{address}/?__theme={theme}")
+    for tab in TABS:
+        page.get_by_role("tab", name=tab, exact=True).click()
+        page.wait_for_timeout(700)                     # for colours that fade in
+        assert page.evaluate(FAINT) == [], tab
+        assert page.evaluate(NAMELESS) == [], tab
+
+
+def test_ctrl_enter_paints_and_escape_stops_and_keeps(page):
+    page.get_by_role("tab", name="Paint", exact=True).click()
+    page.wait_for_selector("#paint-run", state="visible")
+    page.get_by_label("number input for Iterations").locator("visible=true").fill("3000")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Control+Enter")
+    page.locator("#paint-status").filter(has_text="of 3000").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("#paint-status").filter(has_text="the picture so far is kept").wait_for()
