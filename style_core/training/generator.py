@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from style_core.devices import Compute, use_available_cores
+from style_core.errors import RequestError
 from style_core.features import FeatureExtractor, load_extractor
 from style_core.generator_net import LEVELS, STRIDE, Dial, GeneratorNet, Moments
 from style_core.imaging import fit_short, read_image, to_pil
@@ -218,6 +219,18 @@ def _write_sheet(rows: list[list[Tensor]], path: Path, side: int = 256) -> None:
     sheet.save(path, quality=90)
 
 
+def begin(net: GeneratorNet, path: Path) -> None:
+    """Go on from exported weights, but for their encoder.
+
+    Raises:
+        RequestError: when they are another network's.
+    """
+    state = {name: tensor.float() for name, tensor in load_file(path).items() if not name.startswith("encoder.")}
+    missing, unknown = net.load_state_dict(state, strict=False)
+    if unknown or any(not name.startswith("encoder.") for name in missing):
+        raise RequestError(f"{path.name} holds another network than this one.")
+
+
 def export(net: GeneratorNet, encoder: dict[str, Tensor], path: Path, facts: dict[str, str]) -> None:
     """Write everything that the generator needs, its encoder included, in float16."""
     state = {name: tensor for name, tensor in net.state_dict().items() if not name.startswith("encoder.")}
@@ -234,16 +247,23 @@ def train(given: argparse.Namespace) -> None:
     photo_files, held_photos = split(given.data / "content")
     painting_files, held_paintings = split(given.data / "style")
     net = GeneratorNet(compute)
-    # A run keeps the encoder that it began with: lite may be trained on meanwhile.
+    # A run keeps the encoder that it, or the weights it goes on from, began with: lite may be trained on meanwhile.
     if not (given.out / "encoder.safetensors").exists():
         given.out.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(given.encoder, given.out / "encoder.safetensors")
+        if given.begin:
+            tensors = load_file(given.begin).items()
+            save_file({n.removeprefix("encoder."): tensor for n, tensor in tensors if n.startswith("encoder.")}, given.out / "encoder.safetensors")
+        else:
+            shutil.copyfile(given.encoder, given.out / "encoder.safetensors")
     encoder = load_file(given.out / "encoder.safetensors")
     net.encoder.trunk.load_state_dict({k.removeprefix("features."): v for k, v in encoder.items() if k.startswith("features.")})
+    if given.begin:
+        begin(net, given.begin)
     photos = Crops(photo_files, given.seed)
     gallery = Gallery(painting_files, net, judging, given.out / "styles", given.seed + 1)
     lesson = Lesson(net, judging, photos, gallery, given.style_weight, given.seed + 2)
-    match_scales(net, photos)
+    if not given.begin:
+        match_scales(net, photos)
     optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=given.rate, betas=(0.9, 0.99))
     average = Average(net)
     run = Run(given.out, given.minutes, {"net": net, "average": average, "optimizer": optimizer, "photos": photos, "lesson": lesson})
@@ -253,8 +273,7 @@ def train(given: argparse.Namespace) -> None:
     while run.going():
         for group in optimizer.param_groups:
             group["lr"] = given.rate * min(1, (run.steps + 1) / 100) * cosine(run.progress)
-        late = run.progress > 0.7
-        losses = lesson.losses(*((3, 224) if late else (6, 160)))
+        losses = lesson.losses(*(given.late if run.progress > 0.7 else given.early))
         optimizer.zero_grad()
         losses["total"].backward()
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -281,7 +300,8 @@ def _facts(given: argparse.Namespace, run: Run, judged: dict[str, float]) -> dic
     return {
         "model": "generator: any photo in any painting's style, in one pass",
         "command": f"python -m style_core.training.generator --minutes {given.minutes:g} --rate {given.rate:g} "
-        f"--style-weight {given.style_weight:g} --seed {given.seed}",
+        f"--style-weight {given.style_weight:g} --early {given.early[0]} {given.early[1]} --late {given.late[0]} {given.late[1]} --seed {given.seed}"
+        + (f" --begin {given.begin.name}" if given.begin else ""),
         "steps": str(run.steps),
         "minutes": f"{run.spent:.1f}",
         "validation": f"style {judged['style']:.3f}, content {judged['content']:.3f} on 12 pairs, short side 512",
@@ -297,6 +317,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=100)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--style-weight", type=float, default=6.0)
+    parser.add_argument("--begin", type=Path, help="Exported weights to go on from, instead of from nothing.")
+    parser.add_argument("--early", type=int, nargs=2, default=(6, 160), metavar=("COUNT", "PX"), help="Crops a step, and their side.")
+    parser.add_argument("--late", type=int, nargs=2, default=(3, 224), metavar=("COUNT", "PX"), help="The same for the last three tenths.")
     parser.add_argument("--examine-every", type=float, default=8.0, help="Minutes between looks at the validation pairs.")
     parser.add_argument("--seed", type=int, default=0)
     train(parser.parse_args())
