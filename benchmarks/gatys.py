@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--iterations", type=int, default=150)
     parser.add_argument("--extractor", choices=("vgg19", "lite"), default="vgg19", help="What paints.")
+    parser.add_argument("--init", choices=("content", "noise"), default="content", help="What the painting starts from.")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="What the painting is computed in.")
     parser.add_argument("--pyramid-only", action="store_true", help="Leave out painting at one size.")
     parser.add_argument("--quality-only", action="store_true", help="Leave out the speed of an iteration.")
@@ -47,7 +48,7 @@ def quality(given: argparse.Namespace) -> None:
 
     A run that never gets there counts with all its time.
     """
-    base = GatysOptions(size=given.size, iterations=given.iterations, extractor=given.extractor)
+    base = GatysOptions(size=given.size, iterations=given.iterations, extractor=given.extractor, init=given.init)
     variants = {"pyramid (default)": base, "one size": replace(base, pyramid=False)}
     judging = judge_network(given.vgg19)
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs)]

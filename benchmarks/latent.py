@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import DATA, VGG19, judge_network, print_table
-from style_core.devices import use_available_cores
-from style_core.features import FeatureExtractor
+from style_core.devices import Compute, use_available_cores
+from style_core.features import FeatureExtractor, load_extractor
 from style_core.latent import Latent, slerp
 from style_core.latent_net import SIDE
 from style_core.losses import matrix_root
@@ -48,7 +48,7 @@ def main() -> None:
         ["", "Fréchet distance, relu4_1 pooled", "mean pairwise distance, relu3_1, of 64", "of the real one"],
         [[name, frechet(pooled(judging, batch), truth), (own := spread(judging, batch[:64])), own / spread_of_real] for name, batch in rows.items()],
     )
-    print(f"\nReconstructions nearest to their own crop of 101: {recognised(judging, latent, real[:101]):.0%}")
+    print(f"\nLikenesses nearest to their own crop of 101, relu3_1: {recognised(judging, latent, real[:101]):.0%}")
     print(f"Largest step of a walk over its median step, mean and worst of 10 walks: {jumps(latent)}")
 
 
@@ -85,12 +85,17 @@ def noise_like(batch: Tensor) -> Tensor:
     return torch.stack([picture[:, torch.randperm(flat.shape[-1], generator=generator)] for picture in flat]).view_as(batch)
 
 
-@torch.no_grad()
-def recognised(judging: FeatureExtractor, latent: Latent, crops: Tensor) -> float:
-    """Share of reconstructions whose relu3_1 features are nearer to their own crop's than to any other's."""
-    again = torch.cat([latent.paint(latent.style(latent.encode(crop))) for crop in crops])
-    one, two = (_batched(lambda part: judging.extract(torch.stack(part), ["relu3_1"])["relu3_1"].flatten(1), batch) for batch in (again, crops))
-    return float((torch.cdist(one, two).argmin(1) == torch.arange(len(crops))).float().mean())
+def recognised(judging: FeatureExtractor, latent: Latent, crops: Tensor, layer: str = "relu3_1") -> float:
+    """Share of likenesses that are nearer to their own crop than to any other, in relative distance of features."""
+    lite = load_extractor("lite", MODELS / "lite.safetensors", Compute.choose("cpu", "fp32"))
+    again = []
+    for crop in crops:
+        *_, likeness = latent.search(crop, lite)
+        again.append(latent.paint(latent.style(likeness.code)[:, None] + likeness.detail))
+    with torch.no_grad():
+        one, two = (_batched(lambda part: judging.extract(torch.stack(part), [layer])[layer].flatten(1), batch) for batch in (torch.cat(again), crops))
+    distances = torch.cdist(one, two) / two.norm(dim=1)
+    return float((distances.argmin(1) == torch.arange(len(crops))).float().mean())
 
 
 def jumps(latent: Latent, walks: int = 10, frames: int = 60) -> str:
@@ -98,8 +103,8 @@ def jumps(latent: Latent, walks: int = 10, frames: int = 60) -> str:
     ratios = []
     for seed in range(walks):
         start, end = latent.code(seed), latent.code(seed + 1)
-        path = latent.style(torch.cat([slerp(start, end, share / (frames - 1)) for share in range(frames)]))
-        pictures = latent.paint(path)
+        way = lambda share: latent.style(slerp(start, end, share))  # noqa: E731
+        pictures = latent.paint(torch.cat([way(share) for share in latent.pace(way, frames)]))
         steps = (pictures[1:] - pictures[:-1]).square().mean((1, 2, 3)).sqrt()
         ratios.append(float(steps.max() / steps.median()))
     return f"{sum(ratios) / walks:.2f}, {max(ratios):.2f}"

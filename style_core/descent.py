@@ -9,6 +9,8 @@ from style_core.errors import RequestError
 
 OPTIMIZERS = ("lbfgs", "adam")
 _HISTORY = 20                # curvature pairs; more cost memory traffic and, without a line search, gain nothing
+_FIRST_MOVE = 0.005          # of L-BFGS, root mean square in pixel values
+_LONGEST_MOVE = 0.05         # likewise: curvature learned so far is trusted no further
 _ASTRAY = 10.0               # a loss this many times the best one, and above the first, is divergence
 
 
@@ -26,8 +28,8 @@ class Diverged(RequestError):
 class Descent:
     """Minimise `objective` over a picture by L-BFGS or Adam.
 
-    L-BFGS takes one evaluation a step (`max_iter=1`, no line search), so that a step is a step; it isn't clamped, which
-    would spoil its curvature pairs, while Adam is.
+    L-BFGS takes one evaluation a step (`max_iter=1`), so that a step is a step; in place of a line search its moves are
+    bounded. It isn't clamped, which would spoil its curvature pairs, while Adam is.
 
     Args:
         picture: `[1, 3, H, W]`, where to start.
@@ -77,6 +79,8 @@ class Descent:
         with torch.enable_grad():
             before = self.picture.detach().clone()
             loss = float(self._optimizer.step(evaluate).detach())
+        if self.kind == "lbfgs":
+            self._bound_move(before)
         if not loss <= max(_ASTRAY * self._best_loss, self._first_loss) or loss == float("inf"):
             self._recover()
         elif loss < self._best_loss:
@@ -98,6 +102,17 @@ class Descent:
         if self.averaging:
             return self.image()
         return self._best[0].clamp(0, 1).float().cpu()
+
+    @torch.no_grad()
+    def _bound_move(self, before: Tensor) -> None:
+        state, move = self._optimizer.state[self.picture], self.picture - before
+        length = float(move.square().mean().sqrt())
+        # torch's first move, which knows no curvature yet, is a thousandth of a grey level; many more would go the same way.
+        wanted = _FIRST_MOVE if state["n_iter"] == 1 else min(length, _LONGEST_MOVE)
+        if wanted != length and 0 < length < float("inf"):
+            self.picture.copy_(before + wanted / length * move)
+            # The next curvature pair is made from direction times step length, so that has to be what was done.
+            state["t"] *= wanted / length
 
     def _after_move(self) -> None:
         with torch.no_grad():

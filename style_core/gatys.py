@@ -50,9 +50,9 @@ PRESETS = {
 # Style strength s weighs content by 1 - s and style by s times this. Measured by benchmarks/gatys.py: at the default
 # strength both judged distances are where a painting is wanted.
 STYLE_GAIN = 15.0
-_SMALLEST_LEVEL = 128        # px, long side: below this no stroke is left to form
+_SMALLEST_LEVEL = 96         # px, long side: below this no stroke is left to form
 _PYRAMID_FROM = 256          # px, long side: smaller pictures are painted at once
-_COARSE_SHARE = 0.6          # of the iterations, for all levels but the last
+_COARSE_SHARE = 0.4          # of the iterations, for all levels but the last
 _STALL_WINDOW = 40           # iterations
 _STALL_GAIN = 0.002          # relative gain over the window under which nothing more is to be had
 
@@ -231,6 +231,19 @@ class _Scene:
             picture = resize(self._recolored(), (height, width))
         return picture[None].to(self.extractor.compute.device)
 
+    def enlarged(self, image: Tensor, height: int, width: int) -> Tensor:
+        """`[1, 3, H, W]`: a level's result as the next one starts from it, with the detail that a small picture can't hold.
+
+        The detail is that of the first level's start, as octaves of a DeepDream get the photo's. Where that is blank or
+        a foreign picture there is none to give.
+        """
+        picture = resize(image, (height, width))
+        if self.options.init == "content":
+            whole = resize(self._recolored(), (height, width))
+            small = resize(whole, tuple(image.shape[-2:]))
+            picture = picture + whole - resize(small, (height, width))
+        return picture[None].to(self.extractor.compute.device)
+
     def _recolored(self) -> Tensor:
         """The photo in the colours of the weightiest style, where the picture is to have those.
 
@@ -314,11 +327,11 @@ def split_iterations(total: int, levels: int) -> list[int]:
 def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_every: float, note: str) -> Iterator[Step]:
     levels, moment = scene.levels(), partial(Step, weights=scene.extractor.weights)
     pace = _Pace(levels, started)
-    done, shown_at, image = 0, time.monotonic(), init_image
+    done, shown_at = 0, time.monotonic()
     total = scene.options.iterations
     for height, width, count in levels:
         objective = scene.objective(height, width)
-        picture = scene.start(height, width, image)
+        picture = scene.enlarged(image, height, width) if done else scene.start(height, width, init_image)
         descent = Descent(picture, objective, scene.options.optimizer, scene.options.learning_rate, scene.options.averaging)
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)
         yield moment(done, total, seconds=pace.elapsed(), eta=pace.left(), note=note)

@@ -7,20 +7,24 @@ repaints the enlarged picture in its own style, so that it holds up at size.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn import functional
 
 from style_core import weights
 from style_core.devices import Compute
 from style_core.errors import RequestError
+from style_core.features import FeatureExtractor, open_extractor
 from style_core.generator import StylizeOptions, stylize
 from style_core.imaging import fit_short, resize
-from style_core.latent_net import SIDE, WIDTHS, Z_SIZE, LatentNet
+from style_core.latent_net import PLACES, SIDE, W_SIZE, WIDTHS, Z_SIZE, LatentNet
+from style_core.losses import relative_distances
 from style_core.options import Options, Range, option
 from style_core.progress import Step
 
@@ -28,7 +32,10 @@ FINISHES = ("painted", "plain")
 MAX_COUNT = 64
 AXES = 4
 
-_FINISH_SCALE = 4.0          # the finish's style is looked at from this near: a small picture holds few strokes
+_LIKENESS_STEPS, _LIKENESS_RATE = 80, 0.1
+_LIKENESS_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
+_PACED_SIDE = 32             # px, of the pictures by which a walk keeps its pace
+_COARSE, _COARSE_WEIGHT = 16, 8.0     # px a side at which colours are compared, and how much that counts
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,19 @@ class ImagineOptions(Options):
     def axes(self) -> list[float]:
         """How far to go along each principal direction, in standard deviations."""
         return [getattr(self, f"axis{number}") for number in range(1, AXES + 1)]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Where a picture is found in the latent space.
+
+    Attributes:
+        code: what the encoder reads in it, `[1, Z_SIZE]`.
+        detail: what has to be added to the code's style, place by place, to come nearer to it: `[1, PLACES, W_SIZE]`.
+    """
+
+    code: Tensor
+    detail: Tensor
 
 
 class Latent:
@@ -89,10 +109,33 @@ class Latent:
     @torch.no_grad()
     def encode(self, image: Tensor) -> Tensor:
         """The code of the square in the middle of a picture `[3, h, w]`: `[1, Z_SIZE]`, as long as the prior's are."""
-        sized = fit_short(image, SIDE)
-        top, left = ((side - SIDE) // 2 for side in sized.shape[-2:])
-        mean = self.net.encoder(sized[None, :, top : top + SIDE, left : left + SIDE])[0]
+        mean = self.net.encoder(_middle(image)[None])[0]
         return mean * (Z_SIZE**0.5 / mean.norm(dim=1, keepdim=True).clamp_min(1e-6))
+
+    def search(self, image: Tensor, extractor: FeatureExtractor) -> Iterator[Likeness]:
+        """Find a picture: encode it, then go on by optimisation from there (Zhu et al. 2016); each likeness is nearer.
+
+        Args:
+            extractor: whose features of picture and likeness are compared.
+        """
+        target, code = _middle(image)[None], self.encode(image)
+        start = self.style(code)[:, None].expand(1, PLACES, W_SIZE)
+        with torch.enable_grad():
+            detail = torch.zeros_like(start).requires_grad_()
+            optimizer = torch.optim.Adam([detail], lr=_LIKENESS_RATE, betas=(0.9, 0.99))
+            with torch.no_grad():
+                truth = extractor.extract(target, _LIKENESS_LAYERS)
+            for step in range(_LIKENESS_STEPS):
+                optimizer.param_groups[0]["lr"] = _LIKENESS_RATE * (1 - step / _LIKENESS_STEPS)
+                found = self.net.decoder(start + detail, SIDE, self.grain(0))
+                features = extractor.extract(found, _LIKENESS_LAYERS)
+                colors = [functional.adaptive_avg_pool2d(batch, _COARSE) for batch in (found, target)]
+                loss = sum(relative_distances(features[layer], truth[layer]) for layer in _LIKENESS_LAYERS).sum()
+                loss = loss + _COARSE_WEIGHT * (colors[0] - colors[1]).abs().mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                yield Likeness(code, detail.detach().clone())
 
     @torch.no_grad()
     def style(self, code: Tensor, truncation: float = 1.0, axes: Sequence[float] = ()) -> Tensor:
@@ -104,8 +147,38 @@ class Latent:
 
     @torch.no_grad()
     def paint(self, w: Tensor, grain: list[Tensor] | None = None) -> Tensor:
-        """Styles `[B, W_SIZE]` -> pictures `[B, 3, SIDE, SIDE]`; without a grain, seed 0's."""
+        """Styles `[B, W_SIZE]` or `[B, PLACES, W_SIZE]` -> pictures `[B, 3, SIDE, SIDE]`; without a grain, seed 0's."""
         return self.net.decoder(w, SIDE, grain or self.grain(0))
+
+
+    @torch.no_grad()
+    def pace(self, way: Callable[[float], Tensor], frames: int) -> list[float]:
+        """Where on a way to stop for `frames` pictures that differ evenly: shares of it, from 0 to 1.
+
+        Equal steps of a code are unequal steps of its picture: some stretches change little, others much.
+        """
+        shares = torch.linspace(0, 1, 2 * frames)
+        styles = torch.cat([way(float(share)) for share in shares])
+        pictures = torch.cat([self.net.decoder(part, _PACED_SIDE, self.grain(0)) for part in styles.split(32)])
+        steps = (pictures[1:] - pictures[:-1]).square().mean((1, 2, 3)).sqrt()
+        # Where nothing changes at all the way still goes on.
+        gone = torch.cat([torch.zeros(1), (steps + steps.mean() / 10 + 1e-9).cumsum(0)])
+        return numpy.interp(numpy.linspace(0, float(gone[-1]), frames), gone.numpy(), shares.numpy()).tolist()
+
+
+def _found(latent: Latent, image: Tensor, total: int, started: float) -> Generator[Step, None, Likeness]:
+    """A picture's place in the space, with signs of life while it is searched."""
+    extractor, _ = yield from open_extractor("lite", _LIKENESS_LAYERS, Compute.choose("cpu", "fp32"))
+    for likeness in latent.search(image, extractor):
+        yield Step(0, total, seconds=time.monotonic() - started, note="Looking for its likeness.")
+    return likeness
+
+
+def _middle(image: Tensor) -> Tensor:
+    """The square in the middle of a picture, `[3, SIDE, SIDE]`."""
+    sized = fit_short(image, SIDE)
+    top, left = ((side - SIDE) // 2 for side in sized.shape[-2:])
+    return sized[:, top : top + SIDE, left : left + SIDE]
 
 
 _loaded: dict[tuple, Latent] = {}
@@ -151,12 +224,16 @@ def imagine(
     yield Step(0, options.count, note="Starting.")
     latent = open_latent()
     compute = compute or Compute.choose()
-    around = None if near is None else latent.encode(near)
+    around = None
+    if near is not None:
+        around = yield from _found(latent, near, options.count, started)
     for index in range(options.count):
         code = latent.code(options.seed + index)
-        if around is not None:
-            code = slerp(around, code, options.variation)
-        style = latent.style(code, _truncation(options, near), options.axes)
+        if around is None:
+            style = latent.style(code, options.truncation, options.axes)
+        else:
+            style = latent.style(slerp(around.code, code, options.variation), _truncation(options, near), options.axes)
+            style = style[:, None] + (1 - options.variation) * around.detail
         picture = latent.paint(style, latent.grain(options.seed + index))[0]
         image, used = finished(picture, options, compute)
         seconds = time.monotonic() - started
@@ -184,14 +261,19 @@ def walk(
     yield Step(0, frames, note="Starting.")
     latent = open_latent()
     compute = compute or Compute.choose()
-    codes = [latent.encode(image) for image in ends]
-    codes += [latent.code(options.seed + index) for index in range(2 - len(codes))]
+    found = []
+    for image in ends:
+        found.append((yield from _found(latent, image, frames, started)))
+    found += [Likeness(latent.code(options.seed + index), torch.zeros(1, PLACES, W_SIZE)) for index in range(2 - len(found))]
     grains = [latent.grain(options.seed), latent.grain(options.seed + 1)]
     truncation = _truncation(options, ends[0] if len(ends) == 2 else None)
-    for index in range(frames):
-        share = index / (frames - 1)
-        style = latent.style(slerp(codes[0], codes[1], share), truncation, options.axes)
-        picture = latent.paint(style, [slerp(one, two, share) for one, two in zip(*grains)])[0]
+
+    def way(share: float) -> Tensor:
+        style = latent.style(slerp(found[0].code, found[1].code, share), truncation, options.axes)
+        return style[:, None] + torch.lerp(found[0].detail, found[1].detail, share)
+
+    for index, share in enumerate(latent.pace(way, frames)):
+        picture = latent.paint(way(share), [slerp(one, two, share) for one, two in zip(*grains)])[0]
         image, used = finished(picture, options, compute)
         seconds = time.monotonic() - started
         eta = seconds / (index + 1) * (frames - index - 1)

@@ -18,6 +18,7 @@ SIDE = 128                                      # px, of what is imagined
 SEEN_SIDE = 64                                  # px, at which a picture is encoded
 DIRECTIONS = 8                                  # principal directions that ship with the weights
 WIDTHS = {4: 256, 8: 256, 16: 192, 32: 112, 64: 56, 128: 28}
+PLACES = 1 + len(WIDTHS)                       # where a style enters: at the start and in each stage
 _DEEP = (16, 32)                               # sizes with a second convolution
 _SEEN_WIDTHS = (3, 24, 48, 96, 160, 224)
 _EPSILON = 1e-8
@@ -81,13 +82,16 @@ class Decoder(nn.Module):
         return self.mapping(z * (z.square().mean(1, keepdim=True) + _EPSILON).rsqrt())
 
     def forward(self, w: Tensor, side: int = SIDE, noises: list[Tensor] | None = None) -> Tensor:
-        """Styles `[B, W_SIZE]` -> pictures `[B, 3, side, side]` in `[0, 1]`.
+        """Styles -> pictures `[B, 3, side, side]` in `[0, 1]`.
 
         Args:
+            w: `[B, W_SIZE]`, or one for the start and one for each stage, `[B, PLACES, W_SIZE]` (the space W+ of Abdal et
+                al., "Image2StyleGAN", 2019).
             side: px: 4, 8 ... 128; smaller than 128 leaves the last stages out.
             noises: `[B or 1, 1, s, s]` for each stage; None draws them.
         """
-        x = self.start(w).view(-1, WIDTHS[4], 4, 4)
+        w = w if w.dim() == 3 else w[:, None].expand(-1, PLACES, -1)
+        x = self.start(w[:, 0]).view(-1, WIDTHS[4], 4, 4)
         picture = None
         for index, (size, stage) in enumerate(zip(WIDTHS, self.stages)):
             if size > side:
@@ -95,7 +99,7 @@ class Decoder(nn.Module):
             if index:
                 x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
             noise = noises[index] if noises is not None else torch.randn(len(w), 1, size, size, device=w.device)
-            x, correction = stage(x, w, noise)
+            x, correction = stage(x, w[:, 1 + index], noise)
             picture = correction.float() if picture is None else _doubled(picture) + correction.float()
         return torch.sigmoid(picture)
 

@@ -18,6 +18,17 @@ def test_descent_finds_the_bottom_of_a_valley(kind):
     assert (descent.result() - 0.25).abs().max() < 0.05
 
 
+def test_no_move_is_longer_than_curvature_is_trusted():
+    descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley)      # whose bottom is one move away, for whoever trusts it
+    pictures = [descent.picture.detach().clone()]
+    for _ in range(20):
+        descent.step()
+        pictures.append(descent.picture.detach().clone())
+    moves = [float((new - old).square().mean().sqrt()) for old, new in zip(pictures, pictures[1:])]
+    assert max(moves) <= 0.05 + 1e-6
+    assert (descent.result() - 0.25).abs().max() < 0.01
+
+
 def test_a_step_is_one_evaluation():
     evaluations = []
 
