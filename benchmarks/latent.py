@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=MODELS / "latent.safetensors")
     parser.add_argument("--dcgan", type=Path, help="A plain DCGAN's generator, trained for the same time.")
     parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--likenesses", type=int, default=101, help="Crops whose likenesses are searched among 101, some 4 s each.")
     given = parser.parse_args()
     use_available_cores()
     judging = judge_network(given.vgg19)
@@ -48,7 +49,8 @@ def main() -> None:
         ["", "Fréchet distance, relu4_1 pooled", "mean pairwise distance, relu3_1, of 64", "of the real one"],
         [[name, frechet(pooled(judging, batch), truth), (own := spread(judging, batch[:64])), own / spread_of_real] for name, batch in rows.items()],
     )
-    print(f"\nLikenesses nearest to their own crop of 101, relu3_1: {recognised(judging, latent, real[:101]):.0%}")
+    share = recognised(judging, latent, real[:101], given.likenesses)
+    print(f"\nLikenesses nearest to their own crop of 101, relu3_1, {given.likenesses} searched: {share:.0%}")
     print(f"Largest step of a walk over its median step, mean and worst of 10 walks: {jumps(latent)}")
 
 
@@ -85,17 +87,17 @@ def noise_like(batch: Tensor) -> Tensor:
     return torch.stack([picture[:, torch.randperm(flat.shape[-1], generator=generator)] for picture in flat]).view_as(batch)
 
 
-def recognised(judging: FeatureExtractor, latent: Latent, crops: Tensor, layer: str = "relu3_1") -> float:
-    """Share of likenesses that are nearer to their own crop than to any other, in relative distance of features."""
+def recognised(judging: FeatureExtractor, latent: Latent, crops: Tensor, count: int, layer: str = "relu3_1") -> float:
+    """Share of the likenesses of the first `count` crops that are nearer to their own crop than to any other, in relative distance of features."""
     lite = load_extractor("lite", MODELS / "lite.safetensors", Compute.choose("cpu", "fp32"))
     again = []
-    for crop in crops:
+    for crop in crops[:count]:
         *_, likeness = latent.search(crop, lite)
         again.append(latent.paint(latent.style(likeness.code)[:, None] + likeness.detail))
     with torch.no_grad():
         one, two = (_batched(lambda part: judging.extract(torch.stack(part), [layer])[layer].flatten(1), batch) for batch in (torch.cat(again), crops))
     distances = torch.cdist(one, two) / two.norm(dim=1)
-    return float((distances.argmin(1) == torch.arange(len(crops))).float().mean())
+    return float((distances.argmin(1) == torch.arange(count)).float().mean())
 
 
 def jumps(latent: Latent, walks: int = 10, frames: int = 60) -> str:

@@ -29,7 +29,8 @@ def diagnose(result: Tensor, photo: Tensor | None = None, style: Tensor | None =
         return "grey"
     if _at_limits(result) > _SATURATED + max([_at_limits(image) for image in others], default=0.0):
         return "saturated"
-    if others and _grain(result) > _GRAINY * max(map(_grain, others)):
+    # A style of bold strokes has as much fine detail as grain has, so that without it nothing can be told.
+    if style is not None and _grain(result) > _GRAINY * max(map(_grain, others)):
         return "grainy"
     return ""
 
