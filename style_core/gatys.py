@@ -327,11 +327,11 @@ def split_iterations(total: int, levels: int) -> list[int]:
 def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_every: float, note: str) -> Iterator[Step]:
     levels, moment = scene.levels(), partial(Step, weights=scene.extractor.weights)
     pace = _Pace(levels, started)
-    done, shown_at = 0, time.monotonic()
+    done, shown_at, image = 0, time.monotonic(), init_image
     total = scene.options.iterations
     for height, width, count in levels:
         objective = scene.objective(height, width)
-        picture = scene.enlarged(image, height, width) if done else scene.start(height, width, init_image)
+        picture = scene.enlarged(image, height, width) if done else scene.start(height, width, image)
         descent = Descent(picture, objective, scene.options.optimizer, scene.options.learning_rate, scene.options.averaging)
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)
         yield moment(done, total, seconds=pace.elapsed(), eta=pace.left(), note=note)

@@ -33,7 +33,7 @@ def test_truncation_0_is_one_picture_but_for_its_grain_and_less_of_it_varies_les
         return torch.stack(pictures(changed(count=6, truncation=truncation))).std(0).mean()
 
     none, some, all_ = (spread(truncation) for truncation in (0.0, 0.4, 1.0))
-    assert none < 0.2 * all_ and some < all_
+    assert none < 0.4 * all_ and none < some < all_
 
 
 def test_variation_walks_from_the_likeness_of_a_picture_to_anything():
@@ -42,7 +42,8 @@ def test_variation_walks_from_the_likeness_of_a_picture_to_anything():
         pictures(changed(variation=share, count=count), photo) for share, count in ((0.0, 2), (0.2, 1), (0.9, 1))
     )
     grain = (likeness[0] - likeness[1]).abs().mean()
-    assert grain < (near - likeness[0]).abs().mean() < (far - likeness[0]).abs().mean()
+    assert grain < 0.5 * (far - likeness[0]).abs().mean()
+    assert (near - likeness[0]).abs().mean() < (far - likeness[0]).abs().mean()
 
 
 def test_a_likeness_is_nearer_to_its_own_picture_than_to_others():
