@@ -1,7 +1,6 @@
 """Brush size: the painting and the photo side by side at the scale at which they meet in the result."""
 
 import gradio as gr
-import torch
 from PIL import Image
 
 from studio import words
@@ -38,10 +37,10 @@ def crops_of(is_open: bool, content: str | None, style: str | None, size: float,
         return None                                    # said already, beside the picture
     sheet = Image.new("RGB", (2 * _SIDE + _GAP, _SIDE), "white")
     for index, image in enumerate((painting, photo)):
-        sheet.paste(to_pil(_middle(image)), (index * (_SIDE + _GAP), 0))
+        sheet.paste(_middle(to_pil(image)), (index * (_SIDE + _GAP), 0))
     return sheet
 
 
-def _middle(image: torch.Tensor) -> torch.Tensor:
-    top, left = (max(0, (side - _SIDE) // 2) for side in image.shape[-2:])
-    return image[:, top : top + _SIDE, left : left + _SIDE]
+def _middle(picture: Image.Image) -> Image.Image:
+    left, top = (max(0, (side - _SIDE) // 2) for side in picture.size)
+    return picture.crop((left, top, min(picture.width, left + _SIDE), min(picture.height, top + _SIDE)))
