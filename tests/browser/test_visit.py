@@ -49,7 +49,7 @@ def test_a_result_is_walked_back_recoloured_filmed_and_downloaded_in_another_typ
         back = downloaded(painted, "paint", tmp_path)
         if "after" in read_settings(back):
             break
-    assert painted.locator("#paint-slider img").last.get_attribute("src") != before
+    painted.wait_for_function("before => [...document.querySelectorAll('#paint-slider img')].at(-1).src !== before", arg=before)
     assert 0 < read_settings(back)["after"]["position"] < 0.31
     assert (read_image(back) - whole).abs().mean() > 0.01
     painted.click("#paint-kind input")
