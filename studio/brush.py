@@ -5,7 +5,8 @@ from PIL import Image
 
 from studio import words
 from style_core import RequestError, read_image
-from style_core.imaging import fit, fit_short, to_pil
+from style_core.gatys import sized_style
+from style_core.imaging import fit, to_pil
 
 _SIDE = 260                  # px, of each crop
 _GAP = 8
@@ -32,7 +33,7 @@ def crops_of(is_open: bool, content: str | None, style: str | None, size: float,
         return None
     try:
         photo = fit(read_image(content), int(size))
-        painting = fit_short(read_image(style), max(16, round(min(photo.shape[-2:]) * scale)))
+        painting = sized_style(read_image(style), tuple(photo.shape[-2:]), scale)
     except RequestError:
         return None                                    # said already, beside the picture
     sheet = Image.new("RGB", (2 * _SIDE + _GAP, _SIDE), "white")

@@ -211,7 +211,7 @@ class _Scene:
         content = ContentTarget.of(self.extractor, photo, self.balance.content)
         targets = []
         for style in self.styles:
-            sized = fit_short(style, max(16, round(min(height, width) * self.options.style_scale)))
+            sized = sized_style(style, (height, width), self.options.style_scale)
             targets.append(StyleTarget.of(self.extractor, sized[None].to(device), self.balance.style))
         regions = _regions(targets, self.shares, self.masks, (height, width), device)
         return Objective(self.extractor, content, regions, self.balance, self.options.style_loss)
@@ -298,6 +298,11 @@ def _regions(targets, shares, masks, size, device) -> list[Region]:
     regions += [(targets[index], guide) for index, guide in guides.items()]
     areas = [float(guide.mean()) for _, guide in regions]
     return [Region(target, area / sum(areas), guide) for (target, guide), area in zip(regions, areas)]
+
+
+def sized_style(style: Tensor, size: tuple[int, int], scale: float) -> Tensor:
+    """A style picture as it is looked at for a result of `size` (height, width): at `scale` 1 their short sides are equal."""
+    return fit_short(style, max(16, round(min(size) * scale)))
 
 
 def levels_of(size: tuple[int, int], options: GatysOptions) -> list[tuple[int, int, int]]:

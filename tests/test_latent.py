@@ -32,6 +32,9 @@ def test_truncation_0_is_one_picture_but_for_its_grain_and_less_of_it_varies_les
     def spread(truncation):
         return torch.stack(pictures(changed(count=6, truncation=truncation))).std(0).mean()
 
+    latent = open_latent()
+    average = [latent.style(latent.code(seed), truncation=0.0) for seed in (0, 1)]
+    torch.testing.assert_close(average[0], average[1], atol=1e-5, rtol=0)
     none, some, all_ = (spread(truncation) for truncation in (0.0, 0.4, 1.0))
     assert none < 0.4 * all_ and none < some < all_
 
@@ -41,6 +44,7 @@ def test_variation_walks_from_the_likeness_of_a_picture_to_anything():
     likeness, (near,), (far,) = (
         pictures(changed(variation=share, count=count), photo) for share, count in ((0.0, 2), (0.2, 1), (0.9, 1))
     )
+    torch.testing.assert_close(likeness[0], pictures(changed(variation=0.0), photo)[0])
     grain = (likeness[0] - likeness[1]).abs().mean()
     assert grain < 0.5 * (far - likeness[0]).abs().mean()
     assert (near - likeness[0]).abs().mean() < (far - likeness[0]).abs().mean()

@@ -1,0 +1,58 @@
+"""How long each recipe takes with the app's defaults on our sample pictures: `python -m benchmarks.times`."""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from benchmarks.common import VGG19, print_table
+from style_core import DreamOptions, GatysOptions, ImagineOptions, Step, StylizeOptions, dream, imagine, optimize, read_image, stylize
+from style_core.clips import stylize_clip
+from style_core.devices import Compute, use_available_cores
+from style_core.imaging import fit
+from style_core.video import FrameWriter
+
+SAMPLES = Path("studio/samples")
+CLIP_FRAMES = 48
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--vgg19", type=Path, default=VGG19)
+    given = parser.parse_args()
+    os.environ.setdefault("STYLE_CORE_VGG19", str(given.vgg19.resolve()))
+    use_available_cores()
+    photo, style = read_image(SAMPLES / "landscape.jpg"), read_image(SAMPLES / "night-wind.jpg")
+    # The first run also loads the generator; a person meets it once.
+    rows = [["stylize, 768 px", [seconds(stylize(photo, [style], StylizeOptions(size=768))) for _ in range(2)][-1]]]
+    for name in ("vgg19", "lite"):
+        options = GatysOptions(size=512, iterations=150, extractor=name)
+        rows.append([f"optimize, 512 px, 150 iterations, {name}", seconds(optimize(photo, [style], options))])
+        rows.append([f"dream, 512 px, {name}", seconds(dream(photo, DreamOptions(size=512, extractor=name)))])
+    large = DreamOptions(size=1024, octaves=3, iterations=20, start="noise", extractor="lite")
+    rows.append(["dream, 1024 x 1024 px, 3 octaves of 20, lite", seconds(dream(None, large))])
+    rows.append(["imagine, 6 pictures", seconds(imagine(ImagineOptions(count=6)))])
+    rows.append([f"stylize a clip, {CLIP_FRAMES} frames, 512 px", clip_seconds(photo, style)])
+    print(f"{Compute.choose().describe()}, torch {torch.__version__}\n")
+    print_table(["", "seconds"], rows)
+
+
+def seconds(steps: Iterator[Step]) -> float:
+    *_, last = steps
+    return last.seconds
+
+
+def clip_seconds(photo, style) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        clip, out = Path(folder, "clip.mp4"), Path(folder, "painted.mp4")
+        with FrameWriter(clip, 24) as writer:
+            for frame in range(CLIP_FRAMES):
+                writer.add(torch.roll(fit(photo, 720), 3 * frame, 2))
+        return seconds(stylize_clip(str(clip), str(out), [style], StylizeOptions(size=512)))
+
+
+if __name__ == "__main__":
+    main()
