@@ -93,7 +93,7 @@ def recognised(judging: FeatureExtractor, latent: Latent, crops: Tensor, count: 
     again = []
     for crop in crops[:count]:
         *_, likeness = latent.search(crop, lite)
-        again.append(latent.paint(latent.style(likeness.code)[:, None] + likeness.detail))
+        again.append(latent.shown(likeness))
     with torch.no_grad():
         one, two = (_batched(lambda part: judging.extract(torch.stack(part), [layer])[layer].flatten(1), batch) for batch in (torch.cat(again), crops))
     distances = torch.cdist(one, two) / two.norm(dim=1)

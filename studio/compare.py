@@ -50,7 +50,7 @@ def build(small: Callable, inputs: list, knobs: dict, chosen: gr.Textbox, streng
             try:
                 shown.append((to_pil(small(name, content, style, mix, request, **{**options, "strength": value})), caption))
             except RequestError as error:
-                raise gr.Error(str(error), print_exception=False) from error
+                raise words.refusal(error, request) from error
             yield {grid: gr.update(value=list(shown), selected_index=None), offered: [cell[:2] for cell in cells]}
 
     def choose(offered, event: gr.SelectData):

@@ -53,7 +53,7 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, knobs: dict[str, g
                     if stopped.is_set():
                         break
         except RequestError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise words.refusal(error, request) from error
         if last is None:
             yield {status: words.say("NO_FRAME", request), preview: gr.update(visible=False)}
             return

@@ -67,7 +67,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         try:
             return restored(path, request)
         except RequestError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise words.refusal(error, request) from error
 
     def restored(path: str, request: gr.Request) -> dict:
         settings = read_settings(path)

@@ -170,10 +170,11 @@ def run(
                     stopped = True
                     break
     except (RequestError, gr.Error) as error:
-        sentence = error.message if isinstance(error, gr.Error) else str(error)
+        # An error of ours comes back from another process as the page's own; see gpu.py.
+        refusal = words.refusal(error.message if isinstance(error, gr.Error) else error, request)
         if record.image is not None:
-            yield _finished(recipe, board, record, before, options, sentence)
-        raise gr.Error(sentence, print_exception=False) from error
+            yield _finished(recipe, board, record, before, options, refusal.message)
+        raise refusal from error
     if record.image is None:
         yield {**board.idle(), board.status: words.say("STOPPED", request, iteration=record.last.iteration, total=record.last.total)}
         return
@@ -203,7 +204,7 @@ def status_of(step: Step, request: gr.Request | None) -> str:
     if step.eta is not None:
         parts.append(words.say("LEFT", request, seconds=words.duration(step.eta)))
     if step.note:
-        parts.append(step.note)
+        parts.append(words.told(step.note, request))
     return " · ".join(parts) or "…"
 
 
@@ -215,7 +216,7 @@ def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> st
     else:
         done = words.say("DONE", request, width=width, height=height, seconds=words.duration(step.seconds))
     network = words.say("NETWORK", request, names=", ".join(step.weights)) if step.weights else ""
-    return " ".join(filter(None, (done, step.note, network)))
+    return " ".join(filter(None, (done, words.told(step.note, request), network)))
 
 
 def _finished(recipe: str, board: Board, record: Record, before: Callable, options: dict, sentence: str) -> dict:

@@ -34,7 +34,7 @@ def picture_input(label: str, *, height: int = 220, value: str | None = None, el
     return picture, notice
 
 
-def look(path: str | None) -> dict:
+def look(path: str | None, request: gr.Request) -> dict:
     """What there is to say about a picture as soon as it is there: an error, or how it was read."""
     if path is None:
         return gr.update(value="", visible=False)
@@ -42,7 +42,7 @@ def look(path: str | None) -> dict:
         note = load_picture(path).note
     except RequestError as error:
         note = str(error)
-    return gr.update(value=note, visible=bool(note))
+    return gr.update(value=words.told(note, request), visible=bool(note))
 
 
 def opened(path: str | None, missing: str) -> Picture:

@@ -24,22 +24,23 @@ def build(page: gr.Blocks, compute: Compute) -> None:
         try:
             steps = weights.fetch(_REFERENCE)
             for step in steps:
-                yield {status: _megabytes(step)}
+                yield {status: _megabytes(step, request)}
         except RequestError as error:
-            yield {status: f"⚠ {error}"}
+            yield {status: f"⚠ {words.told(str(error), request)}"}
             return
         yield {status: words.say("GOT_VGG19", request), table: _weights_table(request)}
 
     get.click(fetched, None, [status, table], concurrency_limit=1, show_progress="minimal", show_progress_on=status, api_visibility="private")
 
 
-def _megabytes(step: Step) -> str:
-    return f"**{step.iteration} / {step.total} MB** · {step.note}" if step.total else step.note
+def _megabytes(step: Step, request: gr.Request) -> str:
+    note = words.told(step.note, request)
+    return f"**{step.iteration} / {step.total} MB** · {note}" if step.total else note
 
 
 def _weights_table(request: gr.Request) -> str:
     rows = [
-        f"| {entry.name} | {entry.about} | {weights.whereabouts(entry.name)} | {entry.bytes / 1e6:.1f} MB | {entry.licence} |"
+        f"| {entry.name} | {words.told(entry.about, request)} | {words.told(weights.whereabouts(entry.name), request)} | {entry.bytes / 1e6:.1f} MB | {entry.licence} |"
         for entry in weights.registry().values()
     ]
     return "\n".join([words.say("ABOUT_HEAD", request), "|---|---|---|---|---|", *rows])

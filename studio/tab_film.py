@@ -64,7 +64,7 @@ def build(compute: Compute) -> None:
                         shown[preview] = to_pil(fit(step.image, 512))
                     yield shown
         except RequestError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise words.refusal(error, request) from error
         yield {status: words.say("CLIP_DONE", request, frames=step.iteration, seconds=words.duration(step.seconds)), result: out}
 
     def paint_frame(frame, name, own, strength, size):

@@ -63,7 +63,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
                         made.append((files.save(step.image, "imagine", settings_of("imagine", own, step.weights)), words.say("SEED", request, seed=own["seed"])))
                         yield {wall: list(made), status: live.status_of(step, request)}
         except RequestError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise words.refusal(error, request) from error
         files_made = [path for path, _ in made]
         yield {
             wall: made, status: words.say("IMAGINE_DONE", request, count=len(made), seconds=words.duration(step.seconds)), paths: files_made,
@@ -84,7 +84,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
                         writer.add(step.image)
                     yield {status: live.status_of(step, request)}
         except RequestError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise words.refusal(error, request) from error
         yield {status: words.say("CLIP_DONE", request, frames=step.iteration, seconds=words.duration(step.seconds)), film: gr.update(value=str(out), visible=True)}
 
     how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status, "inputs_kwargs": knobs}

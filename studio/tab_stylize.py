@@ -67,7 +67,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
         try:
             path, before, sentence = _stylize(compute, _Request(content, style, gallery_style, mix, regions, given), request)
         except RequestError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise words.refusal(error, request) from error
         yield {
             slider: (before, path), status: sentence, result: path,
             download: path, kind: files.KINDS[0], refine: gr.update(interactive=True),

@@ -7,6 +7,7 @@ visitor's language. Explanations of options are their own, from `style_core`, in
 import gradio as gr
 from gradio.i18n import I18nData
 
+from studio.sentences import translated
 from style_core import RECIPES
 from style_core.zoom import ZoomOptions
 
@@ -371,6 +372,17 @@ def say(key: str, visitor: gr.Request | str | None, **values) -> str:
     """A sentence in the language of a visitor, who may be named by the language alone."""
     language = visitor if isinstance(visitor, str) else language_of(visitor)
     return TABLE[key][LANGUAGES.index(language)].format(**values)
+
+
+def told(sentence: str, visitor: gr.Request | str | None) -> str:
+    """What the core says, in the visitor's language."""
+    language = visitor if isinstance(visitor, str) else language_of(visitor)
+    return sentence if language == LANGUAGES[0] else translated(sentence)
+
+
+def refusal(error: Exception | str, visitor: gr.Request | None) -> gr.Error:
+    """A request that can't be carried out, as the page shows it: `raise words.refusal(error, request) from error`."""
+    return gr.Error(told(str(error), visitor), print_exception=False)
 
 
 def label_of(name: str, unit: str = "", options: type | None = None) -> I18nData:

@@ -66,10 +66,12 @@ class Likeness:
     Attributes:
         code: what the encoder reads in it, `[1, Z_SIZE]`.
         detail: what has to be added to the code's style, place by place, to come nearer to it: `[1, PLACES, W_SIZE]`.
+        grain: where its strokes fall, `[1, 1, s, s]` for each stage.
     """
 
     code: Tensor
     detail: Tensor
+    grain: list[Tensor]
 
 
 class Latent:
@@ -115,6 +117,8 @@ class Latent:
     def search(self, image: Tensor, extractor: FeatureExtractor) -> Iterator[Likeness]:
         """Find a picture: encode it, then go on by optimisation from there (Zhu et al. 2016); each likeness is nearer.
 
+        Styles (W+, Abdal et al. 2019) and noise (Karras et al. 2020, appendix D) both move; the noise keeps its unit size.
+
         Args:
             extractor: whose features of picture and likeness are compared.
         """
@@ -122,12 +126,13 @@ class Latent:
         start = self.style(code)[:, None].expand(1, PLACES, W_SIZE)
         with torch.enable_grad():
             detail = torch.zeros_like(start).requires_grad_()
-            optimizer = torch.optim.Adam([detail], lr=_LIKENESS_RATE, betas=(0.9, 0.99))
+            grain = [noise.requires_grad_() for noise in self.grain(0)]
+            optimizer = torch.optim.Adam([detail, *grain], lr=_LIKENESS_RATE, betas=(0.9, 0.99))
             with torch.no_grad():
                 truth = extractor.extract(target, _LIKENESS_LAYERS)
             for step in range(_LIKENESS_STEPS):
                 optimizer.param_groups[0]["lr"] = _LIKENESS_RATE * (1 - step / _LIKENESS_STEPS)
-                found = self.net.decoder(start + detail, SIDE, self.grain(0))
+                found = self.net.decoder(start + detail, SIDE, grain)
                 features = extractor.extract(found, _LIKENESS_LAYERS)
                 colors = [functional.adaptive_avg_pool2d(batch, _COARSE) for batch in (found, target)]
                 loss = sum(relative_distances(features[layer], truth[layer]) for layer in _LIKENESS_LAYERS).sum()
@@ -135,7 +140,10 @@ class Latent:
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-                yield Likeness(code, detail.detach().clone())
+                with torch.no_grad():
+                    for noise in grain:
+                        noise.div_(noise.square().mean().sqrt())
+                yield Likeness(code, detail.detach().clone(), [noise.detach().clone() for noise in grain])
 
     @torch.no_grad()
     def style(self, code: Tensor, truncation: float = 1.0, axes: Sequence[float] = ()) -> Tensor:
@@ -150,6 +158,9 @@ class Latent:
         """Styles `[B, W_SIZE]` or `[B, PLACES, W_SIZE]` -> pictures `[B, 3, SIDE, SIDE]`; without a grain, seed 0's."""
         return self.net.decoder(w, SIDE, grain or self.grain(0))
 
+    def shown(self, likeness: Likeness) -> Tensor:
+        """The picture of a likeness, `[1, 3, SIDE, SIDE]`."""
+        return self.paint(self.style(likeness.code)[:, None] + likeness.detail, likeness.grain)
 
     @torch.no_grad()
     def pace(self, way: Callable[[float], Tensor], frames: int) -> list[float]:
@@ -209,6 +220,11 @@ def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
     return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / torch.sin(angle)
 
 
+def blended(start: list[Tensor], end: list[Tensor], share: float) -> list[Tensor]:
+    """Noise on the way from one grain to another, of the same size all along."""
+    return [slerp(one, two, share) for one, two in zip(start, end, strict=True)]
+
+
 def imagine(
     options: ImagineOptions = ImagineOptions(), near: Tensor | None = None, *, compute: Compute | None = None
 ) -> Iterator[Step]:
@@ -228,13 +244,14 @@ def imagine(
     if near is not None:
         around = yield from _found(latent, near, options.count, started)
     for index in range(options.count):
-        code = latent.code(options.seed + index)
+        code, grain = latent.code(options.seed + index), latent.grain(options.seed + index)
         if around is None:
             style = latent.style(code, options.truncation, options.axes)
         else:
             style = latent.style(slerp(around.code, code, options.variation), _truncation(options, near), options.axes)
             style = style[:, None] + (1 - options.variation) * around.detail
-        picture = latent.paint(style, latent.grain(options.seed + index))[0]
+            grain = blended(around.grain, grain, options.variation)
+        picture = latent.paint(style, grain)[0]
         image, used = finished(picture, options, compute)
         seconds = time.monotonic() - started
         eta = seconds / (index + 1) * (options.count - index - 1)
@@ -264,8 +281,8 @@ def walk(
     found = []
     for image in ends:
         found.append((yield from _found(latent, image, frames, started)))
-    found += [Likeness(latent.code(options.seed + index), torch.zeros(1, PLACES, W_SIZE)) for index in range(2 - len(found))]
-    grains = [latent.grain(options.seed), latent.grain(options.seed + 1)]
+    for seed in range(options.seed, options.seed + 2 - len(found)):
+        found.append(Likeness(latent.code(seed), torch.zeros(1, PLACES, W_SIZE), latent.grain(seed)))
     truncation = _truncation(options, ends[0] if len(ends) == 2 else None)
 
     def way(share: float) -> Tensor:
@@ -273,7 +290,7 @@ def walk(
         return style[:, None] + torch.lerp(found[0].detail, found[1].detail, share)
 
     for index, share in enumerate(latent.pace(way, frames)):
-        picture = latent.paint(way(share), [slerp(one, two, share) for one, two in zip(*grains)])[0]
+        picture = latent.paint(way(share), blended(found[0].grain, found[1].grain, share))[0]
         image, used = finished(picture, options, compute)
         seconds = time.monotonic() - started
         eta = seconds / (index + 1) * (frames - index - 1)
