@@ -3,18 +3,15 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import textwrap
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
+from serving import ROOT, app, free_port
 
 # What ZeroGPU does to a decorated function, in one process: everything that crosses the border is pickled.
 SPACES = """
@@ -137,27 +134,25 @@ def test_its_run_steps_resolve_in_a_clean_folder(image):
 
 
 def test_its_command_serves_from_a_read_only_folder_is_healthy_and_ends_on_sigterm(image, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     command = [sys.executable if word == "python" else word.replace("7860", port) for word in eval(instruction("CMD")[0])]
     for path in sorted(image.rglob("*"), reverse=True):
         path.chmod(0o555 if path.is_dir() else 0o444)
     image.chmod(0o555)
     environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "GRADIO_TEMP_DIR": str(tmp_path / "gradio"), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    app = subprocess.Popen(command, cwd=image, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(command, cwd=image, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     check = re.search(r'"-c", "(.*)"\]', instruction("HEALTHCHECK")[0]).group(1).replace("7860", port)
     try:
         deadline = time.monotonic() + 120
         while subprocess.run([sys.executable, "-c", check], capture_output=True, check=False).returncode:
-            assert app.poll() is None and time.monotonic() < deadline, app.stdout.read()
+            assert process.poll() is None and time.monotonic() < deadline, process.stdout.read()
             time.sleep(0.5)
     finally:
-        app.terminate()
-        said, _ = app.communicate(timeout=30)
+        process.terminate()
+        said, _ = process.communicate(timeout=30)
         for path in [image, *image.rglob("*")]:
             path.chmod(0o755)
-    assert "Traceback" not in said and app.returncode in (0, -2, 130, 1)
+    assert "Traceback" not in said and process.returncode in (0, -2, 130, 1)
 
 
 def flags(*given: str) -> subprocess.CompletedProcess:
@@ -176,21 +171,7 @@ def test_mcp_asks_for_its_package_or_serves_the_four_recipes_as_tools(tmp_path):
         refused = flags("--mcp")
         assert refused.returncode == 2 and "pip install 'gradio[mcp]'" in refused.stderr
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    app = subprocess.Popen([sys.executable, "app.py", "--mcp", "--port", str(port)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    schema = ""
-    try:
-        deadline = time.monotonic() + 120
-        while not schema and time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/gradio_api/mcp/schema") as answer:
-                    schema = answer.read().decode()
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.5)
-    finally:
-        app.terminate()
-        app.wait(timeout=30)
+    with app("--mcp") as address, urllib.request.urlopen(f"{address}/gradio_api/mcp/schema") as answer:
+        schema = answer.read().decode()
     assert {f'"{name}"' for name in ("stylize", "optimize", "dream", "imagine")} <= set(re.findall(r'"\w+"', schema))
     assert "between 64 and 8192 px" in schema

@@ -2,13 +2,7 @@
 
 import http.client
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +11,10 @@ from pathlib import Path
 
 from gradio_client import Client, handle_file
 from networks import picture
+from serving import app
 
 from style_core import read_image, write_image
 
-ROOT = Path(__file__).resolve().parents[1]
 PREFIX = "/studio"
 
 # Notes whom the process calls and whom it asks the way to.
@@ -39,30 +33,6 @@ def note(host):
 
 sys.addaudithook(watch)
 """
-
-
-@contextmanager
-def app(*flags: str, **more: str) -> Iterator[str]:
-    """A running app; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), *flags]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **more}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                urllib.request.urlopen(address, timeout=2).close()
-                break
-            except (urllib.error.URLError, OSError):
-                assert process.poll() is None and time.monotonic() < deadline, "the app did not start"
-                time.sleep(0.3)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 @contextmanager

@@ -1,19 +1,11 @@
 """The real app in its own process, offline, on shipped weights, and a real Chromium that looks at it."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-_START_SECONDS = 120
+from serving import app
 
 
 def pytest_collection_modifyitems(items):
@@ -23,30 +15,13 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory) -> str:
+def address(tmp_path_factory) -> Iterator[str]:
     """Address of a running app that no hub helps."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     home = tmp_path_factory.mktemp("home")
-    environment = {**os.environ, "HF_HOME": str(home / "hf"), "HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": str(home / "gradio")}
-    environment.pop("STYLE_CORE_VGG19", None)
-    log = (home / "app.log").open("wb")
-    app = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env=environment, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and app.poll() is None:
-        try:
-            urllib.request.urlopen(address, timeout=1).close()
-            break
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    else:
-        pytest.fail(f"The app did not start:\n{(home / 'app.log').read_text()}")
-    yield address
-    app.terminate()
-    app.wait(timeout=20)
-    log.close()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("STYLE_CORE_VGG19", raising=False)
+        with app(HF_HOME=str(home / "hf"), HF_HUB_OFFLINE="1", GRADIO_TEMP_DIR=str(home / "gradio")) as address:
+            yield address
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Access: contrast, names for what reads the page aloud, and the keyboard."""
 
 import pytest
+from steering import fill, open_tab
 
 TABS = ("Stylize", "Paint", "Dream", "Imagine", "Film", "About")
 
@@ -59,10 +60,8 @@ def test_every_text_stands_out_and_every_control_has_a_name(page, address, theme
 
 
 def test_ctrl_enter_paints_and_escape_stops_and_keeps(page):
-    page.get_by_role("tab", name="Paint", exact=True).click()
-    page.wait_for_selector("#paint-run", state="visible")
-    page.get_by_label("number input for Iterations").locator("visible=true").fill("3000")
-    page.keyboard.press("Tab")
+    open_tab(page, "Paint", "paint")
+    fill(page, "Iterations", "3000")
     page.keyboard.press("Control+Enter")
     page.locator("#paint-status").filter(has_text="of 3000").wait_for()
     page.keyboard.press("Escape")

@@ -3,21 +3,15 @@
 import re
 
 import pytest
+from steering import fill, open_tab
 
 from style_core.layers import layer_pictures
 from style_core.video import Clip
 
 
-def fill(page, label: str, value: str) -> None:
-    box = page.get_by_label(f"number input for {label}").locator("visible=true")
-    box.fill(value)
-    box.press("Tab")
-
-
 @pytest.fixture
 def dream_tab(page):
-    page.get_by_role("tab", name="Dream", exact=True).click()
-    page.wait_for_selector("#dream-run", state="visible")
+    open_tab(page, "Dream", "dream")
     fill(page, "Size (px)", "128")
     fill(page, "Octaves", "2")
     fill(page, "Iterations", "3")

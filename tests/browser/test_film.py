@@ -1,6 +1,7 @@
 """A clip painted in the browser."""
 
 from networks import picture
+from steering import open_tab
 
 from style_core.video import Clip, FrameWriter
 
@@ -9,8 +10,7 @@ def test_a_clip_is_painted_and_can_be_cancelled(page, tmp_path):
     with FrameWriter(tmp_path / "clip.mp4", 12) as writer:
         for index in range(4):
             writer.add(picture(64, 96, seed=index))
-    page.get_by_role("tab", name="Film").click()
-    page.wait_for_selector("#film-run")
+    open_tab(page, "Film", "film")
     page.click("#film-run")
     page.get_by_test_id("toast-body").filter(has_text="Choose a clip first.").wait_for()
     page.locator("#film-clip input[type=file]").set_input_files(str(tmp_path / "clip.mp4"))

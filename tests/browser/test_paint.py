@@ -6,27 +6,15 @@ import zlib
 import pytest
 from networks import picture
 from PIL import Image
+from steering import fill, open_tab, upload
 
 from style_core import read_settings, write_image
 
 
 @pytest.fixture
 def paint(page):
-    page.get_by_role("tab", name="Paint").click()
-    page.wait_for_selector("#paint-run", state="visible")
+    open_tab(page, "Paint", "paint")
     return page
-
-
-def upload(page, box: str, path) -> None:
-    if page.locator(f"#{box} button[aria-label='Remove Image']").count():
-        page.locator(f"#{box} button[aria-label='Remove Image']").click()
-    page.locator(f"#{box} input[type=file]").set_input_files(str(path))
-
-
-def set_number(page, label: str, value: int) -> None:
-    box = page.get_by_label(f"number input for {label}").locator("visible=true").first
-    box.fill(str(value))
-    box.press("Tab")
 
 
 def test_a_picture_forms_before_the_eyes_is_stopped_kept_and_downloaded_with_its_settings(paint, tmp_path):
@@ -34,7 +22,7 @@ def test_a_picture_forms_before_the_eyes_is_stopped_kept_and_downloaded_with_its
         write_image(tmp_path / f"{name}.png", picture(400, 512, seed=seed))
         upload(paint, f"paint-{name}", tmp_path / f"{name}.png")
         paint.wait_for_selector(f"#paint-{name} img")
-    set_number(paint, "Iterations", 3000)
+    fill(paint, "Iterations", "3000")
     paint.click("#paint-run")
     seen = set()
     image = paint.locator("#paint-preview img")
@@ -93,23 +81,23 @@ def test_pictures_that_cannot_be_painted_each_get_their_sentence_and_the_app_goe
         paint.locator("#paint-run:not([disabled])").wait_for()
     write_image(tmp_path / "good.png", picture(64, 64))
     upload(paint, "paint-content", tmp_path / "good.png")
-    set_number(paint, "Size (px)", 64)
-    set_number(paint, "Iterations", 3)
+    fill(paint, "Size (px)", "64")
+    fill(paint, "Iterations", "3")
     paint.locator("#paint-content-notice").filter(has_text="it must").wait_for(state="hidden")
     paint.click("#paint-run")
     paint.locator("#paint-status").filter(has_text="Done: 64 x 64 px").wait_for()
 
 
 def test_a_second_person_waits_in_a_queue_they_can_see_and_a_closed_tab_ends_its_run(paint, chromium, address):
-    set_number(paint, "Iterations", 3000)
+    fill(paint, "Iterations", "3000")
     paint.click("#paint-run")
     paint.locator("#paint-status").filter(has_text="of 3000").wait_for()
     other = chromium.new_context().new_page()
     other.set_default_timeout(90_000)
     other.goto(address)
-    other.get_by_role("tab", name="Paint").click()
-    set_number(other, "Iterations", 2)
-    set_number(other, "Size (px)", 64)
+    open_tab(other, "Paint", "paint")
+    fill(other, "Iterations", "2")
+    fill(other, "Size (px)", "64")
     other.click("#paint-run")
     other.locator("#paint-status").filter(has_text="queue").wait_for()
     paint.context.close()

@@ -2,6 +2,7 @@
 
 import pytest
 from networks import picture
+from steering import fill
 
 from style_core import read_settings, write_image
 
@@ -55,8 +56,6 @@ def test_a_result_is_refined_by_gatys(painted):
     painted.locator("#paint-status").filter(has_text="press Paint to refine it").wait_for()
     painted.wait_for_selector("#paint-style img")
     for label, value in (("Iterations", "4"), ("Size (px)", "128")):
-        box = painted.get_by_label(f"number input for {label}").locator("visible=true")
-        box.fill(value)
-        box.press("Tab")
+        fill(painted, label, value)
     painted.click("#paint-run")
     painted.locator("#paint-status").filter(has_text="Done: 128 x 85 px").wait_for()

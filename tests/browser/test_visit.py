@@ -2,20 +2,10 @@
 
 import pytest
 from networks import picture
+from steering import fill, open_tab, upload
 
 from style_core import read_image, read_settings, write_image
 from style_core.video import Clip
-
-
-def fill(page, label: str, value: str) -> None:
-    box = page.get_by_label(f"number input for {label}").locator("visible=true")
-    box.fill(value)
-    box.press("Tab")
-
-
-def open_tab(page, name: str, run_id: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
-    page.wait_for_selector(f"#{run_id}-run", state="visible")
 
 
 @pytest.fixture
@@ -200,7 +190,7 @@ def visitor(chromium, address):
         context.close()
 
 
-def test_a_chinese_browser_is_spoken_to_in_chinese(visitor):
+def test_a_chinese_browser_is_spoken_to_in_chinese(visitor, tmp_path):
     page = visitor(locale="zh-CN")
     page.get_by_role("tab", name="精细绘制").wait_for()
     assert page.inner_text("#stylize-run").strip() == "生成"
@@ -208,6 +198,9 @@ def test_a_chinese_browser_is_spoken_to_in_chinese(visitor):
     page.locator("#stylize-status").filter(has_text="完成：768 x 512 像素").wait_for()
     english = [word for word in ("Style strength", "Brush size", "Download", "Gallery") if word in page.inner_text("body")]
     assert english == []
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    upload(page, "stylize-content", tmp_path / "broken.png")
+    page.locator("#stylize-content-notice").filter(has_text="broken.png 不是可读取的图片").wait_for()
 
 
 def test_a_phone_paints_without_scrolling_sideways(visitor):
