@@ -1,6 +1,7 @@
 """VGG-19 and `lite` side by side: `python -m benchmarks.extractors`, table as in extractors.md beside this file.
 
-Both paint pairs of the validation split at 384 px; VGG-19 in float32 judges.
+Both paint pairs of the validation split at 384 px; VGG-19 in float32 judges. `--sheet docs/lite.jpg` paints our own
+samples instead, a row for each style, `lite` on the left and VGG-19 on the right.
 """
 
 import argparse
@@ -12,13 +13,20 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import Image
+from torch import Tensor
+
 from benchmarks.common import DATA, VGG19, best_of, judge_network, print_table, read_pair, validation_pairs
 from benchmarks.gatys import iteration
 from style_core.devices import Compute, use_available_cores
 from style_core.features import load_extractor
 from style_core.gatys import GatysOptions, optimize
+from style_core.imaging import fit, read_image, to_pil
 from style_core.losses import judge
 from style_core.weights import MODELS
+
+SAMPLES = Path("studio/samples")
+STYLES = ("night-wind.jpg", "ember-field.jpg")
 
 
 def main() -> None:
@@ -28,6 +36,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--iterations", type=int, default=200)
+    parser.add_argument("--sheet", type=Path, help="Write this picture instead of the table.")
     parser.add_argument("--memory-of", choices=("vgg19", "lite"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     os.environ.setdefault("STYLE_CORE_VGG19", str(given.vgg19.resolve()))
@@ -37,25 +46,39 @@ def main() -> None:
         iteration(load_extractor(given.memory_of, files[given.memory_of], Compute.choose()), 512, 512)()
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         return
+    if given.sheet:
+        write_sheet(given)
+        return
     judging = judge_network(given.vgg19)
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs)]
     rows = []
     for name, path in files.items():
         extractor = load_extractor(name, path, Compute.choose())
         seconds = best_of(3, iteration(extractor, 512, 512))
-        judged = [_judged(judging, content, style, name, given) for content, style in pairs]
+        judged = [judge(judging, _painted(*pair, name, given), *pair) for pair in pairs]
         means = [sum(row[key] for row in judged) / len(judged) for key in ("style", "content")]
         rows.append([name, seconds, _memory(name, given) / 1024, *means])
     print(f"{Compute.choose().describe()}; {given.pairs} pairs at {given.size} px, {given.iterations} iterations\n")
     print_table(["extractor", "s / iteration at 512 px", "peak MB", "style", "content"], rows)
 
 
-def _judged(judging, content, style, name: str, given: argparse.Namespace) -> dict[str, float]:
+def write_sheet(given: argparse.Namespace) -> None:
+    """The sample landscape in the sample styles, by `lite` and by VGG-19."""
+    content = fit(read_image(SAMPLES / "landscape.jpg"), given.size)
+    height, width = content.shape[-2:]
+    sheet = Image.new("RGB", (2 * width, len(STYLES) * height))
+    for row, style in enumerate(STYLES):
+        for column, name in enumerate(("lite", "vgg19")):
+            sheet.paste(to_pil(_painted(content, read_image(SAMPLES / style), name, given)), (column * width, row * height))
+    sheet.save(given.sheet, quality=88)
+
+
+def _painted(content: Tensor, style: Tensor, name: str, given: argparse.Namespace) -> Tensor:
     options = replace(GatysOptions(), size=given.size, iterations=given.iterations, extractor=name)
     with closing(optimize(content, [style], options, preview_every=1e9)) as steps:
         for step in steps:
             pass
-    return judge(judging, step.image, content, style)
+    return step.image
 
 
 def _memory(name: str, given: argparse.Namespace) -> float:

@@ -9,7 +9,7 @@ from style_core import read_image
 from style_core.imaging import fit, masks_by_color, to_pil
 
 # Told apart by lightness as well as by hue.
-COLORS = ("#d1495b", "#2e6fb7", "#f2c14e")
+COLORS = ("#d1495b", "#2e6fb7", "#f2c14e", "#3d1a5b")
 _SIDE = 640                  # px: an editor sends three pictures of this size with each run
 
 

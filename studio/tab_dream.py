@@ -34,15 +34,14 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             flight.build(compute, image, guide, knobs)
 
     @documented("dream", image="The photo.", guide="A picture whose features the dream is drawn to, or null.", where="Where to dream, or null.")
-    def grow(image, request: gr.Request, **given) -> Iterator[dict]:
+    def grow(image, request: gr.Request, guide=None, where=None, **given) -> Iterator[dict]:
         """Grow what a network sees in a photo, or in noise (DeepDream)."""
-        guide_path, where = given.pop("guide"), given.pop("where")
 
         def steps():
             options = DreamOptions.make(**given)
             (mask,) = regions.masks_of(where, 1) or [None]
             return gpu.steps(
-                dream, opened_if_given(image), options, guide=opened_if_given(guide_path), mask=mask, compute=compute, preview_every=_PREVIEW_EVERY
+                dream, opened_if_given(image), options, guide=opened_if_given(guide), mask=mask, compute=compute, preview_every=_PREVIEW_EVERY
             )
 
         def before():

@@ -50,7 +50,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
     paths, result = gr.State([]), gr.State(None)
 
     @documented("imagine", near="A picture to vary, or null.")
-    def imagined(near, request: gr.Request, **given) -> Iterator[dict]:
+    def imagined(near=None, request: gr.Request = None, **given) -> Iterator[dict]:
         """Imagine abstract paintings by seed, or around a picture (VAE-GAN)."""
         made, step = [], None
         yield {status: "…"}

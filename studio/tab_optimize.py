@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import after, brush, gpu, live, regions, words
+from studio import after, brush, gpu, live, paintings, regions, words
 from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened, opened_if_given, picture_input
 from style_core import Compute, GatysOptions, RequestError, optimize, weights
@@ -13,7 +13,6 @@ from style_core.gatys import levels_of
 from style_core.imaging import fit, size_of, size_to_fit
 
 _PREVIEW_EVERY = 0.8         # seconds
-_EXTRA_STYLES = (2, 3)
 _LARGER, _LARGEST = 1.5, 4096  # times the size, and px: what "larger" means
 
 
@@ -27,8 +26,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                     content, _ = picture_input(words.CONTENT, value=samples["content"], elem_id="paint-content")
                 with gr.Column(min_width=140):
                     style, _ = picture_input(words.STYLE, value=samples["style"], elem_id="paint-style")
-            with gr.Accordion(words.MORE_STYLES, open=False):
-                more = _more_styles()
+            more = paintings.build("paint")
             knobs = controls("optimize")
             brush.build("paint", content, style, knobs["size"], knobs["style_scale"])
             with gr.Accordion(words.INIT_IMAGE, open=False):
@@ -39,19 +37,19 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             forecast = gr.Markdown(elem_classes="quiet", elem_id="paint-forecast")
             larger = after.build("paint", board.slider, board.download, board.original, board.result)
             uses = use_buttons("paint")
-    shares = {"weight": gr.Number(1, visible=False), **{name: box for name, box in more.items() if name.startswith("weight")}}
-    paintings = {name: box for name, box in more.items() if name.startswith("style")}
 
     @documented(
-        "optimize", content="The photo.", style="The painting.", style_2="A second painting, or null.", style_3="A third painting, or null.",
-        weight="Weight of the painting.", weight_2="Weight of the second.", weight_3="Weight of the third.",
+        "optimize", content="The photo.", style="The painting.", weight="Weight of the painting.", **paintings.SENTENCES,
         init_image="A picture to start from, or null.", regions="Masks painted on the photo, or null.",
     )  # fmt: skip
-    def paint(content, style, request: gr.Request, **given) -> Iterator[dict]:
+    def paint(
+        content, style, request: gr.Request, style_2=None, style_3=None, init_image=None, regions=None, **given
+    ) -> Iterator[dict]:
         """Paint a photo in the style of one or more paintings by optimisation (Gatys et al. 2016)."""
+        given |= {"style_2": style_2, "style_3": style_3, "init_image": init_image, "regions": regions}
         yield from _paint(compute, board, content, style, given, request)
 
-    more = {**paintings, **shares, "init_image": start, "regions": painted, **knobs}
+    more = {"weight": gr.Number(1, visible=False), **more, "init_image": start, "regions": painted, **knobs}
     board.wire(paint, [content, style], more, "optimize")
     enlarged = larger.click(_enlarged, [board.result, knobs["size"]], [start, knobs["size"]], show_progress="hidden", api_visibility="private")
     board.follow(enlarged.success, paint, [content, style], more)
@@ -68,16 +66,8 @@ def _enlarged(path: str | None, size: float) -> tuple:
     return path, min(_LARGEST, round(size * _LARGER / 32) * 32)
 
 
-def _more_styles() -> dict[str, gr.components.Component]:
-    boxes = {}
-    for number in _EXTRA_STYLES:
-        boxes[f"style_{number}"], _ = picture_input(getattr(words, f"STYLE_{number}"), height=160)
-        boxes[f"weight_{number}"] = gr.Slider(0.05, 4, value=1, step=0.05, label=getattr(words, f"WEIGHT_{number}"))
-    return boxes
-
-
 def _paint(compute: Compute, board: live.Board, content, style, given: dict, request: gr.Request) -> Iterator[dict]:
-    named = [(style, given.pop("weight"))] + [(given.pop(f"style_{n}"), given.pop(f"weight_{n}")) for n in _EXTRA_STYLES]
+    named = [(style, given.pop("weight")), *paintings.taken(given)]
     init_image, painted = given.pop("init_image"), given.pop("regions")
     chosen = [(path, weight) for path, weight in named if path is not None]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from studio import compare, files, gpu, live, regions, words
+from studio import compare, files, gpu, live, paintings, regions, words
 from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened, picture_input
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
@@ -42,7 +42,8 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             )  # fmt: skip
             knobs = controls("stylize")
             mix = gr.Slider(0, 1, value=0, step=0.01, label=words.MIX, info=words.MIX_INFO)
-            painted = regions.build("stylize", content, [words.GALLERY_SHORT, words.OWN_SHORT])
+            more = paintings.build("stylize")
+            painted = regions.build("stylize", content, [words.GALLERY_SHORT, words.OWN_SHORT, words.STYLE_2, words.STYLE_3])
         with gr.Column(scale=3, min_width=340, elem_id="stylize-result"):
             slider = gr.ImageSlider(
                 value=(samples["content"], samples["content"]), label=words.BEFORE_AFTER, type="filepath", format="jpeg", max_height=620,
@@ -60,12 +61,15 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
 
     @documented(
         "stylize", content="The photo.", style="A painting, unless gallery_style is given.", gallery_style="A style of the gallery, by name.",
-        mix="With both: 0 is the gallery's style, 1 the painting's.", regions="Masks painted on the photo, or null.",
+        mix="With both: 0 is the gallery's style, 1 the painting's.", **paintings.SENTENCES, regions="Masks painted on the photo, or null.",
     )  # fmt: skip
-    def stylize(content, style, gallery_style, mix, regions, request: gr.Request, **given) -> Iterator[dict]:
+    def stylize(
+        content, style=None, gallery_style="", mix=0.0, regions=None, request: gr.Request = None, style_2=None, style_3=None, **given
+    ) -> Iterator[dict]:
         """Paint a photo in the style of a painting, or of a style of the gallery, in one pass."""
+        given |= {"style_2": style_2, "style_3": style_3}
         try:
-            path, before, sentence = _stylize(compute, _Request(content, style, gallery_style, mix, regions, given), request)
+            path, before, sentence = _stylize(compute, _Request.of(content, style, gallery_style, mix, regions, given), request)
         except RequestError as error:
             raise words.refusal(error, request) from error
         yield {
@@ -75,21 +79,22 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
 
     def at_once(content, style, gallery_style, mix, regions, request: gr.Request, **given) -> Iterator[dict]:
         """The same as soon as there is something to paint, and nothing before."""
-        if content is None or (style is None and not gallery_style):
+        if content is None or not (style or gallery_style or given["style_2"] or given["style_3"]):
             yield {status: words.STYLIZE_READY}
             return
         yield from stylize(content, style, gallery_style, mix, regions, request, **given)
 
     outputs = [slider, status, result, refine, download, kind]
     inputs = [content, style, chosen, mix, painted]
-    how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status, "inputs_kwargs": knobs}
+    how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status, "inputs_kwargs": {**knobs, **more}}
     run.click(stylize, inputs, outputs, api_name="stylize", **how)
     moved = [content.change, style.change, chosen.change, mix.release]
-    moved += [knob.release if isinstance(knob, gr.Slider) else knob.change for knob in knobs.values()]
+    moved += [knob.release if isinstance(knob, gr.Slider) else knob.change for knob in (*knobs.values(), *more.values())]
     gr.on(moved, at_once, inputs, outputs, trigger_mode="always_last", api_visibility="private", **how)
+
     def small(gallery_style, content, style, mix, request, **given):
         options = {**given, "size": compare.SIDE}
-        wanted = _Request(content, style if not gallery_style else None, gallery_style, mix, None, options)
+        wanted = _Request.of(content, style if not gallery_style else None, gallery_style, mix, None, options)
         return gpu.call(_painted, compute, wanted, words.language_of(request))[0]
 
     with grid_place:
@@ -111,14 +116,42 @@ def _wire_gallery(wall: gr.Gallery, names: list[str], chosen: gr.Textbox) -> Non
 
 @dataclass(frozen=True)
 class _Request:
-    """What is to be stylized, as the page holds it: paths, names, painted regions, options by name."""
+    """What is to be stylized, as the page holds it.
+
+    Attributes:
+        content: the photo's path.
+        gallery_style: a name, or empty.
+        paintings: paths and weights of one's own paintings, three of them, None where there is none.
+        mix: with a gallery style and a first painting, the painting's share of the weight that they have together.
+        regions: what was painted on the photo.
+        options: by name.
+    """
 
     content: str | None
-    style: str | None
     gallery_style: str
+    paintings: list[tuple[str | None, float]]
     mix: float
     regions: dict | None
     options: dict
+
+    @classmethod
+    def of(cls, content, style, gallery_style, mix, regions, given: dict) -> "_Request":
+        """From a handler's values; those of more paintings are taken out of `given`, and its options are left."""
+        options = dict(given)
+        return cls(content, gallery_style, [(style, 1.0), *paintings.taken(options)], mix, regions, options)
+
+    def pictures(self) -> dict[int, object]:
+        """The paintings that there are, read, by their place behind the gallery's style: 1, 2 or 3."""
+        return {place: read_image(path) for place, (path, _) in enumerate(self.paintings, 1) if path is not None}
+
+    def weights(self) -> list[float]:
+        """Of the gallery's style and of the paintings, of those that there are."""
+        own = [weight for path, weight in self.paintings if path is not None]
+        if not self.gallery_style:
+            return own
+        if self.paintings[0][0] is None:
+            return [1.0, *own]
+        return [1 - self.mix, self.mix, *own[1:]]
 
 
 def _stylize(compute: Compute, wanted: _Request, request: gr.Request | None) -> tuple[str, object, str]:
@@ -132,7 +165,7 @@ def _stylize(compute: Compute, wanted: _Request, request: gr.Request | None) -> 
     entry = gallery().get(wanted.gallery_style)
     named = f"{entry.title} · {entry.painter}. " if entry else ""
     sentence = named + words.say("DONE", request, width=width, height=height, seconds=words.duration(time.monotonic() - started))
-    in_full = wanted.options["strength"] >= _TOLD_FROM and regions.masks_of(wanted.regions, 2) is None
+    in_full = wanted.options["strength"] >= _TOLD_FROM and regions.masks_of(wanted.regions, len(regions.COLORS)) is None
     trouble = diagnose(painted, photo, style) if in_full else ""
     if trouble:
         sentence += f"\n\n⚠ {words.say(f'DIAGNOSIS_{trouble}', request)}"
@@ -144,19 +177,19 @@ def _painted(compute: Compute, wanted: _Request, language: str) -> tuple:
     options = StylizeOptions.make(**wanted.options)
     photo = fit(opened(wanted.content, words.say("NO_CONTENT", language)).image, options.size)
     generator = open_generator(compute)
-    codes = [gallery_code(wanted.gallery_style, generator.sha256)] if wanted.gallery_style else []
-    pictures = [read_image(wanted.style)] if wanted.style is not None else []
-    if not codes and not pictures:
+    named, pictures = bool(wanted.gallery_style), wanted.pictures()
+    if not named and not pictures:
         raise RequestError(words.say("NO_STYLE_AT_ALL", language))
-    both = len(codes) + len(pictures) == 2
+    codes = [gallery_code(wanted.gallery_style, generator.sha256)] if named else []
+    codes += encoded_styles(generator, list(pictures.values()), photo, options)
+    masks = regions.masks_of(wanted.regions, len(regions.COLORS))
+    if masks is not None:
+        masks = [masks[place] for place in ([0] if named else []) + list(pictures)]
     look = _look(generator, wanted.content, photo, options.size)
-    encoded = encoded_styles(generator, pictures, photo, options)
-    masks = regions.masks_of(wanted.regions, 2)
-    if masks is not None and not both:
-        masks = masks[:1] if codes else masks[1:]
-    *_, (_, _, painted) = generator.paint(look, [*codes, *encoded], [1 - wanted.mix, wanted.mix] if both else [1.0], options.strength, masks)
-    painted = recolored(painted, photo, options, from_codes=bool(codes))
-    return painted, photo, pictures[0] if pictures and not codes and options.color == "style" else None
+    *_, (_, _, painted) = generator.paint(look, codes, wanted.weights(), options.strength, masks)
+    painted = recolored(painted, photo, options, from_codes=named)
+    alone = len(codes) == 1 and not named and options.color == "style"
+    return painted, photo, *(pictures.values() if alone else [None])
 
 
 def _look(generator, path: str, photo, size: int) -> Look:

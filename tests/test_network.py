@@ -83,7 +83,7 @@ def stylized(address: str, folder: Path) -> Path:
     write_image(folder / "photo.png", picture(96, 128))
     client = Client(address, verbose=False)
     photo = handle_file(str(folder / "photo.png"))
-    *_, painted, _ = client.predict(content=photo, style=None, gallery_style="red-fuji", regions=None, size=128, api_name="/stylize")
+    *_, painted, _ = client.predict(content=photo, gallery_style="red-fuji", size=128, api_name="/stylize")
     return Path(painted)
 
 

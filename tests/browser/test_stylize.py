@@ -2,7 +2,7 @@
 
 import pytest
 from networks import picture
-from steering import fill
+from steering import fill, upload
 
 from style_core import read_settings, write_image
 
@@ -42,6 +42,15 @@ def test_a_painting_of_ones_own_is_taken_and_the_picture_downloads_with_its_sett
     download.value.save_as(tmp_path / "result.png")
     settings = read_settings(tmp_path / "result.png")
     assert settings["recipe"] == "stylize" and list(settings["weights"]) == ["generator"]
+
+
+def test_a_second_painting_mixes_with_a_style_of_the_gallery_at_once(painted, tmp_path):
+    first = result_of(painted)
+    write_image(tmp_path / "second.png", picture(120, 100, seed=4))
+    painted.locator("#stylize-more-styles").get_by_role("button", name="More paintings").click()
+    upload(painted, "stylize-style-2", tmp_path / "second.png")
+    painted.wait_for_function("first => [...document.querySelectorAll('#stylize-slider img')].at(-1).src !== first", arg=first)
+    assert "Katsushika Hokusai" in painted.inner_text("#stylize-status")
 
 
 def test_a_result_becomes_a_painting_in_another_tab_with_one_click(painted):

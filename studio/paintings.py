@@ -1,0 +1,27 @@
+"""More paintings than one: inputs for a second and a third, each with its weight beside the first."""
+
+import gradio as gr
+
+from studio import words
+from studio.pictures import picture_input
+
+_NUMBERS = (2, 3)
+SENTENCES = {
+    "style_2": "A second painting, or null.", "style_3": "A third painting, or null.",
+    "weight_2": "Weight of the second, between 0.05 and 4, where the first has 1.", "weight_3": "Weight of the third, likewise.",
+}  # fmt: skip
+
+
+def build(run_id: str) -> dict[str, gr.components.Component]:
+    """A folded section; its components by the names that the API has for them."""
+    boxes = {}
+    with gr.Accordion(words.MORE_STYLES, open=False, elem_id=f"{run_id}-more-styles"):
+        for number in _NUMBERS:
+            boxes[f"style_{number}"], _ = picture_input(getattr(words, f"STYLE_{number}"), height=160, elem_id=f"{run_id}-style-{number}")
+            boxes[f"weight_{number}"] = gr.Slider(0.05, 4, value=1, step=0.05, label=getattr(words, f"WEIGHT_{number}"))
+    return boxes
+
+
+def taken(given: dict) -> list[tuple[str | None, float]]:
+    """Paths and weights, taken out of what a handler was given; None for an input that is empty."""
+    return [(given.pop(f"style_{number}", None), given.pop(f"weight_{number}", 1)) for number in _NUMBERS]
