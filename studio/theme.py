@@ -5,7 +5,7 @@ from gradio.themes import Base, colors, sizes
 
 # Rules of a media query reach only what is inside the page's column, so those of the page itself do without.
 CSS = """
-.gradio-container { max-width: min(1400px, 100vw) !important; margin: 0 auto !important; overflow: clip !important; }
+.gradio-container { width: 100% !important; max-width: min(1400px, 100vw) !important; margin: 0 auto !important; overflow: clip !important; }
 .main.app { max-width: 100vw !important; padding: clamp(0.5rem, 2vw, 2rem) !important; }
 #header { align-items: baseline; gap: 0.75rem; }
 #header h1 { font-size: 1.7rem; letter-spacing: -0.02em; margin: 0; }

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from serving import app
 
+_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")      # a moving test picture
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
@@ -32,7 +34,7 @@ def chromium():
         pytest.skip("needs Chromium, which is not installed here (make test installs it on Debian)")
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, from requirements-dev.txt")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", *_CAMERA])
         yield browser
         browser.close()
 

@@ -1,5 +1,6 @@
-"""A clip painted in the browser."""
+"""Films in the browser: a clip, and a webcam."""
 
+import pytest
 from networks import picture
 from steering import open_tab
 
@@ -21,3 +22,23 @@ def test_a_clip_is_painted_and_can_be_cancelled(page, tmp_path):
     source = page.locator("#film-result video").get_attribute("src")
     (tmp_path / "out.mp4").write_bytes(page.request.get(source).body())
     assert Clip.open(tmp_path / "out.mp4").frames == 4
+
+
+def test_a_webcam_is_painted_live(page, address):
+    page.context.grant_permissions(["camera"], origin=address)
+    open_tab(page, "Film", "film")
+    page.get_by_role("tab", name="Webcam").click()
+    page.locator("#film-camera").get_by_text("Click to Access Webcam").click()
+    page.locator("#film-camera").get_by_label("capture photo").click()
+    live = page.locator("#film-live img")
+    live.wait_for()
+    first = live.get_attribute("src")
+    page.wait_for_function("first => document.querySelector('#film-live img').src !== first", arg=first)
+    width, height = live.evaluate("node => [node.naturalWidth, node.naturalHeight]")
+    assert max(width, height) == 384
+
+
+@pytest.mark.parametrize("tab", ["Stylize", "Film", "About"])
+def test_every_tab_has_the_window_s_width(page, tab):
+    page.get_by_role("tab", name=tab, exact=True).click()
+    page.wait_for_function("document.querySelector('.gradio-container').offsetWidth === 1400")
