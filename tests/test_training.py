@@ -53,15 +53,17 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path):
         return net, runs.Run(tmp_path, minutes, {"net": net}, log_every=2)
 
     net, first = run(1.0)
-    for _ in range(4):
+    for _ in range(5):
         assert first.going()
         net.weight.data += 1
         first.step_done(loss=1.0)
     first._stop(15, None)
     assert not first.going()
     again, second = run(1.0)
-    assert second.steps == 4 and second.spent >= first._spent and torch.equal(again.weight, net.weight)
-    assert len((tmp_path / "curve.csv").read_text().splitlines()) == 3
+    assert second.steps == 5 and second.spent >= first._spent and torch.equal(again.weight, net.weight)
+    second.step_done(loss=3.0)
+    rows = (tmp_path / "curve.csv").read_text().splitlines()
+    assert len(rows) == 4 and rows[-1].endswith(",3"), "a mean of the steps since it was taken up again"
     _, over = run(1e-9)
     assert not over.going()
 

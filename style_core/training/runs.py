@@ -55,6 +55,7 @@ class Run:
         self._spent = 0.0
         self._stopped = False
         self._sums: dict[str, float] = {}
+        self._summed = 0
         self._resume()
         self._started = self._saved = time.monotonic()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -78,13 +79,14 @@ class Run:
         return not over
 
     def step_done(self, **figures: float) -> None:
-        """Count a step; its figures go to the curve as means over `log_every` steps."""
+        """Count a step; its figures go to the curve as means over `log_every` steps, or those since it was taken up again."""
         self.steps += 1
+        self._summed += 1
         for name, value in figures.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         if self.steps % self.log_every == 0:
-            self.log(**{name: total / self.log_every for name, total in self._sums.items()})
-            self._sums = {}
+            self.log(**{name: total / self._summed for name, total in self._sums.items()})
+            self._sums, self._summed = {}, 0
 
     def log(self, **figures: float) -> None:
         """Add a row to `curve.csv` and print it."""
