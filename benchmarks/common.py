@@ -1,5 +1,7 @@
 """What the benchmarks share: pairs that nothing was trained on, and tables."""
 
+import argparse
+import os
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -7,13 +9,27 @@ from pathlib import Path
 
 from torch import Tensor
 
-from style_core.devices import Compute
+from style_core.devices import Compute, use_available_cores
 from style_core.features import FeatureExtractor, load_extractor
 from style_core.imaging import fit, fit_short, read_image
 from style_core.training.data import split
 
 DATA = Path("../shared/data")
 VGG19 = Path("../shared/weights/vgg19.safetensors")
+
+
+def arguments(about: str) -> argparse.ArgumentParser:
+    """What every benchmark that judges can be told."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--data", type=Path, default=DATA, help="Folder with content/ and style/.")
+    parser.add_argument("--vgg19", type=Path, default=VGG19, help="The judge's weights, and those that paint.")
+    return parser
+
+
+def paint_with(vgg19: Path) -> None:
+    """Let recipes that ask for VGG-19 have this file, unless they were given one, and all the cores that there are."""
+    os.environ.setdefault("STYLE_CORE_VGG19", str(vgg19.resolve()))
+    use_available_cores()
 
 
 def judge_network(path: Path = VGG19) -> FeatureExtractor:

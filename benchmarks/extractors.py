@@ -5,24 +5,23 @@ samples instead, a row for each style, `lite` on the left and VGG-19 on the righ
 """
 
 import argparse
-import os
 import resource
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.common import DATA, VGG19, best_of, judge_network, print_table, read_pair, validation_pairs
+from benchmarks.common import arguments, best_of, judge_network, paint_with, print_table, read_pair, validation_pairs
 from benchmarks.gatys import iteration
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute
 from style_core.features import load_extractor
 from style_core.gatys import GatysOptions, optimize
 from style_core.imaging import fit, read_image, to_pil
 from style_core.losses import judge
+from style_core.progress import finish
 from style_core.weights import MODELS
 
 SAMPLES = Path("studio/samples")
@@ -30,17 +29,14 @@ STYLES = ("night-wind.jpg", "ember-field.jpg")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--vgg19", type=Path, default=VGG19)
+    parser = arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--iterations", type=int, default=200)
     parser.add_argument("--sheet", type=Path, help="Write this picture instead of the table.")
     parser.add_argument("--memory-of", choices=("vgg19", "lite"), help=argparse.SUPPRESS)
     given = parser.parse_args()
-    os.environ.setdefault("STYLE_CORE_VGG19", str(given.vgg19.resolve()))
-    use_available_cores()
+    paint_with(given.vgg19)
     files = {"vgg19": given.vgg19, "lite": MODELS / "lite.safetensors"}
     if given.memory_of:
         iteration(load_extractor(given.memory_of, files[given.memory_of], Compute.choose()), 512, 512)()
@@ -75,9 +71,7 @@ def write_sheet(given: argparse.Namespace) -> None:
 
 def _painted(content: Tensor, style: Tensor, name: str, given: argparse.Namespace) -> Tensor:
     options = replace(GatysOptions(), size=given.size, iterations=given.iterations, extractor=name)
-    with closing(optimize(content, [style], options, preview_every=1e9)) as steps:
-        for step in steps:
-            pass
+    step = finish(optimize(content, [style], options, preview_every=1e9))
     return step.image
 
 

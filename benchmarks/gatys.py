@@ -4,16 +4,15 @@ Judged by VGG-19 in float32 on pairs of the validation split, at 384 px, default
 """
 
 import argparse
-import os
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from benchmarks.common import DATA, VGG19, best_of, judge_network, print_table, read_pair, validation_pairs
+from benchmarks.common import arguments, best_of, judge_network, paint_with, print_table, read_pair, validation_pairs
 from style_core.descent import Descent
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute
 from style_core.features import load_extractor
 from style_core.gatys import STYLE_LAYERS, GatysOptions, balance_of, optimize, split_iterations
 from style_core.losses import ContentTarget, StyleTarget, judge
@@ -23,9 +22,7 @@ REACHED = 0.05
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--vgg19", type=Path, default=VGG19)
+    parser = arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--iterations", type=int, default=150)
@@ -35,8 +32,7 @@ def main() -> None:
     parser.add_argument("--pyramid-only", action="store_true", help="Leave out painting at one size.")
     parser.add_argument("--quality-only", action="store_true", help="Leave out the speed of an iteration.")
     given = parser.parse_args()
-    os.environ.setdefault("STYLE_CORE_VGG19", str(given.vgg19.resolve()))
-    use_available_cores()
+    paint_with(given.vgg19)
     print(f"{Compute.choose().describe()}, torch {torch.__version__}\n")
     if not given.quality_only:
         speed(given.vgg19)

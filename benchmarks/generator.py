@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.common import DATA, VGG19, best_of, judge_network, print_table, read_pair, validation_pairs
+from benchmarks.common import arguments, best_of, judge_network, print_table, read_pair, validation_pairs
 from style_core.devices import Compute, use_available_cores
 from style_core.generator import Generator
 from style_core.losses import judge
@@ -16,9 +16,7 @@ from style_core.weights import MODELS
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--vgg19", type=Path, default=VGG19)
+    parser = arguments(__doc__)
     parser.add_argument("--weights", type=Path, default=MODELS / "generator.safetensors")
     parser.add_argument("--pairs", type=int, default=24)
     given = parser.parse_args()

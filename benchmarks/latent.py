@@ -4,14 +4,13 @@ Judged by VGG-19 in float32 against crops of paintings that training never saw. 
 stands beside it where its file is given: `python -m style_core.training.dcgan`, then `--dcgan runs/dcgan/dcgan.safetensors`.
 """
 
-import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from benchmarks.common import DATA, VGG19, judge_network, print_table
+from benchmarks.common import arguments, judge_network, print_table
 from style_core.devices import Compute, use_available_cores
 from style_core.features import FeatureExtractor, load_extractor
 from style_core.latent import Latent, slerp
@@ -26,9 +25,7 @@ _AT_ONCE = 25
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--vgg19", type=Path, default=VGG19)
+    parser = arguments(__doc__)
     parser.add_argument("--weights", type=Path, default=MODELS / "latent.safetensors")
     parser.add_argument("--dcgan", type=Path, help="A plain DCGAN's generator, trained for the same time.")
     parser.add_argument("--samples", type=int, default=1000)

@@ -3,27 +3,21 @@
 Quality is `content + 10 style`, judged by VGG-19 in float32: what `optimize` minimises at its default strength.
 """
 
-import argparse
-import os
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
-from benchmarks.common import DATA, VGG19, judge_network, print_table, read_pair, validation_pairs
-from style_core.devices import Compute, use_available_cores
+from benchmarks.common import arguments, judge_network, paint_with, print_table, read_pair, validation_pairs
+from style_core.devices import Compute
 from style_core.gatys import STYLE_GAIN, GatysOptions, optimize
 from style_core.losses import judge
+from style_core.progress import finish
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--vgg19", type=Path, default=VGG19)
+    parser = arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--size", type=int, default=384)
     given = parser.parse_args()
-    os.environ.setdefault("STYLE_CORE_VGG19", str(given.vgg19.resolve()))
-    use_available_cores()
+    paint_with(given.vgg19)
     judging = judge_network(given.vgg19)
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, seed=2)]
     base = GatysOptions(size=given.size, iterations=150, extractor="vgg19")
@@ -39,9 +33,7 @@ def main() -> None:
 
 
 def _figures(judging, content, style, options: GatysOptions) -> tuple[float, float, float, float]:
-    with closing(optimize(content, [style], options, preview_every=1e9)) as steps:
-        for step in steps:
-            pass
+    step = finish(optimize(content, [style], options, preview_every=1e9))
     judged = judge(judging, step.image, content, style)
     return judged["style"], judged["content"], judged["content"] + STYLE_GAIN * judged["style"], step.seconds
 

@@ -1,17 +1,16 @@
 """How long each recipe takes with the app's defaults on our sample pictures: `python -m benchmarks.times`."""
 
 import argparse
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from benchmarks.common import VGG19, print_table
+from benchmarks.common import VGG19, paint_with, print_table
 from style_core import DreamOptions, GatysOptions, ImagineOptions, Step, StylizeOptions, dream, imagine, optimize, read_image, stylize
 from style_core.clips import stylize_clip
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute
 from style_core.imaging import fit
 from style_core.video import FrameWriter
 
@@ -23,8 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vgg19", type=Path, default=VGG19)
     given = parser.parse_args()
-    os.environ.setdefault("STYLE_CORE_VGG19", str(given.vgg19.resolve()))
-    use_available_cores()
+    paint_with(given.vgg19)
     photo, style = read_image(SAMPLES / "landscape.jpg"), read_image(SAMPLES / "night-wind.jpg")
     # The first run also loads the generator; a person meets it once.
     rows = [["stylize, 768 px", [seconds(stylize(photo, [style], StylizeOptions(size=768))) for _ in range(2)][-1]]]
