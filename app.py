@@ -15,7 +15,7 @@ os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127
 
 from studio import build, regions, theme, words  # noqa: E402
 from style_core import Compute, RequestError  # noqa: E402
-from style_core.devices import DEVICES, use_available_cores  # noqa: E402
+from style_core.devices import DEVICES, prepare_cpu  # noqa: E402
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     if given.share:
         print(words.SHARE_WARNING)
     signal.signal(signal.SIGTERM, signal.default_int_handler)    # so that Gradio cleans up when a container stops
-    use_available_cores()
+    prepare_cpu()
     page = build(compute).queue(max_size=32)
     page.launch(
         server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,

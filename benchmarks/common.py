@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute, prepare_cpu
 from style_core.features import FeatureExtractor, load_extractor
 from style_core.imaging import fit, fit_short, read_image
 from style_core.training.data import split
@@ -29,7 +29,7 @@ def arguments(about: str) -> argparse.ArgumentParser:
 def paint_with(vgg19: Path) -> None:
     """Let recipes that ask for VGG-19 have this file, unless they were given one, and all the cores that there are."""
     os.environ.setdefault("STYLE_CORE_VGG19", str(vgg19.resolve()))
-    use_available_cores()
+    prepare_cpu()
 
 
 def judge_network(path: Path = VGG19) -> FeatureExtractor:

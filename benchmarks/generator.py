@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import arguments, best_of, judge_network, print_table, read_pair, validation_pairs
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute, prepare_cpu
 from style_core.generator import Generator
 from style_core.losses import judge
 from style_core.weights import MODELS
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=MODELS / "generator.safetensors")
     parser.add_argument("--pairs", type=int, default=24)
     given = parser.parse_args()
-    use_available_cores()
+    prepare_cpu()
     compute = Compute.choose()
     generator = Generator.load(given.weights, compute)
     print(f"{compute.describe()}, torch {torch.__version__}\n")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import arguments, judge_network, print_table
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute, prepare_cpu
 from style_core.features import FeatureExtractor, load_extractor
 from style_core.latent import Latent, slerp
 from style_core.latent_net import SIDE
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--likenesses", type=int, default=101, help="Crops whose likenesses are searched among 101, some 4 s each.")
     given = parser.parse_args()
-    use_available_cores()
+    prepare_cpu()
     judging = judge_network(given.vgg19)
     latent = Latent.load(given.weights)
     crops = Crops(split(given.data / "style")[1], seed=7)

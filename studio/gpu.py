@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from style_core import RequestError, Step
+from style_core.devices import release_memory
 from style_core.options import Options
 
 try:
@@ -52,7 +53,10 @@ if spaces is not None:
 
 def steps(recipe: Callable[..., Iterator[Step]], *given, **more) -> Iterator[Step]:
     """The Steps of a recipe, which is a function of a module, so that it can be named to another process."""
-    return _steps(recipe, given, more) if spaces is not None else recipe(*given, **more)
+    try:
+        yield from _steps(recipe, given, more) if spaces is not None else recipe(*given, **more)
+    finally:
+        release_memory()
 
 
 def call(work: Callable, *given, **more) -> Any:

@@ -16,7 +16,7 @@ from style_core import cli_weights
 from style_core.cli_films import run_clip, run_walk, run_zoom
 from style_core.cli_run import run_batch, run_many, run_recipe
 from style_core.clips import CLIP_SUFFIXES, stylize_clip
-from style_core.devices import DEVICES, Compute, use_available_cores
+from style_core.devices import DEVICES, Compute, prepare_cpu
 from style_core.dream import DreamOptions, dream
 from style_core.errors import RequestError
 from style_core.gallery import gallery, gallery_code
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     try:
         given = _parser().parse_args(arguments)
-        use_available_cores()
+        prepare_cpu()
         return given.run(given)
     except RequestError as error:
         print(error, file=sys.stderr)

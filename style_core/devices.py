@@ -3,8 +3,10 @@
 One is chosen at the top with `Compute.choose("auto")` and handed down; nothing below picks a device of its own.
 """
 
+import ctypes
 import functools
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,10 @@ import torch
 from style_core.errors import RequestError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+
+# mallopt(3): one arena, which alone can grow without end; no block by mmap; nothing trimmed unasked.
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
+_KEEP_MEMORY = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 2**26}
 
 
 @dataclass(frozen=True)
@@ -63,9 +69,30 @@ def cores() -> int:
     return max(1, min(affinity, int(quota) if quota else affinity))
 
 
-def use_available_cores() -> None:
-    """Let torch use as many threads as there are cores to run them; more only wait for each other."""
+def prepare_cpu() -> None:
+    """Once, at the top of a program: as many threads as cores, and memory that is kept between steps.
+
+    More threads would only wait for each other. And glibc gives each large block back to the system as soon as it is
+    freed, which then clears its pages anew for the next step: a fifth to a quarter of an iteration's time. What is kept
+    so goes back by `release_memory`. Other C libraries are left as they are.
+    """
     torch.set_num_threads(cores())
+    tune = getattr(_libc(), "mallopt", None)
+    if tune is not None:
+        for knob, value in _KEEP_MEMORY.items():
+            tune(knob, value)
+
+
+def release_memory() -> None:
+    """Give memory that is free again back to the system: at the end of a run, which may have needed a lot."""
+    trim = getattr(_libc(), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _present() -> list[str]:

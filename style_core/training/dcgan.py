@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute, prepare_cpu
 from style_core.latent_net import SIDE
 from style_core.training.data import Crops, split
 from style_core.training.latent import CROP_SCALE
@@ -61,7 +61,7 @@ def samples(path: Path, count: int, seed: int = 0) -> Tensor:
 
 def train(given: argparse.Namespace) -> None:
     """Train until the minutes are up and write `dcgan.safetensors`."""
-    use_available_cores()
+    prepare_cpu()
     torch.manual_seed(given.seed)
     dtype = Compute.choose("cpu").dtype
     crops = Crops(split(given.data)[0], given.seed)

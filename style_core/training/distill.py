@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute, prepare_cpu
 from style_core.features import FeatureExtractor, load_extractor, vgg_layers
 from style_core.losses import gram_matrix, matrix_root, out_of_gamut, relative_distances
 from style_core.training.data import Crops, split
@@ -188,7 +188,7 @@ def export(student: Student, path: Path, metadata: dict[str, str]) -> None:
 
 def train(given: argparse.Namespace) -> None:
     """Distil until the minutes are up; `lite.safetensors` is written to the run's folder at each checkpoint."""
-    use_available_cores()
+    prepare_cpu()
     torch.manual_seed(given.seed)
     compute = Compute.choose("cpu")
     teacher = load_extractor("vgg19", given.teacher, compute)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute, prepare_cpu
 from style_core.gallery import gallery
 from style_core.generator import Generator
 from style_core.imaging import fit, read_image, to_pil
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with style/.")
     parser.add_argument("--sample", type=Path, default=Path("studio/samples/landscape.jpg"))
     given = parser.parse_args()
-    use_available_cores()
+    prepare_cpu()
     generator = Generator.load(MODELS / "generator.safetensors", Compute.choose("cpu"))
     look = generator.look(fit(read_image(given.sample), 2 * _THUMBNAIL_SIDE))
     codes = {}

@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute, prepare_cpu
 from style_core.errors import RequestError
 from style_core.features import FeatureExtractor, load_extractor
 from style_core.generator_net import LEVELS, STRIDE, Dial, GeneratorNet, Moments
@@ -240,7 +240,7 @@ def export(net: GeneratorNet, encoder: dict[str, Tensor], path: Path, facts: dic
 
 def train(given: argparse.Namespace) -> None:
     """Train until the minutes are up; `generator.safetensors` is the best so far on the validation pairs."""
-    use_available_cores()
+    prepare_cpu()
     torch.manual_seed(given.seed)
     compute = Compute.choose("cpu")
     judging = load_extractor("vgg19", given.judge, compute)

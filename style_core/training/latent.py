@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute, prepare_cpu
 from style_core.features import FeatureExtractor, load_extractor
 from style_core.imaging import to_pil
 from style_core.latent_net import SIDE, Z_SIZE, LatentNet
@@ -240,7 +240,7 @@ def export(net: LatentNet, path: Path, facts: dict[str, str]) -> None:
 
 def train(given: argparse.Namespace) -> None:
     """Train until the minutes are up; `latent.safetensors` and `sheet.jpg` follow the averaged weights."""
-    use_available_cores()
+    prepare_cpu()
     torch.manual_seed(given.seed)
     compute = Compute.choose("cpu")
     extractor = load_extractor("vgg19", given.vgg19, compute)

@@ -10,7 +10,7 @@ import argparse
 from itertools import islice
 from pathlib import Path
 
-from style_core.devices import Compute, use_available_cores
+from style_core.devices import Compute, prepare_cpu
 from style_core.dream import DreamOptions, dream
 from style_core.features import FeatureExtractor, load_extractor
 from style_core.imaging import fit, read_image, to_pil
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=Path, default=Path("studio/samples"), help="Folder of our own pictures.")
     given = parser.parse_args()
-    use_available_cores()
+    prepare_cpu()
     compute = Compute.choose("cpu")
     extractor = load_extractor("lite", MODELS / "lite.safetensors", compute)
     FOLDER.mkdir(exist_ok=True)
