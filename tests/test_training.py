@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from networks import picture
+from safetensors.torch import save_file
 from torch import nn
 
 from style_core import RequestError, write_image
@@ -81,6 +82,27 @@ def test_what_distillation_exports_is_an_extractor_whose_distances_are_the_heads
         wanted = (mapped[0] - mapped[1]).norm() / mapped[0].norm()
         found = (shipped[0] - shipped[1]).norm() / shipped[0].norm()
         assert abs(wanted - found) < 0.01 * wanted
+
+
+def test_distillation_goes_on_from_what_it_exported_with_heads_that_fit(tmp_path):
+    """A teacher that is a student's features through known heads: those heads are found again."""
+    torch.manual_seed(0)
+    old, new = distill.Student(), distill.Student()
+    distill.export(old, tmp_path / "lite.safetensors", {})
+
+    class Teacher:
+        def extract(self, batch, layers):
+            return {layer: old.mapped(layer, features) for layer, features in old(batch).items() if layer in layers}
+
+    batches = [torch.rand(2, 3, 64, 64) for _ in range(12)]
+    distill.begin(new, Teacher(), tmp_path / "lite.safetensors", batches)
+    other = torch.rand(1, 3, 64, 64)
+    for layer in ("relu1_1", "relu2_1", "relu3_1"):
+        wanted, found = old.mapped(layer, old(other)[layer]), new.mapped(layer, new(other)[layer])
+        assert (found - wanted).norm() < 0.1 * wanted.norm(), layer
+    save_file({"features.0.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(RequestError, match="holds another network"):
+        distill.begin(new, Teacher(), tmp_path / "other.safetensors", batches)
 
 
 def test_moments_mix_linearly():

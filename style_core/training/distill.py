@@ -16,14 +16,15 @@ DAgger, Ross et al. 2011; Collaborative Distillation, Wang et al. 2020, distils 
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from style_core.devices import Compute, prepare_cpu
+from style_core.errors import RequestError
 from style_core.features import FeatureExtractor, load_extractor, vgg_layers
 from style_core.losses import gram_matrix, matrix_root, out_of_gamut, relative_distances
 from style_core.training.data import Crops, split
@@ -34,6 +35,7 @@ TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _TEACHER_WIDTHS = (64, 128, 256, 512, 512)
 _DEPTH = 30                  # layers of the Sequential to relu5_1
+_RIDGE = 1e-4                # of the mean square of the features that heads are fitted on
 
 
 class Student(nn.Module):
@@ -177,6 +179,35 @@ def objective(losses: dict[str, Tensor], gram_weight: float = 3.0) -> Tensor:
     return sum(loss * (gram_weight if name.startswith("gram") else 1.0) for name, loss in losses.items())
 
 
+def begin(student: Student, teacher: FeatureExtractor, path: Path, batches: Iterable[Tensor]) -> None:
+    """Go on from an exported trunk; its heads, of which only the metric was kept, are fitted by least squares.
+
+    Args:
+        batches: of pictures `[B, 3, H, W]`, on which student and teacher are compared.
+    Raises:
+        RequestError: when the file holds another network.
+    """
+    trunk = {name.removeprefix("features."): tensor.float() for name, tensor in load_file(path).items() if name.startswith("features.")}
+    try:
+        student.extractor.trunk.load_state_dict(trunk)
+    except RuntimeError as error:
+        raise RequestError(f"{path.name} holds another network than this student.") from error
+    own = {layer: 0.0 for layer in TAUGHT}
+    shared = dict(own)
+    with torch.no_grad():
+        for batch in batches:
+            truth, seen = teacher.extract(batch, TAUGHT), student(batch)
+            for layer in TAUGHT:
+                mine, theirs = (features[layer].double().transpose(0, 1).flatten(1) for features in (seen, truth))
+                own[layer] = own[layer] + mine @ mine.mT
+                shared[layer] = shared[layer] + theirs @ mine.mT
+        for layer, head in student.heads.items():
+            square = own[layer]
+            ridge = _RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
+            fitted = torch.linalg.solve(square + ridge, shared[layer].mT).mT / student.scales[layer]
+            head.weight.copy_(fitted[:, :, None, None])
+
+
 def export(student: Student, path: Path, metadata: dict[str, str]) -> None:
     """Write the student with its heads folded into `metric.LAYER`, the square root of `W^T W`, in float16."""
     tensors = {f"features.{name}": tensor for name, tensor in student.extractor.trunk.state_dict().items()}
@@ -201,6 +232,8 @@ def train(given: argparse.Namespace) -> None:
     if run.steps == 0:
         with torch.no_grad():
             student.match_scales(teacher.extract(photos.batch(8, given.size), TAUGHT))
+        if given.begin:
+            begin(student, teacher, given.begin, (source.batch(4, given.size, (1.0, 2.0)) for _ in range(20) for source in (photos, paintings)))
     lesson = Lesson(teacher, student, photos, paintings, given.size)
     saved = time.monotonic()
     while run.going():
@@ -222,7 +255,8 @@ def train(given: argparse.Namespace) -> None:
 def _facts(given: argparse.Namespace, run: Run) -> dict[str, str]:
     return {
         "model": "lite: a compact VGG-shaped feature network distilled from VGG-19",
-        "command": f"python -m style_core.training.distill --minutes {given.minutes:g} --size {given.size} --rate {given.rate:g} --seed {given.seed}",
+        "command": f"python -m style_core.training.distill --minutes {given.minutes:g} --size {given.size} --rate {given.rate:g} --seed {given.seed}"
+        + (f" --begin {given.begin.name}" if given.begin else ""),
         "steps": str(run.steps),
         "minutes": f"{run.spent:.1f}",
         "layout": "features.N.weight/bias as torchvision's VGG-19, reflection padding; metric.LAYER multiplies the features at LAYER",
@@ -234,6 +268,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with content/ and style/.")
     parser.add_argument("--teacher", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/lite"))
+    parser.add_argument("--begin", type=Path, help="An exported student to go on from, instead of from nothing.")
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--size", type=int, default=128, help="Side of the crops in pixels.")
     parser.add_argument("--rate", type=float, default=2e-3)
