@@ -8,6 +8,7 @@ from studio import files, words
 from studio.controls import use_buttons
 from studio.pictures import RawImage
 from style_core import RECIPES, RequestError, read_settings
+from style_core.recipes import command_of
 
 _MOST = 24
 _KEY = "pentimento-visit"
@@ -58,7 +59,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
 
     def choose(paths: list, request: gr.Request, event: gr.SelectData) -> tuple:
         path = paths[event.index]
-        return path, words.say("HISTORY_CHOSEN", request, name=Path(path).name)
+        return path, words.say("HISTORY_CHOSEN", request, name=Path(path).name, command=command_of(read_settings(path)))
 
     def restore(path: str | None, request: gr.Request) -> dict:
         if path is None:

@@ -153,7 +153,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # This visit
     "HISTORY": ("This visit's pictures", "本次的图"),
     "HISTORY_EMPTY": ("What you make appears here, and stays when the page is loaded again.", "你生成的图会出现在这里，重新载入页面后仍在。"),
-    "HISTORY_CHOSEN": ("Chosen: {name}", "已选中：{name}"),
+    "HISTORY_CHOSEN": ("Chosen: {name}. As a command:\n```\n{command}\n```", "已选中：{name}。对应的命令：\n```\n{command}\n```"),
     "RESTORE": ("Its settings again", "恢复它的设置"),
     "FORGET": ("Forget all", "全部清除"),
     "DROP_RESULT": ("Drop a picture made here: its settings come back", "放入在这里生成的图：恢复它的设置"),

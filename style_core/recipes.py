@@ -1,7 +1,9 @@
 """RECIPES: the one table that the shell, the studio, the API's documentation and the tests walk."""
 
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from style_core.dream import DreamOptions, dream
 from style_core.gatys import GatysOptions, optimize
@@ -37,3 +39,30 @@ RECIPES = {
         Recipe("imagine", ("near?",), ImagineOptions, imagine),
     )
 }
+
+_PICTURES = {"content": "CONTENT", "style+": "STYLE", "image?": "IMAGE"}
+
+
+def command_of(settings: Mapping[str, Any]) -> str:
+    """The shell's command that makes a picture again from the settings inside it; its pictures stand in capitals.
+
+    Raises:
+        RequestError: for options that the recipe does not have, or that are out of range.
+    """
+    recipe = RECIPES[settings["recipe"]]
+    options = recipe.options.make(**settings["options"])
+    pictures = [_PICTURES[name] for name in recipe.takes if name in _PICTURES]
+    if settings.get("gallery"):
+        pictures[1] = f"gallery:{settings['gallery']}"
+    if getattr(options, "start", "") == "noise":
+        pictures = []
+    words = ["python", "-m", "style_core", recipe.name, *pictures, "-o", "OUT.png"]
+    for knob in recipe.options.knobs():
+        value, flag = getattr(options, knob.name), knob.name.replace("_", "-")
+        if value == knob.default:
+            continue
+        if knob.kind is bool:
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", f"{value:.10g}" if knob.kind is float else str(value)]
+    return shlex.join(words)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 from networks import picture
 from PIL import Image
 
-from style_core import RequestError, cli, cli_films, read_settings, write_image
+from style_core import RECIPES, RequestError, cli, cli_films, read_settings, write_image
+from style_core.recipes import command_of
+from style_core.settings import settings_of
 from style_core.video import Clip
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +27,21 @@ def pair(tmp_path) -> tuple[str, str]:
     for name, seed in (("photo", 1), ("painting", 2)):
         write_image(tmp_path / f"{name}.png", picture(64, 80, seed=seed))
     return str(tmp_path / "photo.png"), str(tmp_path / "painting.png")
+
+
+@pytest.mark.parametrize(("recipe", "wanted", "extra"), [
+    ("stylize", {"size": 640, "strength": 0.35, "color": "keep"}, {"gallery": "red-fuji"}),
+    ("optimize", {"iterations": 40, "pyramid": False, "learning_rate": 0.003, "style_layers": "relu3_1 relu4_1:0.5"}, {}),
+    ("dream", {"start": "noise", "layer": "relu4_2[3,7]:0.5", "seed": 9}, {}),
+    ("imagine", {"axis1": -1.5, "truncation": 1.2}, {}),
+])  # fmt: skip
+def test_settings_are_told_as_the_command_that_asks_for_them(recipe, wanted, extra):
+    options = RECIPES[recipe].options
+    command = command_of(settings_of(recipe, options(**wanted).as_dict(), **extra))
+    words = shlex.split(command)
+    assert words[:4] == ["python", "-m", "style_core", recipe] and len(words) < 20, "defaults go without saying"
+    assert cli.options_from(cli._parser().parse_args(words[3:]), options) == options(**wanted)
+    assert ("gallery:red-fuji" in words) == bool(extra)
 
 
 def test_optimize_writes_a_picture_with_settings_and_reports_in_json(pair, tmp_path, capsys):

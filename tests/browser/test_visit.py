@@ -78,6 +78,7 @@ def test_a_visit_s_pictures_survive_a_reload_and_stay_in_their_browser(painted, 
     stranger.close()
     painted.locator("#history-strip button.thumbnail-item").first.click()
     painted.locator("#history-status").filter(has_text="Chosen: pentimento-optimize").wait_for()
+    assert "style_core optimize CONTENT STYLE -o OUT.png --size 256 --iterations 30" in painted.inner_text("#history-status code")
     painted.click("#history-restore")
     painted.locator("#history-status").filter(has_text="are back").wait_for()
     painted.wait_for_selector("#paint-run", state="visible")
