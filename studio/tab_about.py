@@ -17,6 +17,7 @@ def build(page: gr.Blocks, compute: Compute) -> None:
     with gr.Row():
         get = gr.Button(words.GET_VGG19, elem_id="about-get", scale=0, min_width=260)
         status = gr.Markdown(words.GET_VGG19_INFO, elem_classes="status", elem_id="about-status")
+    gr.Markdown(words.RIGHTS, elem_classes="quiet")
     page.load(_weights_table, None, table, queue=False, show_progress="hidden", api_visibility="private")
 
     def fetched(request: gr.Request) -> Iterator[dict]:

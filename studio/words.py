@@ -194,6 +194,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "CLIP_DONE": ("Done: {frames} frames in {seconds}.", "完成：{frames} 帧，用时 {seconds}。"),
     # About
     "GET_VGG19": ("Get VGG-19 from the hub", "从 hub 获取 VGG-19"),
+    "RIGHTS": (
+        "The gallery's painters all died before 1955. No painting is stored here: a style is 256 numbers measured from one, and its thumbnail is "
+        "our own landscape, painted with them. The program, its weights and its samples are under the MIT licence; your results are yours.",
+        "风格库的画家均在 1955 年之前去世。这里没有存放任何画作：一种风格只是由画作测得的 256 个数，缩略图是用它们绘制的我们自己的风景画。"
+        "程序、权重和示例图采用 MIT 许可；你的作品归你所有。",
+    ),
     "GET_VGG19_INFO": (
         "Paint and Dream use it from then on; until then, and without a hub, the compact network.",
         "之后“精细绘制”和“梦境”都会用它；在此之前，或没有 hub 时，使用精简网络。",
