@@ -19,7 +19,7 @@ SENTENCES: dict[str, str] = {
         "优化两次发散，已停止；保留最后一张正常的图。请改用 adam 优化器、降低学习率或降低强度。",
     "Ended after {} of {} iterations: the picture had stopped changing.": "已在第 {0} 次（共 {1} 次）迭代后结束：图像不再变化。",
     "Dreamt in {} of {} octaves: the picture is too small for more.": "只用了 {0} 个八度（共 {1} 个）：图像太小，无法更多。",
-    "Painting with the compact network: {}": "正用小型网络绘制：{0}",
+    "Painting with the compact network: {}": "正用精简网络绘制：{0}",
     # Pictures and clips
     "The picture": "这张图",
     "{} is animated; its first frame is used.": "{0} 是动图；使用它的第一帧。",
@@ -120,7 +120,7 @@ SENTENCES: dict[str, str] = {
     "cached from the hub": "已从 hub 缓存",
     "on the hub, at {}": "在 hub 上：{0}",
     "VGG-19's convolutions, trained on ImageNet: the reference feature network.": "VGG-19 的卷积层，在 ImageNet 上训练：参考特征网络。",
-    "A compact feature network, distilled from VGG-19: an eighth of its cost.": "小型特征网络，由 VGG-19 蒸馏而来：计算量为其八分之一。",
+    "A compact feature network, distilled from VGG-19: an eighth of its cost.": "精简特征网络，由 VGG-19 蒸馏而来：计算量为其八分之一。",
     "The generator: any painting's style on any photo, in one pass.": "生成器：一次推理，把任意画作的风格带到任意照片上。",
     "The latent space of imagined paintings: a VAE-GAN of 128 px pictures.": "想象画作的潜空间：128 px 图像的 VAE-GAN。",
     # The hub

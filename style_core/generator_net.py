@@ -140,8 +140,9 @@ class _Stage(nn.Module):
     def forward(self, below: Tensor | None, seen: Tensor, dial: Dial) -> Tensor:
         x = self.skip(seen, dial)
         if self.rise is not None:
-            # Resize, then convolve: transposed convolutions leave checkerboards (Odena et al. 2016).
-            x = x + self.rise(functional.interpolate(below, scale_factor=2.0, mode="nearest"), dial)
+            # Resize, then convolve: transposed convolutions leave checkerboards (Odena et al. 2016), and nearest
+            # neighbours stairs along what is smooth.
+            x = x + self.rise(functional.interpolate(below, scale_factor=2.0, mode="bilinear", align_corners=False), dial)
         x = x.relu()
         for block in self.blocks:
             x = block(x, dial)

@@ -87,7 +87,7 @@ def test_whatever_the_core_says_can_be_said_in_chinese():
 
 @pytest.mark.parametrize(("english", "chinese"), [
     ("size is 9999; it must be between 64 and 4096 px.", "size 的值是 9999；应在 64 与 4096 px 之间。"),
-    ("Painting with the compact network: The hub could not be reached.", "正用小型网络绘制：无法连接 hub。"),
+    ("Painting with the compact network: The hub could not be reached.", "正用精简网络绘制：无法连接 hub。"),
     ("a.gif is animated; its first frame is used. The colour profile of a.gif is broken and was ignored.",
      "a.gif 是动图；使用它的第一帧。a.gif 的色彩配置文件已损坏，未予采用。"),
     ("There is no file my photo. final.jpg; check its name and folder.", "没有文件 my photo. final.jpg；请检查文件名和文件夹。"),
