@@ -20,6 +20,7 @@ except ImportError:                                    # anywhere but on a Space
 
 _LEAST, _MOST = 20, 120      # seconds that are asked for; visitors have a few minutes a day
 _SECONDS_A_MEGAPIXEL = 0.08  # of one iteration, forward and back
+_KEPT_BYTES = 2 * 2**30      # of memory, between pictures that are painted at once
 _FRAMES = 30                 # pictures' worth of work in a recipe that doesn't iterate
 
 
@@ -61,4 +62,8 @@ def steps(recipe: Callable[..., Iterator[Step]], *given, **more) -> Iterator[Ste
 
 def call(work: Callable, *given, **more) -> Any:
     """The result of a function of a module."""
-    return _result(work, given, more) if spaces is not None else work(*given, **more)
+    try:
+        return _result(work, given, more) if spaces is not None else work(*given, **more)
+    finally:
+        # A slider's every move comes through here: what the next move needs again is kept.
+        release_memory(beyond=_KEPT_BYTES)

@@ -83,11 +83,20 @@ def prepare_cpu() -> None:
             tune(knob, value)
 
 
-def release_memory() -> None:
-    """Give memory that is free again back to the system: at the end of a run, which may have needed a lot."""
+def release_memory(beyond: int = 0) -> None:
+    """Give memory that is free again back to the system: at the end of a run, which may have needed a lot.
+
+    Args:
+        beyond: bytes that the process may hold without any of it being given back.
+    """
     trim = getattr(_libc(), "malloc_trim", None)
-    if trim is not None:
+    if trim is not None and _held() > beyond:
         trim(0)
+
+
+def _held() -> int:
+    """Bytes of memory that this process, on Linux, holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @functools.cache

@@ -22,6 +22,8 @@ for _ in range(5):
     work()
 faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
 kept = held() - before
+release_memory(beyond=2**40)
+assert held() - before > 200
 release_memory()
 print(faults, kept, held() - before)
 """
