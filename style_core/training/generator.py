@@ -120,7 +120,9 @@ class Lesson:
         content = relative_distances(seen[JUDGE_CONTENT_LAYER], truth[JUDGE_CONTENT_LAYER])
         identity = ((result - batch).abs().mean((1, 2, 3)) * is_own).sum() / count
         # The logarithm keeps a few hopeless pairs from leading: relative distances of pale paintings start in the tens.
-        total = content.mean() + self.style_weight * style.log1p().mean() + 10 * identity + 2 * total_variation(result)
+        # A content distance above 1 is a calm photo, painted over: beyond that it counts twice.
+        lost = content.mean() + (content - 1).clamp_min(0).mean()
+        total = lost + self.style_weight * style.log1p().mean() + 10 * identity + 2 * total_variation(result)
         return {"total": total, "content": content.mean(), "style": style.mean(), "identity": identity,
                 **{layer: value.mean() for layer, value in by_layer.items()}}  # fmt: skip
 
