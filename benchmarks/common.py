@@ -16,6 +16,7 @@ from style_core.training.data import split
 
 DATA = Path("../shared/data")
 VGG19 = Path("../shared/weights/vgg19.safetensors")
+SAMPLES = Path("studio/samples")      # our own pictures
 
 
 def arguments(about: str) -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.common import arguments, best_of, judge_network, paint_with, print_table, read_pair, validation_pairs
+from benchmarks.common import SAMPLES, arguments, best_of, judge_network, paint_with, print_table, read_pair, validation_pairs
 from benchmarks.gatys import iteration
 from style_core.devices import Compute
 from style_core.features import load_extractor
@@ -24,7 +24,6 @@ from style_core.losses import judge
 from style_core.progress import finish
 from style_core.weights import MODELS
 
-SAMPLES = Path("studio/samples")
 STYLES = ("night-wind.jpg", "ember-field.jpg")
 
 
@@ -71,8 +70,7 @@ def write_sheet(given: argparse.Namespace) -> None:
 
 def _painted(content: Tensor, style: Tensor, name: str, given: argparse.Namespace) -> Tensor:
     options = replace(GatysOptions(), size=given.size, iterations=given.iterations, extractor=name)
-    step = finish(optimize(content, [style], options, preview_every=1e9))
-    return step.image
+    return finish(optimize(content, [style], options, preview_every=1e9)).image
 
 
 def _memory(name: str, given: argparse.Namespace) -> float:

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.common import VGG19, paint_with, print_table
+from benchmarks.common import SAMPLES, VGG19, paint_with, print_table
 from style_core import DreamOptions, GatysOptions, ImagineOptions, Step, StylizeOptions, dream, imagine, optimize, read_image, stylize
 from style_core.clips import stylize_clip
 from style_core.devices import Compute
 from style_core.imaging import fit
 from style_core.video import FrameWriter
 
-SAMPLES = Path("studio/samples")
 CLIP_FRAMES = 48
 
 
