@@ -153,11 +153,16 @@ def test_ctrl_c_saves_the_picture_so_far(pair, tmp_path):
     write_image(tmp_path / "photo.png", picture(400, 400, seed=1))        # large enough not to be finished soon
     command = [sys.executable, "-m", "style_core", "optimize", *pair, "-o", str(out), "--json", "--size", "400",
                "--iterations", "3000", "--extractor", "lite", "--timelapse", str(tmp_path / "t.gif")]  # fmt: skip
-    shell = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while not re.match(rb"[1-9]\d* of 3000", line := shell.stderr.readline()):
-        assert line, "the shell ended by itself"
-    shell.send_signal(signal.SIGINT)
-    said, _ = shell.communicate(timeout=60)
+    # Tests that run in the background of a script inherit that Ctrl-C is ignored: a person's shell would not have it so.
+    heeding = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)    # noqa: E731
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heeding) as shell:
+        try:
+            while not re.match(rb"[1-9]\d* of 3000", line := shell.stderr.readline()):
+                assert line, "the shell ended by itself"
+            shell.send_signal(signal.SIGINT)
+            said, _ = shell.communicate(timeout=60)
+        finally:
+            shell.kill()
     assert shell.returncode == 130
     assert 0 < json.loads(said)["iterations"] < 3000
     assert read_settings(out)["recipe"] == "optimize"
