@@ -16,6 +16,8 @@ from style_core.generator_net import LEVELS, Moments
 from style_core.training import distill, register, runs
 from style_core.training.data import Crops, is_held_out, split
 from style_core.training.generator import mixed
+from style_core.training.muon import Muon, orthogonalised
+from style_core.training.workers import Workers
 
 FP32 = Compute.choose("cpu", "fp32")
 
@@ -129,3 +131,53 @@ def test_registering_records_hash_size_and_golden_figures(tmp_path, monkeypatch)
     assert weights.sha256_of(tmp_path / "lite.safetensors") in table
     assert 'sha256 = "kept"\nbytes = 7' in table
     assert "relu5_1" in json.loads((tmp_path / "lite.golden.json").read_text())
+
+
+@pytest.mark.parametrize("shape", [(12, 40), (40, 12), (3, 3)])
+def test_an_orthogonalised_matrix_keeps_its_directions_and_evens_their_sizes(shape):
+    torch.manual_seed(0)
+    left, sizes, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
+    result = orthogonalised(left * torch.linspace(0.2, 5, len(sizes)) @ right)
+    turned = left.mT @ result @ right.mT
+    assert (turned - turned.diagonal().diag()).abs().max() < 1e-4
+    assert 0.6 < turned.diagonal().min() and turned.diagonal().max() < 1.3
+
+
+def test_muon_moves_vectors_as_adam_does_and_solves_a_skewed_problem():
+    torch.manual_seed(0)
+    # Least squares along directions that differ in size by 100 and are no axes.
+    turn = torch.linalg.qr(torch.randn(16, 16)).Q
+    inputs, wanted = torch.randn(64, 16) * torch.logspace(-1, 1, 16) @ turn, torch.randn(8, 16)
+
+    def solved(optimizer: type, steps: int = 300) -> tuple[torch.Tensor, torch.Tensor]:
+        matrix, vector = nn.Parameter(torch.zeros(8, 16)), nn.Parameter(torch.ones(5))
+        moved = optimizer([matrix, vector], lr=0.2, betas=(0.9, 0.99))
+        for step in range(steps):
+            moved.param_groups[0]["lr"] = 0.2 * (1 - step / steps)
+            loss = (inputs @ (matrix - wanted).mT).square().mean() + (vector * torch.arange(5)).square().sum()
+            moved.zero_grad()
+            loss.backward()
+            moved.step()
+        return matrix.detach(), vector.detach()
+
+    (matrix, vector), (_, adams_vector) = solved(Muon), solved(torch.optim.Adam)
+    torch.testing.assert_close(vector, adams_vector, atol=1e-4, rtol=1e-3)
+    assert (matrix - wanted).norm() < 0.05 * wanted.norm()
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 8])
+def test_workers_add_up_to_one_pass(cores):
+    torch.manual_seed(0)
+    net, pictures = nn.Conv2d(3, 4, 3), torch.rand(5, 3, 9, 9)
+
+    def losses(span: slice) -> dict[str, torch.Tensor]:
+        seen = net(pictures[span])
+        return {"size": seen.square().mean(), "mean": seen.mean()}
+
+    whole = losses(slice(0, 5))
+    whole["size"].backward()
+    wanted = net.weight.grad.clone()
+    net.zero_grad()
+    means = Workers(cores).learn(losses, "size", 5)
+    torch.testing.assert_close(net.weight.grad, wanted)
+    assert means == pytest.approx({name: float(loss.detach()) for name, loss in whole.items()}, rel=1e-5)

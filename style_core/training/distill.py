@@ -28,7 +28,9 @@ from style_core.errors import RequestError
 from style_core.features import FeatureExtractor, load_extractor, vgg_layers
 from style_core.losses import gram_matrix, matrix_root, out_of_gamut, relative_distances
 from style_core.training.data import Crops, split
+from style_core.training.muon import Muon
 from style_core.training.runs import Run, cosine
+from style_core.training.workers import Workers
 
 WIDTHS = (16, 32, 96, 128, 160)
 TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
@@ -63,9 +65,13 @@ class Student(nn.Module):
         for layer, features in truth.items():
             self.scales[layer].copy_(features.float().square().mean().sqrt())
 
+    def _autocast(self) -> torch.autocast:
+        # Without its cache, which threads would share, graphs and all.
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.training_bf16, cache_enabled=False)
+
     def mapped(self, layer: str, features: Tensor) -> Tensor:
         """A layer's features in the teacher's channels and at its scale, float32."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.training_bf16):
+        with self._autocast():
             seen = self.heads[layer](features)
         return seen.float() * self.scales[layer]
 
@@ -76,7 +82,7 @@ class Student(nn.Module):
 
     def forward(self, batch: Tensor) -> dict[str, Tensor]:
         """Features `[B, C, H, W]` by taught layer, in the student's own channels."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.training_bf16):
+        with self._autocast():
             return self.extractor.extract(batch, TAUGHT)
 
 
@@ -89,8 +95,8 @@ class Canvases:
         life: moves before a canvas starts afresh.
     """
 
-    def __init__(self, student: Student, photos: Crops, paintings: Crops, count: int, size: int, life: int = 120):
-        self.student, self.photos, self.paintings = student, photos, paintings
+    def __init__(self, student: Student, photos: Crops, paintings: Crops, workers: Workers, count: int, size: int, life: int = 120):
+        self.student, self.photos, self.paintings, self.workers = student, photos, paintings, workers
         self.count, self.size, self.life = count, size, life
         self.slots = [self._fresh(index * life // count) for index in range(count)]
 
@@ -98,7 +104,8 @@ class Canvases:
         """The `count` canvases whose turn it is, after `moves` more moves; detached."""
         turn, self.slots = self.slots[:count], self.slots[count:]
         turn = [slot if slot["age"] < self.life else self._fresh(0) for slot in turn]
-        self._paint(turn, moves)
+        rate = 0.01 + 0.04 * float(torch.rand(()))
+        self.workers.map(lambda span: self._paint(turn[span], moves, rate), self.workers.spans(count))
         self.slots += turn
         return torch.cat([slot["canvas"] for slot in turn])
 
@@ -109,7 +116,7 @@ class Canvases:
         return {"canvas": start, "photo": photo, "style": style, "age": age, "strength": float(torch.rand(())) * 20 + 2,
                 "moments": (torch.zeros_like(photo), torch.zeros_like(photo)), "moves": 0}  # fmt: skip
 
-    def _paint(self, slots: list[dict], moves: int) -> None:
+    def _paint(self, slots: list[dict], moves: int, rate: float) -> None:
         """Adam on each canvas, all in one batch; the student's weights are left alone."""
         student = self.student
         with torch.no_grad():
@@ -118,7 +125,6 @@ class Canvases:
         strengths = torch.tensor([slot["strength"] for slot in slots])
         canvas = torch.cat([slot["canvas"] for slot in slots])
         first, second = (torch.cat([slot["moments"][i] for slot in slots]) for i in (0, 1))
-        rate = 0.01 + 0.04 * float(torch.rand(()))
         for _ in range(moves):
             canvas.requires_grad_()
             features = student(canvas)
@@ -142,18 +148,21 @@ class Canvases:
 class Lesson:
     """One step of distillation: pictures, canvases, teacher, losses."""
 
-    def __init__(self, teacher: FeatureExtractor, student: Student, photos: Crops, paintings: Crops, size: int):
+    def __init__(self, teacher: FeatureExtractor, student: Student, photos: Crops, paintings: Crops, workers: Workers, size: int):
         self.teacher, self.student, self.photos, self.paintings = teacher, student, photos, paintings
-        self.canvases = Canvases(student, photos, paintings, count=24, size=size)
+        self.canvases = Canvases(student, photos, paintings, workers, count=24, size=size)
         self.size = size
 
-    def losses(self, photos: int = 3, paintings: int = 2, canvases: int = 3) -> dict[str, Tensor]:
-        """Relative feature and Gram distances to the teacher, averaged over a fresh batch, by name."""
-        batch = torch.cat([
+    def draw(self, photos: int = 2, paintings: int = 2, canvases: int = 4) -> Tensor:
+        """A fresh batch of pictures, roughened, and of canvases."""
+        return torch.cat([
             roughened(self.photos.batch(photos, self.size, (1.0, 2.2))),
             roughened(self.paintings.batch(paintings, self.size, (0.7, 2.0))),
             self.canvases.batch(canvases, moves=4),
-        ])  # fmt: skip
+        ])[torch.randperm(photos + paintings + canvases)]  # fmt: skip
+
+    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+        """Relative feature and Gram distances to the teacher, averaged over a batch, by name; `loss` is what is minimised."""
         with torch.no_grad():
             truth = self.teacher.extract(batch, TAUGHT)
         losses = {}
@@ -162,7 +171,7 @@ class Lesson:
             losses[f"features {layer}"] = relative_distances(feature, truth[layer]).mean()
             if layer in STYLE:
                 losses[f"gram {layer}"] = relative_distances(self.student.mapped_gram(layer, features), gram_matrix(truth[layer])).mean()
-        return losses
+        return {"loss": objective(losses), **losses}
 
 
 def roughened(batch: Tensor) -> Tensor:
@@ -227,25 +236,25 @@ def train(given: argparse.Namespace) -> None:
     paintings = Crops(split(given.data / "style")[0], given.seed + 1)
     student = Student()
     student.training_bf16 = compute.dtype == torch.bfloat16
-    optimizer = torch.optim.Adam(student.parameters(), lr=given.rate, betas=(0.9, 0.99))
+    optimizer = Muon([p for p in student.parameters() if p.requires_grad], lr=given.rate, dtype=compute.dtype)
     run = Run(given.out, given.minutes, {"student": student, "optimizer": optimizer, "photos": photos, "paintings": paintings})
     if run.steps == 0:
         with torch.no_grad():
             student.match_scales(teacher.extract(photos.batch(8, given.size), TAUGHT))
         if given.begin:
             begin(student, teacher, given.begin, (source.batch(4, given.size, (1.0, 2.0)) for _ in range(20) for source in (photos, paintings)))
-    lesson = Lesson(teacher, student, photos, paintings, given.size)
+    workers = Workers(torch.get_num_threads())
+    lesson = Lesson(teacher, student, photos, paintings, workers, given.size)
     saved = time.monotonic()
     while run.going():
         for group in optimizer.param_groups:
             group["lr"] = given.rate * cosine(run.progress)
-        losses = lesson.losses()
-        loss = objective(losses)
+        batch = lesson.draw()
         optimizer.zero_grad()
-        loss.backward()
+        losses = workers.learn(lambda span: lesson.losses(batch[span]), "loss", len(batch))
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         optimizer.step()
-        run.step_done(loss=float(loss.detach()), **{name: float(value.detach()) for name, value in losses.items()})
+        run.step_done(**losses)
         if time.monotonic() - saved > 120:
             export(student, given.out / "lite.safetensors", _facts(given, run))
             saved = time.monotonic()

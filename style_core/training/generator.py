@@ -28,11 +28,14 @@ from style_core.generator_net import LEVELS, STRIDE, Dial, GeneratorNet, Moments
 from style_core.imaging import fit_short, read_image, to_pil
 from style_core.losses import JUDGE_CONTENT_LAYER, JUDGE_STYLE_LAYERS, gram_matrix, judge, relative_distances, total_variation
 from style_core.training.data import Crops, split
+from style_core.training.muon import Muon
 from style_core.training.runs import Run, cosine
+from style_core.training.workers import Workers
 
 _STYLE_SIDE = 512            # px, short side at which paintings are measured: that at which results are judged
 _MEASURED_SIDE = 416         # px: of the square that is cut out of a painting and measured
 _MIXED, _OWN = 0.15, 0.08    # shares of styles that are mixtures, or the photo's own
+_FAINT = 0.04                # share of crops that are nearly of one colour: fog, walls, a covered lens
 _KEPT = 0.999                # decay of the average over weights, which is what ships
 
 
@@ -96,6 +99,17 @@ def whole_strides(batch: Tensor) -> Tensor:
     return batch[..., :height, :width]
 
 
+@dataclass(frozen=True)
+class Task:
+    """Crops to be painted, and in which styles: two are to be mixed by `share`, None is the crop's own."""
+
+    batch: Tensor
+    styles: list[tuple[Style, Style, float] | None]
+
+    def part(self, span: slice) -> "Task":
+        return Task(self.batch[span], self.styles[span])
+
+
 class Lesson:
     """One step: crops, styles, painting, losses."""
 
@@ -104,56 +118,71 @@ class Lesson:
         self.style_weight = style_weight
         self._random = random.Random(seed)
 
-    def losses(self, count: int, size: int) -> dict[str, Tensor]:
-        """Means over a fresh batch of `count` crops of `size` px, by name; `total` is what is minimised."""
+    def draw(self, count: int, size: int) -> Task:
+        """A fresh task of `count` crops of `size` px."""
         self.gallery.step()
-        batch = self.photos.batch(count, size, (0.5, 1.1))
+        return Task(self._faint(self.photos.batch(count, size, (0.5, 1.1))), [self._style() for _ in range(count)])
+
+    def _style(self) -> tuple[Style, Style, float] | None:
+        lot = self._random.random()
+        if lot < _OWN:
+            return None
+        one = self.gallery.draw()
+        return (one, self.gallery.draw(), self._random.uniform(0.2, 0.8)) if lot < _OWN + _MIXED else (one, one, 0.0)
+
+    def losses(self, task: Task) -> dict[str, Tensor]:
+        """Means over a task by name; `total` is what is minimised."""
+        batch = task.batch
         with torch.no_grad():
             features = self.net.encode(batch)
             own = Moments.of(features)
-            truth = self.judging.extract(batch, [*JUDGE_STYLE_LAYERS, JUDGE_CONTENT_LAYER])
-            moments, targets, is_own = self._styles(own, truth, count)
+            truth = self.judging.extract(batch, [JUDGE_CONTENT_LAYER, *(JUDGE_STYLE_LAYERS if None in task.styles else [])])
+            moments, targets = self._wanted(task, own, truth)
+            is_own = torch.tensor([float(style is None) for style in task.styles])
         result = self._painted(batch, features, own, moments)
         seen = self.judging.extract(result, [*JUDGE_STYLE_LAYERS, JUDGE_CONTENT_LAYER])
         by_layer = {layer: relative_distances(gram_matrix(seen[layer]), targets[layer]) for layer in JUDGE_STYLE_LAYERS}
         style = sum(by_layer.values()) / len(by_layer)
         content = relative_distances(seen[JUDGE_CONTENT_LAYER], truth[JUDGE_CONTENT_LAYER])
-        identity = ((result - batch).abs().mean((1, 2, 3)) * is_own).sum() / count
+        identity = ((result - batch).abs().mean((1, 2, 3)) * is_own).sum() / len(batch)
         # The logarithm keeps a few hopeless pairs from leading: relative distances of pale paintings start in the tens.
-        # A content distance above 1 is a calm photo, painted over: beyond that it counts twice.
-        lost = content.mean() + (content - 1).clamp_min(0).mean()
+        # A content distance above 1 is a calm photo, painted over: just beyond it counts twice, and less the more
+        # hopeless it is, since those of faint photos start in the tens too.
+        lost = torch.where(content > 1, 1 + 2 * content.clamp_min(1).log(), content).mean()
         total = lost + self.style_weight * style.log1p().mean() + 10 * identity + 2 * total_variation(result)
         return {"total": total, "content": content.mean(), "style": style.mean(), "identity": identity,
                 **{layer: value.mean() for layer, value in by_layer.items()}}  # fmt: skip
 
+    def _faint(self, batch: Tensor) -> Tensor:
+        contrasts = torch.tensor([10 ** self._random.uniform(-2, -0.3) if self._random.random() < _FAINT else 1.0 for _ in batch])
+        mean = batch.mean((2, 3), keepdim=True)
+        return mean + (batch - mean) * contrasts.view(-1, 1, 1, 1)
+
     def _painted(self, batch: Tensor, features: dict[str, Tensor], own: Moments, moments: Moments) -> Tensor:
         dial = Dial(self.net.style(self.net.style.encode(moments)))
         dtype = self.judging.compute.dtype
-        with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16):
+        # Without its cache, which threads would share, graphs and all.
+        with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16, cache_enabled=False):
             return self.net(batch, features, own, dial)
 
-    def _styles(self, own: Moments, truth: dict[str, Tensor], count: int) -> tuple[Moments, dict[str, Tensor], Tensor]:
-        chosen, targets, is_own = [], [], []
-        for index in range(count):
-            lot = self._random.random()
-            is_own.append(lot < _OWN)
-            if lot < _OWN:
+    def _wanted(self, task: Task, own: Moments, truth: dict[str, Tensor]) -> tuple[Moments, dict[str, Tensor]]:
+        """What the style net is told, and the Gram matrices that the result should have."""
+        chosen, targets = [], []
+        for index, style in enumerate(task.styles):
+            if style is None:
                 chosen.append(_picked(own, index))
                 targets.append({layer: gram_matrix(truth[layer][index : index + 1]) for layer in JUDGE_STYLE_LAYERS})
-            elif lot < _OWN + _MIXED:
-                share, one, two = self._random.uniform(0.2, 0.8), self.gallery.draw(), self.gallery.draw()
-                chosen.append(mixed(one.moments, two.moments, share))
-                targets.append({layer: torch.lerp(one.target(layer), two.target(layer), share) for layer in JUDGE_STYLE_LAYERS})
             else:
-                style = self.gallery.draw()
-                chosen.append(style.moments)
-                targets.append({layer: style.target(layer) for layer in JUDGE_STYLE_LAYERS})
+                one, two, share = style
+                chosen.append(mixed(one.moments, two.moments, share) if share else one.moments)
+                ends = ((one.target(layer), two.target(layer) if share else None) for layer in JUDGE_STYLE_LAYERS)
+                targets.append({layer: torch.lerp(a, b, share) if share else a for layer, (a, b) in zip(JUDGE_STYLE_LAYERS, ends)})
         joined = Moments(
             {level: torch.cat([m.means[level] for m in chosen]) for level in LEVELS},
             {level: torch.cat([m.grams[level] for m in chosen]) for level in LEVELS},
         )
         stacked = {layer: torch.cat([target[layer] for target in targets]) for layer in JUDGE_STYLE_LAYERS}
-        return joined, stacked, torch.tensor(is_own, dtype=torch.float32)
+        return joined, stacked
 
     def state_dict(self) -> dict:
         return {"random": self._random.getstate()}
@@ -184,15 +213,15 @@ class Average(nn.Module):
     def __init__(self, net: GeneratorNet):
         super().__init__()
         self.net = deepcopy(net)
-        self.steps = 0
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
     def follow(self, net: GeneratorNet) -> None:
         self.steps += 1
         # Short at first, so that the average forgets the start.
-        keep = min(_KEPT, self.steps / (self.steps + 10))
+        keep = min(_KEPT, float(self.steps / (self.steps + 10)))
         for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
-            mine.copy_(torch.lerp(theirs.to(mine.dtype), mine, keep)) if theirs.requires_grad else None
+            mine.lerp_(theirs, 1 - keep) if theirs.requires_grad else None
 
 
 @torch.no_grad()
@@ -266,22 +295,23 @@ def train(given: argparse.Namespace) -> None:
     lesson = Lesson(net, judging, photos, gallery, given.style_weight, given.seed + 2)
     if not given.begin:
         match_scales(net, photos)
-    optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=given.rate, betas=(0.9, 0.99))
+    optimizer = Muon([p for p in net.parameters() if p.requires_grad], lr=given.rate, dtype=compute.dtype)
     average = Average(net)
     run = Run(given.out, given.minutes, {"net": net, "average": average, "optimizer": optimizer, "photos": photos, "lesson": lesson})
     draw = random.Random(given.seed)
     pairs = list(zip(draw.sample(held_photos, 12), draw.sample(held_paintings, 12)))
+    workers = Workers(torch.get_num_threads())
     best, examined = float("inf"), time.monotonic()
     while run.going():
         for group in optimizer.param_groups:
             group["lr"] = given.rate * min(1, (run.steps + 1) / 100) * cosine(run.progress)
-        losses = lesson.losses(*(given.late if run.progress > 0.7 else given.early))
+        task = lesson.draw(*(given.late if run.progress > 0.7 else given.early))
         optimizer.zero_grad()
-        losses["total"].backward()
+        losses = workers.learn(lambda span: lesson.losses(task.part(span)), "total", len(task.batch))
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
         average.follow(net)
-        run.step_done(**{name: float(value.detach()) for name, value in losses.items()})
+        run.step_done(**losses)
         if time.monotonic() - examined > 60 * given.examine_every or run.progress >= 1:
             examined = time.monotonic()
             judged = examine(average.net, judging, pairs, given.out / "sheet.jpg")

@@ -1,0 +1,50 @@
+"""Workers: threads of one core each, among which the pictures of a training step are shared out."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+_Part = TypeVar("_Part")
+_Result = TypeVar("_Result")
+
+
+class Workers:
+    """Many small operations leave cores idle when each is spread over all of them: with the pictures shared out
+    instead, a step of the generator takes three quarters of the time on two cores.
+
+    Args:
+        cores: that may be used.
+    """
+
+    def __init__(self, cores: int):
+        self.cores = cores
+        self._pool = ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,))
+
+    def spans(self, count: int) -> list[slice]:
+        """`count` pictures, shared out evenly."""
+        cuts = [count * index // self.cores for index in range(self.cores + 1)]
+        return [slice(start, end) for start, end in zip(cuts, cuts[1:]) if end > start]
+
+    def map(self, work: Callable[[_Part], _Result], parts: Sequence[_Part]) -> list[_Result]:
+        return list(self._pool.map(work, parts))
+
+    def learn(self, losses: Callable[[slice], dict[str, Tensor]], objective: str, count: int) -> dict[str, float]:
+        """Add the gradients of a step's mean `objective`, and give its mean losses by name.
+
+        Args:
+            losses: means over those pictures of the step that the slice names.
+            objective: the loss that is minimised.
+            count: pictures of the step.
+        """
+
+        def learnt(span: slice) -> dict[str, float]:
+            share = (span.stop - span.start) / count
+            means = {name: loss * share for name, loss in losses(span).items()}
+            means[objective].backward()
+            return {name: float(loss.detach()) for name, loss in means.items()}
+
+        done = self.map(learnt, self.spans(count))
+        return {name: sum(means[name] for means in done) for name in done[0]}
