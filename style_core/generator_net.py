@@ -12,6 +12,7 @@ convolutions. So a large picture can be finished in tiles that are exactly those
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,10 @@ _WIDTHS = (16, 32, 64, 96, 96)                  # of the decoder's stages, fines
 _BLOCKS = (0, 0, 1, 4, 2)                       # residual blocks in each stage
 _HIDDEN = 352
 _EPSILON = 1e-5
+# Below these a variation is noise or rounding, and normalisation must not make a pattern of it: variance of the
+# decoder's channels (those of photos: hundreds), and share of the size that photos' features have at a level.
+_CALM_VARIANCE = 10.0
+_CALM_SHARE = 0.03
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Painted(nn.Module):
     def forward(self, x: Tensor, dial: Dial) -> Tensor:
         x = self.conv(x)
         if self.normal:
-            x = functional.instance_norm(x, eps=_EPSILON)
+            x = functional.instance_norm(x, eps=_CALM_VARIANCE)
         scale, shift = dial.at(self.start, self.width, x)
         return x * scale + shift
 
@@ -126,6 +131,21 @@ class _Residual(nn.Module):
         return x + self.second(self.first(x, dial).relu(), dial)
 
 
+def _doubled(x: Tensor, exact: bool) -> Tensor:
+    """Twice as large, `[B, C, 2 H, 2 W]`.
+
+    Resized, then convolved: transposed convolutions leave checkerboards (Odena et al. 2016), and nearest neighbours
+    stairs along what is smooth.
+
+    Args:
+        exact: keep what is constant so to the last bit, by setting each channel's first value aside meanwhile: instance
+            normalisation would make clouds of its rounding errors.
+    """
+    resize = partial(functional.interpolate, scale_factor=2.0, mode="bilinear", align_corners=False)
+    first = x[..., :1, :1].float()
+    return (resize(x.float() - first) + first).to(x.dtype) if exact else resize(x)
+
+
 class _Stage(nn.Module):
     """One size of the decoder: what comes up from below joins what the encoder saw at this size."""
 
@@ -140,9 +160,7 @@ class _Stage(nn.Module):
     def forward(self, below: Tensor | None, seen: Tensor, dial: Dial) -> Tensor:
         x = self.skip(seen, dial)
         if self.rise is not None:
-            # Resize, then convolve: transposed convolutions leave checkerboards (Odena et al. 2016), and nearest
-            # neighbours stairs along what is smooth.
-            x = x + self.rise(functional.interpolate(below, scale_factor=2.0, mode="bilinear", align_corners=False), dial)
+            x = x + self.rise(_doubled(below, exact=self.rise.normal), dial)
         x = x.relu()
         for block in self.blocks:
             x = block(x, dial)
@@ -205,22 +223,24 @@ class GeneratorNet(nn.Module):
         """The three coarse stages, `[B, 64, H / 4, W / 4]`; they see the whole picture."""
         x = None
         for index in (4, 3, 2):
-            x = self.stages[index](x, normalised(features[LEVELS[index]], moments, LEVELS[index]), dial)
+            x = self.stages[index](x, self._normalised(features, moments, index), dial)
         return x
 
     def fine(self, x: Tensor, features: dict[str, Tensor], batch: Tensor, moments: Moments, dial: Dial) -> Tensor:
         """The two fine stages, from `coarse`'s result to pictures `[B, 3, H, W]`; they see a few pixels around each."""
-        x = self.stages[1](x, normalised(features["relu2_1"], moments, "relu2_1"), dial)
-        seen = self.stages[0](x, normalised(features["relu1_1"], moments, "relu1_1"), dial)
+        x = self.stages[1](x, self._normalised(features, moments, 1), dial)
+        seen = self.stages[0](x, self._normalised(features, moments, 0), dial)
         centred = ((batch - 0.5) * 2).to(seen.dtype, memory_format=self.encoder.compute.memory_format)
         return torch.sigmoid(self.out(seen + self.picture(centred, dial)).float())
 
     def forward(self, batch: Tensor, features: dict[str, Tensor], moments: Moments, dial: Dial) -> Tensor:
         return self.fine(self.coarse(features, moments, dial), features, batch, moments, dial)
 
-
-def normalised(features: Tensor, moments: Moments, level: str) -> Tensor:
-    """Features with mean 0 and deviation 1 by channel over the whole picture, whose `moments` these are."""
-    mean, deviation = moments.means[level], moments.deviations(level)
-    scale = (1 / (deviation + 1e-2 * deviation.mean(1, keepdim=True) + _EPSILON))[:, :, None, None]
-    return torch.addcmul((-mean[:, :, None, None] * scale).to(features.dtype), features, scale.to(features.dtype))
+    def _normalised(self, features: dict[str, Tensor], moments: Moments, index: int) -> Tensor:
+        """A level's features with mean 0 and deviation 1 by channel over the whole picture, whose `moments` these are."""
+        level = LEVELS[index]
+        mean, deviation = moments.means[level], moments.deviations(level)
+        floor = 1e-2 * deviation.mean(1, keepdim=True) + _CALM_SHARE * self.style.scales[index] + _EPSILON
+        scale = (1 / (deviation + floor))[:, :, None, None]
+        dtype = features[level].dtype
+        return torch.addcmul((-mean[:, :, None, None] * scale).to(dtype), features[level], scale.to(dtype))
