@@ -231,15 +231,15 @@ class _Scene:
             picture = resize(self._recolored(), (height, width))
         return picture[None].to(self.extractor.compute.device)
 
-    def enlarged(self, image: Tensor, height: int, width: int) -> Tensor:
+    def enlarged(self, image: Tensor, height: int, width: int, init_image: Tensor | None) -> Tensor:
         """`[1, 3, H, W]`: a level's result as the next one starts from it, with the detail that a small picture can't hold.
 
-        The detail is that of the first level's start, as octaves of a DeepDream get the photo's. Where that is blank or
-        a foreign picture there is none to give.
+        The detail is that of the first level's start, as octaves of a DeepDream get the photo's. Noise and the style
+        picture, which is of something else, have none to give.
         """
         picture = resize(image, (height, width))
-        if self.options.init == "content":
-            whole = resize(self._recolored(), (height, width))
+        if init_image is not None or self.options.init == "content":
+            whole = resize(self._recolored() if init_image is None else init_image, (height, width))
             small = resize(whole, tuple(image.shape[-2:]))
             picture = picture + whole - resize(small, (height, width))
         return picture[None].to(self.extractor.compute.device)
@@ -336,7 +336,7 @@ def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_eve
     total = scene.options.iterations
     for height, width, count in levels:
         objective = scene.objective(height, width)
-        picture = scene.enlarged(image, height, width) if done else scene.start(height, width, image)
+        picture = scene.enlarged(image, height, width, init_image) if done else scene.start(height, width, init_image)
         descent = Descent(picture, objective, scene.options.optimizer, scene.options.learning_rate, scene.options.averaging)
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)
         yield moment(done, total, seconds=pace.elapsed(), eta=pace.left(), note=note)
