@@ -24,6 +24,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--weights", type=Path, default=MODELS / "generator.safetensors")
     parser.add_argument("--pairs", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=1, help="Of the draw of pairs.")
     parser.add_argument("--large", type=int, default=4096, help="Side in pixels of a square picture that is painted in tiles.")
     parser.add_argument("--only-large", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -46,7 +47,7 @@ def quality(generator: Generator, given: argparse.Namespace) -> None:
     """Mean judged distances over the pairs, beside those of the untouched photos."""
     judging = judge_network(given.vgg19)
     painted, untouched = [], []
-    for pair in validation_pairs(given.data, given.pairs, seed=1):
+    for pair in validation_pairs(given.data, given.pairs, given.seed):
         content, style = read_pair(*pair, 512, short=True)
         code = generator.encode_style(style)
         *_, (_, _, result) = generator.paint(generator.look(content), [code])
