@@ -3,6 +3,9 @@
 import argparse
 import os
 import random
+import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,6 +53,16 @@ def read_pair(photo: Path, painting: Path, size: int, *, short: bool = False) ->
     content = read_image(photo)
     content = fit_short(content, size) if short else fit(content, size, enlarge=True)
     return content, fit_short(read_image(painting), min(content.shape[-2:]))
+
+
+def own_process(module: str, *flags: str) -> str:
+    """What a benchmark prints in a process of its own: what others needed before would hide its peak of memory."""
+    return subprocess.run([sys.executable, "-m", module, *flags], check=True, capture_output=True, text=True).stdout
+
+
+def peak_memory() -> int:
+    """Bytes that this process has held at most."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def best_of(repeats: int, work: Callable[[], object]) -> float:

@@ -5,16 +5,13 @@ samples instead, a row for each style, `lite` on the left and VGG-19 on the righ
 """
 
 import argparse
-import resource
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.common import SAMPLES, arguments, best_of, judge_network, paint_with, print_table, read_pair, validation_pairs
+from benchmarks.common import SAMPLES, arguments, best_of, judge_network, own_process, paint_with, peak_memory, print_table, read_pair, validation_pairs
 from benchmarks.gatys import iteration
 from style_core.devices import Compute
 from style_core.features import load_extractor
@@ -39,7 +36,7 @@ def main() -> None:
     files = {"vgg19": given.vgg19, "lite": MODELS / "lite.safetensors"}
     if given.memory_of:
         iteration(load_extractor(given.memory_of, files[given.memory_of], Compute.choose()), 512, 512)()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        print(peak_memory())
         return
     if given.sheet:
         write_sheet(given)
@@ -52,7 +49,7 @@ def main() -> None:
         seconds = best_of(3, iteration(extractor, 512, 512))
         judged = [judge(judging, _painted(*pair, name, given), *pair) for pair in pairs]
         means = [sum(row[key] for row in judged) / len(judged) for key in ("style", "content")]
-        rows.append([name, seconds, _memory(name, given) / 1024, *means])
+        rows.append([name, seconds, _memory(name, given) / 2**20, *means])
     print(f"{Compute.choose().describe()}; {given.pairs} pairs at {given.size} px, {given.iterations} iterations\n")
     print_table(["extractor", "s / iteration at 512 px", "peak MB", "style", "content"], rows)
 
@@ -74,9 +71,8 @@ def _painted(content: Tensor, style: Tensor, name: str, given: argparse.Namespac
 
 
 def _memory(name: str, given: argparse.Namespace) -> float:
-    """Peak memory in KiB of a process of its own that makes one iteration at 512 px."""
-    command = [sys.executable, "-m", "benchmarks.extractors", "--memory-of", name, "--vgg19", str(given.vgg19)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    """Peak memory in bytes of a process of its own that makes one iteration at 512 px."""
+    return float(own_process("benchmarks.extractors", "--memory-of", name, "--vgg19", str(given.vgg19)))
 
 
 if __name__ == "__main__":

@@ -4,16 +4,13 @@ Judged by VGG-19 in float32 on pairs of the validation split that training never
 """
 
 import argparse
-import resource
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 import torch
 
-from benchmarks.common import arguments, best_of, judge_network, print_table, read_pair, validation_pairs
+from benchmarks.common import arguments, best_of, judge_network, own_process, peak_memory, print_table, read_pair, validation_pairs
 from style_core.devices import Compute, prepare_cpu
 from style_core.generator import Generator
 from style_core.losses import judge
@@ -38,9 +35,7 @@ def main() -> None:
     quality(generator, given)
     speed(generator)
     print()
-    # In a process of its own: what others needed before would hide its peak.
-    command = [sys.executable, "-m", "benchmarks.generator", "--weights", str(given.weights), "--large", str(given.large), "--only-large"]
-    print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="")
+    print(own_process("benchmarks.generator", "--weights", str(given.weights), "--large", str(given.large), "--only-large"), end="")
 
 
 def quality(generator: Generator, given: argparse.Namespace) -> None:
@@ -79,8 +74,8 @@ def large(generator: Generator, side: int) -> None:
     code = generator.encode_style(photo[:, :256, :256])
     rest, started = psutil.Process().memory_info().rss, time.perf_counter()
     list(generator.paint(generator.look(photo), [code]))
-    seconds, peak = time.perf_counter() - started, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print_table(["picture", "s in all", "GiB beyond rest"], [[f"{side} x {side}", seconds, (peak - rest) / 2**30]])
+    seconds = time.perf_counter() - started
+    print_table(["picture", "s in all", "GiB beyond rest"], [[f"{side} x {side}", seconds, (peak_memory() - rest) / 2**30]])
 
 
 if __name__ == "__main__":

@@ -142,8 +142,10 @@ def _doubled(x: Tensor, exact: bool) -> Tensor:
             normalisation would make clouds of its rounding errors.
     """
     resize = partial(functional.interpolate, scale_factor=2.0, mode="bilinear", align_corners=False)
+    if not exact:
+        return resize(x)
     first = x[..., :1, :1].float()
-    return (resize(x.float() - first) + first).to(x.dtype) if exact else resize(x)
+    return (resize(x.float() - first) + first).to(x.dtype)
 
 
 class _Stage(nn.Module):

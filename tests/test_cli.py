@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,7 @@ def test_ctrl_c_saves_the_picture_so_far(pair, tmp_path):
     command = [sys.executable, "-m", "style_core", "optimize", *pair, "-o", str(out), "--json", "--size", "400",
                "--iterations", "3000", "--extractor", "lite", "--timelapse", str(tmp_path / "t.gif")]  # fmt: skip
     # Tests that run in the background of a script inherit that Ctrl-C is ignored: a person's shell would not have it so.
-    heeding = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)    # noqa: E731
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heeding) as shell:
         try:
             while not re.match(rb"[1-9]\d* of 3000", line := shell.stderr.readline()):

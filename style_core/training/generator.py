@@ -2,8 +2,7 @@
 
     LD_PRELOAD=libjemalloc.so.2 python -m style_core.training.generator --minutes 100 --out runs/generator
 
-(jemalloc because glibc's allocator searches its free blocks longer and longer in a run of hours: steps took 3 to 5 s after ten
-minutes with it, and 1 s throughout without.)
+(jemalloc, because glibc's allocator searches its free blocks longer and longer in a run of hours.)
 
 It minimises, over crops of photos and over paintings, what its results are judged by: the relative content distance at
 relu4_2 and the relative distances of Gram matrices at relu1_1..relu5_1, both in VGG-19's features (Johnson et al. 2016;
@@ -15,7 +14,6 @@ import argparse
 import random
 import shutil
 import time
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from style_core.features import FeatureExtractor, load_extractor
 from style_core.generator_net import LEVELS, STRIDE, Dial, GeneratorNet, Moments
 from style_core.imaging import fit_short, read_image, to_pil
 from style_core.losses import JUDGE_CONTENT_LAYER, JUDGE_STYLE_LAYERS, gram_matrix, judge, relative_distances, total_variation
+from style_core.training.average import Average
 from style_core.training.data import Crops, split
 from style_core.training.muon import Muon
 from style_core.training.runs import Run, cosine
@@ -104,10 +103,10 @@ def whole_strides(batch: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Task:
-    """Crops to be painted, and in which styles: two are to be mixed by `share`, None is the crop's own."""
+    """Crops to be painted, and in which styles: moments and the judge's Gram matrices; None is the crop's own."""
 
     batch: Tensor
-    styles: list[tuple[Style, Style, float] | None]
+    styles: list[tuple[Moments, dict[str, Tensor]] | None]
 
     def part(self, span: slice) -> "Task":
         return Task(self.batch[span], self.styles[span])
@@ -126,12 +125,16 @@ class Lesson:
         self.gallery.step()
         return Task(self._faint(self.photos.batch(count, size, (0.5, 1.1))), [self._style() for _ in range(count)])
 
-    def _style(self) -> tuple[Style, Style, float] | None:
+    def _style(self) -> tuple[Moments, dict[str, Tensor]] | None:
         lot = self._random.random()
         if lot < _OWN:
             return None
         one = self.gallery.draw()
-        return (one, self.gallery.draw(), self._random.uniform(0.2, 0.8)) if lot < _OWN + _MIXED else (one, one, 0.0)
+        if lot >= _OWN + _MIXED:
+            return one.moments, {layer: one.target(layer) for layer in JUDGE_STYLE_LAYERS}
+        two, share = self.gallery.draw(), self._random.uniform(0.2, 0.8)
+        targets = {layer: torch.lerp(one.target(layer), two.target(layer), share) for layer in JUDGE_STYLE_LAYERS}
+        return mixed(one.moments, two.moments, share), targets
 
     def losses(self, task: Task) -> dict[str, Tensor]:
         """Means over a task by name; `total` is what is minimised."""
@@ -170,16 +173,11 @@ class Lesson:
 
     def _wanted(self, task: Task, own: Moments, truth: dict[str, Tensor]) -> tuple[Moments, dict[str, Tensor]]:
         """What the style net is told, and the Gram matrices that the result should have."""
-        chosen, targets = [], []
-        for index, style in enumerate(task.styles):
-            if style is None:
-                chosen.append(_picked(own, index))
-                targets.append({layer: gram_matrix(truth[layer][index : index + 1]) for layer in JUDGE_STYLE_LAYERS})
-            else:
-                one, two, share = style
-                chosen.append(mixed(one.moments, two.moments, share) if share else one.moments)
-                ends = ((one.target(layer), two.target(layer) if share else None) for layer in JUDGE_STYLE_LAYERS)
-                targets.append({layer: torch.lerp(a, b, share) if share else a for layer, (a, b) in zip(JUDGE_STYLE_LAYERS, ends)})
+        styles = [
+            style or (_picked(own, index), {layer: gram_matrix(truth[layer][index : index + 1]) for layer in JUDGE_STYLE_LAYERS})
+            for index, style in enumerate(task.styles)
+        ]
+        chosen, targets = zip(*styles)
         joined = Moments(
             {level: torch.cat([m.means[level] for m in chosen]) for level in LEVELS},
             {level: torch.cat([m.grams[level] for m in chosen]) for level in LEVELS},
@@ -208,23 +206,6 @@ def _picked(moments: Moments, index: int) -> Moments:
         {level: mean[index : index + 1] for level, mean in moments.means.items()},
         {level: gram[index : index + 1] for level, gram in moments.grams.items()},
     )
-
-
-class Average(nn.Module):
-    """The running average of a network's trainable weights (Polyak and Juditsky 1992)."""
-
-    def __init__(self, net: GeneratorNet):
-        super().__init__()
-        self.net = deepcopy(net)
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-
-    @torch.no_grad()
-    def follow(self, net: GeneratorNet) -> None:
-        self.steps += 1
-        # Short at first, so that the average forgets the start.
-        keep = min(_KEPT, float(self.steps / (self.steps + 10)))
-        for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
-            mine.lerp_(theirs, 1 - keep) if theirs.requires_grad else None
 
 
 @torch.no_grad()
@@ -299,7 +280,7 @@ def train(given: argparse.Namespace) -> None:
     if not given.begin:
         match_scales(net, photos)
     optimizer = Muon([p for p in net.parameters() if p.requires_grad], lr=given.rate, dtype=compute.dtype)
-    average = Average(net)
+    average = Average(net, _KEPT)
     run = Run(given.out, given.minutes, {"net": net, "average": average, "optimizer": optimizer, "photos": photos, "lesson": lesson})
     draw = random.Random(given.seed)
     pairs = list(zip(draw.sample(held_photos, 12), draw.sample(held_paintings, 12)))
@@ -313,7 +294,7 @@ def train(given: argparse.Namespace) -> None:
         losses = workers.learn(lambda span: lesson.losses(task.part(span)), "total", len(task.batch))
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
-        average.follow(net)
+        average.follow(net, run.steps + 1)
         run.step_done(**losses)
         if time.monotonic() - examined > 60 * given.examine_every or run.progress >= 1:
             examined = time.monotonic()

@@ -14,7 +14,6 @@ decoder can. The first part of the training runs at 64 px, the rest at 128 px.
 
 import argparse
 import time
-from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -29,6 +28,7 @@ from style_core.features import FeatureExtractor, load_extractor
 from style_core.imaging import to_pil
 from style_core.latent_net import SIDE, Z_SIZE, LatentNet
 from style_core.losses import gram_matrix, relative_distances
+from style_core.training.average import Average
 from style_core.training.data import Crops, split
 from style_core.training.runs import Run, cosine
 
@@ -204,20 +204,6 @@ class Lesson:
         return placed + manner + 8 * coarse
 
 
-class Average(nn.Module):
-    """The running average of a network's weights (Polyak and Juditsky 1992)."""
-
-    def __init__(self, net: LatentNet):
-        super().__init__()
-        self.net = deepcopy(net)
-
-    @torch.no_grad()
-    def follow(self, net: LatentNet, steps: int) -> None:
-        keep = min(_KEPT, steps / (steps + 10))
-        for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
-            mine.lerp_(theirs, 1 - keep)
-
-
 @torch.no_grad()
 def write_sheet(net: LatentNet, reals: Tensor, side: int, path: Path) -> None:
     """Three rows of pictures with their reconstructions below them, then samples."""
@@ -251,7 +237,7 @@ def train(given: argparse.Namespace) -> None:
     with torch.no_grad():
         critic.match_scales(critic.see(crops.batch(16, 64, (2.0, 4.0))))
     players = [torch.optim.Adam([p for p in part.parameters() if p.requires_grad], given.rate, betas=(0.5, 0.99)) for part in (net, critic)]
-    average = Average(net)
+    average = Average(net, _KEPT)
     parts = {"net": net, "critic": critic, "average": average, "crops": crops}
     run = Run(given.out, given.minutes, parts | {"painter": players[0], "judge": players[1]})
     lesson = Lesson(net, critic, crops, given, compute.dtype)

@@ -12,8 +12,7 @@ _Result = TypeVar("_Result")
 
 
 class Workers:
-    """Many small operations leave cores idle when each is spread over all of them: with the pictures shared out
-    instead, a step of the generator takes three quarters of the time on two cores.
+    """Many small operations leave cores idle when each is spread over all of them; so the pictures are shared out instead.
 
     Args:
         cores: that may be used.
