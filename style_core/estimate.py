@@ -10,10 +10,9 @@ import torch
 from torch.nn import functional
 
 from style_core.devices import Compute
-from style_core.generator_net import ENCODER_WIDTHS
-from style_core.layout import BLOCK_DEPTHS, LAYERS, VGG19_WIDTHS, block_of
+from style_core.layout import BLOCK_DEPTHS, LAYERS, LITE_WIDTHS, VGG19_WIDTHS, block_of
 
-WIDTHS = {"vgg19": VGG19_WIDTHS, "lite": ENCODER_WIDTHS}
+WIDTHS = {"vgg19": VGG19_WIDTHS, "lite": LITE_WIDTHS}
 
 _BASE_BYTES = 0.45e9         # of a process with torch and a network loaded
 _HISTORY = 46                # pictures in float32 that L-BFGS and the recipe keep

@@ -6,6 +6,7 @@ from style_core.errors import RequestError
 
 BLOCK_DEPTHS = (2, 2, 4, 4, 4)
 VGG19_WIDTHS = (64, 128, 256, 512, 512)
+LITE_WIDTHS = (16, 48, 80, 144, 192)
 LAYERS = tuple(f"relu{block}_{depth}" for block, depths in enumerate(BLOCK_DEPTHS, 1) for depth in range(1, depths + 1))
 
 

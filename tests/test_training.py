@@ -97,14 +97,15 @@ def test_distillation_goes_on_from_what_it_exported_with_heads_that_fit(tmp_path
             return {layer: old.mapped(layer, features) for layer, features in old(batch).items() if layer in layers}
 
     batches = [torch.rand(2, 3, 64, 64) for _ in range(12)]
-    distill.begin(new, Teacher(), tmp_path / "lite.safetensors", batches)
+    distill.load_trunk(new, tmp_path / "lite.safetensors")
+    distill.fit_heads(new, Teacher(), batches)
     other = torch.rand(1, 3, 64, 64)
     for layer in ("relu1_1", "relu2_1", "relu3_1"):
         wanted, found = old.mapped(layer, old(other)[layer]), new.mapped(layer, new(other)[layer])
         assert (found - wanted).norm() < 0.1 * wanted.norm(), layer
     save_file({"features.0.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(RequestError, match="holds another network"):
-        distill.begin(new, Teacher(), tmp_path / "other.safetensors", batches)
+        distill.load_trunk(new, tmp_path / "other.safetensors")
 
 
 def test_moments_mix_linearly():

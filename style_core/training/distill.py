@@ -2,8 +2,8 @@
 
     python -m style_core.training.distill --minutes 40 --out runs/lite
 
-The student is VGG-shaped and about a quarter as wide. Linear heads (1x1 convolutions, no bias) map its features to the
-teacher's; it is trained on the two distances that style transfer uses, measured through the heads and relative as the
+The student is VGG-shaped and about a quarter as wide, and begins as the teacher cut down (`layerwise`). Linear heads (1x1
+convolutions, no bias) map its features to the teacher's; it is trained on the two distances that style transfer uses, measured through the heads and relative as the
 losses are: features (content) and Gram matrices (style), at the layers that matter. Because the heads are linear,
 `|W (G - G') W^T|` is the teacher's style distance as the student sees it; so what ships is the student with each head
 folded into a square root of its metric, `(W^T W)^(1/2)`: plain distances between shipped features approximate the
@@ -26,16 +26,16 @@ from torch import Tensor, nn
 from style_core.devices import Compute, prepare_cpu
 from style_core.errors import RequestError
 from style_core.features import FeatureExtractor, load_extractor, vgg_layers
+from style_core.layout import LITE_WIDTHS, VGG19_WIDTHS, block_of
 from style_core.losses import gram_matrix, matrix_root, out_of_gamut, relative_distances
 from style_core.training.data import Crops, split
+from style_core.training.layerwise import cut_down
 from style_core.training.muon import Muon
 from style_core.training.runs import Run, cosine
 from style_core.training.workers import Workers
 
-WIDTHS = (16, 32, 96, 128, 160)
 TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-_TEACHER_WIDTHS = (64, 128, 256, 512, 512)
 _DEPTH = 30                  # layers of the Sequential to relu5_1
 _RIDGE = 1e-4                # of the mean square of the features that heads are fitted on
 
@@ -43,7 +43,7 @@ _RIDGE = 1e-4                # of the mean square of the features that heads are
 class Student(nn.Module):
     """The compact trunk and the linear heads that map each taught layer to the teacher's channels."""
 
-    def __init__(self, widths: Sequence[int] = WIDTHS):
+    def __init__(self, widths: Sequence[int] = LITE_WIDTHS):
         super().__init__()
         trunk = vgg_layers(widths, padding_mode="reflect")[:_DEPTH]
         for layer in trunk:
@@ -53,9 +53,8 @@ class Student(nn.Module):
         self.extractor = FeatureExtractor("lite", trunk, Compute.choose("cpu", "fp32"))
         self.extractor.requires_grad_(True)
         self.training_bf16 = False
-        block = {layer: int(layer[4]) - 1 for layer in TAUGHT}
         self.heads = nn.ModuleDict(
-            {layer: nn.Conv2d(widths[block[layer]], _TEACHER_WIDTHS[block[layer]], 1, bias=False) for layer in TAUGHT}
+            {layer: nn.Conv2d(widths[block_of(layer)], VGG19_WIDTHS[block_of(layer)], 1, bias=False) for layer in TAUGHT}
         )
         # The size of the teacher's activations, kept outside the heads so that their weights stay near 1.
         self.scales = nn.ParameterDict({layer: nn.Parameter(torch.ones(()), requires_grad=False) for layer in TAUGHT})
@@ -188,11 +187,9 @@ def objective(losses: dict[str, Tensor], gram_weight: float = 3.0) -> Tensor:
     return sum(loss * (gram_weight if name.startswith("gram") else 1.0) for name, loss in losses.items())
 
 
-def begin(student: Student, teacher: FeatureExtractor, path: Path, batches: Iterable[Tensor]) -> None:
-    """Go on from an exported trunk; its heads, of which only the metric was kept, are fitted by least squares.
+def load_trunk(student: Student, path: Path) -> None:
+    """Take the trunk of an exported student, to go on from.
 
-    Args:
-        batches: of pictures `[B, 3, H, W]`, on which student and teacher are compared.
     Raises:
         RequestError: when the file holds another network.
     """
@@ -201,20 +198,28 @@ def begin(student: Student, teacher: FeatureExtractor, path: Path, batches: Iter
         student.extractor.trunk.load_state_dict(trunk)
     except RuntimeError as error:
         raise RequestError(f"{path.name} holds another network than this student.") from error
+
+
+@torch.no_grad()
+def fit_heads(student: Student, teacher: FeatureExtractor, batches: Iterable[Tensor]) -> None:
+    """Set the heads by least squares: those for this trunk, of which an exported student keeps only the metric.
+
+    Args:
+        batches: of pictures `[B, 3, H, W]`, on which student and teacher are compared.
+    """
     own = {layer: 0.0 for layer in TAUGHT}
     shared = dict(own)
-    with torch.no_grad():
-        for batch in batches:
-            truth, seen = teacher.extract(batch, TAUGHT), student(batch)
-            for layer in TAUGHT:
-                mine, theirs = (features[layer].double().transpose(0, 1).flatten(1) for features in (seen, truth))
-                own[layer] = own[layer] + mine @ mine.mT
-                shared[layer] = shared[layer] + theirs @ mine.mT
-        for layer, head in student.heads.items():
-            square = own[layer]
-            ridge = _RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
-            fitted = torch.linalg.solve(square + ridge, shared[layer].mT).mT / student.scales[layer]
-            head.weight.copy_(fitted[:, :, None, None])
+    for batch in batches:
+        truth, seen = teacher.extract(batch, TAUGHT), student(batch)
+        for layer in TAUGHT:
+            mine, theirs = (features[layer].double().transpose(0, 1).flatten(1) for features in (seen, truth))
+            own[layer] = own[layer] + mine @ mine.mT
+            shared[layer] = shared[layer] + theirs @ mine.mT
+    for layer, head in student.heads.items():
+        square = own[layer]
+        ridge = _RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
+        fitted = torch.linalg.solve(square + ridge, shared[layer].mT).mT / student.scales[layer]
+        head.weight.copy_(fitted[:, :, None, None])
 
 
 def export(student: Student, path: Path, metadata: dict[str, str]) -> None:
@@ -239,10 +244,14 @@ def train(given: argparse.Namespace) -> None:
     optimizer = Muon([p for p in student.parameters() if p.requires_grad], lr=given.rate, dtype=compute.dtype)
     run = Run(given.out, given.minutes, {"student": student, "optimizer": optimizer, "photos": photos, "paintings": paintings})
     if run.steps == 0:
+        pictures = [roughened(torch.cat([source.batch(4, given.size, (0.8, 2.1)) for source in (photos, paintings)])) for _ in range(16)]
         with torch.no_grad():
-            student.match_scales(teacher.extract(photos.batch(8, given.size), TAUGHT))
+            student.match_scales(teacher.extract(pictures[0], TAUGHT))
         if given.begin:
-            begin(student, teacher, given.begin, (source.batch(4, given.size, (1.0, 2.0)) for _ in range(20) for source in (photos, paintings)))
+            load_trunk(student, given.begin)
+        else:
+            cut_down(student.extractor, teacher, pictures)
+        fit_heads(student, teacher, pictures)
     workers = Workers(torch.get_num_threads())
     lesson = Lesson(teacher, student, photos, paintings, workers, given.size)
     saved = time.monotonic()
@@ -277,10 +286,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with content/ and style/.")
     parser.add_argument("--teacher", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/lite"))
-    parser.add_argument("--begin", type=Path, help="An exported student to go on from, instead of from nothing.")
+    parser.add_argument("--begin", type=Path, help="An exported student to go on from, instead of the teacher cut down.")
     parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--size", type=int, default=128, help="Side of the crops in pixels.")
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--size", type=int, default=160, help="Side of the crops in pixels.")
+    parser.add_argument("--rate", type=float, default=4e-4)
     parser.add_argument("--seed", type=int, default=0)
     train(parser.parse_args())
 

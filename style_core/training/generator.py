@@ -12,7 +12,6 @@ moments mix linearly, so that codes may be blended; some are the photo's own, wh
 
 import argparse
 import random
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,14 +261,11 @@ def train(given: argparse.Namespace) -> None:
     photo_files, held_photos = split(given.data / "content")
     painting_files, held_paintings = split(given.data / "style")
     net = GeneratorNet(compute)
-    # A run keeps the encoder that it, or the weights it goes on from, began with: lite may be trained on meanwhile.
+    # A run keeps the encoder that it began with.
     if not (given.out / "encoder.safetensors").exists():
         given.out.mkdir(parents=True, exist_ok=True)
-        if given.begin:
-            tensors = load_file(given.begin).items()
-            save_file({n.removeprefix("encoder."): tensor for n, tensor in tensors if n.startswith("encoder.")}, given.out / "encoder.safetensors")
-        else:
-            shutil.copyfile(given.encoder, given.out / "encoder.safetensors")
+        tensors = load_file(given.begin or given.encoder).items()
+        save_file({n.removeprefix("encoder."): tensor for n, tensor in tensors if n.startswith("encoder.")}, given.out / "encoder.safetensors")
     encoder = load_file(given.out / "encoder.safetensors")
     net.encoder.trunk.load_state_dict({k.removeprefix("features."): v for k, v in encoder.items() if k.startswith("features.")})
     if given.begin:
@@ -328,7 +324,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with content/ and style/.")
     parser.add_argument("--judge", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
-    parser.add_argument("--encoder", type=Path, default=Path("models/lite.safetensors"))
+    parser.add_argument("--encoder", type=Path, default=Path("models/generator.safetensors"), help="Weights whose encoder a run from nothing takes.")
     parser.add_argument("--out", type=Path, default=Path("runs/generator"))
     parser.add_argument("--minutes", type=float, default=100)
     parser.add_argument("--rate", type=float, default=2e-3)
