@@ -1,8 +1,8 @@
 """What the generator's picture is worth as a start: `python -m benchmarks.refine`, table as in refine.md beside this file.
 
 Quality is the content distance plus STYLE_GAIN times the style distance, judged by VGG-19 in float32: what `optimize`
-minimises at its default strength. Beside it the two runs that it competes with: from noise, as Gatys, Ecker and Bethge
-(2016) painted, and from the photo in the style's colours, as this project's `optimize` begins.
+minimises at its default strength. Beside it the runs that it competes with: from noise at one size, as Gatys, Ecker and
+Bethge (2016) painted; from noise coarse to fine; and from the photo in the style's colours, as this project's `optimize` begins.
 """
 
 from dataclasses import replace
@@ -23,8 +23,12 @@ def main() -> None:
     judging = judge_network(given.vgg19)
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, seed=2)]
     base = GatysOptions(size=given.size, iterations=150, extractor="vgg19")
-    variants = {"from noise, 150 iterations": replace(base, init="noise"), "from the photo, 150 iterations": base}
-    for iterations in (20, 35, 50):
+    variants = {
+        "from noise at one size, 150 iterations": replace(base, init="noise", pyramid=False),
+        "from noise, 150 iterations": replace(base, init="noise"),
+        "from the photo, 150 iterations": base,
+    }
+    for iterations in (20, 35, 45, 100):
         variants[f"from the generator, {iterations} iterations"] = replace(base, iterations=iterations, init="generator")
     rows = []
     for name, options in variants.items():

@@ -53,7 +53,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
     board.wire(paint, [content, style], more, "optimize")
     enlarged = larger.click(_enlarged, [board.result, knobs["size"]], [start, knobs["size"]], show_progress="hidden", api_visibility="private")
     board.follow(enlarged.success, paint, [content, style], more)
-    _wire_forecast(compute, content, knobs, forecast)
+    _wire_forecast(compute, content, start, knobs, forecast)
     return {
         "content": content, "style": style, "init": start, "status": board.status, "result": board.result, "uses": uses, "knobs": knobs,
     }  # fmt: skip
@@ -91,19 +91,19 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
     yield from live.run("optimize", steps, board, before, given, request, looks_like)
 
 
-def _wire_forecast(compute: Compute, content, knobs: dict, forecast: gr.Markdown) -> None:
+def _wire_forecast(compute: Compute, content, start, knobs: dict, forecast: gr.Markdown) -> None:
     """Say before a run how long it will take and how much memory, and what would fit where that is too much."""
 
-    def foretell(path, size, iterations, extractor, pyramid, request: gr.Request):
+    def foretell(path, start, size, iterations, extractor, pyramid, init, request: gr.Request):
         if path is None:
             return ""
         try:
             name = "vgg19" if extractor == "vgg19" or (extractor == "auto" and weights.find("vgg19", ["relu5_1"])) else "lite"
-            options = GatysOptions.make(size=int(size), iterations=int(iterations), pyramid=pyramid)
+            options = GatysOptions.make(size=int(size), iterations=int(iterations), pyramid=pyramid, init=init)
             there = size_of(path)
         except RequestError:
             return ""                                  # said already, beside the picture or at the run
-        levels = levels_of(size_to_fit(there, min(options.size, max(there))), options)
+        levels = levels_of(size_to_fit(there, min(options.size, max(there))), options, started=start is not None)
         needed = estimate(levels, name, compute)
         free, gigabytes = free_memory(compute), needed.bytes / 1e9
         if free is not None and needed.bytes > free:
@@ -111,7 +111,7 @@ def _wire_forecast(compute: Compute, content, knobs: dict, forecast: gr.Markdown
             return "⚠ " + words.say("ESTIMATE_TOO_MUCH", request, gigabytes=gigabytes, free=free / 1e9, size=fitting)
         return words.say("ESTIMATE", request, seconds=words.duration(needed.seconds), gigabytes=gigabytes)
 
-    asked = [knobs[name] for name in ("size", "iterations", "extractor", "pyramid")]
+    asked = [knobs[name] for name in ("size", "iterations", "extractor", "pyramid", "init")]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     # With no trigger named: when the page opens, and whenever one of these changes.
-    gr.on(None, foretell, [content, *asked], forecast, trigger_mode="always_last", **quiet)
+    gr.on(None, foretell, [content, start, *asked], forecast, trigger_mode="always_last", **quiet)

@@ -51,8 +51,10 @@ PRESETS = {
 # strength both judged distances are where a painting is wanted.
 STYLE_GAIN = 15.0
 _SMALLEST_LEVEL = 96         # px, long side: below this no stroke is left to form
+_SMALLEST_STARTED = 384      # likewise, of a run from a picture in which the large strokes stand already
 _PYRAMID_FROM = 256          # px, long side: smaller pictures are painted at once
 _COARSE_SHARE = 0.4          # of the iterations, for all levels but the last
+_SLOPE = 0.5                 # of moves over frequency at the first level; the later ones begin with its large shapes
 _STALL_WINDOW = 40           # iterations
 _STALL_GAIN = 0.002          # relative gain over the window under which nothing more is to be had
 
@@ -201,9 +203,6 @@ class _Scene:
         self.shares = style_shares(weights, len(styles))
         self.masks = list(masks) if masks is not None else [None] * len(styles)
 
-    def levels(self) -> list[tuple[int, int, int]]:
-        return levels_of(tuple(self.photo.shape[-2:]), self.options)
-
     def objective(self, height: int, width: int) -> Objective:
         """Targets measured at a size."""
         device = self.extractor.compute.device
@@ -305,12 +304,17 @@ def sized_style(style: Tensor, size: tuple[int, int], scale: float) -> Tensor:
     return fit_short(style, max(16, round(min(size) * scale)))
 
 
-def levels_of(size: tuple[int, int], options: GatysOptions) -> list[tuple[int, int, int]]:
-    """Height, width and iterations of each size at which a picture of `size` (height, width) is painted, smallest first."""
+def levels_of(size: tuple[int, int], options: GatysOptions, started: bool = False) -> list[tuple[int, int, int]]:
+    """Height, width and iterations of each size at which a picture of `size` (height, width) is painted, smallest first.
+
+    Args:
+        started: whether there is a picture to start from.
+    """
     height, width = size
     factors = [1.0]
+    smallest = _SMALLEST_STARTED if started or options.init == "generator" else _SMALLEST_LEVEL
     if options.pyramid and max(size) >= _PYRAMID_FROM:
-        while max(size) * factors[-1] / 2 >= _SMALLEST_LEVEL:
+        while max(size) * factors[-1] / 2 >= smallest:
             factors.append(factors[-1] / 2)
     counts = split_iterations(options.iterations, len(factors))
     return [
@@ -330,14 +334,17 @@ def split_iterations(total: int, levels: int) -> list[int]:
 
 
 def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_every: float, note: str) -> Iterator[Step]:
-    levels, moment = scene.levels(), partial(Step, weights=scene.extractor.weights)
+    levels = levels_of(tuple(scene.photo.shape[-2:]), scene.options, started=init_image is not None)
+    moment = partial(Step, weights=scene.extractor.weights)
     pace = _Pace(levels, started)
     done, shown_at, image = 0, time.monotonic(), init_image
     total = scene.options.iterations
     for height, width, count in levels:
         objective = scene.objective(height, width)
         picture = scene.enlarged(image, height, width, init_image) if done else scene.start(height, width, init_image)
-        descent = Descent(picture, objective, scene.options.optimizer, scene.options.learning_rate, scene.options.averaging)
+        descent = Descent(
+            picture, objective, scene.options.optimizer, scene.options.learning_rate, scene.options.averaging, 0.0 if done else _SLOPE
+        )
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)
         yield moment(done, total, seconds=pace.elapsed(), eta=pace.left(), note=note)
         for iteration in range(1, count + 1):

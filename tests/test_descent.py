@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torch.nn import functional
 
-from style_core.descent import OPTIMIZERS, Descent, Diverged
+from style_core.descent import OPTIMIZERS, Descent, Diverged, falling_spectrum
 
 
 def valley(picture):
@@ -16,6 +17,41 @@ def test_descent_finds_the_bottom_of_a_valley(kind):
     losses = [descent.step()["total"] for _ in range(60)]
     assert losses[-1] < 0.01 * losses[0]
     assert (descent.result() - 0.25).abs().max() < 0.05
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 12), (12, 5), (1, 9), (1, 1)])
+def test_the_spectrum_falls_as_it_should_and_leaves_the_size_of_moves(height, width):
+    gains = falling_spectrum(height, width, 0.5)
+    assert gains.shape == (height, width // 2 + 1) and gains.isfinite().all()
+    assert gains.square().mean() == pytest.approx(1, rel=1e-5)
+    if height == width == 8:
+        assert gains[0, 1] / gains[0, 4] == pytest.approx(2.0) and gains[2, 0] == gains[0, 2] and gains[0, 0] == gains[0, 1]
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (5, 12)])
+def test_a_sloped_descent_finds_the_bottom_too_on_sides_odd_and_even(size):
+    goal = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    descent = Descent(torch.full((1, 3, *size), 0.5), lambda picture: ((picture - goal).square().sum(), {}), slope=0.5)
+    for _ in range(60):
+        descent.step()
+    assert (descent.result() - goal[0]).abs().max() < 0.02
+
+
+def test_a_slope_brings_large_shapes_sooner():
+    """A loss that answers to edges, as features do: large shapes, whose edges are soft, hardly weigh in it."""
+    coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    goal = functional.interpolate(coarse, (64, 64), mode="bilinear", align_corners=False)
+
+    def edges(picture):
+        rest = picture - goal
+        return rest.diff(dim=2).square().sum() + rest.diff(dim=3).square().sum() + 1e-3 * rest.square().sum(), {}
+
+    left = {}
+    for slope in (0.0, 0.5):
+        descent = Descent(torch.full((1, 3, 64, 64), 0.5), edges, slope=slope)
+        for _ in range(25):
+            left[slope] = descent.step()["total"]
+    assert left[0.5] < 0.7 * left[0.0], left
 
 
 def test_no_move_is_longer_than_curvature_is_trusted():

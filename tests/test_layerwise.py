@@ -1,10 +1,10 @@
 """The student's start: its teacher cut down, in closed form."""
 
 import torch
+from networks import FP32, picture, random_extractor
 
 from style_core.features import FeatureExtractor, vgg_layers
 from style_core.training.layerwise import cut_down, fit_rectified, spanning_channels
-from tests.networks import FP32, picture, random_extractor
 
 
 def test_chosen_channels_span_the_others():
