@@ -36,6 +36,7 @@ from style_core.training.workers import Workers
 
 TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+_LATE = 0.7                  # of the minutes, from when on crops are larger: at their borders, teacher and student pad differently
 _DEPTH = 30                  # layers of the Sequential to relu5_1
 _RIDGE = 1e-4                # of the mean square of the features that heads are fitted on
 
@@ -145,20 +146,25 @@ class Canvases:
 
 
 class Lesson:
-    """One step of distillation: pictures, canvases, teacher, losses."""
+    """One step of distillation: pictures, canvases, teacher, losses.
 
-    def __init__(self, teacher: FeatureExtractor, student: Student, photos: Crops, paintings: Crops, workers: Workers, size: int):
+    Args:
+        count, size: pictures of a step, a multiple of four, and their side in pixels.
+    """
+
+    def __init__(self, teacher: FeatureExtractor, student: Student, photos: Crops, paintings: Crops, workers: Workers, count: int, size: int):
         self.teacher, self.student, self.photos, self.paintings = teacher, student, photos, paintings
-        self.canvases = Canvases(student, photos, paintings, workers, count=24, size=size)
-        self.size = size
+        self.canvases = Canvases(student, photos, paintings, workers, count=3 * count, size=size)
+        self.count, self.size = count, size
 
-    def draw(self, photos: int = 2, paintings: int = 2, canvases: int = 4) -> Tensor:
-        """A fresh batch of pictures, roughened, and of canvases."""
+    def draw(self) -> Tensor:
+        """A fresh batch: a quarter photos and a quarter paintings, roughened; the other half canvases."""
+        quarter = self.count // 4
         return torch.cat([
-            roughened(self.photos.batch(photos, self.size, (1.0, 2.2))),
-            roughened(self.paintings.batch(paintings, self.size, (0.7, 2.0))),
-            self.canvases.batch(canvases, moves=4),
-        ])[torch.randperm(photos + paintings + canvases)]  # fmt: skip
+            roughened(self.photos.batch(quarter, self.size, (1.0, 2.2))),
+            roughened(self.paintings.batch(quarter, self.size, (0.7, 2.0))),
+            self.canvases.batch(2 * quarter, moves=4),
+        ])[torch.randperm(4 * quarter)]  # fmt: skip
 
     def losses(self, batch: Tensor) -> dict[str, Tensor]:
         """Relative feature and Gram distances to the teacher, averaged over a batch, by name; `loss` is what is minimised."""
@@ -244,7 +250,7 @@ def train(given: argparse.Namespace) -> None:
     optimizer = Muon([p for p in student.parameters() if p.requires_grad], lr=given.rate, dtype=compute.dtype)
     run = Run(given.out, given.minutes, {"student": student, "optimizer": optimizer, "photos": photos, "paintings": paintings})
     if run.steps == 0:
-        pictures = [roughened(torch.cat([source.batch(4, given.size, (0.8, 2.1)) for source in (photos, paintings)])) for _ in range(16)]
+        pictures = [roughened(torch.cat([source.batch(4, given.early[1], (0.8, 2.1)) for source in (photos, paintings)])) for _ in range(16)]
         with torch.no_grad():
             student.match_scales(teacher.extract(pictures[0], TAUGHT))
         if given.begin:
@@ -253,11 +259,14 @@ def train(given: argparse.Namespace) -> None:
             cut_down(student.extractor, teacher, pictures)
         fit_heads(student, teacher, pictures)
     workers = Workers(torch.get_num_threads())
-    lesson = Lesson(teacher, student, photos, paintings, workers, given.size)
+    lesson = None
     saved = time.monotonic()
     while run.going():
         for group in optimizer.param_groups:
             group["lr"] = given.rate * cosine(run.progress)
+        count, size = given.late if run.progress > _LATE else given.early
+        if lesson is None or lesson.size != size:
+            lesson = Lesson(teacher, student, photos, paintings, workers, count, size)
         batch = lesson.draw()
         optimizer.zero_grad()
         losses = workers.learn(lambda span: lesson.losses(batch[span]), "loss", len(batch))
@@ -273,7 +282,7 @@ def train(given: argparse.Namespace) -> None:
 def _facts(given: argparse.Namespace, run: Run) -> dict[str, str]:
     return {
         "model": "lite: a compact VGG-shaped feature network distilled from VGG-19",
-        "command": f"python -m style_core.training.distill --minutes {given.minutes:g} --size {given.size} --rate {given.rate:g} --seed {given.seed}"
+        "command": f"python -m style_core.training.distill --minutes {given.minutes:g} --rate {given.rate:g} --seed {given.seed}"
         + (f" --begin {given.begin.name}" if given.begin else ""),
         "steps": str(run.steps),
         "minutes": f"{run.spent:.1f}",
@@ -288,7 +297,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/lite"))
     parser.add_argument("--begin", type=Path, help="An exported student to go on from, instead of the teacher cut down.")
     parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--size", type=int, default=160, help="Side of the crops in pixels.")
+    parser.add_argument("--early", type=int, nargs=2, default=(8, 160), metavar=("COUNT", "PX"), help="Crops a step, and their side.")
+    parser.add_argument("--late", type=int, nargs=2, default=(4, 288), metavar=("COUNT", "PX"), help="The same for the last three tenths.")
     parser.add_argument("--rate", type=float, default=4e-4)
     parser.add_argument("--seed", type=int, default=0)
     train(parser.parse_args())

@@ -35,7 +35,8 @@ def test_a_flight_into_the_dream_is_stopped_and_what_was_flown_is_kept(dream_tab
     page.get_by_text("Dream zoom: a film into the dream").click()
     fill(page, "Frames", "2000")
     page.click("#zoom-run")
-    page.locator("#zoom-status").filter(has_text="3 of 2000").wait_for()
+    # Three or more: a frame that takes no time is not always seen counted.
+    page.locator("#zoom-status").filter(has_text=re.compile(r"\b([3-9]|\d{2,4}) of 2000")).wait_for()
     page.click("#zoom-stop")
     page.wait_for_selector("#zoom-film video", state="attached")
     (tmp_path / "film.mp4").write_bytes(page.request.get(page.locator("#zoom-film video").get_attribute("src")).body())
