@@ -29,6 +29,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--iterations", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0, help="Of the draw of pairs.")
+    parser.add_argument("--extractors", nargs="+", choices=("vgg19", "lite"), default=("vgg19", "lite"))
     parser.add_argument("--sheet", type=Path, help="Write this picture instead of the table.")
     parser.add_argument("--memory-of", choices=("vgg19", "lite"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -42,10 +44,10 @@ def main() -> None:
         write_sheet(given)
         return
     judging = judge_network(given.vgg19)
-    pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs)]
+    pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, given.seed)]
     rows = []
-    for name, path in files.items():
-        extractor = load_extractor(name, path, Compute.choose())
+    for name in given.extractors:
+        extractor = load_extractor(name, files[name], Compute.choose())
         seconds = best_of(3, iteration(extractor, 512, 512))
         judged = [judge(judging, _painted(*pair, name, given), *pair) for pair in pairs]
         means = [sum(row[key] for row in judged) / len(judged) for key in ("style", "content")]
