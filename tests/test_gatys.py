@@ -43,6 +43,15 @@ def style_distance(extractor, image, style) -> float:
     return float(sum(distances.values()) / len(distances))
 
 
+def test_only_the_network_that_stands_in_is_helped_and_not_where_weights_are_given(monkeypatch, small_network):
+    monkeypatch.setattr(gatys, "_STANDING_IN", {"stand-in": (2.0, 10.0)})
+    given = {"iterations": 2, "optimizer": "adam"}
+    plain, weighed = painted(**given), painted(alpha=1.0, beta=20.0, **given)
+    small_network.name = "stand-in"
+    assert (painted(**given) - plain).abs().mean() > 1e-4
+    assert torch.equal(painted(alpha=1.0, beta=20.0, **given), weighed)
+
+
 def test_a_picture_to_start_from_is_not_painted_small_again():
     """Its large shapes stand; levels smaller than 384 px would only undo them."""
     def sizes(side, **given):
