@@ -85,6 +85,10 @@ class FeatureExtractor(nn.Module):
         """The sha256 of its file by its name, as Steps and settings record it; empty for one that came from no file."""
         return {self.name: self.sha256} if self.sha256 else {}
 
+    def normalised(self, batch: Tensor) -> Tensor:
+        """A batch as the trunk takes it: sRGB `[B, 3, H, W]` in ImageNet's units, in the compute's type and layout."""
+        return ((batch - self.mean) / self.std).to(self.compute.dtype, memory_format=self.compute.memory_format)
+
     def extract(self, batch: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Activations at `layers`, computed no deeper than the deepest of them.
 
@@ -111,8 +115,7 @@ class FeatureExtractor(nn.Module):
                 f"{stride} px a side. Use a larger size or an earlier layer."
             )
         features = {}
-        x = (batch - self.mean) / self.std
-        x = x.to(self.compute.dtype, memory_format=self.compute.memory_format)
+        x = self.normalised(batch)
         for index, layer in enumerate(self.trunk[: deepest + 1]):
             x = layer(x)
             if index in wanted:

@@ -29,7 +29,7 @@ from style_core.features import FeatureExtractor, load_extractor, vgg_layers
 from style_core.layout import LITE_WIDTHS, VGG19_WIDTHS, block_of
 from style_core.losses import gram_matrix, matrix_root, out_of_gamut, relative_distances
 from style_core.training.data import Crops, split
-from style_core.training.layerwise import cut_down
+from style_core.training.layerwise import cut_down, ridged
 from style_core.training.muon import Muon
 from style_core.training.runs import Run, cosine
 from style_core.training.workers import Workers
@@ -38,7 +38,6 @@ TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _LATE = 0.7                  # of the minutes, from when on crops are larger: at their borders, teacher and student pad differently
 _DEPTH = 30                  # layers of the Sequential to relu5_1
-_RIDGE = 1e-4                # of the mean square of the features that heads are fitted on
 
 
 class Student(nn.Module):
@@ -222,9 +221,7 @@ def fit_heads(student: Student, teacher: FeatureExtractor, batches: Iterable[Ten
             own[layer] = own[layer] + mine @ mine.mT
             shared[layer] = shared[layer] + theirs @ mine.mT
     for layer, head in student.heads.items():
-        square = own[layer]
-        ridge = _RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
-        fitted = torch.linalg.solve(square + ridge, shared[layer].mT).mT / student.scales[layer]
+        fitted = torch.linalg.solve(ridged(own[layer]), shared[layer].mT).mT / student.scales[layer]
         head.weight.copy_(fitted[:, :, None, None])
 
 
