@@ -6,11 +6,13 @@ import importlib.util
 import os
 import signal
 import tempfile
+import threading
 
 # Before Gradio is imported: no word to anyone outside, and no proxy between the browser and this machine.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # A folder of this user's own: one that another user made first could not be written to.
 os.environ.setdefault("GRADIO_TEMP_DIR", os.path.join(tempfile.gettempdir(), f"pentimento-{getpass.getuser()}"))
+os.environ["GRADIO_DEBUG"] = "0"                       # with it, launching would never come back
 os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
 
 from studio import build, regions, theme, words  # noqa: E402
@@ -38,15 +40,22 @@ def main() -> None:
         parser.error(str(error))
     if given.share:
         print(words.SHARE_WARNING)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)    # so that Gradio cleans up when a container stops
+    # A container that stops asks by SIGTERM, at any moment: it is noted, never raised, so that a launch is not torn in two.
+    asked_to_end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked_to_end.set())
     prepare_cpu()
     page = build(compute).queue(max_size=32)
     page.launch(
         server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
         auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N, css=theme.CSS + regions.CSS, js=theme.JS,
         max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
-        mcp_server=given.mcp,
+        mcp_server=given.mcp, prevent_thread_lock=True,
     )  # fmt: skip
+    try:
+        asked_to_end.wait()
+    except KeyboardInterrupt:
+        print()                                        # below the ^C
+    page.close()
 
 
 if __name__ == "__main__":
