@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from style_core.curvature import Curvature
 from style_core.errors import RequestError
 
 OPTIMIZERS = ("lbfgs", "adam")
@@ -28,8 +29,7 @@ class Diverged(RequestError):
 class Descent:
     """Minimise `objective` over a picture by L-BFGS or Adam.
 
-    L-BFGS takes one evaluation a step (`max_iter=1`), so that a step is a step; in place of a line search its moves are
-    bounded. It isn't clamped, which would spoil its curvature pairs, while Adam is.
+    L-BFGS takes one evaluation a step, so that a step is a step; in place of a line search its moves are bounded. It isn't clamped, which would spoil its curvature pairs, while Adam is.
 
     Args:
         picture: `[1, 3, H, W]`, where to start.
@@ -73,26 +73,20 @@ class Descent:
             Diverged: when the loss stops being finite, or explodes, for the second time.
         """
         before = self.picture
-        parts: dict[str, Tensor] = {}
-
-        def evaluate() -> Tensor:
-            picture = before.detach().requires_grad_()
-            with torch.enable_grad():
-                loss, found = self.objective(picture)
-            parts.update(found)
-            self._move.grad = self._spread(torch.autograd.grad(loss, picture)[0])
-            return loss.detach()
-
-        loss = float(self._optimizer.step(evaluate))
-        self.picture = self._origin + self._spread(self._move.detach())
-        if self.kind == "lbfgs":
-            self._bound_move(before)
+        picture = before.detach().requires_grad_()
+        with torch.enable_grad():
+            objective, parts = self.objective(picture)
+        (gradient,) = torch.autograd.grad(objective, picture)
+        loss = float(objective.detach())
+        self.picture = self._adam_moved(gradient) if self.kind == "adam" else before + self._bounded_move(gradient)
         if not loss <= max(_ASTRAY * self._best_loss, self._first_loss) or loss == float("inf"):
             self._recover()
         elif loss < self._best_loss:
             self._best, self._best_loss = before, loss
             self._first_loss = loss if self._first_loss == float("inf") else self._first_loss
-        self._after_move()
+        if self.averaging:
+            self._average.lerp_(self.picture, 1 - self.averaging)
+        self._steps += 1
         return {"total": loss, **{name: float(value) for name, value in parts.items()}}
 
     def image(self) -> Tensor:
@@ -112,26 +106,22 @@ class Descent:
             return white
         return torch.fft.irfft2(torch.fft.rfft2(white) * self._gains, s=white.shape[-2:])
 
-    def _bound_move(self, before: Tensor) -> None:
-        state, move = self._optimizer.state[self._move], self.picture - before
+    def _bounded_move(self, gradient: Tensor) -> Tensor:
+        white = self._spread(gradient)
+        direction = self._curvature.direction(white)
+        move = self._spread(direction)
         length = float(move.square().mean().sqrt())
-        # torch's first move, which knows no curvature yet, is a thousandth of a grey level; many more would go the same way.
-        wanted = _FIRST_MOVE if state["n_iter"] == 1 else min(length, _LONGEST_MOVE)
-        if wanted != length and 0 < length < float("inf"):
-            share = wanted / length
-            self.picture = before + share * move
-            with torch.no_grad():
-                self._move.sub_(state["d"].view_as(self._move), alpha=state["t"] * (1 - share))
-            # The next curvature pair is made from direction times step length, so that has to be what was done.
-            state["t"] *= share
+        # Without curvature a direction says nothing of how far to go.
+        wanted = min(length, _LONGEST_MOVE) if self._curvature.known else _FIRST_MOVE
+        share = wanted / length if 0 < length < float("inf") else 1.0
+        self._curvature.moved(share * direction, white)
+        return share * move
 
-    def _after_move(self) -> None:
-        if self.kind == "adam":
-            self.picture = self.picture.clamp(0, 1)
-            self._move.data = self.picture - self._origin
-        if self.averaging:
-            self._average.lerp_(self.picture, 1 - self.averaging)
-        self._steps += 1
+    def _adam_moved(self, gradient: Tensor) -> Tensor:
+        self._variable.grad = gradient
+        self._adam.step()
+        self._variable.data.clamp_(0, 1)
+        return self._variable.detach().clone()
 
     def _recover(self) -> None:
         if self.restarted:
@@ -142,14 +132,12 @@ class Descent:
         self._begin()
 
     def _begin(self) -> None:
-        """A fresh optimiser, whose moves add up from the present picture."""
-        self._origin = self.picture
-        self._move = torch.zeros_like(self.picture, requires_grad=True)
+        """A fresh optimiser at the present picture."""
         if self.kind == "adam":
-            self._optimizer = torch.optim.Adam([self._move], lr=self.learning_rate, betas=(0.9, 0.99))
+            self._variable = self.picture.detach().clone().requires_grad_()
+            self._adam = torch.optim.Adam([self._variable], lr=self.learning_rate, betas=(0.9, 0.99))
         else:
-            # Tolerances of 0: stopping early is the recipe's decision, not the optimiser's.
-            self._optimizer = torch.optim.LBFGS([self._move], max_iter=1, history_size=_HISTORY, tolerance_grad=0, tolerance_change=0)
+            self._curvature = Curvature(self.picture, _HISTORY)
 
 
 def falling_spectrum(height: int, width: int, slope: float) -> Tensor:
