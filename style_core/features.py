@@ -76,9 +76,7 @@ class FeatureExtractor(nn.Module):
         std = torch.tensor(IMAGENET_STD, device=compute.device).view(1, 3, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
-        self._metrics = {
-            layer: matrix[:, :, None, None].to(compute.device, compute.dtype) for layer, matrix in (metrics or {}).items()
-        }
+        self.metrics = {layer: matrix.to(compute.device) for layer, matrix in (metrics or {}).items()}
 
     @property
     def weights(self) -> dict[str, str]:
@@ -89,12 +87,13 @@ class FeatureExtractor(nn.Module):
         """A batch as the trunk takes it: sRGB `[B, 3, H, W]` in ImageNet's units, in the compute's type and layout."""
         return ((batch - self.mean) / self.std).to(self.compute.dtype, memory_format=self.compute.memory_format)
 
-    def extract(self, batch: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    def extract(self, batch: Tensor, layers: Iterable[str], *, measured: bool = True) -> dict[str, Tensor]:
         """Activations at `layers`, computed no deeper than the deepest of them.
 
         Args:
             batch: `[B, 3, H, W]`, sRGB in `[0, 1]`, float32, on the extractor's device; gradients flow back to it.
             layers: names such as `relu4_2` or `conv4_2`.
+            measured: with the network's `metrics`; without, who compares Gram matrices multiplies those, which are far smaller.
         Returns:
             By canonical name, `[B, C, H / s, W / s]` in the compute's floating type, `s` the layer's stride.
         Raises:
@@ -120,8 +119,13 @@ class FeatureExtractor(nn.Module):
             x = layer(x)
             if index in wanted:
                 name = wanted[index]
-                features[name] = functional.conv2d(x, self._metrics[name]) if name in self._metrics else x
+                features[name] = in_metric(x, self.metrics.get(name)) if measured else x
         return features
+
+
+def in_metric(features: Tensor, metric: Tensor | None) -> Tensor:
+    """Features `[B, C, H, W]` times a metric `[C, C]`; None is none."""
+    return features if metric is None else functional.conv2d(features, metric[:, :, None, None].to(features.dtype))
 
 
 def _rectifiers(trunk: nn.Sequential) -> list[int]:

@@ -4,15 +4,15 @@ Distances are relative, `|x - t|^2 / |t|^2`, so that one weight means the same f
 and every extractor.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from style_core.errors import RequestError
-from style_core.features import FeatureExtractor
+from style_core.features import FeatureExtractor, in_metric
 
 JUDGE_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 JUDGE_CONTENT_LAYER = "relu4_2"
@@ -150,26 +150,35 @@ class StyleTarget:
         extractor: the name of the extractor that made it.
         grams: `[1, C, C]` by layer.
         means: `[1, C]` by layer.
+        metrics: the extractor's, by which moments of features in its own channels are brought to these.
     """
 
     extractor: str
     grams: dict[str, Tensor]
     means: dict[str, Tensor]
+    metrics: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, extractor: FeatureExtractor, batch: Tensor, layers: Iterable[str], guide: Tensor | None = None) -> "StyleTarget":
         """Measure a style picture `[1, 3, H, W]`; nothing is kept for gradients."""
         with torch.no_grad():
-            features = extractor.extract(batch, layers)
-            return cls.from_features(extractor.name, features, guide)
+            features = extractor.extract(batch, layers, measured=False)
+            return cls.from_features(extractor.name, features, guide, extractor.metrics)
 
     @classmethod
-    def from_features(cls, extractor: str, features: dict[str, Tensor], guide: Tensor | None = None) -> "StyleTarget":
+    def from_features(
+        cls, extractor: str, features: dict[str, Tensor], guide: Tensor | None = None, metrics: Mapping[str, Tensor] | None = None
+    ) -> "StyleTarget":
+        """Measure features that are there already, `[1, C, H, W]` by layer, in the extractor's own channels."""
+        metrics = metrics or {}
         guides = {layer: guide_at(guide, feature) for layer, feature in features.items()}
+        grams = {layer: gram_matrix(feature, guides[layer]) for layer, feature in features.items()}
+        means = {layer: channel_means(feature, guides[layer]) for layer, feature in features.items()}
         return cls(
             extractor,
-            {layer: gram_matrix(feature, guides[layer]) for layer, feature in features.items()},
-            {layer: channel_means(feature, guides[layer]) for layer, feature in features.items()},
+            {layer: metrics[layer] @ gram @ metrics[layer] if layer in metrics else gram for layer, gram in grams.items()},
+            {layer: mean @ metrics[layer] if layer in metrics else mean for layer, mean in means.items()},
+            metrics,
         )
 
     @staticmethod
@@ -189,6 +198,7 @@ class StyleTarget:
             first.extractor,
             {layer: sum(share * t.grams[layer] for share, t in zip(shares, targets)) for layer in first.grams},
             {layer: sum(share * t.means[layer] for share, t in zip(shares, targets)) for layer in first.means},
+            first.metrics,
         )
 
     def covariance(self, layer: str) -> Tensor:
@@ -199,18 +209,20 @@ class StyleTarget:
         """Relative style distance by layer of a feature map from this target.
 
         Args:
-            features: `[1, C, H, W]` by layer; only the layers of this target count.
+            features: `[1, C, H, W]` by layer, in the extractor's own channels; only the layers of this target count.
             kind: `gram` for Gram matrices, `covariance` for Wasserstein-2 between Gaussians.
             guide: `[1, 1, h, w]`, the region that carries this style; None is everywhere.
         """
         distances = {}
         for layer, gram in self.grams.items():
-            feature, local = features[layer], guide_at(guide, features[layer])
+            feature, local, metric = features[layer], guide_at(guide, features[layer]), self.metrics.get(layer)
             own = gram_matrix(feature, local)
+            own = own if metric is None else metric @ own @ metric
             if kind == "gram":
                 distances[layer] = relative_distance(own, gram)
             else:
                 mean = channel_means(feature, local)
+                mean = mean if metric is None else mean @ metric
                 spread = own - mean[:, :, None] * mean[:, None, :]
                 distances[layer] = wasserstein_distance(mean, spread, self.means[layer], self.covariance(layer))
         return distances
@@ -218,19 +230,26 @@ class StyleTarget:
 
 @dataclass(frozen=True)
 class ContentTarget:
-    """A photo as an extractor sees it: its features, `[1, C, H, W]` by layer."""
+    """A photo as an extractor sees it: its features, `[1, C, H, W]` by layer, in the extractor's metrics."""
 
     extractor: str
     features: dict[str, Tensor]
+    metrics: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, extractor: FeatureExtractor, batch: Tensor, layers: Iterable[str]) -> "ContentTarget":
         with torch.no_grad():
-            return cls(extractor.name, extractor.extract(batch, layers))
+            return cls(extractor.name, extractor.extract(batch, layers), extractor.metrics)
 
     def distances(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Relative content distance by layer: `|F(x) - F(c)|^2 / |F(c)|^2`, Gatys et al. (2016), eq. 1, made relative."""
-        return {layer: relative_distance(features[layer], target) for layer, target in self.features.items()}
+        """Relative content distance by layer: `|F(x) - F(c)|^2 / |F(c)|^2`, Gatys et al. (2016), eq. 1, made relative.
+
+        Args:
+            features: `[1, C, H, W]` by layer, in the extractor's own channels.
+        """
+        return {
+            layer: relative_distance(in_metric(features[layer], self.metrics.get(layer)), target) for layer, target in self.features.items()
+        }
 
 
 def style_shares(weights: Sequence[float] | None, count: int) -> list[float]:
@@ -271,7 +290,7 @@ def judge(extractor: FeatureExtractor, result: Tensor, content: Tensor, style: T
     target = StyleTarget.of(extractor, style[None].to(device), JUDGE_STYLE_LAYERS)
     photo = ContentTarget.of(extractor, content[None].to(device), [JUDGE_CONTENT_LAYER])
     with torch.no_grad():
-        features = extractor.extract(result[None].to(device), [*JUDGE_STYLE_LAYERS, JUDGE_CONTENT_LAYER])
+        features = extractor.extract(result[None].to(device), [*JUDGE_STYLE_LAYERS, JUDGE_CONTENT_LAYER], measured=False)
         by_layer = {layer: float(value) for layer, value in target.distances(features).items()}
         content_distance = float(photo.distances(features)[JUDGE_CONTENT_LAYER])
     return {"style": sum(by_layer.values()) / len(by_layer), "content": content_distance, **by_layer}

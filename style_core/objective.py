@@ -55,7 +55,7 @@ class Objective:
         self._layers = {layer for layer, weight in (*balance.content.items(), *balance.style.items()) if weight > 0}
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        features = self.extractor.extract(picture, self._layers)
+        features = self.extractor.extract(picture, self._layers, measured=False)
         loss = _GAMUT_WEIGHT * out_of_gamut(picture)
         parts: dict[str, Tensor] = {}
         for layer, distance in self.content.distances(features).items():

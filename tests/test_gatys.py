@@ -148,10 +148,10 @@ def test_steps_begin_before_any_work_count_up_and_end_with_the_result():
 def test_coarse_to_fine_starts_small(small_network, monkeypatch):
     heights, extract = [], small_network.extract
 
-    def watched(batch, layers):
+    def watched(batch, layers, **how):
         if batch.requires_grad:
             heights.append(batch.shape[2])
-        return extract(batch, layers)
+        return extract(batch, layers, **how)
 
     monkeypatch.setattr(small_network, "extract", watched)
     options = GatysOptions(size=256, iterations=6, extractor="lite")
