@@ -28,12 +28,18 @@ footer { opacity: 0.85; }
 }
 """
 
-# Ctrl+Enter runs the visible tab, Esc stops it.
+# Ctrl+Enter runs the visible tab, Esc stops it. A slider that keys have moved is let go of as one that was dragged, which
+# Gradio takes no notice of by itself.
 JS = """() => {
   document.addEventListener('keydown', (event) => {
     const visible = (selector) => [...document.querySelectorAll(selector)].find((node) => node.offsetParent !== null);
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.run-button')?.click();
     if (event.key === 'Escape') visible('.stop-button')?.click();
+  });
+  document.addEventListener('keyup', ({ target, key }) => {
+    if (target.matches?.('input[type=range]') && /^(Arrow|Page|Home|End)/.test(key)) {
+      target.dispatchEvent(new PointerEvent('pointerup', { bubbles: true }));
+    }
   });
 }"""
 

@@ -1,5 +1,14 @@
 """What a person does on the page, in words."""
 
+# What is shown for the first time, in a tab or an accordion, Gradio sets once more a frame later: whoever was faster than
+# that, as only a program is, finds it as it was.
+_SETTLED = """async () => {
+  for (let i = 0; i < 3; i++) {
+    await new Promise((done) => requestAnimationFrame(() => requestIdleCallback(done)));
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}"""
+
 
 def fill(page, label: str, value: str) -> None:
     """Type a number beside a slider."""
@@ -12,6 +21,13 @@ def open_tab(page, name: str, run_id: str) -> None:
     """Open a tab by its name, and wait for the button that runs it."""
     page.get_by_role("tab", name=name, exact=True).click()
     page.wait_for_selector(f"#{run_id}-run", state="visible")
+    page.evaluate(_SETTLED)
+
+
+def unfold(page, heading: str, within: str = "body") -> None:
+    """Open an accordion by what stands on it."""
+    page.locator(within).get_by_text(heading).locator("visible=true").first.click()
+    page.evaluate(_SETTLED)
 
 
 def upload(page, box: str, path) -> None:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from steering import fill, open_tab
+from steering import fill, open_tab, unfold
 
 from style_core.layers import layer_pictures
 from style_core.video import Clip
@@ -20,7 +20,7 @@ def dream_tab(page):
 
 def test_a_layer_is_chosen_by_eye_and_dreamt(dream_tab):
     page = dream_tab
-    page.get_by_text("Choose a layer by eye").click()
+    unfold(page, "Choose a layer by eye")
     wanted = next(index for index, picture in enumerate(layer_pictures()) if picture.channel is not None)
     page.locator("#dream-layers button.thumbnail-item").nth(wanted).click()
     field = page.get_by_role("textbox", name=re.compile("^Layers"))
@@ -32,7 +32,7 @@ def test_a_layer_is_chosen_by_eye_and_dreamt(dream_tab):
 
 def test_a_flight_into_the_dream_is_stopped_and_what_was_flown_is_kept(dream_tab, tmp_path):
     page = dream_tab
-    page.get_by_text("Dream zoom: a film into the dream").click()
+    unfold(page, "Dream zoom: a film into the dream")
     fill(page, "Frames", "2000")
     page.click("#zoom-run")
     # Three or more: a frame that takes no time is not always seen counted.
