@@ -1,8 +1,10 @@
 import pytest
 import torch
+from networks import FP32, picture, random_extractor
 from torch.autograd import gradcheck
 
 from style_core.errors import RequestError
+from style_core.features import FeatureExtractor
 from style_core.losses import (
     ContentTarget,
     StyleTarget,
@@ -156,3 +158,24 @@ def test_content_distance_is_relative():
     target = ContentTarget("random", {"relu4_2": torch.full((1, 2, 2, 2), 2.0)})
     distances = target.distances({"relu4_2": torch.full((1, 2, 2, 2), 3.0)})
     torch.testing.assert_close(distances["relu4_2"], torch.tensor(0.25))
+
+
+@pytest.mark.parametrize("kind", ["gram", "covariance"])
+@pytest.mark.parametrize("guided", [False, True])
+def test_a_metric_taken_to_moments_equals_one_taken_to_every_pixel(kind, guided):
+    plain, layers = random_extractor(), ["relu1_1", "relu3_1"]
+    metrics = {layer: torch.eye(8) + 0.3 * features(8, 8, seed=index) for index, layer in enumerate(layers)}
+    metrics = {layer: metric @ metric.mT for layer, metric in metrics.items()}
+    network = FeatureExtractor("with metrics", plain.trunk, FP32, metrics=metrics)
+    style, photo, image = (picture(32, 48, seed)[None] for seed in range(3))
+    guide = torch.linspace(0, 1, 48).expand(1, 1, 32, 48) if guided else None
+
+    by_moments = StyleTarget.of(network, style, layers, guide).distances(network.extract(image, layers, measured=False), kind, guide)
+    by_pixels = StyleTarget.from_features("", network.extract(style, layers), guide).distances(network.extract(image, layers), kind, guide)
+    content = ContentTarget.of(network, photo, layers).distances(network.extract(image, layers, measured=False))
+    for layer in layers:
+        torch.testing.assert_close(by_moments[layer], by_pixels[layer], rtol=1e-3, atol=1e-4)
+        wanted = relative_distance(network.extract(image, [layer])[layer], network.extract(photo, [layer])[layer])
+        torch.testing.assert_close(content[layer], wanted)
+    without = StyleTarget.of(plain, style, layers, guide).distances(plain.extract(image, layers), kind, guide)
+    assert abs(float(without["relu3_1"] / by_moments["relu3_1"]) - 1) > 0.01          # the metric matters
