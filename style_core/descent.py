@@ -29,7 +29,8 @@ class Diverged(RequestError):
 class Descent:
     """Minimise `objective` over a picture by L-BFGS or Adam.
 
-    L-BFGS takes one evaluation a step, so that a step is a step; in place of a line search its moves are bounded. It isn't clamped, which would spoil its curvature pairs, while Adam is.
+    L-BFGS takes one evaluation a step, so that a step is a step; in place of a line search its moves are bounded. It isn't
+    clamped, which would spoil its curvature pairs, while Adam is.
 
     Args:
         picture: `[1, 3, H, W]`, where to start.

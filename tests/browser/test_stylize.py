@@ -21,15 +21,14 @@ def result_of(page) -> str:
 
 def test_one_click_paints_and_every_control_acts_live(painted):
     assert "Katsushika Hokusai" in painted.inner_text("#stylize-status")
-    first = result_of(painted)
-    strength = painted.get_by_label("number input for Style strength").locator("visible=true")
-    strength.fill("0.4")
-    strength.press("Tab")
-    painted.get_by_label("range slider for Style strength").locator("visible=true").press("ArrowLeft")
-    painted.wait_for_function("first => [...document.querySelectorAll('#stylize-slider img')].at(-1).src !== first", arg=first)
-    second = result_of(painted)
-    painted.get_by_text("the photo's", exact=True).locator("visible=true").click()
-    painted.wait_for_function("second => [...document.querySelectorAll('#stylize-slider img')].at(-1).src !== second", arg=second)
+    for act in (
+        lambda: fill(painted, "Style strength", "0.4"),
+        lambda: painted.get_by_label("range slider for Style strength").locator("visible=true").press("ArrowLeft"),
+        lambda: painted.get_by_text("the photo's", exact=True).locator("visible=true").click(),
+    ):
+        before = result_of(painted)
+        act()
+        painted.wait_for_function("before => [...document.querySelectorAll('#stylize-slider img')].at(-1).src !== before", arg=before)
     assert painted.strangers == []
 
 
