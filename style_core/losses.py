@@ -139,7 +139,8 @@ def total_variation(batch: Tensor) -> Tensor:
 
 def out_of_gamut(batch: Tensor) -> Tensor:
     """Mean squared distance of pixels from `[0, 1]`: keeps an unclamped optimiser inside what a screen can show."""
-    return (batch - batch.clamp(0, 1)).square().mean()
+    # Nothing flows back through the clamp: inside, the excess is 0 there; outside, the clamp stands still.
+    return (batch - batch.detach().clamp(0, 1)).square().mean()
 
 
 @dataclass(frozen=True)
