@@ -7,6 +7,7 @@ gives those of the new vectors, and one more the direction.
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 _BLOCK = 8192                # values that are multiplied at a time: the products then are many, and every core has some
 _LEAST = 1e-10               # of a move times what it did to the gradient: below it there is no curvature to learn from
@@ -39,7 +40,7 @@ class Curvature:
         if not self._order:
             return -gradient
         shares = self._two_loops(with_gradient)
-        kept = shares[:-1].to(gradient.device, torch.float32)
+        kept = shares[:-1].float().to(gradient.device)
         rows = self._pairs[: len(self._order)].flatten(0, 1).transpose(0, 1)                 # [blocks, 2 n, block]
         move = (kept @ rows).flatten()[: gradient.numel()].view_as(gradient)
         return move.add_(gradient, alpha=float(shares[-1])).neg_()
@@ -54,7 +55,7 @@ class Curvature:
             move, before = self._last
             self._last = None
             change = gradient - before
-            if float((move * change).sum(dtype=torch.float64)) > _LEAST:
+            if float((move * change).sum()) > _LEAST:
                 slot = self._free_slot()
                 self._pairs[slot] = torch.stack([self._blocked(move), self._blocked(change)])
                 found = self._multiply(torch.stack([self._blocked(each) for each in (move, change, gradient)]))
@@ -72,7 +73,7 @@ class Curvature:
         """Products of all pairs with vectors `[k, blocks, block]`: `[2 size, k]`, float64, summed block by block."""
         used = 2 * len(self._order)
         rows = self._pairs.flatten(0, 1)[:used].transpose(0, 1)
-        found = torch.bmm(rows, vectors.permute(1, 2, 0)).sum(0, dtype=torch.float64).cpu()
+        found = torch.bmm(rows, vectors.permute(1, 2, 0)).cpu().sum(0, dtype=torch.float64)      # MPS has no float64
         return torch.cat([found, found.new_zeros(2 * self.size - used, len(vectors))])
 
     def _two_loops(self, with_gradient: Tensor) -> Tensor:
@@ -95,4 +96,4 @@ class Curvature:
 
     def _blocked(self, tensor: Tensor) -> Tensor:
         flat = tensor.detach().float().flatten()
-        return torch.nn.functional.pad(flat, (0, self.blocks * _BLOCK - flat.numel())).view(self.blocks, _BLOCK)
+        return functional.pad(flat, (0, self.blocks * _BLOCK - flat.numel())).view(self.blocks, _BLOCK)
