@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0, help="Of the draw of pairs.")
     parser.add_argument("--extractors", nargs="+", choices=("vgg19", "lite"), default=("vgg19", "lite"))
+    parser.add_argument("--speed-only", action="store_true", help="Leave out the painting.")
     parser.add_argument("--sheet", type=Path, help="Write this picture instead of the table.")
     parser.add_argument("--memory-of", choices=("vgg19", "lite"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -43,17 +44,17 @@ def main() -> None:
     if given.sheet:
         write_sheet(given)
         return
-    judging = judge_network(given.vgg19)
-    pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, given.seed)]
+    pairs = [] if given.speed_only else [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, given.seed)]
+    judging = judge_network(given.vgg19) if pairs else None
     rows = []
     for name in given.extractors:
         extractor = load_extractor(name, files[name], Compute.choose())
         seconds = best_of(3, iteration(extractor, 512, 512))
         exactly = best_of(3, iteration(load_extractor(name, files[name], Compute.choose("auto", "fp32")), 512, 512))
         judged = [judge(judging, _painted(*pair, name, given), *pair) for pair in pairs]
-        means = [sum(row[key] for row in judged) / len(judged) for key in ("style", "content")]
+        means = [sum(row[key] for row in judged) / len(judged) for key in ("style", "content")] if judged else ["", ""]
         rows.append([name, seconds, exactly, _memory(name, given) / 2**20, *means])
-    print(f"{Compute.choose().describe()}; {given.pairs} pairs at {given.size} px, {given.iterations} iterations\n")
+    print(f"{Compute.choose().describe()}; {len(pairs)} pairs at {given.size} px, {given.iterations} iterations\n")
     print_table(["extractor", "s / iteration at 512 px", "in float32", "peak MB", "style", "content"], rows)
 
 

@@ -9,7 +9,7 @@ from style_core.curvature import Curvature
 from style_core.errors import RequestError
 
 OPTIMIZERS = ("lbfgs", "adam")
-_HISTORY = 20                # curvature pairs; more cost memory traffic and, without a line search, gain nothing
+_HISTORY = 10                # curvature pairs; more cost memory traffic and, without a line search, gain nothing
 _FIRST_MOVE = 0.005          # of L-BFGS, root mean square in pixel values
 _LONGEST_MOVE = 0.05         # likewise: curvature learned so far is trusted no further
 _ASTRAY = 10.0               # a loss this many times the best one, and above the first, is divergence

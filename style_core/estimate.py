@@ -15,7 +15,7 @@ from style_core.layout import BLOCK_DEPTHS, LAYERS, LITE_WIDTHS, VGG19_WIDTHS, b
 WIDTHS = {"vgg19": VGG19_WIDTHS, "lite": LITE_WIDTHS}
 
 _BASE_BYTES = 0.45e9         # of a process with torch and a network loaded
-_HISTORY = 50                # pictures in float32 that L-BFGS and the recipe keep
+_HISTORY = 30                # pictures in float32 that L-BFGS and the recipe keep
 _ROUND_TRIP = 2.2            # times the activations: they, their gradients on the way back, and what convolutions borrow
 _OVERHEAD = 1.25             # of an iteration over its convolutions: Gram matrices, optimiser, previews
 _GIGABYTE = 1e9

@@ -136,7 +136,7 @@ def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str =
     """Build an extractor from a safetensors file with torchvision's keys, `features.N.weight` and `features.N.bias`.
 
     `vgg19` is torchvision's own network. Any other name is a compact one of the same shape, whose widths are read from
-    the tensors and which pads by reflection, as it was trained. Layers deeper than the file's last are left out.
+    the tensors. Layers deeper than the file's last are left out.
 
     Raises:
         RequestError: when the file's tensors are not such a network.
@@ -153,7 +153,7 @@ def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str =
         starts = [convolution_index(f"relu{block}_1") for block in range(1, 6)]
         widths = [state[f"{index}.weight"].shape[0] for index in starts if f"{index}.weight" in state]
         with torch.device("meta"):
-            trunk = vgg_layers(widths + widths[-1:] * (len(BLOCK_DEPTHS) - len(widths)), padding_mode="reflect")
+            trunk = vgg_layers(widths + widths[-1:] * (len(BLOCK_DEPTHS) - len(widths)))
     trunk = trunk[:depth]
     try:
         trunk.load_state_dict(state, assign=True)

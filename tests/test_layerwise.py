@@ -47,7 +47,7 @@ def test_a_student_as_wide_as_its_teacher_sees_what_it_sees():
 
 def test_a_narrow_student_keeps_most_of_it_and_its_channels_are_of_one_size():
     teacher = random_extractor(width=16)
-    student = FeatureExtractor("student", vgg_layers([12] * 5, padding_mode="reflect")[:12], FP32)
+    student = FeatureExtractor("student", vgg_layers([12] * 5)[:12], FP32)
     batches = [torch.stack([picture(64, 64, seed), picture(64, 64, seed + 1)]) for seed in (0, 2, 4)]
     cut_down(student, teacher, batches)
     with torch.no_grad():

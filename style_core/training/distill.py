@@ -36,7 +36,7 @@ from style_core.training.workers import Workers
 
 TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-_LATE = 0.7                  # of the minutes, from when on crops are larger: at their borders, teacher and student pad differently
+_LATE = 0.7                  # of the minutes, from when on crops are larger: what a picture's border does to relu5_1 counts less
 _DEPTH = 30                  # layers of the Sequential to relu5_1
 
 
@@ -45,7 +45,7 @@ class Student(nn.Module):
 
     def __init__(self, widths: Sequence[int] = LITE_WIDTHS):
         super().__init__()
-        trunk = vgg_layers(widths, padding_mode="reflect")[:_DEPTH]
+        trunk = vgg_layers(widths)[:_DEPTH]
         for layer in trunk:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -283,7 +283,7 @@ def _facts(given: argparse.Namespace, run: Run) -> dict[str, str]:
         + (f" --begin {given.begin.name}" if given.begin else ""),
         "steps": str(run.steps),
         "minutes": f"{run.spent:.1f}",
-        "layout": "features.N.weight/bias as torchvision's VGG-19, reflection padding; metric.LAYER multiplies the features at LAYER",
+        "layout": "features.N.weight/bias as torchvision's VGG-19; metric.LAYER multiplies the features at LAYER",
     }
 
 

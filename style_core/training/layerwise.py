@@ -98,8 +98,7 @@ def _patches(features: Tensor, places: Tensor, layer: nn.Conv2d) -> Tensor:
     """What a convolution sees at places of each picture: `[B, C, H, W]`, `[B, n]` -> `[B n, C k k]`."""
     batch, _, _, width = features.shape
     size = layer.kernel_size[0]
-    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    padded = functional.pad(features, [size // 2] * 4, mode=mode)
+    padded = functional.pad(features, [size // 2] * 4)
     rows, columns = places // width, places % width
     picture = torch.arange(batch, device=features.device)[:, None]
     near = [padded[picture, :, rows + down, columns + right] for down in range(size) for right in range(size)]
