@@ -17,7 +17,9 @@ WIDTHS = {"vgg19": VGG19_WIDTHS, "lite": LITE_WIDTHS}
 _BASE_BYTES = 0.45e9         # of a process with torch and a network loaded
 _HISTORY = 30                # pictures in float32 that L-BFGS and the recipe keep
 _ROUND_TRIP = 2.2            # times the activations: they, their gradients on the way back, and what convolutions borrow
-_OVERHEAD = 1.25             # of an iteration over its convolutions: Gram matrices, optimiser, previews
+_TRAVERSALS = 35             # of all activations through memory in an iteration: rectifiers, pooling, Gram matrices, both ways
+_PICTURE_TRAVERSALS = 100    # likewise, of the picture in float32: the optimiser
+_OVERHEAD = 1.1              # of a run over its iterations: targets, previews
 _GIGABYTE = 1e9
 
 
@@ -40,11 +42,15 @@ def estimate(
         deepest: the deepest layer that is used.
     """
     widths = WIDTHS[extractor]
-    work = sum(count * 2 * flops(widths, height, width, deepest) for height, width, count in sizes)
-    height, width, _ = max(sizes)
     bytes_each = torch.finfo(compute.dtype).bits / 8
+    work = sum(count * 2 * flops(widths, height, width, deepest) for height, width, count in sizes)
+    moved = sum(
+        count * (_TRAVERSALS * bytes_each * activations(widths, height, width, deepest) + _PICTURE_TRAVERSALS * 12 * height * width)
+        for height, width, count in sizes
+    )  # fmt: skip
+    height, width, _ = max(sizes)
     memory = _BASE_BYTES + _ROUND_TRIP * bytes_each * activations(widths, height, width, deepest) + _HISTORY * 12 * height * width
-    return Estimate(_OVERHEAD * work / _rate(compute), memory)
+    return Estimate(_OVERHEAD * (work / _rate(compute) + moved / _bandwidth(compute)), memory)
 
 
 def flops(widths: Sequence[int], height: int, width: int, deepest: str = "relu5_1") -> float:
@@ -98,3 +104,16 @@ def _rate(compute: Compute) -> float:
             float(functional.conv2d(x, weight, padding=1)[0, 0, 0, 0])          # reading a value waits for a GPU
             best = min(best, time.perf_counter() - started)
     return 2 * 9 * channels * channels * side * side / best
+
+
+@functools.lru_cache(maxsize=4)
+def _bandwidth(compute: Compute) -> float:
+    """Bytes a second that go through memory here, measured once."""
+    source = torch.ones(2**24, device=compute.device)
+    target = torch.empty_like(source)
+    best = float("inf")
+    for _ in range(4):
+        started = time.perf_counter()
+        float(target.copy_(source)[0])                                          # reading a value waits for a GPU
+        best = min(best, time.perf_counter() - started)
+    return 2 * source.numel() * source.element_size() / best
