@@ -144,7 +144,7 @@ def golden_figures(path: Path) -> dict[str, float]:
             break
         if layer[6] == "1" and layer != "relu1_1":
             x = functional.max_pool2d(x, 2)
-        padded = functional.pad(x, (1, 1, 1, 1), mode="reflect" if prefix else "constant")
+        padded = functional.pad(x, (1, 1, 1, 1), mode="reflect" if prefix else "constant")      # as each was trained
         x = functional.conv2d(padded, tensors[f"{key}.weight"], tensors[f"{key}.bias"]).relu()
         figures[layer] = float(x.square().mean().sqrt())
     figures |= {name: float(tensor.square().mean().sqrt()) for name, tensor in tensors.items() if name.startswith("metric.")}

@@ -41,8 +41,7 @@ class Curvature:
             return -gradient
         shares = self._two_loops(with_gradient)
         kept = shares[:-1].float().to(gradient.device)
-        rows = self._pairs[: len(self._order)].flatten(0, 1).transpose(0, 1)                 # [blocks, 2 n, block]
-        move = (kept @ rows).flatten()[: gradient.numel()].view_as(gradient)
+        move = (kept @ self._rows()).flatten()[: gradient.numel()].view_as(gradient)
         return move.add_(gradient, alpha=float(shares[-1])).neg_()
 
     def moved(self, move: Tensor, gradient: Tensor) -> None:
@@ -57,10 +56,11 @@ class Curvature:
             change = gradient - before
             if float((move * change).sum()) > _LEAST:
                 slot = self._free_slot()
-                self._pairs[slot] = torch.stack([self._blocked(move), self._blocked(change)])
-                found = self._multiply(torch.stack([self._blocked(each) for each in (move, change, gradient)]))
-                self._products[:, 2 * slot : 2 * slot + 2] = found[:, :2]
-                self._products[2 * slot : 2 * slot + 2] = found[:, :2].mT
+                fresh = torch.stack([self._blocked(each) for each in (move, change, gradient)])
+                self._pairs[slot] = fresh[:2]
+                found = self._multiply(fresh)
+                self._products[: len(found), 2 * slot : 2 * slot + 2] = found[:, :2]
+                self._products[2 * slot : 2 * slot + 2, : len(found)] = found[:, :2].mT
                 return found[:, 2]
         return self._multiply(self._blocked(gradient)[None])[:, 0]
 
@@ -70,16 +70,17 @@ class Curvature:
         return slot
 
     def _multiply(self, vectors: Tensor) -> Tensor:
-        """Products of all pairs with vectors `[k, blocks, block]`: `[2 size, k]`, float64, summed block by block."""
-        used = 2 * len(self._order)
-        rows = self._pairs.flatten(0, 1)[:used].transpose(0, 1)
-        found = torch.bmm(rows, vectors.permute(1, 2, 0)).cpu().sum(0, dtype=torch.float64)      # MPS has no float64
-        return torch.cat([found, found.new_zeros(2 * self.size - used, len(vectors))])
+        """Products of what is kept with vectors `[k, blocks, block]`: `[2 n, k]`, float64, summed block by block."""
+        return torch.bmm(self._rows(), vectors.permute(1, 2, 0)).cpu().sum(0, dtype=torch.float64)      # MPS has no float64
+
+    def _rows(self) -> Tensor:
+        """What is kept, moves and changes by turns, `[blocks, 2 n, block]`."""
+        return self._pairs[: len(self._order)].flatten(0, 1).transpose(0, 1)
 
     def _two_loops(self, with_gradient: Tensor) -> Tensor:
         """The direction as shares `[2 n + 1]` of the pairs and of the gradient, before its sign is turned."""
         used = 2 * len(self._order)
-        products = torch.cat([self._products[:used, :used], with_gradient[:used, None]], 1)  # of pairs with pairs and gradient
+        products = torch.cat([self._products[:used, :used], with_gradient[:, None]], 1)  # of pairs with pairs and gradient
         shares = products.new_zeros(used + 1)
         shares[-1] = 1
         steps = {}

@@ -2,11 +2,12 @@
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from style_core.devices import Compute
@@ -97,13 +98,7 @@ def _rate(compute: Compute) -> float:
     side, channels = 96, 128
     x = torch.rand(1, channels, side, side, device=compute.device).to(compute.dtype, memory_format=compute.memory_format)
     weight = torch.rand(channels, channels, 3, 3, device=compute.device).to(compute.dtype, memory_format=compute.memory_format)
-    best = float("inf")
-    with torch.no_grad():
-        for _ in range(4):
-            started = time.perf_counter()
-            float(functional.conv2d(x, weight, padding=1)[0, 0, 0, 0])          # reading a value waits for a GPU
-            best = min(best, time.perf_counter() - started)
-    return 2 * 9 * channels * channels * side * side / best
+    return 2 * 9 * channels * channels * side * side / _fastest(lambda: functional.conv2d(x, weight, padding=1))
 
 
 @functools.lru_cache(maxsize=4)
@@ -111,9 +106,15 @@ def _bandwidth(compute: Compute) -> float:
     """Bytes a second that go through memory here, measured once."""
     source = torch.ones(2**24, device=compute.device)
     target = torch.empty_like(source)
+    return 2 * source.numel() * source.element_size() / _fastest(lambda: target.copy_(source))
+
+
+def _fastest(work: Callable[[], Tensor]) -> float:
+    """Seconds of the fastest of four runs."""
     best = float("inf")
     for _ in range(4):
         started = time.perf_counter()
-        float(target.copy_(source)[0])                                          # reading a value waits for a GPU
+        found = work()
+        float(found[(0,) * found.ndim])                # reading a value waits for a GPU
         best = min(best, time.perf_counter() - started)
-    return 2 * source.numel() * source.element_size() / best
+    return best

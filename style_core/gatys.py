@@ -51,7 +51,7 @@ PRESETS = {
 # strength both judged distances are where a painting is wanted.
 STYLE_GAIN = 15.0
 # What a network that stands in for VGG-19 needs besides, as VGG-19 judges: the style's weights times the first, and the
-# second more of total variation, since of fine grain it sees too little. Chosen on pairs other than the benchmarks'.
+# second more of total variation, since of fine grain it sees too little. Chosen as models/lite.md says.
 _STANDING_IN = {"lite": (1.6, 10.0)}
 _SMALLEST_LEVEL = 96         # px, long side: below this no stroke is left to form
 _SMALLEST_STARTED = 384      # likewise, of a run from a picture in which the large strokes stand already

@@ -191,12 +191,10 @@ class StyleTarget:
         """Measure features that are there already, `[1, C, H, W]` by layer, in the extractor's own channels."""
         metrics = metrics or {}
         guides = {layer: guide_at(guide, feature) for layer, feature in features.items()}
-        grams = {layer: gram_matrix(feature, guides[layer]) for layer, feature in features.items()}
-        means = {layer: channel_means(feature, guides[layer]) for layer, feature in features.items()}
         return cls(
             extractor,
-            {layer: metrics[layer] @ gram @ metrics[layer] if layer in metrics else gram for layer, gram in grams.items()},
-            {layer: mean @ metrics[layer] if layer in metrics else mean for layer, mean in means.items()},
+            {layer: _measured_gram(feature, guides[layer], metrics.get(layer)) for layer, feature in features.items()},
+            {layer: _measured_means(feature, guides[layer], metrics.get(layer)) for layer, feature in features.items()},
             metrics,
         )
 
@@ -235,13 +233,11 @@ class StyleTarget:
         distances = {}
         for layer, gram in self.grams.items():
             feature, local, metric = features[layer], guide_at(guide, features[layer]), self.metrics.get(layer)
-            own = gram_matrix(feature, local)
-            own = own if metric is None else metric @ own @ metric
+            own = _measured_gram(feature, local, metric)
             if kind == "gram":
                 distances[layer] = relative_distance(own, gram)
             else:
-                mean = channel_means(feature, local)
-                mean = mean if metric is None else mean @ metric
+                mean = _measured_means(feature, local, metric)
                 spread = own - mean[:, :, None] * mean[:, None, :]
                 distances[layer] = wasserstein_distance(mean, spread, self.means[layer], self.covariance(layer))
         return distances
@@ -313,6 +309,18 @@ def judge(extractor: FeatureExtractor, result: Tensor, content: Tensor, style: T
         by_layer = {layer: float(value) for layer, value in target.distances(features).items()}
         content_distance = float(photo.distances(features)[JUDGE_CONTENT_LAYER])
     return {"style": sum(by_layer.values()) / len(by_layer), "content": content_distance, **by_layer}
+
+
+def _measured_gram(features: Tensor, guide: Tensor | None, metric: Tensor | None) -> Tensor:
+    """The Gram matrix that features `[B, C, H, W]` would have in a symmetric metric `[C, C]`; None is none."""
+    gram = gram_matrix(features, guide)
+    return gram if metric is None else metric @ gram @ metric
+
+
+def _measured_means(features: Tensor, guide: Tensor | None, metric: Tensor | None) -> Tensor:
+    """Likewise, the means `[B, C]` of its channels."""
+    means = channel_means(features, guide)
+    return means if metric is None else means @ metric
 
 
 def _positions(features: Tensor) -> Tensor:

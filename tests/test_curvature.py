@@ -57,4 +57,3 @@ def test_it_solves_a_quadratic_of_as_many_dimensions_as_it_keeps_moves():
         x = x + move
         curvature.moved(move, gradient)
     assert x.abs().max() < 1e-4
-

@@ -83,6 +83,7 @@ def saved(tmp_path, blocks: int = 5, drop: str | None = None):
 def test_a_compact_network_is_rebuilt_from_its_file(tmp_path):
     extractor = load_extractor("lite", saved(tmp_path), FP32)
     assert isinstance(extractor, FeatureExtractor) and extractor.name == "lite"
+    assert extractor.trunk[0].padding_mode == "zeros"
     assert extractor.extract(torch.rand(1, 3, 32, 32), ["relu5_1"])["relu5_1"].shape == (1, 4, 2, 2)
 
 

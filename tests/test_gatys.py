@@ -39,7 +39,7 @@ def painted(content=None, styles=None, **given) -> torch.Tensor:
 def style_distance(extractor, image, style) -> float:
     layers = gatys.STYLE_LAYERS
     target = StyleTarget.of(extractor, style[None], layers)
-    distances = target.distances(extractor.extract(image[None], layers))
+    distances = target.distances(extractor.extract(image[None], layers, measured=False))
     return float(sum(distances.values()) / len(distances))
 
 

@@ -17,6 +17,21 @@ def fill(page, label: str, value: str) -> None:
     box.press("Tab")
 
 
+def press(page, label: str, key: str) -> None:
+    """Press a key on a slider."""
+    page.get_by_label(f"range slider for {label}").locator("visible=true").press(key)
+
+
+def shown(page, run_id: str) -> str:
+    """The address of the result that a run's slider of before and after shows."""
+    return page.locator(f"#{run_id}-slider img").last.get_attribute("src")
+
+
+def wait_for_another(page, run_id: str, before: str) -> None:
+    """Wait until that slider shows another result than `before`."""
+    page.wait_for_function(f"before => [...document.querySelectorAll('#{run_id}-slider img')].at(-1).src !== before", arg=before)
+
+
 def open_tab(page, name: str, run_id: str) -> None:
     """Open a tab by its name, and wait for the button that runs it."""
     page.get_by_role("tab", name=name, exact=True).click()

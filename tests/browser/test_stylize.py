@@ -2,7 +2,7 @@
 
 import pytest
 from networks import picture
-from steering import fill, upload
+from steering import fill, press, shown, unfold, upload, wait_for_another
 
 from style_core import read_settings, write_image
 
@@ -15,20 +15,16 @@ def painted(page):
     return page
 
 
-def result_of(page) -> str:
-    return page.locator("#stylize-slider img").last.get_attribute("src")
-
-
 def test_one_click_paints_and_every_control_acts_live(painted):
     assert "Katsushika Hokusai" in painted.inner_text("#stylize-status")
     for act in (
         lambda: fill(painted, "Style strength", "0.4"),
-        lambda: painted.get_by_label("range slider for Style strength").locator("visible=true").press("ArrowLeft"),
+        lambda: press(painted, "Style strength", "ArrowLeft"),
         lambda: painted.get_by_text("the photo's", exact=True).locator("visible=true").click(),
     ):
-        before = result_of(painted)
+        before = shown(painted, "stylize")
         act()
-        painted.wait_for_function("before => [...document.querySelectorAll('#stylize-slider img')].at(-1).src !== before", arg=before)
+        wait_for_another(painted, "stylize", before)
     assert painted.strangers == []
 
 
@@ -44,16 +40,16 @@ def test_a_painting_of_ones_own_is_taken_and_the_picture_downloads_with_its_sett
 
 
 def test_a_second_painting_mixes_with_a_style_of_the_gallery_at_once(painted, tmp_path):
-    first = result_of(painted)
+    first = shown(painted, "stylize")
     write_image(tmp_path / "second.png", picture(120, 100, seed=4))
-    painted.locator("#stylize-more-styles").get_by_role("button", name="More paintings").click()
+    unfold(painted, "More paintings", "#stylize-more-styles")
     upload(painted, "stylize-style-2", tmp_path / "second.png")
-    painted.wait_for_function("first => [...document.querySelectorAll('#stylize-slider img')].at(-1).src !== first", arg=first)
+    wait_for_another(painted, "stylize", first)
     assert "Katsushika Hokusai" in painted.inner_text("#stylize-status")
 
 
 def test_a_result_becomes_a_painting_in_another_tab_with_one_click(painted):
-    painted.get_by_role("tabpanel").get_by_role("button", name="Use this picture").locator("visible=true").click()
+    unfold(painted, "Use this picture", "[role=tabpanel]")
     painted.click("#stylize-to-paint-style")
     painted.wait_for_selector("#paint-run", state="visible")
     painted.wait_for_function("document.querySelector('#paint-style img')?.src.includes('pentimento-stylize')")

@@ -2,7 +2,7 @@
 
 import pytest
 from networks import picture
-from steering import fill, open_tab, unfold, upload
+from steering import fill, open_tab, press, shown, unfold, upload, wait_for_another
 
 from style_core import read_image, read_settings, write_image
 from style_core.video import Clip
@@ -30,15 +30,13 @@ def downloaded(page, run_id: str, folder) -> str:
 def test_a_result_is_walked_back_recoloured_filmed_and_downloaded_in_another_type(painted, tmp_path):
     whole = read_image(downloaded(painted, "paint", tmp_path))
     unfold(painted, "After the run")
-    shown = painted.locator("#paint-slider img").last
-    shown_changes = "before => [...document.querySelectorAll('#paint-slider img')].at(-1).src !== before"
     for steer, position in [
         (lambda: fill(painted, "Back along the way", "0.3"), 0.3),
-        (lambda: painted.get_by_label("range slider for Back along the way").locator("visible=true").press("ArrowLeft"), 0.29),
+        (lambda: press(painted, "Back along the way", "ArrowLeft"), 0.29),
     ]:
-        before = shown.get_attribute("src")
+        before = shown(painted, "paint")
         steer()
-        painted.wait_for_function(shown_changes, arg=before)
+        wait_for_another(painted, "paint", before)
         back = downloaded(painted, "paint", tmp_path)
         assert read_settings(back)["after"]["position"] == pytest.approx(position)
     assert (read_image(back) - whole).abs().mean() > 0.01
@@ -112,9 +110,9 @@ def test_a_brush_says_where_the_style_goes(page, tmp_path):
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.52 * box["height"], steps=8)
     page.mouse.up()
     page.wait_for_timeout(1000)
-    before = page.locator("#stylize-slider img").last.get_attribute("src")
+    before = shown(page, "stylize")
     page.click("#stylize-run")
-    page.wait_for_function("before => [...document.querySelectorAll('#stylize-slider img')].at(-1).src !== before", arg=before)
+    wait_for_another(page, "stylize", before)
     part = read_image(downloaded(page, "stylize", tmp_path))
     photo = read_image("studio/samples/landscape.jpg")
     small = [image[:, ::8, ::8] for image in (part, whole)]
