@@ -7,7 +7,6 @@ gives those of the new vectors, and one more the direction.
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 _BLOCK = 8192                # values that are multiplied at a time: the products then are many, and every core has some
 _LEAST = 1e-10               # of a move times what it did to the gradient: below it there is no curvature to learn from
@@ -23,11 +22,13 @@ class Curvature:
 
     def __init__(self, like: Tensor, size: int):
         self.size = size
-        self.blocks = -(-like.numel() // _BLOCK)
-        self._pairs = like.new_zeros(size, 2, self.blocks, _BLOCK, dtype=torch.float32)      # moves, changes
+        self.count = like.numel()
+        blocks = -(-self.count // _BLOCK)
+        self._pairs = like.new_zeros(size, 2, blocks, _BLOCK, dtype=torch.float32)           # moves, changes
+        self._last = like.new_zeros(3, blocks, _BLOCK, dtype=torch.float32)                  # move, change, gradient
         self._products = torch.zeros(2 * size, 2 * size, dtype=torch.float64)                # of all pairs with one another
         self._order: list[int] = []                                                          # slots in use, the oldest first
-        self._last: tuple[Tensor, Tensor] | None = None
+        self._has_moved = False
 
     @property
     def known(self) -> bool:
@@ -41,44 +42,47 @@ class Curvature:
             return -gradient
         shares = self._two_loops(with_gradient)
         kept = shares[:-1].float().to(gradient.device)
-        move = (kept @ self._rows()).flatten()[: gradient.numel()].view_as(gradient)
-        return move.add_(gradient, alpha=float(shares[-1])).neg_()
+        move = (kept @ self._rows()).flatten()[: self.count].view_as(gradient)
+        return move.add_(gradient, alpha=float(shares[-1]))
 
-    def moved(self, move: Tensor, gradient: Tensor) -> None:
-        """Note the move that was made after all from where `gradient` was measured."""
-        self._last = move, gradient
+    def moved(self, direction: Tensor, share: float = 1.0) -> None:
+        """Note the move that was made after all from where the direction was asked for: `share` of it."""
+        torch.mul(direction.flatten(), share, out=self._flat(0))
+        self._has_moved = True
 
     def _learn(self, gradient: Tensor) -> Tensor:
         """Keep the last move if it shows curvature; the products `[2 n]` of what is kept with the gradient."""
-        if self._last is not None:
-            move, before = self._last
-            self._last = None
-            change = gradient - before
-            if float((move * change).sum()) > _LEAST:
+        torch.sub(gradient.flatten(), self._flat(2), out=self._flat(1))
+        self._flat(2).copy_(gradient.flatten())
+        products = _multiply(self._rows(), self._last)                                       # [2 n, 3]
+        if self._has_moved:
+            self._has_moved = False
+            own = _multiply(self._last.transpose(0, 1), self._last)                          # [3, 3]
+            if own[0, 1] > _LEAST:
                 slot = self._free_slot()
-                fresh = torch.stack([self._blocked(each) for each in (move, change, gradient)])
-                self._pairs[slot] = fresh[:2]
-                found = self._multiply(fresh)
-                self._products[: len(found), 2 * slot : 2 * slot + 2] = found[:, :2]
-                self._products[2 * slot : 2 * slot + 2, : len(found)] = found[:, :2].mT
-                return found[:, 2]
-        return self._multiply(self._blocked(gradient)[None])[:, 0]
+                new = slice(2 * slot, 2 * slot + 2)
+                self._pairs[slot] = self._last[:2]
+                products = torch.cat([products, products.new_empty(2, 3)])[: 2 * len(self._order)]
+                products[new] = own[:2]
+                self._products[: len(products), new] = products[:, :2]
+                self._products[new, : len(products)] = products[:, :2].mT
+        return products[:, 2]
 
     def _free_slot(self) -> int:
         slot = len(self._order) if len(self._order) < self.size else self._order.pop(0)
         self._order.append(slot)
         return slot
 
-    def _multiply(self, vectors: Tensor) -> Tensor:
-        """Products of what is kept with vectors `[k, blocks, block]`: `[2 n, k]`, float64, summed block by block."""
-        return torch.bmm(self._rows(), vectors.permute(1, 2, 0)).cpu().sum(0, dtype=torch.float64)      # MPS has no float64
+    def _flat(self, index: int) -> Tensor:
+        """The last move, change or gradient, `[count]`."""
+        return self._last[index].flatten()[: self.count]
 
     def _rows(self) -> Tensor:
         """What is kept, moves and changes by turns, `[blocks, 2 n, block]`."""
         return self._pairs[: len(self._order)].flatten(0, 1).transpose(0, 1)
 
     def _two_loops(self, with_gradient: Tensor) -> Tensor:
-        """The direction as shares `[2 n + 1]` of the pairs and of the gradient, before its sign is turned."""
+        """The direction as shares `[2 n + 1]` of the pairs and of the gradient."""
         used = 2 * len(self._order)
         products = torch.cat([self._products[:used, :used], with_gradient[:, None]], 1)  # of pairs with pairs and gradient
         shares = products.new_zeros(used + 1)
@@ -93,8 +97,10 @@ class Curvature:
         for slot in self._order:
             move, change = 2 * slot, 2 * slot + 1
             shares[move] += steps[slot] - (products[change] @ shares) / products[move, change]
-        return shares
+        return -shares
 
-    def _blocked(self, tensor: Tensor) -> Tensor:
-        flat = tensor.detach().float().flatten()
-        return functional.pad(flat, (0, self.blocks * _BLOCK - flat.numel())).view(self.blocks, _BLOCK)
+
+def _multiply(rows: Tensor, vectors: Tensor) -> Tensor:
+    """Products of rows `[blocks, n, block]` with vectors `[k, blocks, block]`: `[n, k]`, float64, summed block by block."""
+    found = torch.bmm(vectors.transpose(0, 1), rows.mT)             # in this order twice as fast as in the other, so few are the vectors
+    return found.cpu().sum(0, dtype=torch.float64).mT               # MPS has no float64

@@ -79,7 +79,7 @@ class Descent:
             objective, parts = self.objective(picture)
         (gradient,) = torch.autograd.grad(objective, picture)
         loss = float(objective.detach())
-        self.picture = self._adam_moved(gradient) if self.kind == "adam" else before + self._bounded_move(gradient)
+        self.picture = self._adam_moved(gradient) if self.kind == "adam" else self._lbfgs_moved(gradient)
         if not loss <= max(_ASTRAY * self._best_loss, self._first_loss) or loss == float("inf"):
             self._recover()
         elif loss < self._best_loss:
@@ -107,16 +107,15 @@ class Descent:
             return white
         return torch.fft.irfft2(torch.fft.rfft2(white) * self._gains, s=white.shape[-2:])
 
-    def _bounded_move(self, gradient: Tensor) -> Tensor:
-        white = self._spread(gradient)
-        direction = self._curvature.direction(white)
+    def _lbfgs_moved(self, gradient: Tensor) -> Tensor:
+        direction = self._curvature.direction(self._spread(gradient))
         move = self._spread(direction)
-        length = float(move.square().mean().sqrt())
+        length = float(torch.linalg.vector_norm(move)) / move.numel() ** 0.5
         # Without curvature a direction says nothing of how far to go.
         wanted = min(length, _LONGEST_MOVE) if self._curvature.known else _FIRST_MOVE
         share = wanted / length if 0 < length < float("inf") else 1.0
-        self._curvature.moved(share * direction, white)
-        return share * move
+        self._curvature.moved(direction, share)
+        return self.picture.add(move, alpha=share)
 
     def _adam_moved(self, gradient: Tensor) -> Tensor:
         self._variable.grad = gradient

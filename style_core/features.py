@@ -10,12 +10,14 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from style_core import weights
 from style_core._torchvision import import_torchvision
+from style_core.convolution import rectified
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.layout import BLOCK_DEPTHS, LAYERS, convolution_index, layer_name, stride_of
@@ -27,7 +29,29 @@ POOLINGS = ("max", "average")
 EXTRACTORS = ("auto", "vgg19", "lite")
 
 
-def vgg_layers(widths: Sequence[int], padding_mode: str = "zeros") -> nn.Sequential:
+class _AveragePool(torch.autograd.Function):
+    """Averages of squares of 2x2. On two cores in bfloat16 torch's own, and max pooling, take two to four times as long both ways."""
+
+    @staticmethod
+    def forward(ctx, features: Tensor) -> Tensor:
+        ctx.shape = features.shape
+        return functional.avg_pool2d(features, 2)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        height, width = ctx.shape[-2:]
+        spread = functional.interpolate(gradient / 4, scale_factor=2, mode="nearest")
+        return functional.pad(spread, (0, width % 2, 0, height % 2)) if width % 2 or height % 2 else spread
+
+
+class AveragePool(nn.Module):
+    """Average pooling, `[B, C, H, W]` -> `[B, C, H // 2, W // 2]`."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return _AveragePool.apply(features)
+
+
+def vgg_layers(widths: Sequence[int], padding_mode: str = "zeros", pooling: str = "max") -> nn.Sequential:
     """VGG-19's feature layers with `widths[b]` channels in block `b`, after Simonyan and Zisserman (2015), table 1, E."""
     layers: list[nn.Module] = []
     channels = 3
@@ -35,7 +59,7 @@ def vgg_layers(widths: Sequence[int], padding_mode: str = "zeros") -> nn.Sequent
         for _ in range(depth):
             layers += [nn.Conv2d(channels, width, 3, padding=1, padding_mode=padding_mode), nn.ReLU(inplace=True)]
             channels = width
-        layers.append(nn.MaxPool2d(2))
+        layers.append(nn.MaxPool2d(2) if pooling == "max" else AveragePool())
     return nn.Sequential(*layers)
 
 
@@ -46,7 +70,7 @@ class FeatureExtractor(nn.Module):
         name: what people call it, `vgg19` or `lite`.
         trunk: convolutions, rectifiers and poolings in VGG-19's order.
         compute: where it runs and in which precision; weights are converted once, here.
-        pooling: `max` as trained, or `average`, which Gatys et al. (2016) found smoother.
+        pooling: `max`, the trunk's own, or `average`, which Gatys et al. (2016) found smoother.
         metrics: `[C, C]` by layer: what a layer's features are multiplied by, so that distances between them are those
             of the network that this one was distilled from.
     """
@@ -70,7 +94,7 @@ class FeatureExtractor(nn.Module):
         if pooling == "average":
             for index, layer in enumerate(self.trunk):
                 if isinstance(layer, nn.MaxPool2d):
-                    self.trunk[index] = nn.AvgPool2d(2)
+                    self.trunk[index] = AveragePool()
         self._taps = dict(zip(LAYERS, _rectifiers(trunk)))
         mean = torch.tensor(IMAGENET_MEAN, device=compute.device).view(1, 3, 1, 1)
         std = torch.tensor(IMAGENET_STD, device=compute.device).view(1, 3, 1, 1)
@@ -85,7 +109,7 @@ class FeatureExtractor(nn.Module):
 
     def normalised(self, batch: Tensor) -> Tensor:
         """A batch as the trunk takes it: sRGB `[B, 3, H, W]` in ImageNet's units, in the compute's type and layout."""
-        return ((batch - self.mean) / self.std).to(self.compute.dtype, memory_format=self.compute.memory_format)
+        return torch.addcmul(-self.mean / self.std, batch, 1 / self.std).to(self.compute.dtype, memory_format=self.compute.memory_format)
 
     def extract(self, batch: Tensor, layers: Iterable[str], *, measured: bool = True) -> dict[str, Tensor]:
         """Activations at `layers`, computed no deeper than the deepest of them.
@@ -116,7 +140,10 @@ class FeatureExtractor(nn.Module):
         features = {}
         x = self.normalised(batch)
         for index, layer in enumerate(self.trunk[: deepest + 1]):
-            x = layer(x)
+            if isinstance(layer, nn.Conv2d):
+                x = rectified(x, layer)
+            elif not isinstance(layer, nn.ReLU):
+                x = layer(x)
             if index in wanted:
                 name = wanted[index]
                 features[name] = in_metric(x, self.metrics.get(name)) if measured else x
@@ -135,8 +162,8 @@ def _rectifiers(trunk: nn.Sequential) -> list[int]:
 def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str = "max") -> FeatureExtractor:
     """Build an extractor from a safetensors file with torchvision's keys, `features.N.weight` and `features.N.bias`.
 
-    `vgg19` is torchvision's own network. Any other name is a compact one of the same shape, whose widths are read from
-    the tensors. Layers deeper than the file's last are left out.
+    `vgg19` is torchvision's own network. Any other name is a compact one of the same shape: its widths are read from the
+    tensors, and how it pools from the file's metadata. Layers deeper than the file's last are left out.
 
     Raises:
         RequestError: when the file's tensors are not such a network.
@@ -152,8 +179,9 @@ def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str =
     else:
         starts = [convolution_index(f"relu{block}_1") for block in range(1, 6)]
         widths = [state[f"{index}.weight"].shape[0] for index in starts if f"{index}.weight" in state]
-        with torch.device("meta"):
-            trunk = vgg_layers(widths + widths[-1:] * (len(BLOCK_DEPTHS) - len(widths)))
+        with safe_open(path, "pt") as file, torch.device("meta"):
+            own_pooling = (file.metadata() or {}).get("pooling", "max")
+            trunk = vgg_layers(widths + widths[-1:] * (len(BLOCK_DEPTHS) - len(widths)), pooling=own_pooling)
     trunk = trunk[:depth]
     try:
         trunk.load_state_dict(state, assign=True)

@@ -35,7 +35,7 @@ def test_it_goes_where_torch_s_goes(count):
         direction = curvature.direction(gradient)
         move = 0.5 * direction * (min(1.0, 1 / float(gradient.abs().sum())) if step == 0 else 1.0)
         own = own + move
-        curvature.moved(move, gradient)
+        curvature.moved(move)
         assert (own - theirs).norm() < 2e-3 * (own - start).norm(), step
 
 
@@ -43,7 +43,7 @@ def test_a_move_that_shows_no_curvature_is_not_kept():
     x = torch.ones(8)
     curvature = Curvature(x, 4)
     assert torch.equal(curvature.direction(x), -x)
-    curvature.moved(-0.1 * x, x)
+    curvature.moved(-0.1 * x)
     assert torch.equal(curvature.direction(1.2 * x), -1.2 * x)      # against the move the gradient grew: uphill curvature
 
 
@@ -55,5 +55,5 @@ def test_it_solves_a_quadratic_of_as_many_dimensions_as_it_keeps_moves():
         gradient = scales * x
         move = curvature.direction(gradient)
         x = x + move
-        curvature.moved(move, gradient)
+        curvature.moved(move)
     assert x.abs().max() < 1e-4

@@ -45,6 +45,17 @@ def test_gram_matrix_is_the_same_in_either_memory_format_and_float32_for_bfloat1
     assert gram_matrix(channels_first.bfloat16()).dtype == torch.float32
 
 
+@pytest.mark.parametrize(("dtype", "exact", "within"), [
+    (torch.float64, True, 1e-12), (torch.float32, False, 1e-5), (torch.bfloat16, True, 1e-5), (torch.bfloat16, False, 2e-3),
+])  # fmt: skip
+def test_gram_matrix_of_a_large_map_is_as_exact_as_was_asked_for(dtype, exact, within):
+    large = features(2, 6, 70, 90).to(dtype)                # a number of positions that chunks don't divide
+    flat = large.double().flatten(2)
+    wanted = flat @ flat.mT / (70 * 90)
+    found = gram_matrix(large, exact=exact)
+    assert (found - wanted).norm() < within * wanted.norm()
+
+
 def test_gram_matrix_of_nothing_is_refused_in_words():
     with pytest.raises(RequestError, match="0 x 3 positions"):
         gram_matrix(torch.zeros(1, 4, 3, 0))
