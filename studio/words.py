@@ -297,7 +297,7 @@ HELP_IN_CHINESE: dict[str, str] = {
     "GatysOptions.pyramid": "先小后大：大笔触早早成形，而且省时。",
     "GatysOptions.seed": "起始噪声的种子。",
     "GatysOptions.style_loss": "Gram 矩阵，或均值与协方差（高斯之间的 Wasserstein-2 距离）。",
-    "GatysOptions.pooling": "特征网络的池化方式。",
+    "GatysOptions.pooling": "VGG-19 的池化方式；lite 总是取平均。",
     "GatysOptions.tv_weight": "全变分的权重：越高越平滑。",
     "GatysOptions.averaging": "迭代平均的衰减；0 取最好的一步。",
     "GatysOptions.learning_rate": "Adam 的步长，以 0 到 1 的像素值计。",

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from style_core.errors import RequestError
 from style_core.latent_net import SIDE, WIDTHS, Z_SIZE, LatentNet
-from style_core.layout import LAYERS, convolution_index, tensor_shapes
+from style_core.layout import LAYERS, convolution_index, pooling_of, tensor_shapes
 
 # Measured on the Oxford training: contrast 5 times the bias or more, blue 0.76 of red, textures at most 62 % alike. A
 # random network of the same shape finds them 97 % alike.
@@ -136,6 +136,7 @@ def golden_figures(path: Path) -> dict[str, float]:
     if any(name.startswith("decoder.") for name in tensors):
         return _latent_figures(tensors)
     prefix = "encoder." if any(name.startswith("encoder.") for name in tensors) else ""
+    pool = functional.avg_pool2d if pooling_of(path) == "average" else functional.max_pool2d
     figures = {}
     x = (_texture() - 0.45) / 0.225
     for layer in LAYERS:
@@ -143,7 +144,7 @@ def golden_figures(path: Path) -> dict[str, float]:
         if f"{key}.weight" not in tensors:
             break
         if layer[6] == "1" and layer != "relu1_1":
-            x = functional.max_pool2d(x, 2)
+            x = pool(x, 2)
         padded = functional.pad(x, (1, 1, 1, 1), mode="reflect" if prefix else "constant")      # as each was trained
         x = functional.conv2d(padded, tensors[f"{key}.weight"], tensors[f"{key}.bias"]).relu()
         figures[layer] = float(x.square().mean().sqrt())

@@ -25,9 +25,8 @@ class _Fused(torch.autograd.Function):
         features, weight, found = ctx.saved_tensors
         padding, stride, dilation, groups = ctx.geometry
         before = torch.ops.aten.threshold_backward(gradient, found, 0)
-        wanted = [True, False, False]
         back, _, _ = torch.ops.aten.convolution_backward(
-            before, features, weight, None, stride, padding, dilation, False, [0, 0], groups, wanted
+            before, features, weight, None, stride, padding, dilation, False, [0, 0], groups, [True, False, False]
         )
         return back, None, None, None
 
@@ -40,7 +39,7 @@ def rectified(features: Tensor, layer: nn.Conv2d) -> Tensor:
 
 
 def _is_fusible(features: Tensor, layer: nn.Conv2d) -> bool:
-    frozen = not layer.weight.requires_grad and not layer.bias.requires_grad
+    frozen = not any(parameter.requires_grad for parameter in layer.parameters())
     plain = layer.padding_mode == "zeros" and features.dtype == layer.weight.dtype
     return features.device.type == "cpu" and frozen and plain and _onednn_computes(features.dtype)
 

@@ -10,7 +10,6 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,7 +19,7 @@ from style_core._torchvision import import_torchvision
 from style_core.convolution import rectified
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.layout import BLOCK_DEPTHS, LAYERS, convolution_index, layer_name, stride_of
+from style_core.layout import BLOCK_DEPTHS, LAYERS, convolution_index, layer_name, pooling_of, stride_of
 from style_core.progress import Step
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -179,9 +178,8 @@ def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str =
     else:
         starts = [convolution_index(f"relu{block}_1") for block in range(1, 6)]
         widths = [state[f"{index}.weight"].shape[0] for index in starts if f"{index}.weight" in state]
-        with safe_open(path, "pt") as file, torch.device("meta"):
-            own_pooling = (file.metadata() or {}).get("pooling", "max")
-            trunk = vgg_layers(widths + widths[-1:] * (len(BLOCK_DEPTHS) - len(widths)), pooling=own_pooling)
+        with torch.device("meta"):
+            trunk = vgg_layers(widths + widths[-1:] * (len(BLOCK_DEPTHS) - len(widths)), pooling=pooling_of(path))
     trunk = trunk[:depth]
     try:
         trunk.load_state_dict(state, assign=True)

@@ -78,7 +78,7 @@ class GatysOptions(Options):
     pyramid: bool = option(True, "Paint small first, then larger: big strokes form early and cheaply.", expert=True)
     seed: int = option(0, "Of the noise that the picture may start from.", Range(0, 2**31 - 1, 1), expert=True)
     style_loss: str = option("gram", "Gram matrices, or mean and covariance (Wasserstein-2 between Gaussians).", STYLE_LOSSES, expert=True)
-    pooling: str = option("max", "Pooling of the feature network.", POOLINGS, expert=True)
+    pooling: str = option("max", "Pooling of VGG-19; lite averages in any case.", POOLINGS, expert=True)
     tv_weight: float = option(0.0, "Weight of total variation: higher is smoother.", Range(0, 100, 0.1), expert=True)
     averaging: float = option(0.0, "Decay of the average over the iterates; 0 takes the best one.", Range(0, 0.999, 0.001), expert=True)
     learning_rate: float = option(0.02, "Adam's step, in pixel values from 0 to 1.", Range(0.001, 0.5, 0.001), expert=True)

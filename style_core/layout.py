@@ -1,12 +1,15 @@
-"""The layout of VGG-19: its layers by name, its blocks, and where its convolutions stand in torchvision's files."""
+"""The layout of VGG-19: its layers by name, its blocks, and how files hold it."""
 
 import difflib
+from pathlib import Path
+
+from safetensors import safe_open
 
 from style_core.errors import RequestError
 
 BLOCK_DEPTHS = (2, 2, 4, 4, 4)
 VGG19_WIDTHS = (64, 128, 256, 512, 512)
-LITE_WIDTHS = (16, 48, 80, 144, 192)
+LITE_WIDTHS = (16, 48, 80, 144, 224)
 LAYERS = tuple(f"relu{block}_{depth}" for block, depths in enumerate(BLOCK_DEPTHS, 1) for depth in range(1, depths + 1))
 
 
@@ -48,3 +51,9 @@ def tensor_shapes(deepest: str = LAYERS[-1]) -> dict[str, tuple[int, ...]]:
         shapes[f"features.{index}.bias"] = (width,)
         channels = width
     return shapes
+
+
+def pooling_of(path: str | Path) -> str:
+    """How the network of a safetensors file pools: `max`, as VGG-19 does, unless its metadata has it otherwise."""
+    with safe_open(path, "pt") as file:
+        return (file.metadata() or {}).get("pooling", "max")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from networks import picture
+from networks import picture, random_extractor
 from safetensors.torch import save_file
 from torch import nn
 
@@ -97,15 +97,26 @@ def test_distillation_goes_on_from_what_it_exported_with_heads_that_fit(tmp_path
             return {layer: old.mapped(layer, features) for layer, features in old(batch).items() if layer in layers}
 
     batches = [torch.rand(2, 3, 64, 64) for _ in range(12)]
-    distill.load_trunk(new, tmp_path / "lite.safetensors")
+    distill.begin_with(new, tmp_path / "lite.safetensors", Teacher(), batches)
     distill.fit_heads(new, Teacher(), batches)
     other = torch.rand(1, 3, 64, 64)
     for layer in ("relu1_1", "relu2_1", "relu3_1"):
         wanted, found = old.mapped(layer, old(other)[layer]), new.mapped(layer, new(other)[layer])
         assert (found - wanted).norm() < 0.1 * wanted.norm(), layer
     save_file({"features.0.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(RequestError, match="holds another network"):
-        distill.load_trunk(new, tmp_path / "other.safetensors")
+    with pytest.raises(RequestError, match="does not hold the layers of lite"):
+        distill.begin_with(new, tmp_path / "other.safetensors", Teacher(), batches)
+
+
+def test_distillation_from_a_student_of_another_shape_cuts_it_down(tmp_path):
+    torch.manual_seed(0)
+    old, new = distill.Student((16, 8, 8, 8, 8)), distill.Student((12, 12, 8, 8, 8))
+    distill.export(old, tmp_path / "lite.safetensors", {})
+    batches = [torch.stack([picture(64, 64, seed), picture(64, 64, seed + 1)]) for seed in range(0, 8, 2)]
+    distill.begin_with(new, tmp_path / "lite.safetensors", random_extractor(width=16), batches)
+    with torch.no_grad():
+        mine, theirs = (student(picture(64, 64, 9)[None])["relu1_1"][0].flatten(1).mT for student in (new, old))
+    assert (theirs - mine @ torch.linalg.lstsq(mine, theirs).solution).norm() < 0.2 * theirs.norm()
 
 
 def test_moments_mix_linearly():

@@ -20,11 +20,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.errors import RequestError
 from style_core.features import FeatureExtractor, load_extractor, vgg_layers
 from style_core.layout import LITE_WIDTHS, VGG19_WIDTHS, block_of
 from style_core.losses import gram_matrix, matrix_root, out_of_gamut, relative_distances
@@ -38,6 +37,7 @@ TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _LATE = 0.7                  # of the minutes, from when on crops are larger: what a picture's border does to relu5_1 counts less
 _DEPTH = 30                  # layers of the Sequential to relu5_1
+_POOLING = "average"         # by the maximum takes four times as long, thin as the student is
 
 
 class Student(nn.Module):
@@ -45,7 +45,7 @@ class Student(nn.Module):
 
     def __init__(self, widths: Sequence[int] = LITE_WIDTHS):
         super().__init__()
-        trunk = vgg_layers(widths)[:_DEPTH]
+        trunk = vgg_layers(widths, pooling=_POOLING)[:_DEPTH]
         for layer in trunk:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -192,17 +192,19 @@ def objective(losses: dict[str, Tensor], gram_weight: float = 3.0) -> Tensor:
     return sum(loss * (gram_weight if name.startswith("gram") else 1.0) for name, loss in losses.items())
 
 
-def load_trunk(student: Student, path: Path) -> None:
-    """Take the trunk of an exported student, to go on from.
+@torch.no_grad()
+def begin_with(student: Student, path: Path, teacher: FeatureExtractor, pictures: Sequence[Tensor]) -> None:
+    """Go on from an exported student: its trunk, where that is of this shape; else cut down after it, and its wider layers after the teacher.
 
-    Raises:
-        RequestError: when the file holds another network.
+    Args:
+        pictures: batches `[B, 3, H, W]` for the cutting down.
     """
-    trunk = {name.removeprefix("features."): tensor.float() for name, tensor in load_file(path).items() if name.startswith("features.")}
-    try:
-        student.extractor.trunk.load_state_dict(trunk)
-    except RuntimeError as error:
-        raise RequestError(f"{path.name} holds another network than this student.") from error
+    before = load_extractor("lite", path, Compute.choose("cpu", "fp32"))
+    own, theirs = student.extractor.trunk.state_dict(), before.trunk.state_dict()
+    if {name: tensor.shape for name, tensor in own.items()} == {name: tensor.shape for name, tensor in theirs.items()}:
+        student.extractor.trunk.load_state_dict(theirs)
+    else:
+        cut_down(student.extractor, (before, teacher), pictures)
 
 
 @torch.no_grad()
@@ -226,12 +228,12 @@ def fit_heads(student: Student, teacher: FeatureExtractor, batches: Iterable[Ten
 
 
 def export(student: Student, path: Path, metadata: dict[str, str]) -> None:
-    """Write the student with its heads folded into `metric.LAYER`, the square root of `W^T W`, in float16."""
+    """Write the student with its heads folded into `metric.LAYER`, the square root of `W^T W`, in float16; how it pools goes into the metadata."""
     tensors = {f"features.{name}": tensor for name, tensor in student.extractor.trunk.state_dict().items()}
     for layer, head in student.heads.items():
         weight = (head.weight * student.scales[layer]).detach().flatten(1).double()
         tensors[f"metric.{layer}"] = matrix_root(weight.mT @ weight)
-    save_file({name: tensor.half().contiguous() for name, tensor in tensors.items()}, path, metadata)
+    save_file({name: tensor.half().contiguous() for name, tensor in tensors.items()}, path, {**metadata, "pooling": _POOLING})
 
 
 def train(given: argparse.Namespace) -> None:
@@ -251,9 +253,9 @@ def train(given: argparse.Namespace) -> None:
         with torch.no_grad():
             student.match_scales(teacher.extract(pictures[0], TAUGHT))
         if given.begin:
-            load_trunk(student, given.begin)
+            begin_with(student, given.begin, teacher, pictures)
         else:
-            cut_down(student.extractor, teacher, pictures)
+            cut_down(student.extractor, (teacher,), pictures)
         fit_heads(student, teacher, pictures)
     workers = Workers(torch.get_num_threads())
     lesson = None
@@ -292,7 +294,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with content/ and style/.")
     parser.add_argument("--teacher", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/lite"))
-    parser.add_argument("--begin", type=Path, help="An exported student to go on from, instead of the teacher cut down.")
+    parser.add_argument("--begin", type=Path, help="An exported student to go on from; of another shape, it is cut down instead of the teacher.")
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--early", type=int, nargs=2, default=(8, 160), metavar=("COUNT", "PX"), help="Crops a step, and their side.")
     parser.add_argument("--late", type=int, nargs=2, default=(4, 288), metavar=("COUNT", "PX"), help="The same for the last three tenths.")

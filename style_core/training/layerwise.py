@@ -21,16 +21,23 @@ _ROUNDS = 8                  # of fitting: answers below zero may lie anywhere t
 
 
 @torch.no_grad()
-def cut_down(student: FeatureExtractor, teacher: FeatureExtractor, batches: Sequence[Tensor], places: int = 400) -> None:
-    """Set the student's convolutions after the teacher's, of the same shape and wider.
+def cut_down(student: FeatureExtractor, teachers: Sequence[FeatureExtractor], batches: Sequence[Tensor], places: int = 400) -> None:
+    """Set the student's convolutions after a teacher's, of the same shape.
 
     Args:
-        student: float32, on the teacher's device; its layers stand where the teacher's do.
+        student: float32, on the teachers' device; its layers stand where theirs do.
+        teachers: each convolution answers for the first of them that is at least as wide there.
         batches: of pictures `[B, 3, H, W]`, sRGB in `[0, 1]`.
         places: at which each layer is compared, in each picture.
     """
-    depth = len(student.trunk)
-    answers = [_answers(teacher, batch, depth, places) for batch in batches]
+    asked: dict[FeatureExtractor, list[int]] = {teacher: [] for teacher in teachers}
+    for index, layer in enumerate(student.trunk):
+        if isinstance(layer, nn.Conv2d):
+            asked[next(teacher for teacher in teachers if teacher.trunk[index].out_channels >= layer.out_channels)].append(index)
+    answers = [{} for _ in batches]
+    for teacher, convolutions in asked.items():
+        for answer, batch in zip(answers, batches):
+            answer.update(_answers(teacher, batch, convolutions, places))
     seen = [student.normalised(batch) for batch in batches]
     for index, layer in enumerate(student.trunk):
         if isinstance(layer, nn.Conv2d):
@@ -80,13 +87,13 @@ def ridged(square: Tensor) -> Tensor:
     return square + _RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype, device=square.device)
 
 
-def _answers(teacher: FeatureExtractor, batch: Tensor, depth: int, places: int) -> dict[int, tuple[Tensor, Tensor]]:
+def _answers(teacher: FeatureExtractor, batch: Tensor, convolutions: Sequence[int], places: int) -> dict[int, tuple[Tensor, Tensor]]:
     """By index of a convolution: places drawn from each picture, `[B, n]`, and what it answers there, `[B n, C]`, not rectified."""
     answers = {}
     x = teacher.normalised(batch)
-    for index, layer in enumerate(teacher.trunk[:depth]):
+    for index, layer in enumerate(teacher.trunk[: max(convolutions, default=-1) + 1]):
         x = layer(x)
-        if isinstance(layer, nn.Conv2d):
+        if index in convolutions:
             flat = x.flatten(2).mT                                                           # [B, P, C]
             drawn = torch.stack([torch.randperm(flat.shape[1])[:places] for _ in flat]).to(x.device)
             found = flat.gather(1, drawn[..., None].expand(-1, -1, flat.shape[2]))
