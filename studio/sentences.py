@@ -120,7 +120,7 @@ SENTENCES: dict[str, str] = {
     "cached from the hub": "已从 hub 缓存",
     "on the hub, at {}": "在 hub 上：{0}",
     "VGG-19's convolutions, trained on ImageNet: the reference feature network.": "VGG-19 的卷积层，在 ImageNet 上训练：参考特征网络。",
-    "A compact feature network, distilled from VGG-19: a third to an eighth of its cost.": "精简特征网络，由 VGG-19 蒸馏而来：耗时为其三分之一到八分之一。",
+    "A compact feature network, distilled from VGG-19: a quarter to a ninth of its cost.": "精简特征网络，由 VGG-19 蒸馏而来：耗时为其四分之一到九分之一。",
     "The generator: any painting's style on any photo, in one pass.": "生成器：一次推理，把任意画作的风格带到任意照片上。",
     "The latent space of imagined paintings: a VAE-GAN of 128 px pictures.": "想象画作的潜空间：128 px 图像的 VAE-GAN。",
     # The hub

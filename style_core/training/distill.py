@@ -1,4 +1,4 @@
-"""How `lite` was made: VGG-19's perception distilled into a network a third to an eighth of its cost.
+"""How `lite` was made: VGG-19's perception distilled into a network a quarter to a ninth of its cost.
 
     python -m style_core.training.distill --minutes 40 --out runs/lite
 
