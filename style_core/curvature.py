@@ -102,5 +102,5 @@ class Curvature:
 
 def _multiply(rows: Tensor, vectors: Tensor) -> Tensor:
     """Products of rows `[blocks, n, block]` with vectors `[k, blocks, block]`: `[n, k]`, float64, summed block by block."""
-    found = torch.bmm(vectors.transpose(0, 1), rows.mT)             # in this order twice as fast as in the other, so few are the vectors
+    found = torch.bmm(vectors.transpose(0, 1), rows.mT)             # in the other order, with so few vectors, it takes 1.7 times as long
     return found.cpu().sum(0, dtype=torch.float64).mT               # MPS has no float64

@@ -29,7 +29,7 @@ EXTRACTORS = ("auto", "vgg19", "lite")
 
 
 class _AveragePool(torch.autograd.Function):
-    """Averages of squares of 2x2. On two cores in bfloat16 torch's own, and max pooling, take two to four times as long both ways."""
+    """Averages of squares of 2x2. On two cores in bfloat16 torch's own, and max pooling, take two to three times as long both ways."""
 
     @staticmethod
     def forward(ctx, features: Tensor) -> Tensor:

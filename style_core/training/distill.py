@@ -37,7 +37,7 @@ TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _LATE = 0.7                  # of the minutes, from when on crops are larger: what a picture's border does to relu5_1 counts less
 _DEPTH = 30                  # layers of the Sequential to relu5_1
-_POOLING = "average"         # by the maximum takes four times as long, thin as the student is
+_POOLING = "average"         # by the maximum it would take more than twice as long
 
 
 class Student(nn.Module):
