@@ -52,20 +52,18 @@ class Curvature:
 
     def _learn(self, gradient: Tensor) -> Tensor:
         """Keep the last move if it shows curvature; the products `[2 n]` of what is kept with the gradient."""
-        torch.sub(gradient.flatten(), self._flat(2), out=self._flat(1))
-        self._flat(2).copy_(gradient.flatten())
+        flat = gradient.flatten()
+        torch.sub(flat, self._flat(2), out=self._flat(1))
+        self._flat(2).copy_(flat)
+        kept = self._has_moved and float(self._flat(0) @ self._flat(1)) > _LEAST
+        self._has_moved = False
+        if kept:
+            self._pairs[self._free_slot()] = self._last[:2]
         products = _multiply(self._rows(), self._last)                                       # [2 n, 3]
-        if self._has_moved:
-            self._has_moved = False
-            own = _multiply(self._last.transpose(0, 1), self._last)                          # [3, 3]
-            if own[0, 1] > _LEAST:
-                slot = self._free_slot()
-                new = slice(2 * slot, 2 * slot + 2)
-                self._pairs[slot] = self._last[:2]
-                products = torch.cat([products, products.new_empty(2, 3)])[: 2 * len(self._order)]
-                products[new] = own[:2]
-                self._products[: len(products), new] = products[:, :2]
-                self._products[new, : len(products)] = products[:, :2].mT
+        if kept:
+            newest = slice(2 * self._order[-1], 2 * self._order[-1] + 2)
+            self._products[: len(products), newest] = products[:, :2]
+            self._products[newest, : len(products)] = products[:, :2].mT
         return products[:, 2]
 
     def _free_slot(self) -> int:

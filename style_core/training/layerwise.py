@@ -30,10 +30,11 @@ def cut_down(student: FeatureExtractor, teachers: Sequence[FeatureExtractor], ba
         batches: of pictures `[B, 3, H, W]`, sRGB in `[0, 1]`.
         places: at which each layer is compared, in each picture.
     """
-    asked: dict[FeatureExtractor, list[int]] = {teacher: [] for teacher in teachers}
+    asked: dict[FeatureExtractor, list[int]] = {}
     for index, layer in enumerate(student.trunk):
         if isinstance(layer, nn.Conv2d):
-            asked[next(teacher for teacher in teachers if teacher.trunk[index].out_channels >= layer.out_channels)].append(index)
+            wide = next(teacher for teacher in teachers if teacher.trunk[index].out_channels >= layer.out_channels)
+            asked.setdefault(wide, []).append(index)
     answers = [{} for _ in batches]
     for teacher, convolutions in asked.items():
         for answer, batch in zip(answers, batches):
@@ -91,7 +92,7 @@ def _answers(teacher: FeatureExtractor, batch: Tensor, convolutions: Sequence[in
     """By index of a convolution: places drawn from each picture, `[B, n]`, and what it answers there, `[B n, C]`, not rectified."""
     answers = {}
     x = teacher.normalised(batch)
-    for index, layer in enumerate(teacher.trunk[: max(convolutions, default=-1) + 1]):
+    for index, layer in enumerate(teacher.trunk[: max(convolutions) + 1]):
         x = layer(x)
         if index in convolutions:
             flat = x.flatten(2).mT                                                           # [B, P, C]
