@@ -13,6 +13,7 @@ from style_core import RequestError, write_image
 from style_core.devices import Compute
 from style_core.features import load_extractor
 from style_core.generator_net import LEVELS, Moments
+from style_core.losses import gram_matrix
 from style_core.training import distill, register, runs
 from style_core.training.data import Crops, is_held_out, split
 from style_core.training.generator import mixed
@@ -117,6 +118,40 @@ def test_distillation_from_a_student_of_another_shape_cuts_it_down(tmp_path):
     with torch.no_grad():
         mine, theirs = (student(picture(64, 64, 9)[None])["relu1_1"][0].flatten(1).mT for student in (new, old))
     assert (theirs - mine @ torch.linalg.lstsq(mine, theirs).solution).norm() < 0.2 * theirs.norm()
+
+
+def test_distillation_compares_what_pairs_differ_by():
+    """Nothing between a picture and itself; all of the teacher's difference where the student sees nothing."""
+    torch.manual_seed(0)
+    teacher, student = random_extractor(width=16), distill.Student()
+    with torch.no_grad():
+        for head in student.heads.values():
+            head.weight = nn.Parameter(torch.randn(16, head.in_channels, 1, 1))
+    lesson = distill.Lesson(teacher, student, *[_still_crops()] * 2, Workers(1), pairs=2, size=32)
+    one, two = picture(32, 32, seed=1), picture(32, 32, seed=2)
+    with torch.no_grad():
+        same = lesson.losses(torch.stack([one, one])[None])
+        for head in student.heads.values():
+            head.weight.zero_()
+        blind = lesson.losses(torch.stack([one, two])[None])
+    for layer in distill.STYLE:
+        assert same[f"gram {layer}"] > 0.1 and same[f"difference {layer}"] < 1e-6, layer
+        first, second = (gram_matrix(teacher.extract(each[None], [layer])[layer]) for each in (one, two))
+        wanted = 2 * (first - second).square().sum() / (first.square().sum() + second.square().sum())
+        torch.testing.assert_close(blind[f"difference {layer}"], wanted)
+
+
+def test_a_lesson_pairs_canvases_with_their_styles():
+    torch.manual_seed(0)
+    lesson = distill.Lesson(random_extractor(width=16), distill.Student(), *[_still_crops()] * 2, Workers(1), pairs=4, size=32)
+    styles = [slot["style"] for slot in lesson.canvases.slots]
+    pairs = lesson.draw()
+    assert pairs.shape == (4, 2, 3, 32, 32)
+    assert sum(any(torch.equal(pair[1:], style) for style in styles) for pair in pairs) >= 2
+
+
+def _still_crops():
+    return SimpleNamespace(batch=lambda count, size, scale: torch.rand(count, 3, size, size))
 
 
 def test_moments_mix_linearly():

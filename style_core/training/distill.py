@@ -9,9 +9,11 @@ losses are: features (content) and Gram matrices (style), at the layers that mat
 folded into a square root of its metric, `(W^T W)^(1/2)`: plain distances between shipped features approximate the
 teacher's own.
 
-A student is only as good as its blind spots, and an optimiser finds them all. So part of each batch is on-policy:
+A student is only as good as its blind spots, and an optimiser finds them all. So most of each batch is on-policy:
 canvases that are being painted with the student itself, on which the teacher then corrects it (after the idea of
-DAgger, Ross et al. 2011; Collaborative Distillation, Wang et al. 2020, distils for style transfer off-policy).
+DAgger, Ross et al. 2011; Collaborative Distillation, Wang et al. 2020, distils for style transfer off-policy). And each
+comes with the style that it is painted in: what the optimiser brings to nothing is the difference of their Gram matrices as the
+student sees it, so that the student's error there is the distance that is left for the teacher to see.
 """
 
 import argparse
@@ -35,6 +37,7 @@ from style_core.training.workers import Workers
 
 TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+_WEIGHTS = {"features": 1.0, "gram": 3.0, "difference": 4.0}
 _LATE = 0.7                  # of the minutes, from when on crops are larger: what a picture's border does to relu5_1 counts less
 _DEPTH = 30                  # layers of the Sequential to relu5_1
 _POOLING = "average"         # by the maximum it would take more than twice as long
@@ -100,13 +103,13 @@ class Canvases:
         self.slots = [self._fresh(index * life // count) for index in range(count)]
 
     def batch(self, count: int, moves: int) -> Tensor:
-        """The `count` canvases whose turn it is, after `moves` more moves; detached."""
+        """The `count` canvases whose turn it is, after `moves` more moves, each with its style: `[count, 2, 3, H, W]`; detached."""
         turn, self.slots = self.slots[:count], self.slots[count:]
         turn = [slot if slot["age"] < self.life else self._fresh(0) for slot in turn]
         rate = 0.01 + 0.04 * float(torch.rand(()))
         self.workers.map(lambda span: self._paint(turn[span], moves, rate), self.workers.spans(count))
         self.slots += turn
-        return torch.cat([slot["canvas"] for slot in turn])
+        return torch.stack([torch.cat([slot["canvas"], slot["style"]]) for slot in turn])
 
     def _fresh(self, age: int) -> dict:
         photo = self.photos.batch(1, self.size, (1.0, 2.0))
@@ -148,33 +151,38 @@ class Lesson:
     """One step of distillation: pictures, canvases, teacher, losses.
 
     Args:
-        count, size: pictures of a step, a multiple of four, and their side in pixels.
+        pairs, size: pairs of pictures in a step, at least two, and their side in pixels.
     """
 
-    def __init__(self, teacher: FeatureExtractor, student: Student, photos: Crops, paintings: Crops, workers: Workers, count: int, size: int):
+    def __init__(self, teacher: FeatureExtractor, student: Student, photos: Crops, paintings: Crops, workers: Workers, pairs: int, size: int):
         self.teacher, self.student, self.photos, self.paintings = teacher, student, photos, paintings
-        self.canvases = Canvases(student, photos, paintings, workers, count=3 * count, size=size)
-        self.count, self.size = count, size
+        self.canvases = Canvases(student, photos, paintings, workers, count=6 * pairs, size=size)
+        self.pairs, self.size = pairs, size
 
     def draw(self) -> Tensor:
-        """A fresh batch: a quarter photos and a quarter paintings, roughened; the other half canvases."""
-        quarter = self.count // 4
-        return torch.cat([
-            roughened(self.photos.batch(quarter, self.size, (1.0, 2.2))),
-            roughened(self.paintings.batch(quarter, self.size, (0.7, 2.0))),
-            self.canvases.batch(2 * quarter, moves=4),
-        ])[torch.randperm(4 * quarter)]  # fmt: skip
+        """A batch `[pairs, 2, 3, H, W]`: half are a photo and a painting, roughened; the others a canvas and its style."""
+        half = self.pairs // 2
+        photos, paintings = self.photos.batch(half, self.size, (1.0, 2.2)), self.paintings.batch(half, self.size, (0.7, 2.0))
+        fresh = roughened(torch.cat([photos, paintings])).unflatten(0, (2, half)).transpose(0, 1)
+        return torch.cat([fresh, self.canvases.batch(self.pairs - half, moves=4)])[torch.randperm(self.pairs)]
 
-    def losses(self, batch: Tensor) -> dict[str, Tensor]:
-        """Relative feature and Gram distances to the teacher, averaged over a batch, by name; `loss` is what is minimised."""
+    def losses(self, pairs: Tensor) -> dict[str, Tensor]:
+        """Distances to the teacher, averaged over `[B, 2, 3, H, W]`, by name; `loss` is what is minimised.
+
+        Of features and Gram matrices, each relative to the teacher's, and of a pair's difference of Gram matrices, relative to both.
+        """
+        batch = pairs.flatten(0, 1)
         with torch.no_grad():
             truth = self.teacher.extract(batch, TAUGHT)
         losses = {}
         for layer, features in self.student(batch).items():
-            feature = self.student.mapped(layer, features)
-            losses[f"features {layer}"] = relative_distances(feature, truth[layer]).mean()
+            losses[f"features {layer}"] = relative_distances(self.student.mapped(layer, features), truth[layer]).mean()
             if layer in STYLE:
-                losses[f"gram {layer}"] = relative_distances(self.student.mapped_gram(layer, features), gram_matrix(truth[layer])).mean()
+                seen, true = self.student.mapped_gram(layer, features), gram_matrix(truth[layer])
+                losses[f"gram {layer}"] = relative_distances(seen, true).mean()
+                # Each one's as it follows from the other's and the difference that the student sees.
+                seen, true = seen.unflatten(0, (-1, 2)), true.unflatten(0, (-1, 2))
+                losses[f"difference {layer}"] = relative_distances(true.flip(1) + seen - seen.flip(1), true).mean()
         return {"loss": objective(losses), **losses}
 
 
@@ -187,9 +195,9 @@ def roughened(batch: Tensor) -> Tensor:
     return torch.where(draw < 0.15, noisy, torch.where(draw < 0.3, mixed, batch))
 
 
-def objective(losses: dict[str, Tensor], gram_weight: float = 3.0) -> Tensor:
-    """What distillation minimises: features at every taught layer, Gram matrices with `gram_weight`."""
-    return sum(loss * (gram_weight if name.startswith("gram") else 1.0) for name, loss in losses.items())
+def objective(losses: dict[str, Tensor]) -> Tensor:
+    """What distillation minimises: all of a step's distances, weighted by their kind."""
+    return sum(loss * _WEIGHTS[name.split()[0]] for name, loss in losses.items())
 
 
 @torch.no_grad()
@@ -266,9 +274,9 @@ def train(given: argparse.Namespace) -> None:
         count, size = given.late if run.progress > _LATE else given.early
         if lesson is None or lesson.size != size:
             lesson = Lesson(teacher, student, photos, paintings, workers, count, size)
-        batch = lesson.draw()
+        pairs = lesson.draw()
         optimizer.zero_grad()
-        losses = workers.learn(lambda span: lesson.losses(batch[span]), "loss", len(batch))
+        losses = workers.learn(lambda span: lesson.losses(pairs[span]), "loss", len(pairs))
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         optimizer.step()
         run.step_done(**losses)
@@ -296,8 +304,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/lite"))
     parser.add_argument("--begin", type=Path, help="An exported student to go on from; of another shape, it is cut down instead of the teacher.")
     parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--early", type=int, nargs=2, default=(8, 160), metavar=("COUNT", "PX"), help="Crops a step, and their side.")
-    parser.add_argument("--late", type=int, nargs=2, default=(4, 288), metavar=("COUNT", "PX"), help="The same for the last three tenths.")
+    parser.add_argument("--early", type=int, nargs=2, default=(4, 192), metavar=("PAIRS", "PX"), help="Pairs of crops a step, and their side.")
+    parser.add_argument("--late", type=int, nargs=2, default=(4, 288), metavar=("PAIRS", "PX"), help="The same for the last three tenths.")
     parser.add_argument("--rate", type=float, default=4e-4)
     parser.add_argument("--seed", type=int, default=0)
     train(parser.parse_args())
