@@ -7,8 +7,10 @@ a kill and would fetch 575 MB for 50.
 
 import json
 import struct
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +26,7 @@ _DECIDE_SECONDS = 4.0        # in all, until the hub has answered with the file'
 _STALL_SECONDS = 20.0        # without a byte, once it is sending
 _CHUNK = 2**18
 _MAX_HEADER = 2**24
+_LATE = "The hub could not be reached in time."
 _BROKE_OFF = "The connection to the hub broke off; what has come is kept, so trying again goes on from there."
 _T = TypeVar("_T")
 
@@ -71,6 +74,10 @@ def read_slots(remote: Remote) -> dict[str, Slot]:
         HubError: when the hub can't be reached within four seconds in all, refuses, or the file isn't safetensors.
     """
     deadline = time.monotonic() + _DECIDE_SECONDS
+    return _in_time(lambda: _header_slots(remote, deadline), deadline)
+
+
+def _header_slots(remote: Remote, deadline: float) -> dict[str, Slot]:
     length = struct.unpack("<Q", _read_range(remote, 0, 8, deadline))[0]
     if length > _MAX_HEADER:
         raise HubError(f"{remote.file} of {remote.repo} is not a safetensors file.")
@@ -185,8 +192,25 @@ def _chunks(response: httpx2.Response, deadline: float | None = None) -> Iterato
         if chunk is None:
             return
         if deadline is not None and time.monotonic() > deadline:
-            raise HubError("The hub could not be reached in time.")
+            raise HubError(_LATE)
         yield chunk
+
+
+def _in_time(work: Callable[[], _T], deadline: float) -> _T:
+    """Run a piece of network work, and leave it to itself at the deadline: a resolver that is silent holds it for 20 s and more."""
+    outcome: Future[_T] = Future()
+
+    def attempt() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=attempt, name="asking the hub", daemon=True).start()
+    wait([outcome], max(0.0, deadline - time.monotonic()))
+    if not outcome.done():
+        raise HubError(_LATE)
+    return outcome.result()
 
 
 def _in_words(work: Callable[[], _T], lost: str = "The hub could not be reached.") -> _T:
@@ -199,7 +223,7 @@ def _in_words(work: Callable[[], _T], lost: str = "The hub could not be reached.
     except OfflineModeIsEnabled as error:
         raise HubError("The hub is switched off by HF_HUB_OFFLINE.") from error
     except httpx2.TimeoutException as error:
-        raise HubError("The hub could not be reached in time.") from error
+        raise HubError(_LATE) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, ConnectionError) as error:
         raise HubError(lost) from error
 

@@ -102,19 +102,33 @@ REFUSALS = {
 }
 
 
+TIMED = """
+import time; from style_core import weights
+start = time.monotonic()
+try: list(weights.fetch('vgg19'))
+except weights.WeightsError as error: print(error)
+print(time.monotonic() - start)
+"""
+
+
 @pytest.mark.parametrize("fault", REFUSALS)
 def test_a_hub_that_does_not_give_is_given_up_within_five_seconds_in_words(environment, fault):
-    code = (
-        "import time; from style_core import weights, finish\nstart = time.monotonic()\n"
-        "try: list(weights.fetch('vgg19'))\nexcept weights.WeightsError as error: print(error)\n"
-        "print(time.monotonic() - start)"
-    )
     with hub_server(b"\0" * 64) as (address, hub):
         hub.fault = fault
-        said = pull(environment, address, code).stdout.splitlines()
+        said = pull(environment, address, TIMED).stdout.splitlines()
     assert said[0] == REFUSALS[fault]
     assert float(said[1]) < 5
     assert not list(Path(environment["HF_HOME"]).glob("pentimento/*.safetensors"))
+
+
+def test_a_resolver_that_is_silent_is_given_up_as_soon(environment):
+    """As on a wireless network that leads nowhere; a machine's own resolver can't be silenced from here, so its function is."""
+    silent = "import socket, time; socket.getaddrinfo = lambda *given, **more: time.sleep(60)\n"
+    start = time.monotonic()
+    said = pull(environment, "http://hub.invalid", silent + TIMED).stdout.splitlines()
+    assert said[0] == REFUSALS["hang"]
+    assert float(said[1]) < 5
+    assert time.monotonic() - start < 50, "the program ends without waiting for the answer"
 
 
 def test_nobody_there_and_the_offline_switch(environment):
