@@ -24,7 +24,6 @@ from style_core.errors import RequestError
 
 _DECIDE_SECONDS = 4.0        # in all, until the hub has answered with the file's header
 _STALL_SECONDS = 20.0        # without a byte, once it is sending
-_CHUNK = 2**18
 _MAX_HEADER = 2**24
 _LATE = "The hub could not be reached in time."
 _BROKE_OFF = "The connection to the hub broke off; what has come is kept, so trying again goes on from there."
@@ -100,44 +99,64 @@ def fetch_slots(remote: Remote, slots: dict[str, Slot], folder: Path) -> Generat
         OSError: when the disk is full or can't be written to.
     """
     total = sum(slot.stop - slot.start for slot in slots.values())
-    have = lambda: sum(_size(folder / name) for name in slots)  # noqa: E731
-    yield Progress(have(), total)
+    yield Progress(_held(slots, folder), total)
+    for start, stop in _missing(slots, folder):
+        with _opened(remote, start, stop) as response:
+            if response.status_code == 200:
+                yield from _sift(response, slots, folder, total, f"{remote.repo} is served without ranges, so the whole file is being read.")
+                return
+            position = start
+            for chunk in _chunks(response):
+                _keep(chunk[: stop - position], position, slots, folder)
+                position += len(chunk)
+                yield Progress(_held(slots, folder), total)
+                if position >= stop:
+                    break
+        if position < stop:
+            raise HubError(_BROKE_OFF)
+
+
+def _missing(slots: dict[str, Slot], folder: Path) -> list[tuple[int, int]]:
+    """Spans of the file that have not come: tensors that lie side by side are one, for each costs a request or two."""
+    spans: list[tuple[int, int]] = []
     # In the order of the file, which is not that of the layers.
     for name, slot in sorted(slots.items(), key=lambda item: item[1].start):
-        path = folder / name
-        missing_from = slot.start + _size(path)
-        if missing_from >= slot.stop:
+        start = slot.start + _size(folder / name)
+        if start >= slot.stop:
             continue
-        with _opened(remote, missing_from, slot.stop) as response:
-            if response.status_code == 200:
-                note = f"{remote.repo} is served without ranges, so the whole file is being read."
-                yield from _sift(response, slots, folder, total, note)
-                return
-            with path.open("ab") as file:
-                for chunk in _chunks(response):
-                    file.write(chunk[: slot.stop - slot.start - file.tell()])
-                    yield Progress(have(), total)
-        if _size(path) != slot.stop - slot.start:
-            raise HubError(_BROKE_OFF)
+        if spans and spans[-1][1] == start:
+            start = spans.pop()[0]
+        spans.append((start, slot.stop))
+    return spans
 
 
 def _sift(response: httpx2.Response, slots: dict[str, Slot], folder: Path, total: int, note: str) -> Iterator[Progress]:
     """Keep the wanted tensors of a whole file that streams by."""
     for name in slots:
         (folder / name).unlink(missing_ok=True)
-    position = kept = 0
+    position = 0
     for chunk in _chunks(response):
-        for name, slot in slots.items():
-            start, stop = max(slot.start, position), min(slot.stop, position + len(chunk))
-            if start < stop:
-                with (folder / name).open("ab") as file:
-                    file.write(chunk[start - position : stop - position])
-                kept += stop - start
+        _keep(chunk, position, slots, folder)
         position += len(chunk)
+        kept = _held(slots, folder)
         yield Progress(kept, total, note)
         if kept == total:
             return
     raise HubError("The connection to the hub broke off before the file had come; try again.")
+
+
+def _keep(chunk: bytes, position: int, slots: dict[str, Slot], folder: Path) -> None:
+    """Add to each tensor's file what is its own of the bytes that stand at `position` of the whole."""
+    for name, slot in slots.items():
+        start, stop = max(slot.start, position), min(slot.stop, position + len(chunk))
+        if start < stop:
+            with (folder / name).open("ab") as file:
+                file.write(chunk[start - position : stop - position])
+
+
+def _held(slots: dict[str, Slot], folder: Path) -> int:
+    """Bytes of the tensors that have come."""
+    return sum(_size(folder / name) for name in slots)
 
 
 def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> bytes:
@@ -186,7 +205,7 @@ class _opened:
 
 
 def _chunks(response: httpx2.Response, deadline: float | None = None) -> Iterator[bytes]:
-    chunks = response.iter_bytes(_CHUNK)
+    chunks = response.iter_bytes()           # as they come: of a size asked for, the last and incomplete one would be lost when the line breaks
     while True:
         chunk = _in_words(lambda: next(chunks, None), _BROKE_OFF)
         if chunk is None:
