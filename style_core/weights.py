@@ -10,12 +10,15 @@ import shutil
 import time
 import tomllib
 from collections.abc import Generator, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import torch
+from filelock import Timeout
 from huggingface_hub import constants
+from huggingface_hub.utils import WeakFileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -210,11 +213,26 @@ def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
     remote = hub.Remote(entry.repo, entry.revision, entry.file)
     yield Step(0, 0, note=f"Asking the hub for {entry.name}.")
     slots = hub.read_slots(remote)
-    wanted = tensor_shapes(deepest)
-    if missing := wanted.keys() - slots.keys():
+    if missing := tensor_shapes(deepest).keys() - slots.keys():
         raise WeightsError(f"{entry.file} of {entry.repo} has no tensor {min(missing)}; it is not VGG-19's.")
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        # One at a time: two would write into each other's parts.
+        while True:
+            try:
+                held.enter_context(WeakFileLock(cache_folder() / f"{entry.name}.lock", timeout=_SECONDS_A_STEP))
+                break
+            except Timeout:
+                yield Step(0, 0, note=f"Another run is fetching {entry.name}; waiting for it.")
+        found = find(entry.name, [deepest])
+        return found or (yield from _bring(entry, deepest, remote, slots))
+
+
+def _bring(entry: Entry, deepest: str, remote: hub.Remote, slots: dict[str, hub.Slot]) -> Generator[Step, None, Path]:
+    """Fetch the tensors up to `deepest`, check them and keep them in a file of their own."""
+    wanted = tensor_shapes(deepest)
     parts = cache_folder() / f"{entry.name}.part"
-    parts.mkdir(parents=True, exist_ok=True)
+    parts.mkdir(exist_ok=True)
     yielded, said = 0.0, ""
     for progress in hub.fetch_slots(remote, {name: slots[name] for name in wanted}, parts):
         if time.monotonic() - yielded > _SECONDS_A_STEP or progress.note != said:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from style_core.layout import tensor_shapes
 
 ROOT = Path(__file__).resolve().parents[1]
 FETCH = "import sys; from style_core import cli; sys.exit(cli.main(['weights', 'pull', 'vgg19', '--json']))"
+NOTES = "from style_core import weights; print({step.note for step in weights.fetch('vgg19')})"
 SHALLOW = "relu2_1"
 
 
@@ -72,15 +74,7 @@ def test_a_server_without_ranges_sends_the_whole_file_and_it_is_said(whole, envi
     code = FETCH.replace("'pull', 'vgg19', '--json'", "'pull', 'vgg19'")
     with hub_server(whole) as (address, hub):
         hub.fault = "no-ranges"
-        notes = """
-from style_core import weights
-steps = weights.fetch('vgg19'); seen = set()
-try:
-    while True: seen.add(next(steps).note)
-except StopIteration: pass
-print(seen)
-"""
-        said = pull(environment, address, notes)
+        said = pull(environment, address, NOTES)
         assert "is served without ranges, so the whole file is being read" in said.stdout
         assert pull(environment, address, code).returncode == 0
 
@@ -168,6 +162,17 @@ def test_a_killed_download_resumes(whole, environment):
         hub.fault, hub.served = "", 0
         assert pull(environment, address).returncode == 0
         assert hub.served < len(whole) - 4096 * 2048 * 2 - parts + 1_000_000
+
+
+def test_two_that_fetch_at_once_take_turns(whole, environment):
+    with hub_server(whole) as (address, hub):
+        hub.fault = "slow"
+        with ThreadPoolExecutor(2) as both:
+            done = list(both.map(lambda _: pull(environment, address, NOTES), range(2)))
+    assert all(each.returncode == 0 for each in done), done
+    assert sum("Another run is fetching vgg19; waiting for it." in each.stdout for each in done) == 1
+    assert hub.served < len(whole) - 4096 * 2048 * 2 + 20_000
+    assert load_file(cached(environment)).keys() == tensor_shapes().keys()
 
 
 def test_a_wrong_file_on_the_hub_is_refused_and_not_kept(environment):
