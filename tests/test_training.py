@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 from networks import picture, random_extractor
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from style_core import RequestError, write_image
@@ -14,7 +15,7 @@ from style_core.devices import Compute
 from style_core.features import load_extractor
 from style_core.generator_net import LEVELS, Moments
 from style_core.losses import gram_matrix
-from style_core.training import distill, register, runs
+from style_core.training import blend, distill, register, runs
 from style_core.training.data import Crops, is_held_out, split
 from style_core.training.generator import mixed
 from style_core.training.muon import Muon, orthogonalised
@@ -152,6 +153,24 @@ def test_a_lesson_pairs_canvases_with_their_styles():
 
 def _still_crops():
     return SimpleNamespace(batch=lambda count, size, scale: torch.rand(count, 3, size, size))
+
+
+def test_a_blend_lies_between_a_network_and_what_it_became(tmp_path):
+    torch.manual_seed(0)
+    files = [tmp_path / f"{name}.safetensors" for name in ("before", "after", "blended", "other")]
+    for file, widths in zip(files, [(16, 8, 8, 8, 8)] * 2 + [(8, 8, 8, 8, 8)] * 2):
+        distill.export(distill.Student(widths), file, {"command": file.stem})
+    before, after, blended, other = files
+    blend.blend(before, after, blended, 0.25)
+    one, two, found = map(load_file, (before, after, blended))
+    for name, tensor in found.items():
+        assert tensor.dtype == torch.float16
+        torch.testing.assert_close(tensor.float(), 0.75 * one[name].float() + 0.25 * two[name].float(), atol=1e-3, rtol=1e-3)
+    with safe_open(blended, "pt") as file:
+        assert file.metadata()["command"] == "after" and file.metadata()["pooling"] == "average"
+    load_extractor("lite", blended, FP32)
+    with pytest.raises(RequestError, match="before.safetensors and other.safetensors are not of one shape"):
+        blend.blend(before, other, blended)
 
 
 def test_moments_mix_linearly():
