@@ -126,6 +126,7 @@ SENTENCES: dict[str, str] = {
     # The hub
     "Asking the hub for {}.": "正在向 hub 请求 {0}。",
     "Fetching {} from the hub, once.": "正在从 hub 下载 {0}，只需一次。",
+    "Another run is fetching {}; waiting for it.": "另一个任务正在下载 {0}，请稍候。",
     "{} is served without ranges, so the whole file is being read.": "{0} 不支持分段下载，正在读取整个文件。",
     "The hub could not be reached.": "无法连接 hub。",
     "The hub could not be reached in time.": "未能及时连接 hub。",
