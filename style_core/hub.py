@@ -222,7 +222,7 @@ def _in_time(work: Callable[[], _T], deadline: float) -> _T:
     def attempt() -> None:
         try:
             outcome.set_result(work())
-        except BaseException as error:
+        except Exception as error:           # whatever it is, it is raised where it is waited for
             outcome.set_exception(error)
 
     threading.Thread(target=attempt, name="asking the hub", daemon=True).start()

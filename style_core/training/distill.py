@@ -9,11 +9,11 @@ losses are: features (content) and Gram matrices (style), at the layers that mat
 folded into a square root of its metric, `(W^T W)^(1/2)`: plain distances between shipped features approximate the
 teacher's own.
 
-A student is only as good as its blind spots, and an optimiser finds them all. So most of each batch is on-policy:
+A student is only as good as its blind spots, and an optimiser finds them all. So part of each batch is on-policy:
 canvases that are being painted with the student itself, on which the teacher then corrects it (after the idea of
-DAgger, Ross et al. 2011; Collaborative Distillation, Wang et al. 2020, distils for style transfer off-policy). And each
-comes with the style that it is painted in: what the optimiser brings to nothing is the difference of their Gram matrices as the
-student sees it, so that the student's error there is the distance that is left for the teacher to see.
+DAgger, Ross et al. 2011; Collaborative Distillation, Wang et al. 2020, distils for style transfer off-policy). Each
+comes with the style that it is painted in: what the optimiser brings to nothing is the difference of their Gram matrices
+as the student sees it, and what the student gets wrong of it is what is left for the teacher to see.
 """
 
 import argparse
