@@ -99,21 +99,24 @@ def fetch_slots(remote: Remote, slots: dict[str, Slot], folder: Path) -> Generat
         OSError: when the disk is full or can't be written to.
     """
     total = sum(slot.stop - slot.start for slot in slots.values())
-    yield Progress(_held(slots, folder), total)
+    done, note = sum(_size(folder / name) for name in slots), ""
+    yield Progress(done, total)
     for start, stop in _missing(slots, folder):
         with _opened(remote, start, stop) as response:
-            if response.status_code == 200:
-                yield from _sift(response, slots, folder, total, f"{remote.repo} is served without ranges, so the whole file is being read.")
-                return
-            position = start
-            for chunk in _chunks(response):
-                _keep(chunk[: stop - position], position, slots, folder)
-                position += len(chunk)
-                yield Progress(_held(slots, folder), total)
-                if position >= stop:
-                    break
-        if position < stop:
-            raise HubError(_BROKE_OFF)
+            whole = response.status_code == 200
+            if whole:
+                note = f"{remote.repo} is served without ranges, so the whole file is being read."
+                for name in slots:
+                    (folder / name).unlink(missing_ok=True)
+                start, stop, done = 0, max(slot.stop for slot in slots.values()), 0
+            expected = total if whole else done + stop - start
+            for kept in _receive(response, start, stop, slots, folder):
+                done += kept
+                yield Progress(done, total, note)
+        if done < expected:
+            raise HubError("The connection to the hub broke off before the file had come; try again." if whole else _BROKE_OFF)
+        if whole:
+            return
 
 
 def _missing(slots: dict[str, Slot], folder: Path) -> list[tuple[int, int]]:
@@ -130,33 +133,19 @@ def _missing(slots: dict[str, Slot], folder: Path) -> list[tuple[int, int]]:
     return spans
 
 
-def _sift(response: httpx2.Response, slots: dict[str, Slot], folder: Path, total: int, note: str) -> Iterator[Progress]:
-    """Keep the wanted tensors of a whole file that streams by."""
-    for name in slots:
-        (folder / name).unlink(missing_ok=True)
-    position = 0
+def _receive(response: httpx2.Response, position: int, stop: int, slots: dict[str, Slot], folder: Path) -> Iterator[int]:
+    """Add to each tensor's file what is its own of the bytes that come, from `position` of the whole to `stop`; yields how many were kept."""
     for chunk in _chunks(response):
-        _keep(chunk, position, slots, folder)
+        chunk, kept = chunk[: stop - position], 0
+        for name, slot in slots.items():
+            first, last = max(slot.start, position), min(slot.stop, position + len(chunk))
+            if first < last:
+                with (folder / name).open("ab") as file:
+                    kept += file.write(chunk[first - position : last - position])
         position += len(chunk)
-        kept = _held(slots, folder)
-        yield Progress(kept, total, note)
-        if kept == total:
+        yield kept
+        if position >= stop:
             return
-    raise HubError("The connection to the hub broke off before the file had come; try again.")
-
-
-def _keep(chunk: bytes, position: int, slots: dict[str, Slot], folder: Path) -> None:
-    """Add to each tensor's file what is its own of the bytes that stand at `position` of the whole."""
-    for name, slot in slots.items():
-        start, stop = max(slot.start, position), min(slot.stop, position + len(chunk))
-        if start < stop:
-            with (folder / name).open("ab") as file:
-                file.write(chunk[start - position : stop - position])
-
-
-def _held(slots: dict[str, Slot], folder: Path) -> int:
-    """Bytes of the tensors that have come."""
-    return sum(_size(folder / name) for name in slots)
 
 
 def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> bytes:

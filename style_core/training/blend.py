@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from style_core.errors import RequestError
+from style_core.layout import pooling_of
 
 
 def blend(before: Path, after: Path, out: Path, share: float = 0.5) -> None:
@@ -25,10 +26,10 @@ def blend(before: Path, after: Path, out: Path, share: float = 0.5) -> None:
         RequestError: when the two are not of one shape, or pool differently.
     """
     first, second = load_file(before), load_file(after)
-    with safe_open(before, "pt") as one, safe_open(after, "pt") as other:
-        facts, pooled = other.metadata() or {}, (one.metadata() or {}).get("pooling")
+    with safe_open(after, "pt") as file:
+        facts = file.metadata() or {}
     shapes = [{name: tensor.shape for name, tensor in each.items()} for each in (first, second)]
-    if shapes[0] != shapes[1] or pooled != facts.get("pooling"):
+    if shapes[0] != shapes[1] or pooling_of(before) != pooling_of(after):
         raise RequestError(f"{before.name} and {after.name} are not of one shape; blend a network with what it became when it was trained on.")
     tensors = {name: tensor.float().lerp(second[name].float(), share).to(tensor.dtype) for name, tensor in first.items()}
     save_file(tensors, out, {**facts, "blend": f"{share:g} of the weights that this command gave, the rest of those that it began with"})
