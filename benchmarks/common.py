@@ -13,8 +13,8 @@ from pathlib import Path
 from torch import Tensor
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.features import FeatureExtractor, load_extractor
-from style_core.imaging import fit, fit_short, read_image
+from style_core.networks.extractor import FeatureExtractor, load_extractor
+from style_core.media.images import fit, fit_short, read_image
 from style_core.training.data import split
 
 DATA = Path("../shared/data")

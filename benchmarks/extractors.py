@@ -14,12 +14,12 @@ from torch import Tensor
 from benchmarks.common import SAMPLES, arguments, best_of, judge_network, own_process, paint_with, peak_memory, print_table, read_pair, validation_pairs
 from benchmarks.gatys import iteration
 from style_core.devices import Compute
-from style_core.features import load_extractor
-from style_core.gatys import GatysOptions, optimize
-from style_core.imaging import fit, read_image, to_pil
-from style_core.losses import judge
+from style_core.networks.extractor import load_extractor
+from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.media.images import fit, read_image, to_pil
+from style_core.optimization.losses import judge
 from style_core.progress import finish
-from style_core.weights import MODELS
+from style_core.weights.registry import MODELS
 
 STYLES = ("night-wind.jpg", "ember-field.jpg")
 

@@ -12,12 +12,12 @@ import torch
 from torch.nn import functional
 
 from benchmarks.common import arguments, best_of, judge_network, paint_with, print_table, read_pair, validation_pairs
-from style_core.descent import Descent
+from style_core.optimization.descent import Descent
 from style_core.devices import Compute
-from style_core.features import load_extractor
-from style_core.gatys import STYLE_LAYERS, GatysOptions, balance_of, optimize, split_iterations
-from style_core.losses import ContentTarget, StyleTarget, judge
-from style_core.objective import Objective, Region
+from style_core.networks.extractor import load_extractor
+from style_core.recipes.optimize import STYLE_LAYERS, GatysOptions, balance_of, optimize, split_iterations
+from style_core.optimization.losses import ContentTarget, StyleTarget, judge
+from style_core.optimization.objective import Objective, Region
 
 REACHED = 0.05
 

@@ -12,9 +12,9 @@ import torch
 
 from benchmarks.common import arguments, best_of, judge_network, own_process, peak_memory, print_table, read_pair, validation_pairs
 from style_core.devices import Compute, prepare_cpu
-from style_core.generator import Generator
-from style_core.losses import judge
-from style_core.weights import MODELS
+from style_core.recipes.stylize import Generator
+from style_core.optimization.losses import judge
+from style_core.weights.registry import MODELS
 
 
 def main() -> None:

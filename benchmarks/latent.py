@@ -12,14 +12,14 @@ from torch import Tensor
 
 from benchmarks.common import arguments, judge_network, print_table
 from style_core.devices import Compute, prepare_cpu
-from style_core.features import FeatureExtractor, load_extractor
-from style_core.latent import Latent, slerp
-from style_core.latent_net import SIDE
-from style_core.losses import matrix_root
+from style_core.networks.extractor import FeatureExtractor, load_extractor
+from style_core.recipes.imagine import Latent, slerp
+from style_core.networks.latent import SIDE
+from style_core.optimization.losses import matrix_root
 from style_core.training import dcgan
 from style_core.training.data import Crops, split
 from style_core.training.latent import CROP_SCALE
-from style_core.weights import MODELS
+from style_core.weights.registry import MODELS
 
 _AT_ONCE = 25
 

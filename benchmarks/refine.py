@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from benchmarks.common import arguments, judge_network, paint_with, print_table, read_pair, validation_pairs
 from style_core.devices import Compute
-from style_core.gatys import STYLE_GAIN, GatysOptions, optimize
-from style_core.losses import judge
+from style_core.recipes.optimize import STYLE_GAIN, GatysOptions, optimize
+from style_core.optimization.losses import judge
 from style_core.progress import finish
 
 

@@ -7,8 +7,8 @@ import gradio as gr
 
 from studio import files, words
 from style_core import read_image, read_settings
-from style_core.imaging import to_pil
-from style_core.retouch import COLORS, along, recolor
+from style_core.media.images import to_pil
+from style_core.media.retouch import COLORS, along, recolor
 
 
 def build(run_id: str, slider: gr.ImageSlider, download: gr.DownloadButton, original: gr.State, result: gr.State, *, larger: bool = True) -> gr.Button:

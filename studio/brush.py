@@ -5,8 +5,8 @@ from PIL import Image
 
 from studio import words
 from style_core import RequestError, read_image
-from style_core.gatys import sized_style
-from style_core.imaging import fit, to_pil
+from style_core.recipes.optimize import sized_style
+from style_core.media.images import fit, to_pil
 
 _SIDE = 260                  # px, of each crop
 _GAP = 8

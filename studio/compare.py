@@ -7,7 +7,7 @@ from gradio.events import Dependency
 
 from studio import words
 from style_core import RequestError, gallery
-from style_core.imaging import to_pil
+from style_core.media.images import to_pil
 
 SIDE = 384                   # px, long side of what is compared
 _STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)

@@ -6,7 +6,7 @@ import gradio as gr
 
 from studio import words
 from style_core.options import Knob, Options, Range
-from style_core.recipes import RECIPES
+from style_core.recipes.table import RECIPES
 
 # Where the app, whose runs are watched, starts from other values than the shell does; the API's defaults are the app's.
 _STARTS = {"stylize": {"size": 768}, "optimize": {"iterations": 150}, "dream": {"size": 512}, "imagine": {"count": 6}}

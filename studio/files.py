@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from style_core import RequestError, read_image, read_settings, write_image
-from style_core.imaging import fit, resize
-from style_core.video import FrameWriter
+from style_core.media.images import fit, resize
+from style_core.media.video import FrameWriter
 
 KINDS = ("png", "jpg", "webp")
 _KEEP_SECONDS = 2 * 3600

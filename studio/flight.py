@@ -11,9 +11,9 @@ from studio import files, gpu, live, words
 from studio.controls import controls_of
 from studio.pictures import opened_if_given
 from style_core import Compute, DreamOptions, RequestError
-from style_core.imaging import fit, to_pil
-from style_core.video import FrameWriter
-from style_core.zoom import ZoomOptions, dream_zoom
+from style_core.media.images import fit, to_pil
+from style_core.media.video import FrameWriter
+from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 
 _FPS = 24
 _START = {"frames": 48}      # two seconds: soon seen, and long enough to see where it goes

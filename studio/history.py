@@ -8,7 +8,7 @@ from studio import files, words
 from studio.controls import use_buttons
 from studio.pictures import RawImage
 from style_core import RECIPES, RequestError, read_settings
-from style_core.recipes import command_of
+from style_core.recipes.table import command_of
 
 _MOST = 24
 _KEY = "pentimento-visit"

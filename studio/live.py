@@ -11,9 +11,9 @@ from gradio.i18n import I18nData
 
 from studio import files, words
 from style_core import RequestError, Step
-from style_core.diagnosis import diagnose
-from style_core.imaging import fit, resize, to_pil
-from style_core.settings import settings_of
+from style_core.media.diagnosis import diagnose
+from style_core.media.images import fit, resize, to_pil
+from style_core.media.settings import settings_of
 
 PREVIEW_SIDE = 768           # px: what a preview is shown at; the file has every pixel
 _PLOTTED = 200               # points of the loss plot

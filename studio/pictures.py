@@ -4,13 +4,13 @@ import gradio as gr
 
 from studio import words
 from style_core import RequestError, read_image
-from style_core.imaging import Picture, load_picture
+from style_core.media.images import Picture, load_picture
 
 
 class RawImage(gr.Image):
     """An image input that hands over the uploaded file untouched.
 
-    Gradio's own reading turns 16-bit pictures white, drops alpha and forgets orientation; `style_core.imaging` doesn't.
+    Gradio's own reading turns 16-bit pictures white, drops alpha and forgets orientation; `style_core.media.images` doesn't.
     """
 
     is_template = True

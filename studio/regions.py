@@ -6,7 +6,7 @@ from PIL import Image
 
 from studio import files, words
 from style_core import read_image
-from style_core.imaging import fit, masks_by_color, to_pil
+from style_core.media.images import fit, masks_by_color, to_pil
 
 # Told apart by lightness as well as by hue.
 COLORS = ("#d1495b", "#2e6fb7", "#f2c14e", "#3d1a5b")

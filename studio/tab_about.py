@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import gradio as gr
 
 from studio import words
-from style_core import Compute, RequestError, Step, __version__, weights
+from style_core import Compute, RequestError, Step, __version__
+from style_core.weights import registry as weights
 
 _REFERENCE = "vgg19"
 

@@ -8,8 +8,8 @@ from studio import after, flight, gpu, live, regions, words
 from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, DreamOptions, dream
-from style_core.imaging import fit
-from style_core.layers import layer_pictures
+from style_core.media.images import fit
+from style_core.weights.layer_pictures import layer_pictures
 
 _PREVIEW_EVERY = 0.8         # seconds
 

@@ -10,9 +10,9 @@ import gradio as gr
 from studio import files, gpu, live, words
 from studio.pictures import picture_input
 from style_core import Compute, RequestError, StylizeOptions, finish, gallery, gallery_code, read_image, stylize
-from style_core.clips import stylize_clip
-from style_core.generator import open_generator
-from style_core.imaging import fit, from_pil, to_pil
+from style_core.recipes.stylize_clip import stylize_clip
+from style_core.recipes.stylize import open_generator
+from style_core.media.images import fit, from_pil, to_pil
 
 _LIVE_EVERY = 0.15           # seconds between frames that the webcam sends
 _LIVE_LIMIT = 120            # seconds until the webcam queues up again, so that others get their turn

@@ -12,9 +12,9 @@ from studio import files, gpu, live, words
 from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, ImagineOptions, RequestError, imagine
-from style_core.latent import walk
-from style_core.settings import settings_of
-from style_core.video import FrameWriter
+from style_core.recipes.imagine import walk
+from style_core.media.settings import settings_of
+from style_core.media.video import FrameWriter
 
 _WALK_FRAMES, _WALK_FPS = 72, 24
 _SEEDS = 100_000             # of which a new one is drawn: short enough to be told to a friend

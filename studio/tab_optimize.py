@@ -7,10 +7,11 @@ import gradio as gr
 from studio import after, brush, gpu, live, paintings, regions, words
 from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened, opened_if_given, picture_input
-from style_core import Compute, GatysOptions, RequestError, optimize, weights
-from style_core.estimate import estimate, free_memory, largest_that_fits
-from style_core.gatys import levels_of
-from style_core.imaging import fit, size_of, size_to_fit
+from style_core import Compute, GatysOptions, RequestError, optimize
+from style_core.weights import registry as weights
+from style_core.recipes.estimate import estimate, free_memory, largest_that_fits
+from style_core.recipes.optimize import levels_of
+from style_core.media.images import fit, size_of, size_to_fit
 
 _PREVIEW_EVERY = 0.8         # seconds
 _LARGER, _LARGEST = 1.5, 4096  # times the size, and px: what "larger" means

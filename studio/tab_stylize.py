@@ -12,10 +12,10 @@ from studio import compare, files, gpu, live, paintings, regions, words
 from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened, picture_input
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
-from style_core.diagnosis import diagnose
-from style_core.generator import Look, encoded_styles, open_generator, recolored
-from style_core.imaging import fit, to_pil
-from style_core.settings import settings_of
+from style_core.media.diagnosis import diagnose
+from style_core.recipes.stylize import Look, encoded_styles, open_generator, recolored
+from style_core.media.images import fit, to_pil
+from style_core.media.settings import settings_of
 
 _TOLD_FROM = 0.5             # strength from which a result that is almost the photo is no wish but a failure
 _LOOKS_KEPT = 4              # photos whose features are at hand, so that a moved slider runs the decoder alone

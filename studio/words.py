@@ -9,7 +9,7 @@ from gradio.i18n import I18nData
 
 from studio.sentences import translated
 from style_core import RECIPES
-from style_core.zoom import ZoomOptions
+from style_core.recipes.dream_zoom import ZoomOptions
 
 LANGUAGES = ("en", "zh-CN")
 

@@ -9,16 +9,16 @@
 """
 
 from style_core.devices import Compute
-from style_core.dream import DreamOptions, dream
+from style_core.recipes.dream import DreamOptions, dream
 from style_core.errors import RequestError
-from style_core.gallery import gallery, gallery_code
-from style_core.gatys import GatysOptions, optimize
-from style_core.generator import StylizeOptions, stylize
-from style_core.imaging import read_image, write_image
-from style_core.latent import ImagineOptions, imagine
+from style_core.weights.gallery import gallery, gallery_code
+from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.recipes.stylize import StylizeOptions, stylize
+from style_core.media.images import read_image, write_image
+from style_core.recipes.imagine import ImagineOptions, imagine
 from style_core.progress import Step, finish
-from style_core.recipes import RECIPES
-from style_core.settings import read_settings
+from style_core.recipes.table import RECIPES
+from style_core.media.settings import read_settings
 from style_core.version import __version__
 
 __all__ = [

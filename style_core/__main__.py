@@ -2,6 +2,6 @@
 
 import sys
 
-from style_core.cli import main
+from style_core.cli.main import main
 
 sys.exit(main())

@@ -3,7 +3,7 @@
 import torch
 
 from style_core.devices import Compute
-from style_core.features import FeatureExtractor, vgg_layers
+from style_core.networks.extractor import FeatureExtractor, vgg_layers
 
 FP32 = Compute.choose("cpu", "fp32")
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_core_runs_without_gradio():
-    code = "import sys; sys.modules['gradio'] = None; import style_core, style_core.cli; print(sorted(style_core.RECIPES))"
+    code = "import sys; sys.modules['gradio'] = None; import style_core, style_core.cli.main; print(sorted(style_core.RECIPES))"
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "optimize" in said.stdout
 

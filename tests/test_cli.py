@@ -14,10 +14,12 @@ import pytest
 from networks import picture
 from PIL import Image
 
-from style_core import RECIPES, RequestError, cli, cli_films, read_settings, write_image
-from style_core.recipes import command_of
-from style_core.settings import settings_of
-from style_core.video import Clip
+from style_core import RECIPES, RequestError, read_settings, write_image
+from style_core.cli import main as cli
+from style_core.cli import films as cli_films
+from style_core.recipes.table import command_of
+from style_core.media.settings import settings_of
+from style_core.media.video import Clip
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--size", "64", "--iterations", "3", "--extractor", "lite", "--device", "cpu"]

@@ -3,7 +3,7 @@
 import torch
 from networks import picture
 
-from style_core.color import keep_color, luminance_of, match_color, matched_unclamped
+from style_core.media.color import keep_color, luminance_of, match_color, matched_unclamped
 
 
 def test_kept_colour_has_the_luminance_of_the_result_and_the_hue_of_the_photo():

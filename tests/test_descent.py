@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from style_core.descent import OPTIMIZERS, Descent, Diverged, falling_spectrum
+from style_core.optimization.descent import OPTIMIZERS, Descent, Diverged, falling_spectrum
 
 
 def valley(picture):

@@ -5,10 +5,10 @@ import torch
 from networks import FP32, picture
 
 from style_core import DreamOptions, RequestError, dream, finish
-from style_core.dream import octave_sizes, parse_terms
-from style_core.features import load_extractor
-from style_core.weights import MODELS
-from style_core.zoom import ZoomOptions, dream_zoom, warped
+from style_core.recipes.dream import octave_sizes, parse_terms
+from style_core.networks.extractor import load_extractor
+from style_core.weights.registry import MODELS
+from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom, warped
 
 SMALL = DreamOptions(size=160, octaves=3, iterations=10, octave_scale=1.3, jitter=8)
 

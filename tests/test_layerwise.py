@@ -3,7 +3,7 @@
 import torch
 from networks import FP32, picture, random_extractor
 
-from style_core.features import FeatureExtractor, vgg_layers
+from style_core.networks.extractor import FeatureExtractor, vgg_layers
 from style_core.training.layerwise import cut_down, fit_rectified, spanning_channels
 
 

@@ -5,14 +5,14 @@ import torch
 from networks import FP32, picture
 from PIL import Image, ImageDraw
 
-from style_core.color import luminance_of
-from style_core.diagnosis import diagnose
-from style_core.estimate import Estimate, activations, estimate, flops, largest_that_fits
-from style_core.features import vgg_layers
-from style_core.gatys import GatysOptions, levels_of
-from style_core.imaging import masks_by_color, size_of
-from style_core.layout import VGG19_WIDTHS
-from style_core.retouch import along, recolor
+from style_core.media.color import luminance_of
+from style_core.media.diagnosis import diagnose
+from style_core.recipes.estimate import Estimate, activations, estimate, flops, largest_that_fits
+from style_core.networks.extractor import vgg_layers
+from style_core.recipes.optimize import GatysOptions, levels_of
+from style_core.media.images import masks_by_color, size_of
+from style_core.networks.vgg19 import VGG19_WIDTHS
+from style_core.media.retouch import along, recolor
 
 
 def test_the_way_begins_with_the_photo_ends_with_the_result_and_blends_between():

@@ -12,8 +12,9 @@ from networks import picture
 from studio import files, words
 from studio.after import retouched
 from studio.sentences import SENTENCES, translated
-from style_core import RECIPES, read_image, read_settings, weights
-from style_core.video import Clip
+from style_core import RECIPES, read_image, read_settings
+from style_core.weights import registry as weights
+from style_core.media.video import Clip
 
 STUDIO = Path(__file__).resolve().parents[1] / "studio"
 CORE = STUDIO.parent / "style_core"

@@ -12,9 +12,9 @@ from torch import nn
 
 from style_core import RequestError, write_image
 from style_core.devices import Compute
-from style_core.features import load_extractor
-from style_core.generator_net import LEVELS, Moments
-from style_core.losses import gram_matrix
+from style_core.networks.extractor import load_extractor
+from style_core.networks.generator import LEVELS, Moments
+from style_core.optimization.losses import gram_matrix
 from style_core.training import blend, distill, register, runs
 from style_core.training.data import Crops, is_held_out, split
 from style_core.training.generator import mixed
@@ -185,7 +185,7 @@ def test_moments_mix_linearly():
 
 
 def test_registering_records_hash_size_and_golden_figures(tmp_path, monkeypatch):
-    from style_core import weights
+    from style_core.weights import registry as weights
 
     torch.manual_seed(0)
     distill.export(distill.Student(), tmp_path / "new.safetensors", {})

@@ -9,7 +9,7 @@ import torch
 from networks import picture
 
 from style_core import RequestError
-from style_core.video import Clip, FrameWriter
+from style_core.media.video import Clip, FrameWriter
 
 
 def film(path, frames=6, fps=Fraction(25)):

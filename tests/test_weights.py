@@ -15,9 +15,9 @@ import torch
 from hub import hub_server
 from safetensors.torch import load_file, save_file
 
-from style_core import weights
-from style_core.checks import WeightsError, check_golden, check_vgg19
-from style_core.layout import tensor_shapes
+from style_core.weights import registry as weights
+from style_core.weights.verify import WeightsError, check_golden, check_vgg19
+from style_core.networks.vgg19 import tensor_shapes
 
 ROOT = Path(__file__).resolve().parents[1]
 FETCH = "import sys; from style_core import cli; sys.exit(cli.main(['weights', 'pull', 'vgg19', '--json']))"

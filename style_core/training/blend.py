@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from style_core.errors import RequestError
-from style_core.layout import pooling_of
+from style_core.networks.vgg19 import pooling_of
 
 
 def blend(before: Path, after: Path, out: Path, share: float = 0.5) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.latent_net import SIDE
+from style_core.networks.latent import SIDE
 from style_core.training.data import Crops, split
 from style_core.training.latent import CROP_SCALE
 from style_core.training.runs import Run

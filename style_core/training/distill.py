@@ -26,9 +26,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.features import FeatureExtractor, load_extractor, vgg_layers
-from style_core.layout import LITE_WIDTHS, VGG19_WIDTHS, block_of
-from style_core.losses import gram_matrix, matrix_root, out_of_gamut, relative_distances
+from style_core.networks.extractor import FeatureExtractor, load_extractor, vgg_layers
+from style_core.networks.vgg19 import LITE_WIDTHS, VGG19_WIDTHS, block_of
+from style_core.optimization.losses import gram_matrix, matrix_root, out_of_gamut, relative_distances
 from style_core.training.data import Crops, split
 from style_core.training.layerwise import cut_down, ridged
 from style_core.training.muon import Muon

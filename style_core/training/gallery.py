@@ -11,10 +11,10 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.gallery import gallery
-from style_core.generator import Generator
-from style_core.imaging import fit, read_image, to_pil
-from style_core.weights import MODELS
+from style_core.weights.gallery import gallery
+from style_core.recipes.stylize import Generator
+from style_core.media.images import fit, read_image, to_pil
+from style_core.weights.registry import MODELS
 
 _THUMBNAIL_SIDE = 256
 

@@ -23,10 +23,10 @@ from torch import Tensor, nn
 
 from style_core.devices import Compute, prepare_cpu
 from style_core.errors import RequestError
-from style_core.features import FeatureExtractor, load_extractor
-from style_core.generator_net import LEVELS, STRIDE, Dial, GeneratorNet, Moments
-from style_core.imaging import fit_short, read_image, to_pil
-from style_core.losses import JUDGE_CONTENT_LAYER, JUDGE_STYLE_LAYERS, gram_matrix, judge, relative_distances, total_variation
+from style_core.networks.extractor import FeatureExtractor, load_extractor
+from style_core.networks.generator import LEVELS, STRIDE, Dial, GeneratorNet, Moments
+from style_core.media.images import fit_short, read_image, to_pil
+from style_core.optimization.losses import JUDGE_CONTENT_LAYER, JUDGE_STYLE_LAYERS, gram_matrix, judge, relative_distances, total_variation
 from style_core.training.average import Average
 from style_core.training.data import Crops, split
 from style_core.training.muon import Muon

@@ -24,10 +24,10 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.features import FeatureExtractor, load_extractor
-from style_core.imaging import to_pil
-from style_core.latent_net import SIDE, Z_SIZE, LatentNet
-from style_core.losses import gram_matrix, relative_distances
+from style_core.networks.extractor import FeatureExtractor, load_extractor
+from style_core.media.images import to_pil
+from style_core.networks.latent import SIDE, Z_SIZE, LatentNet
+from style_core.optimization.losses import gram_matrix, relative_distances
 from style_core.training.average import Average
 from style_core.training.data import Crops, split
 from style_core.training.runs import Run, cosine

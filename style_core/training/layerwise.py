@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from style_core.features import FeatureExtractor
+from style_core.networks.extractor import FeatureExtractor
 
 _RIDGE = 1e-4                # of the mean square of what is fitted on
 _EPSILON = 1e-6

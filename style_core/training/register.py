@@ -9,8 +9,8 @@ import re
 import shutil
 from pathlib import Path
 
-from style_core.checks import golden_figures
-from style_core.weights import MODELS, registry, sha256_of
+from style_core.weights.verify import golden_figures
+from style_core.weights.registry import MODELS, registry, sha256_of
 
 
 def register(name: str, trained: Path) -> None:

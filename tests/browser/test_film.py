@@ -4,7 +4,7 @@ import pytest
 from networks import picture
 from steering import open_tab
 
-from style_core.video import Clip, FrameWriter
+from style_core.media.video import Clip, FrameWriter
 
 
 def test_a_clip_is_painted_and_can_be_cancelled(page, tmp_path):

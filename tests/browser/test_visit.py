@@ -5,7 +5,7 @@ from networks import picture
 from steering import fill, open_tab, press, shown, unfold, upload, wait_for_another
 
 from style_core import read_image, read_settings, write_image
-from style_core.video import Clip
+from style_core.media.video import Clip
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_brush_says_where_the_style_goes(page, tmp_path):
 
 
 def read_image_like(photo, result):
-    from style_core.imaging import resize
+    from style_core.media.images import resize
 
     return resize(photo, tuple(result.shape[-2:]))
 

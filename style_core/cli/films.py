@@ -1,0 +1,103 @@
+"""Films from the shell: a clip painted, a walk through the latent space, a zoom into a dream."""
+
+import argparse
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from style_core.cli.run import FILM_FPS, Follower, followed, report
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.media.images import check_writable, read_image, write_image
+from style_core.options import Options
+from style_core.progress import Step
+from style_core.media.settings import settings_of
+from style_core.media.video import FrameWriter, check_video_path
+
+_FACTS = "flight.json"
+
+
+def run_clip(steps: Iterator[Step], compute: Compute, given: argparse.Namespace) -> int:
+    """Follow a recipe that writes its own film; Ctrl-C leaves no half a file."""
+    follower = Follower(None)
+    try:
+        with closing(steps):
+            follower.follow(steps)
+    finally:
+        follower.close()
+    report(given, follower, None, compute)
+    return 0
+
+
+def run_walk(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:
+    """Follow a recipe whose Steps are the frames of a film; its last picture is saved beside the film."""
+    check_writable(given.out)
+    check_video_path(given.walk)
+    follower = Follower(None)
+    with FrameWriter(given.walk, FILM_FPS) as writer:
+
+        def filmed() -> Iterator[Step]:
+            for step in steps:
+                if step.image is not None:
+                    writer.add(step.image)
+                yield step
+
+        interrupted = followed(follower, filmed())
+    write_image(given.out, follower.image, settings=settings_of(recipe, options.as_dict(), weights=follower.last.weights))
+    report(given, follower, options, compute)
+    return 130 if interrupted else 0
+
+
+def run_zoom(
+    flight: Callable[..., Iterator[Step]], facts: dict[str, Any], options: Options, compute: Compute, given: argparse.Namespace
+) -> int:
+    """Write a dream zoom; its frames are kept in a folder beside the film until it is whole.
+
+    Args:
+        flight: makes the Steps, with the `last` frame and how many are `done`.
+        facts: of the request: frames in the folder that belong to another one are not gone on from.
+    Returns:
+        The exit status: 0, or 130 when interrupted; the same command then goes on.
+    Raises:
+        RequestError: when the folder holds the frames of another flight.
+    """
+    check_writable(given.out)
+    film = check_video_path(given.zoom)
+    folder = film.with_name(f"{film.name}.frames")
+    frames = _kept_frames(folder, facts)
+    follower = Follower(None)
+
+    def kept() -> Iterator[Step]:
+        last = read_image(frames[-1]) if frames else None
+        with closing(flight(last=last, done=len(frames))) as steps:
+            for step in steps:
+                if step.image is not None:
+                    path = folder / f"{step.iteration:05}.png"
+                    write_image(path, step.image)
+                    frames.append(path)
+                yield step
+
+    interrupted = followed(follower, kept())
+    with FrameWriter(film, FILM_FPS) as writer:
+        for path in frames:
+            writer.add(read_image(path))
+    follower.image = read_image(frames[-1])
+    write_image(given.out, follower.image, settings=settings_of("dream", options.as_dict(), weights=follower.last.weights))
+    if not interrupted:
+        shutil.rmtree(folder)
+    report(given, follower, options, compute)
+    return 130 if interrupted else 0
+
+
+def _kept_frames(folder: Path, facts: dict[str, Any]) -> list[Path]:
+    """Frames of the same flight from before, in order; the folder is made where there is none."""
+    if not folder.exists():
+        folder.mkdir()
+        (folder / _FACTS).write_text(json.dumps(facts))
+        return []
+    if not (folder / _FACTS).is_file() or json.loads((folder / _FACTS).read_text()) != facts:
+        raise RequestError(f"{folder.name} holds the frames of another zoom; remove it, or give the film another name.")
+    return sorted(folder.glob("*.png"))

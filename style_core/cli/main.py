@@ -1,0 +1,238 @@
+"""The recipes from a shell: `python -m style_core optimize photo.jpg painting.jpg -o painted.png`.
+
+Human progress goes to standard error; with `--json`, one JSON object goes to standard output at the end. Exit status:
+0 done, 2 a mistake in the request, 130 interrupted (the picture so far is saved), 1 anything else.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from style_core.cli import weights as cli_weights
+from style_core.cli.films import run_clip, run_walk, run_zoom
+from style_core.cli.run import run_batch, run_many, run_recipe
+from style_core.recipes.stylize_clip import CLIP_SUFFIXES, stylize_clip
+from style_core.devices import DEVICES, Compute, prepare_cpu
+from style_core.recipes.dream import DreamOptions, dream
+from style_core.errors import RequestError
+from style_core.weights.gallery import gallery, gallery_code
+from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.recipes.stylize import StylizeOptions, open_generator, stylize
+from style_core.media.images import load_picture, read_image, read_mask
+from style_core.recipes.imagine import ImagineOptions, imagine, walk
+from style_core.options import Knob, Options, Range
+from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
+
+_FROM_GALLERY = "gallery:"
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose mistakes are RequestErrors, so that every mistake reads alike: one line, exit 2."""
+
+    def error(self, message: str) -> None:
+        raise RequestError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    try:
+        given = _parser().parse_args(arguments)
+        prepare_cpu()
+        return given.run(given)
+    except RequestError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted before there was a picture to save.", file=sys.stderr)
+        return 130
+
+
+def add_options(parser: argparse.ArgumentParser, options: type[Options]) -> None:
+    """A flag for each option, with its default and range in the help; values are checked by the class itself."""
+    for knob in options.knobs():
+        flag = f"--{knob.name.replace('_', '-')}"
+        if knob.kind is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=knob.default, help=_help(knob))
+        else:
+            parser.add_argument(flag, type=knob.kind, default=knob.default, metavar=_metavar(knob), help=_help(knob))
+
+
+def options_from(given: argparse.Namespace, options: type[Options]) -> Options:
+    """The Options that parsed flags ask for."""
+    return options(**{knob.name: getattr(given, knob.name) for knob in options.knobs()})
+
+
+def _help(knob: Knob) -> str:
+    allowed = f" {knob.allowed}" if isinstance(knob.allowed, Range) else ""
+    default = "on" if knob.default is True else "off" if knob.default is False else knob.default
+    shown = f" (default {default};{allowed})" if allowed else f" (default {default})" if default != "" else ""
+    return (knob.help + shown).replace("%", "%%")
+
+
+def _metavar(knob: Knob) -> str:
+    if isinstance(knob.allowed, tuple):
+        return "|".join(knob.allowed)
+    return knob.unit.upper() or {int: "N", float: "X", str: "TEXT"}[knob.kind]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m style_core", description="Neural style transfer: photos painted in the style of paintings.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_stylize(commands)
+    _add_optimize(commands)
+    _add_dream(commands)
+    _add_imagine(commands)
+    cli_weights.add(commands)
+    return parser
+
+
+def _add_recipe(commands: Any, name: str, options: type[Options], run: Any) -> argparse.ArgumentParser:
+    summary = options.__doc__.splitlines()[0]
+    parser = commands.add_parser(name, help=summary, description=summary)
+    parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="Where the picture goes: .png, .jpg or .webp.")
+    parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="Where to compute (default auto).")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
+    add_options(parser, options)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_styles(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("content", metavar="CONTENT", help="The photo.")
+    parser.add_argument("styles", metavar="STYLE", nargs="+", help="One or more paintings.")
+    parser.add_argument("--background", default="white", metavar="COLOR", help="What shows where CONTENT is transparent (default white).")
+    parser.add_argument("--keep-alpha", action="store_true", help="Keep CONTENT's transparency in a .png or .webp.")
+    parser.add_argument("--style-weights", type=float, nargs="+", metavar="W", help="One for each style; only ratios count.")
+    parser.add_argument("--mask", action="append", metavar="MASK.png", help="Where a style goes, white on black; once for each style, in order.")
+
+
+def _add_stylize(commands: Any) -> None:
+    parser = _add_recipe(commands, "stylize", StylizeOptions, _stylize)
+    _add_styles(parser)
+    parser.add_argument("--batch", action="store_true", help="CONTENT and OUT are folders: paint every picture of the one into the other.")
+    parser.epilog = f"A STYLE may be gallery:NAME, with NAME one of {', '.join(gallery())}. CONTENT may be a clip, and OUT an .mp4 then."
+
+
+def _stylize(given: argparse.Namespace) -> int:
+    options = options_from(given, StylizeOptions)
+    compute = Compute.choose(given.device)
+    named = [path.removeprefix(_FROM_GALLERY) for path in given.styles if path.startswith(_FROM_GALLERY)]
+    styles = [_read(path) for path in given.styles if not path.startswith(_FROM_GALLERY)]
+    codes = [gallery_code(name, open_generator(compute).sha256) for name in named]
+    weights = _pictures_first(given.styles, given.style_weights)
+    masks = _pictures_first(given.styles, read_masks(given.mask, len(given.styles)))
+    if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
+        return run_clip(stylize_clip(given.content, given.out, styles, options, style_weights=weights, codes=codes, compute=compute), compute, given)
+
+    def steps(path):
+        return stylize(_read(path, given), styles, options, style_weights=weights, masks=masks, codes=codes, compute=compute)
+
+    if given.batch:
+        return run_batch("stylize", steps, options, compute, given)
+    return run_recipe("stylize", steps(given.content), options, compute, given)
+
+
+def _pictures_first(styles: Sequence[str], values: Sequence | None) -> list | None:
+    """Values given in the order of `styles`, reordered as `stylize` takes them: pictures, then codes."""
+    if values is None or len(values) != len(styles):
+        return values
+    order = sorted(range(len(styles)), key=lambda index: styles[index].startswith(_FROM_GALLERY))
+    return [values[index] for index in order]
+
+
+def _add_optimize(commands: Any) -> None:
+    parser = _add_recipe(commands, "optimize", GatysOptions, _optimize)
+    _add_styles(parser)
+    parser.add_argument("--init-image", metavar="IMAGE", help="A picture to start from, such as an earlier result.")
+    parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write how the picture formed.")
+
+
+def _optimize(given: argparse.Namespace) -> int:
+    options = options_from(given, GatysOptions)
+    content = _read(given.content, given)
+    styles = [_read(path) for path in given.styles]
+    masks = read_masks(given.mask, len(styles))
+    start = read_image(given.init_image) if given.init_image else None
+    compute = Compute.choose(given.device)
+    steps = optimize(
+        content, styles, options,
+        style_weights=given.style_weights, masks=masks, init_image=start, compute=compute,
+        preview_every=0.0 if given.timelapse else 1.0,
+    )  # fmt: skip
+    return run_recipe("optimize", steps, options, compute, given)
+
+
+def _add_dream(commands: Any) -> None:
+    parser = _add_recipe(commands, "dream", DreamOptions, _dream)
+    parser.add_argument("image", metavar="IMAGE", nargs="?", help="The photo; leave it out to dream from noise.")
+    parser.add_argument("--guide", metavar="IMAGE", help="A picture whose features the dream is drawn to.")
+    parser.add_argument("--mask", metavar="MASK.png", help="Where to dream, white on black.")
+    parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write how the dream grew.")
+    parser.add_argument("--zoom", metavar="FILE.mp4|.gif", help="Fly into the dream and write the film; broken off, the same command goes on.")
+    add_options(parser, ZoomOptions)
+
+
+def _dream(given: argparse.Namespace) -> int:
+    options = options_from(given, DreamOptions)
+    image = _read(given.image) if given.image else None
+    guide = read_image(given.guide) if given.guide else None
+    mask = read_mask(given.mask) if given.mask else None
+    compute = Compute.choose(given.device)
+    if given.zoom:
+        if mask is not None:
+            raise RequestError("A zoom leaves the mask's place behind; give --mask or --zoom, not both.")
+        flight = options_from(given, ZoomOptions)
+        facts = {**options.as_dict(), **flight.as_dict(), "image": given.image, "guide": given.guide}
+        return run_zoom(lambda **done: dream_zoom(image, options, flight, guide=guide, compute=compute, **done), facts, options, compute, given)
+    preview_every = 0.0 if given.timelapse else 1.0
+    steps = dream(image, options, guide=guide, mask=mask, compute=compute, preview_every=preview_every)
+    return run_recipe("dream", steps, options, compute, given)
+
+
+def _add_imagine(commands: Any) -> None:
+    parser = _add_recipe(commands, "imagine", ImagineOptions, _imagine)
+    parser.add_argument("--near", metavar="IMAGE", nargs="+", help="A picture to vary; for a walk, one or both of its ends.")
+    parser.add_argument("--walk", metavar="FILE.mp4|.gif", help="Also write a walk: to the next seed's picture, or from and to those that are near.")
+    parser.add_argument("--frames", type=int, default=96, metavar="N", help="Frames of the walk (default 96).")
+    parser.epilog = "With --count, OUT.png stands for OUT-1.png, OUT-2.png and so on."
+
+
+def _imagine(given: argparse.Namespace) -> int:
+    options = options_from(given, ImagineOptions)
+    near = [_read(path) for path in given.near or ()]
+    compute = Compute.choose(given.device)
+    if given.walk:
+        return run_walk("imagine", walk(options, near, frames=given.frames, compute=compute), options, compute, given)
+    if len(near) > 1:
+        raise RequestError(f"{len(near)} pictures are near; give one, or ask for a --walk between two.")
+    steps = imagine(options, near[0] if near else None, compute=compute)
+    if options.count > 1:
+        return run_many("imagine", steps, options, compute, given)
+    return run_recipe("imagine", steps, options, compute, given)
+
+
+def _read(path: str | Path, given: argparse.Namespace | None = None) -> Tensor:
+    """A picture, with what is to be said about its reading said; the photo's alpha is kept for later where asked for."""
+    picture = load_picture(path, background=given.background if given else "white")
+    if picture.note:
+        print(picture.note, file=sys.stderr)
+    if given is not None and given.keep_alpha:
+        given.transparency = picture.alpha
+    return picture.image
+
+
+def read_masks(paths: Sequence[str] | None, styles: int) -> list | None:
+    """Masks for the styles in order; styles beyond the last mask have none.
+
+    Raises:
+        RequestError: for more masks than styles.
+    """
+    if not paths:
+        return None
+    if len(paths) > styles:
+        raise RequestError(f"There are {len(paths)} masks for {styles} styles; give at most one for each.")
+    return [read_mask(path) for path in paths] + [None] * (styles - len(paths))

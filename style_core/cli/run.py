@@ -1,0 +1,200 @@
+"""Running a recipe from the shell: progress to standard error, the picture to its file, facts to standard output."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from tqdm import tqdm
+
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.networks.extractor import EXTRACTORS
+from style_core.media.images import check_writable, resize, write_image
+from style_core.options import Options
+from style_core.progress import Step, finish
+from style_core.media.settings import settings_of
+from style_core.media.video import FrameWriter, check_video_path
+
+_TIMELAPSE_FRAMES = 240
+FILM_FPS = 24
+_SECONDS_A_LINE = 5.0
+_BATCH_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp"}
+
+
+def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:
+    """Follow a recipe to its end, or until Ctrl-C, and save its picture with its settings.
+
+    Returns:
+        The exit status: 0, or 130 when interrupted after there was a picture.
+    """
+    check_writable(given.out)
+    if getattr(given, "timelapse", None):
+        check_video_path(given.timelapse)
+    follower = Follower(getattr(given, "timelapse", None))
+    interrupted = followed(follower, steps)
+    settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights)
+    write_image(given.out, follower.image, settings=settings, alpha=getattr(given, "transparency", None))
+    follower.write_timelapse()
+    report(given, follower, options, compute)
+    return 130 if interrupted else 0
+
+
+def run_batch(
+    recipe: str, steps: Callable[[Path], Iterator[Step]], options: Options, compute: Compute, given: argparse.Namespace
+) -> int:
+    """Paint each picture of a folder into another; what can't be read is reported, and the rest is done.
+
+    Returns:
+        The exit status: 0, or 1 when some pictures could not be painted.
+    Raises:
+        RequestError: when the folders are not there, or hold no pictures.
+    """
+    source, target = Path(given.content), Path(given.out)
+    if not source.is_dir():
+        raise RequestError(f"{source.name} is no folder; with --batch, CONTENT is a folder of pictures.")
+    files = sorted(path for path in source.iterdir() if path.suffix.lower() in _BATCH_SUFFIXES)
+    if not files:
+        raise RequestError(f"There are no pictures in {source.name}.")
+    target.mkdir(parents=True, exist_ok=True)
+    done, failed, started = [], {}, time.monotonic()
+    for path in tqdm(files, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False):
+        out = target / f"{path.stem}.png"
+        try:
+            step = finish(steps(path))
+            settings = settings_of(recipe, options.as_dict(), weights=step.weights)
+            write_image(out, step.image, settings=settings, alpha=getattr(given, "transparency", None))
+            done.append(str(out))
+        except RequestError as error:
+            failed[path.name] = str(error)
+            tqdm.write(str(error), file=sys.stderr)
+    if given.json:
+        seconds = round(time.monotonic() - started, 3)
+        print(json.dumps({"out": done, "failed": failed, "seconds": seconds, "device": compute.device.type}, ensure_ascii=False))
+    else:
+        print(f"{target}: {len(done)} of {len(files)} pictures.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def run_many(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:
+    """Follow a recipe whose Steps each hold a picture of their own; each is saved as it comes, numbered from 1."""
+    check_writable(given.out)
+    out, paths = Path(given.out), []
+    follower = Follower(None)
+
+    def kept() -> Iterator[Step]:
+        for step in steps:
+            if step.image is not None:
+                path = out.with_name(f"{out.stem}-{step.iteration}{out.suffix}")
+                own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
+                write_image(path, step.image, settings=settings_of(recipe, own, weights=step.weights))
+                paths.append(str(path))
+            yield step
+
+    interrupted = followed(follower, kept())
+    report(given, follower, options, compute, out=paths)
+    return 130 if interrupted else 0
+
+
+def followed(follower: "Follower", steps: Iterator[Step]) -> bool:
+    """Follow to the end; whether Ctrl-C ended it, with at least one picture there."""
+    try:
+        with closing(steps):
+            follower.follow(steps)
+    except KeyboardInterrupt:
+        if follower.image is None:
+            raise
+        return True
+    finally:
+        follower.close()
+    return False
+
+
+class Follower:
+    """Shows Steps as a progress bar and keeps what is wanted of them."""
+
+    def __init__(self, timelapse: str | None):
+        self.timelapse = timelapse
+        self.image = None
+        self.last = Step(0, 0)
+        self.losses: dict[str, float] = {}
+        self.frames: list = []
+        self._note = ""
+        self._written = 0.0
+        self._bar: tqdm | None = None
+
+    def follow(self, steps: Iterator[Step]) -> None:
+        for step in steps:
+            self.last = step
+            self.losses = step.losses or self.losses
+            if step.image is not None:
+                self.image = step.image
+                if self.timelapse:
+                    self._keep_frame(step)
+            self._show(step)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def write_timelapse(self) -> None:
+        """All frames at the size of the result; the last is held for a second."""
+        if not self.timelapse:
+            return
+        size = tuple(self.image.shape[-2:])
+        with FrameWriter(self.timelapse, FILM_FPS) as writer:
+            for frame in [*self.frames, *[self.image] * FILM_FPS]:
+                writer.add(frame if tuple(frame.shape[-2:]) == size else resize(frame, size))
+
+    def _keep_frame(self, step: Step) -> None:
+        every = max(1, step.total // _TIMELAPSE_FRAMES)
+        if step.iteration % every == 0:
+            self.frames.append(step.image)
+
+    def _show(self, step: Step) -> None:
+        if step.note and step.note != self._note:
+            self._note = step.note
+            tqdm.write(step.note, file=sys.stderr)
+            sys.stderr.flush()
+        if not sys.stderr.isatty():
+            self._write_progress(step)
+        if self._bar is None or self._bar.total != step.total:
+            self.close()
+            self._bar = tqdm(total=step.total, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
+        self._bar.update(step.iteration - self._bar.n)
+        if "total" in step.losses:
+            self._bar.set_postfix({"loss": f"{step.losses['total']:.4f}"}, refresh=False)
+
+    def _write_progress(self, step: Step) -> None:
+        """A line now and then, where a log and not a terminal is looking."""
+        if step.iteration and step.seconds - self._written > _SECONDS_A_LINE:
+            self._written = step.seconds
+            left = "" if step.eta is None else f", {step.eta:.0f} s left"
+            print(f"{step.iteration} of {step.total}{left}", file=sys.stderr, flush=True)
+
+
+def report(
+    given: argparse.Namespace, follower: Follower, options: Options | None, compute: Compute, out: list[str] | None = None
+) -> None:
+    """Say what was made; `out` where it is several files."""
+    height, width = follower.image.shape[-2:]
+    last = follower.last
+    if not given.json:
+        print(f"{', '.join(out) if out else given.out}: {width} x {height} px in {last.seconds:.1f} s.", file=sys.stderr)
+        return
+    facts = {
+        "out": out or str(Path(given.out)),
+        "width": width,
+        "height": height,
+        "seconds": round(last.seconds, 3),
+        "device": compute.device.type,
+        "extractor": next((name for name in last.weights if name in EXTRACTORS), None),
+        "iterations": last.iteration,
+        "losses": {name: round(value, 6) for name, value in follower.losses.items()},
+        "seed": getattr(options, "seed", None),
+        "note": last.note or None,
+    }
+    print(json.dumps({key: value for key, value in facts.items() if value is not None}, ensure_ascii=False))

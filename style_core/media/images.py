@@ -1,0 +1,309 @@
+"""Pictures in and out: files and bytes to image tensors and back.
+
+An image is float32 `[3, H, W]`, sRGB in `[0, 1]`. What people have is read as they see it: upright, in sRGB, in full
+depth. What is written carries its settings and nothing about a camera or a place.
+"""
+
+import io
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy
+import torch
+from PIL import ExifTags, Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torch.nn import functional
+
+from style_core.errors import RequestError
+from style_core.media.settings import embed
+
+MAX_BYTES = 100 * 2**20
+MAX_PIXELS = 100_000_000
+MIN_SIDE = 16
+READABLE = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "MPO")
+WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+# Limits are checked on the header here, with sentences of our own, before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as read.
+
+    Attributes:
+        image: `[3, H, W]`, over the background where it was transparent.
+        alpha: `[1, H, W]`, or None for an opaque picture.
+        note: what a person should know about the reading, or empty.
+    """
+
+    image: Tensor
+    alpha: Tensor | None = None
+    note: str = ""
+
+
+def read_image(source: str | Path | bytes | IO[bytes], *, background: str = "white") -> Tensor:
+    """Read a picture as an image `[3, H, W]`; transparent parts show `background`.
+
+    Raises:
+        RequestError: as `load_picture`.
+    """
+    return load_picture(source, background=background).image
+
+
+def load_picture(source: str | Path | bytes | IO[bytes], *, background: str = "white") -> Picture:
+    """Read a picture with its alpha channel and what is to be said about it.
+
+    Args:
+        source: a path, the bytes of a file, or an open binary file.
+        background: a colour name or `#rrggbb` for what is transparent.
+    Raises:
+        RequestError: when there is no such file, it is no picture that can be read, it is damaged, or it is too large
+            or too small; the sentence names the file, never its folder.
+    """
+    data, name = _bytes_of(source)
+    opened = _opened(data, name)
+    _check_size(opened.size, name)
+    notes = []
+    if getattr(opened, "n_frames", 1) > 1:
+        notes.append(f"{name} is animated; its first frame is used.")
+    try:
+        opened.load()
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise RequestError(f"{name} is damaged or cut off ({error}); export or download it again.") from error
+    upright = ImageOps.exif_transpose(opened)
+    upright, profile_note = _in_srgb(upright, name)
+    if profile_note:
+        notes.append(profile_note)
+    image, alpha = _to_tensors(upright)
+    if alpha is not None:
+        image = over(image, alpha, background)
+    return Picture(image, alpha, " ".join(notes))
+
+
+def over(image: Tensor, alpha: Tensor, background: str) -> Tensor:
+    """`image` with its `alpha` `[1, H, W]` over a colour.
+
+    Raises:
+        RequestError: when the colour has no such name.
+    """
+    try:
+        color = ImageColor.getrgb(background)[:3]
+    except ValueError as error:
+        raise RequestError(f"background is {background}; it must be a colour name or #rrggbb.") from error
+    ground = torch.tensor(color, dtype=torch.float32).view(3, 1, 1) / 255
+    return ground + alpha * (image - ground)
+
+
+def write_image(
+    path: str | Path, image: Tensor, *, settings: dict | None = None, alpha: Tensor | None = None, quality: int = 95
+) -> None:
+    """Write an image with its settings; the suffix chooses PNG, JPEG or WebP.
+
+    The file appears whole or not at all.
+
+    Args:
+        image: `[3, H, W]`; values outside `[0, 1]` are clamped.
+        settings: what made it, read back by `read_settings`.
+        alpha: `[1, h, w]`, kept in PNG and WebP, resized to the image.
+        quality: of JPEG and WebP, 1 to 100.
+    Raises:
+        RequestError: for an unknown suffix, or a folder that can't be written to.
+    """
+    path = Path(path)
+    kind = check_writable(path)
+    picture = to_pil(image)
+    if alpha is not None and kind != "JPEG":
+        picture.putalpha(to_pil(resize(alpha, tuple(image.shape[-2:])).expand(3, -1, -1)).convert("L"))
+    # Chroma at full resolution: painted edges are colour edges.
+    extra = {"JPEG": {"quality": quality, "subsampling": 0}, "WEBP": {"quality": quality, "method": 4}, "PNG": {}}[kind]
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        picture.save(partial, kind, **extra, **embed(settings, kind))
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RequestError(f"{path.name} could not be written ({error.strerror or error}); choose another folder.") from error
+
+
+def check_writable(path: str | Path) -> str:
+    """The format that a path's suffix means, before any work is done for it.
+
+    Raises:
+        RequestError: for an unknown suffix or a folder that isn't there.
+    """
+    path = Path(path)
+    kind = WRITABLE.get(path.suffix.lower())
+    if kind is None:
+        raise RequestError(f"{path.name} has no suffix that can be written; use .png, .jpg or .webp.")
+    if not path.absolute().parent.is_dir():
+        raise RequestError(f"The folder for {path.name} does not exist; create it first or choose another.")
+    return kind
+
+
+def read_mask(source: str | Path | bytes | IO[bytes]) -> Tensor:
+    """Read a mask `[1, H, W]` in `[0, 1]`: white is where the style goes; transparent is where it doesn't.
+
+    Raises:
+        RequestError: as `load_picture`.
+    """
+    picture = load_picture(source, background="black")
+    return picture.image.mean(0, keepdim=True)
+
+
+def masks_by_color(strokes: Image.Image, colors: Sequence[str], least_alpha: float = 0.2) -> list[Tensor | None]:
+    """What was painted over a photo, as a mask for each colour.
+
+    Args:
+        strokes: transparent where nothing was painted.
+        colors: as Pillow names them, such as `#d1495b`; each stroke counts for the nearest.
+        least_alpha: below which a pixel counts as not painted.
+    Returns:
+        For each colour `[1, H, W]` of 0 and 1, or None where nothing was painted with it.
+    """
+    pixels = torch.from_numpy(numpy.array(strokes.convert("RGBA"))).float() / 255             # [H, W, 4]
+    palette = torch.tensor([ImageColor.getrgb(color)[:3] for color in colors]) / 255
+    nearest = torch.cdist(pixels[..., :3].reshape(-1, 3), palette).argmin(1).view(pixels.shape[:2])
+    painted = pixels[..., 3] >= least_alpha
+    masks = [((nearest == index) & painted).float()[None] for index in range(len(colors))]
+    return [mask if mask.any() else None for mask in masks]
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """`[3, H, W]` -> an RGB picture of Pillow's without metadata."""
+    pixels = (image.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+    return Image.fromarray(pixels.cpu().numpy())
+
+
+def from_pil(picture: Image.Image) -> Tensor:
+    """A picture of Pillow's -> `[3, H, W]`; alpha is dropped."""
+    return _to_tensors(picture)[0]
+
+
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """`[C, H, W]` to `[C, height, width]`, bicubic, antialiased, kept in `[0, 1]`."""
+    if tuple(image.shape[-2:]) == tuple(size):
+        return image
+    resized = functional.interpolate(image[None], tuple(size), mode="bicubic", antialias=True, align_corners=False)
+    return resized[0].clamp(0, 1)
+
+
+def size_to_fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:
+    """Height and width with the long side at `long_side` and the shape kept, at least 1 px each."""
+    factor = long_side / max(size)
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def size_of(path: str | Path) -> tuple[int, int]:
+    """Height and width of a picture as it will be read, from its header alone.
+
+    Raises:
+        RequestError: as `load_picture`.
+    """
+    data, name = _bytes_of(path)
+    picture = _opened(data, name)
+    turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    return picture.size if turned else picture.size[::-1]
+
+
+def fit(image: Tensor, long_side: int, *, enlarge: bool = False) -> Tensor:
+    """An image with its long side at `long_side`; a smaller one stays as it is unless `enlarge`."""
+    if max(image.shape[-2:]) <= long_side and not enlarge:
+        return image
+    return resize(image, size_to_fit(tuple(image.shape[-2:]), long_side))
+
+
+def fit_short(image: Tensor, short_side: int) -> Tensor:
+    """An image with its short side at `short_side`, larger or smaller than it was."""
+    height, width = image.shape[-2:]
+    factor = short_side / min(height, width)
+    return resize(image, (max(1, round(height * factor)), max(1, round(width * factor))))
+
+
+def _bytes_of(source: str | Path | bytes | IO[bytes]) -> tuple[bytes, str]:
+    if isinstance(source, (bytes, bytearray)):
+        data, name = bytes(source), "The picture"
+    elif hasattr(source, "read"):
+        data, name = source.read(MAX_BYTES + 1), "The picture"
+    else:
+        path = Path(source)
+        name = path.name
+        if path.is_dir():
+            raise RequestError(f"{name} is a folder; give one picture.")
+        if not path.is_file():
+            raise RequestError(f"There is no file {name}; check its name and folder.")
+        if path.stat().st_size <= MAX_BYTES:
+            data = path.read_bytes()
+        else:
+            raise RequestError(_too_heavy(name, path.stat().st_size))
+    if len(data) > MAX_BYTES:
+        raise RequestError(_too_heavy(name, len(data)))
+    if not data:
+        raise RequestError(f"{name} is empty; choose another picture.")
+    return data, name
+
+
+def _too_heavy(name: str, size: int) -> str:
+    return f"{name} is {size / 2**20:.0f} MB; pictures up to {MAX_BYTES // 2**20} MB can be read. Save it smaller."
+
+
+def _opened(data: bytes, name: str) -> Image.Image:
+    head = data[:512].lstrip().lower()
+    if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
+        raise RequestError(f"{name} is an SVG drawing; export it as PNG first.")
+    Image.init()                                    # registers all of Pillow's readers; AVIF depends on the build
+    try:
+        return Image.open(io.BytesIO(data), formats=[kind for kind in READABLE if kind in Image.OPEN])
+    except UnidentifiedImageError as error:
+        raise RequestError(f"{name} is not a picture that can be read; use JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise RequestError(f"{name} is damaged ({error}); export or download it again.") from error
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise RequestError(
+            f"{name} is {width} x {height} px; pictures up to {MAX_PIXELS // 10**6} megapixels can be read. Save it smaller."
+        )
+    if min(size) < MIN_SIDE:
+        raise RequestError(f"{name} is {width} x {height} px; it must be at least {MIN_SIDE} px on each side.")
+
+
+def _in_srgb(picture: Image.Image, name: str) -> tuple[Image.Image, str]:
+    """Colours as its ICC profile means them; CMYK without a profile by Pillow's own formula."""
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
+        return picture, ""
+    alpha = picture.getchannel("A") if picture.mode in ("RGBA", "LA") else None
+    opaque = picture.convert({"RGBA": "RGB", "LA": "L"}.get(picture.mode, picture.mode))
+    try:
+        converted = ImageCms.profileToProfile(
+            opaque, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return picture, f"The colour profile of {name} is broken and was ignored."
+    if alpha is not None:
+        converted.putalpha(alpha)
+    return converted, ""
+
+
+def _to_tensors(picture: Image.Image) -> tuple[Tensor, Tensor | None]:
+    """Image and alpha of any mode; 16-bit grey keeps its depth where Pillow's own conversion would clip it."""
+    if picture.mode.startswith(("I;16", "I", "F")):
+        grey = numpy.asarray(picture, dtype=numpy.float32)
+        scale = 65535.0 if picture.mode != "F" or grey.max() > 1 else 1.0
+        return torch.from_numpy(grey / scale).clamp(0, 1)[None].expand(3, -1, -1).contiguous(), None
+    see_through = picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
+    with warnings.catch_warnings():
+        # Palette pictures with bytes of transparency: Pillow suggests RGBA, which is what happens here.
+        warnings.simplefilter("ignore", UserWarning)
+        pixels = numpy.asarray(picture.convert("RGBA" if see_through else "RGB"))
+    tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
+    if not see_through:
+        return tensor.contiguous(), None
+    return tensor[:3].contiguous(), tensor[3:].contiguous()

@@ -1,0 +1,35 @@
+"""Retouching: what can be changed of a result at once, from what was kept of how it formed."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from style_core.media.color import keep_color, match_color
+from style_core.media.images import resize
+
+COLORS = ("style", "keep", "match")
+
+
+def along(way: Sequence[Tensor | Callable[[], Tensor]], position: float) -> Tensor:
+    """A picture on the way from the first of `way` to the last, at the last one's size.
+
+    Args:
+        way: two or more images `[3, h, w]` of any sizes: the photo, kept frames, the result. Those in the middle may be
+            functions that read them: only the two around the place are wanted.
+        position: in `[0, 1]`; 1 is the last itself, bit for bit; between two frames they are blended.
+    """
+    place = position * (len(way) - 1)
+    index = min(int(place), len(way) - 2)
+    share = place - index
+    size = tuple(way[-1].shape[-2:])
+    one, two = (resize(frame() if callable(frame) else frame, size) for frame in way[index : index + 2])
+    return two if share == 1 else torch.lerp(one, two, share)
+
+
+def recolor(result: Tensor, photo: Tensor, color: str) -> Tensor:
+    """A result in its own colours (`style`), with the photo's (`keep`), or its own matched to the photo's (`match`)."""
+    photo = resize(photo, tuple(result.shape[-2:]))
+    if color == "keep":
+        return keep_color(result, photo)
+    return match_color(result, photo) if color == "match" else result

@@ -1,0 +1,239 @@
+"""Feature extractors: VGG-19, and compact networks of the same shape, tapped by layer name.
+
+Layers are named as the field names them: `relu3_1` is the rectified output of the first convolution of the third
+block. Gatys's `conv4_2` is accepted and means `relu4_2`.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from style_core.weights import registry as weights
+from style_core.networks._torchvision import import_torchvision
+from style_core.networks.fused import rectified
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.networks.vgg19 import BLOCK_DEPTHS, LAYERS, convolution_index, layer_name, pooling_of, stride_of
+from style_core.progress import Step
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+POOLINGS = ("max", "average")
+EXTRACTORS = ("auto", "vgg19", "lite")
+
+
+class _AveragePool(torch.autograd.Function):
+    """Averages of squares of 2x2. On two cores in bfloat16 torch's own, and max pooling, take two to three times as long both ways."""
+
+    @staticmethod
+    def forward(ctx, features: Tensor) -> Tensor:
+        ctx.shape = features.shape
+        return functional.avg_pool2d(features, 2)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        height, width = ctx.shape[-2:]
+        spread = functional.interpolate(gradient / 4, scale_factor=2, mode="nearest")
+        return functional.pad(spread, (0, width % 2, 0, height % 2)) if width % 2 or height % 2 else spread
+
+
+class AveragePool(nn.Module):
+    """Average pooling, `[B, C, H, W]` -> `[B, C, H // 2, W // 2]`."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return _AveragePool.apply(features)
+
+
+def vgg_layers(widths: Sequence[int], padding_mode: str = "zeros", pooling: str = "max") -> nn.Sequential:
+    """VGG-19's feature layers with `widths[b]` channels in block `b`, after Simonyan and Zisserman (2015), table 1, E."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for width, depth in zip(widths, BLOCK_DEPTHS, strict=True):
+        for _ in range(depth):
+            layers += [nn.Conv2d(channels, width, 3, padding=1, padding_mode=padding_mode), nn.ReLU(inplace=True)]
+            channels = width
+        layers.append(nn.MaxPool2d(2) if pooling == "max" else AveragePool())
+    return nn.Sequential(*layers)
+
+
+class FeatureExtractor(nn.Module):
+    """A frozen VGG-shaped network that gives its activations by layer name.
+
+    Args:
+        name: what people call it, `vgg19` or `lite`.
+        trunk: convolutions, rectifiers and poolings in VGG-19's order.
+        compute: where it runs and in which precision; weights are converted once, here.
+        pooling: `max`, the trunk's own, or `average`, which Gatys et al. (2016) found smoother.
+        metrics: `[C, C]` by layer: what a layer's features are multiplied by, so that distances between them are those
+            of the network that this one was distilled from.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        trunk: nn.Sequential,
+        compute: Compute,
+        pooling: str = "max",
+        metrics: Mapping[str, Tensor] | None = None,
+    ):
+        super().__init__()
+        if pooling not in POOLINGS:
+            raise RequestError(f"pooling is {pooling}; it must be one of {', '.join(POOLINGS)}.")
+        self.name = name
+        self.sha256 = ""
+        self.compute = compute
+        self.trunk = trunk.to(compute.device, compute.dtype, memory_format=compute.memory_format).eval()
+        self.trunk.requires_grad_(False)
+        if pooling == "average":
+            for index, layer in enumerate(self.trunk):
+                if isinstance(layer, nn.MaxPool2d):
+                    self.trunk[index] = AveragePool()
+        self._taps = dict(zip(LAYERS, _rectifiers(trunk)))
+        mean = torch.tensor(IMAGENET_MEAN, device=compute.device).view(1, 3, 1, 1)
+        std = torch.tensor(IMAGENET_STD, device=compute.device).view(1, 3, 1, 1)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
+        self.metrics = {layer: matrix.to(compute.device) for layer, matrix in (metrics or {}).items()}
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """The sha256 of its file by its name, as Steps and settings record it; empty for one that came from no file."""
+        return {self.name: self.sha256} if self.sha256 else {}
+
+    def normalised(self, batch: Tensor) -> Tensor:
+        """A batch as the trunk takes it: sRGB `[B, 3, H, W]` in ImageNet's units, in the compute's type and layout."""
+        return torch.addcmul(-self.mean / self.std, batch, 1 / self.std).to(self.compute.dtype, memory_format=self.compute.memory_format)
+
+    def extract(self, batch: Tensor, layers: Iterable[str], *, measured: bool = True) -> dict[str, Tensor]:
+        """Activations at `layers`, computed no deeper than the deepest of them.
+
+        Args:
+            batch: `[B, 3, H, W]`, sRGB in `[0, 1]`, float32, on the extractor's device; gradients flow back to it.
+            layers: names such as `relu4_2` or `conv4_2`.
+            measured: with the network's `metrics`; without, who compares Gram matrices multiplies those, which are far smaller.
+        Returns:
+            By canonical name, `[B, C, H / s, W / s]` in the compute's floating type, `s` the layer's stride.
+        Raises:
+            RequestError: for an unknown layer, or a picture too small to leave anything at the deepest one.
+        """
+        names = {layer_name(name) for name in layers}
+        if missing := names - self._taps.keys():
+            raise RequestError(f"{self.name} has no layer {min(missing)}; its deepest is {list(self._taps)[-1]}.")
+        wanted = {self._taps[name]: name for name in names}
+        if not wanted:
+            return {}
+        deepest = max(wanted)
+        stride = stride_of(wanted[deepest])
+        height, width = batch.shape[-2:]
+        if min(height, width) < stride:
+            raise RequestError(
+                f"The picture is {width} x {height} px, too small for {wanted[deepest]}, which needs at least "
+                f"{stride} px a side. Use a larger size or an earlier layer."
+            )
+        features = {}
+        x = self.normalised(batch)
+        for index, layer in enumerate(self.trunk[: deepest + 1]):
+            if isinstance(layer, nn.Conv2d):
+                x = rectified(x, layer)
+            elif not isinstance(layer, nn.ReLU):
+                x = layer(x)
+            if index in wanted:
+                name = wanted[index]
+                features[name] = in_metric(x, self.metrics.get(name)) if measured else x
+        return features
+
+
+def in_metric(features: Tensor, metric: Tensor | None) -> Tensor:
+    """Features `[B, C, H, W]` times a metric `[C, C]`; None is none."""
+    return features if metric is None else functional.conv2d(features, metric[:, :, None, None].to(features.dtype))
+
+
+def _rectifiers(trunk: nn.Sequential) -> list[int]:
+    return [index for index, layer in enumerate(trunk) if isinstance(layer, nn.ReLU)]
+
+
+def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str = "max") -> FeatureExtractor:
+    """Build an extractor from a safetensors file with torchvision's keys, `features.N.weight` and `features.N.bias`.
+
+    `vgg19` is torchvision's own network. Any other name is a compact one of the same shape: its widths are read from the
+    tensors, and how it pools from the file's metadata. Layers deeper than the file's last are left out.
+
+    Raises:
+        RequestError: when the file's tensors are not such a network.
+    """
+    tensors = load_file(path)
+    state = {
+        key.removeprefix("features."): tensor.float() for key, tensor in tensors.items() if key.startswith("features.")
+    }
+    metrics = {key.removeprefix("metric."): tensor.float() for key, tensor in tensors.items() if key.startswith("metric.")}
+    depth = max((int(key.split(".")[0]) for key in state), default=-1) + 2       # the last convolution's rectifier
+    if name == "vgg19":
+        trunk = _torchvision_vgg19()
+    else:
+        starts = [convolution_index(f"relu{block}_1") for block in range(1, 6)]
+        widths = [state[f"{index}.weight"].shape[0] for index in starts if f"{index}.weight" in state]
+        with torch.device("meta"):
+            trunk = vgg_layers(widths + widths[-1:] * (len(BLOCK_DEPTHS) - len(widths)), pooling=pooling_of(path))
+    trunk = trunk[:depth]
+    try:
+        trunk.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise RequestError(f"{Path(path).name} does not hold the layers of {name}: {error}") from error
+    return FeatureExtractor(name, trunk, compute, pooling, metrics)
+
+
+def open_extractor(
+    choice: str, layers: Iterable[str], compute: Compute, pooling: str = "max"
+) -> Generator[Step, None, tuple[FeatureExtractor, str]]:
+    """Get an extractor ready, fetching its weights if need be: `extractor, note = yield from open_extractor(...)`.
+
+    Args:
+        choice: `vgg19`, `lite`, or `auto`: VGG-19 where its weights are at hand or the hub has them, else `lite`.
+        layers: those that will be asked for; no deeper tensors are fetched.
+    Returns:
+        The extractor, and a sentence for the person: which network is at work where that was not their choice.
+    Raises:
+        RequestError: for an unknown choice or layer; for weights asked for by name that can't be had.
+    """
+    if choice not in EXTRACTORS:
+        raise RequestError(f"extractor is {choice}; it must be one of {', '.join(EXTRACTORS)}.")
+    names = [layer_name(layer) for layer in layers]
+    note = ""
+    if choice == "auto":
+        try:
+            path = yield from weights.fetch("vgg19", names)
+            return _cached("vgg19", path, compute, pooling), note
+        except weights.WeightsError as error:
+            choice, note = "lite", f"Painting with the compact network: {error}"
+    path = yield from weights.fetch(choice, names)
+    return _cached(choice, path, compute, pooling), note
+
+
+_CACHE_SIZE = 3
+_cache: OrderedDict[tuple, FeatureExtractor] = OrderedDict()
+_cache_lock = threading.Lock()
+
+
+def _cached(name: str, path: Path, compute: Compute, pooling: str) -> FeatureExtractor:
+    """Loaded networks are shared by all runs of a process: they are frozen, and loading takes a second."""
+    key = (name, str(path), path.stat().st_mtime_ns, compute, pooling)
+    with _cache_lock:
+        if key not in _cache:
+            _cache[key] = load_extractor(name, path, compute, pooling)
+            _cache[key].sha256 = weights.sha256_of(path)
+            while len(_cache) > _CACHE_SIZE:
+                _cache.popitem(last=False)
+        _cache.move_to_end(key)
+        return _cache[key]
+
+
+def _torchvision_vgg19() -> nn.Sequential:
+    """torchvision's VGG-19 feature layers without weights; `meta` keeps its 500 MB classifier from being made."""
+    with torch.device("meta"):
+        return import_torchvision().models.vgg19(weights=None, init_weights=False).features

@@ -1,0 +1,351 @@
+"""Ascent: a picture moved uphill on what a network's features answer, after DeepDream (Mordvintsev et al. 2015)."""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from style_core.errors import RequestError
+from style_core.networks.extractor import FeatureExtractor, layer_name
+from style_core.optimization.losses import total_variation
+
+_SMALLEST_LEVEL = 8          # px, short side: the coarsest scale that the gradient is split into
+_LARGEST_SHIFT = 0.25        # of the short side: what is mirrored at the borders must not become the subject
+_SMALLEST_TILE = 96          # px: smaller ones show the network more borders than picture
+# Operations that one tile may cost, forwards and backwards, so that a Step comes at least about once a second on two
+# cores, and that activations fit into memory on a GPU.
+_TILE_OPERATIONS = {"cpu": 6e10, "cuda": 4e12, "mps": 5e11}
+_GUIDE_POSITIONS = 1024      # of the guide that each position is compared with; more cost memory and change little
+_SILENCE = 1e-12             # mean squared features below this are no answer
+
+
+@dataclass(frozen=True)
+class Term:
+    """Something to see more of: a layer, or some of its channels, and how much it counts."""
+
+    layer: str
+    weight: float = 1.0
+    channels: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As it is written: `relu4_2`, or `relu4_2[12,40]`."""
+        return self.layer + (f"[{','.join(map(str, self.channels))}]" if self.channels else "")
+
+
+class Attraction:
+    """What a dream climbs: how strongly the chosen features answer, position by position.
+
+    Without a guide an answer is `mean_c F[c, p]^2`. With one it is `mean_c F[c, p] Y[c, q]`, where `q` is the position of
+    the guide whose features `Y` have the largest product with those at `p`, both at unit length: what is there is drawn
+    towards what it resembles most. (Google's notebook compares without the lengths, and then the guide's one strongest
+    position attracts everything.)
+
+    Args:
+        extractor: the network.
+        terms: what to see more of.
+        guide: `[1, 3, h, w]` whose features attract, or None.
+    Raises:
+        RequestError: for a layer or channel that the network doesn't have.
+    """
+
+    def __init__(self, extractor: FeatureExtractor, terms: Sequence[Term], guide: Tensor | None = None):
+        self.extractor = extractor
+        self.terms = tuple(terms)
+        self.layers = sorted({layer_name(term.layer) for term in terms})
+        self._check_channels()
+        self._guides = [None] * len(terms) if guide is None else self._guide_features(guide)
+
+    @property
+    def verb(self) -> str:
+        return "activation" if self._guides[0] is None else "likeness"
+
+    def answers(self, batch: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Answers summed over positions, and the number of positions, by term and picture.
+
+        Args:
+            batch: `[B, 3, h, w]` on the extractor's device.
+            mask: `[1, 1, h, w]`, which positions count and how much; None counts all.
+        Returns:
+            Two `[T, B]` in float32; the quotient of their sums over tiles is the mean answer of the whole picture.
+        """
+        features = self.extractor.extract(batch, self.layers)
+        sums, counts = [], []
+        for term, guide in zip(self.terms, self._guides):
+            answer = _answer(self._chosen(features, term), guide)              # [B, 1, h / s, w / s]
+            weight = torch.ones_like(answer[:1])
+            if mask is not None:
+                weight = functional.interpolate(mask, answer.shape[-2:], mode="area")
+            sums.append((answer * weight).sum((1, 2, 3)))
+            counts.append(weight.sum().expand(len(batch)))
+        return torch.stack(sums), torch.stack(counts)
+
+    def _check_channels(self) -> None:
+        with torch.no_grad():
+            probe = torch.zeros(1, 3, 32, 32, device=self.extractor.compute.device)
+            widths = {layer: features.shape[1] for layer, features in self.extractor.extract(probe, self.layers).items()}
+        for term in self.terms:
+            width = widths[layer_name(term.layer)]
+            if missing := [channel for channel in term.channels if channel >= width]:
+                raise RequestError(
+                    f"{term.layer} of {self.extractor.name} has no channel {missing[0]}; its channels are 0 to {width - 1}."
+                )
+
+    def _chosen(self, features: dict[str, Tensor], term: Term) -> Tensor:
+        chosen = features[layer_name(term.layer)]
+        if term.channels:
+            chosen = chosen[:, list(term.channels)]
+        return chosen.float()
+
+    @torch.no_grad()
+    def _guide_features(self, guide: Tensor) -> list[Tensor]:
+        features = self.extractor.extract(guide, self.layers)
+        guides = []
+        for term in self.terms:
+            flat = self._chosen(features, term)[0].flatten(1)                  # [C, P]
+            apart = max(1, flat.shape[1] // _GUIDE_POSITIONS)
+            guides.append(flat[:, ::apart].contiguous())
+        return guides
+
+
+def _answer(features: Tensor, guide: Tensor | None) -> Tensor:
+    """`[B, C, h, w]` -> `[B, 1, h, w]`; `guide` is `[C, Q]`."""
+    if guide is None:
+        return features.square().mean(1, keepdim=True)
+    with torch.no_grad():
+        # The length of F[:, p] scales all its products alike, so only the guide's lengths matter to the choice.
+        likeness = torch.einsum("bchw,cq->bqhw", features, functional.normalize(guide, dim=0))
+        nearest = guide.T[likeness.argmax(1)].movedim(-1, 1)                   # [B, C, h, w]
+    return (features * nearest).mean(1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class Stride:
+    """How a picture moves: `step` is the root mean square of a move, in pixel values.
+
+    Attributes:
+        step: how far.
+        jitter: largest random shift, in pixels, that hides the network's grid.
+        smoothing: in `[0, 1]`; 0 leaves the gradient as it is, 1 gives each octave of spatial frequency the same
+            energy, as natural pictures have (Field 1987).
+        tv: how many doublings of the answer a halving of the total variation is worth.
+        colors: `[3, 3]`, what a move's colours are multiplied by; None leaves them.
+        wrap: whether the picture continues at its opposite border, as a tile does, or is mirrored.
+    """
+
+    step: float
+    jitter: int = 32
+    smoothing: float = 0.5
+    tv: float = 0.0
+    colors: Tensor | None = None
+    wrap: bool = False
+
+
+class Ascent:
+    """Gradient ascent at one size, tile by tile: large pictures fit into memory, and nobody waits long to stop it.
+
+    Climbs `sum_t weight_t log(answer_t)`, so that terms weigh alike however loud their layers are. Tiles are cut
+    elsewhere each time, which hides their seams.
+
+    Args:
+        picture: `[1, 3, H, W]`; moved in place.
+        attraction: what to climb.
+        stride: how.
+        generator: of the shifts and cuts, on the CPU, so that a seed means the same on every device.
+        mask: `[1, 1, H, W]`, where to dream; None is everywhere.
+    """
+
+    def __init__(
+        self, picture: Tensor, attraction: Attraction, stride: Stride, generator: torch.Generator, mask: Tensor | None = None
+    ):
+        self.picture = picture
+        self.attraction = attraction
+        self.stride = stride
+        self.mask = mask
+        self._generator = generator
+        self._weights = torch.tensor([term.weight for term in attraction.terms], device=picture.device)
+        self._levels: Tensor | None = None
+
+    def measure(self) -> Generator[None, None, Tensor]:
+        """The mean answer `[T]` of the picture as it is; yields between tiles."""
+        tally = _Tally()
+        for rows, columns in self._tiles(*self.picture.shape[-2:]):
+            with torch.no_grad():
+                tally.add(*self.attraction.answers(self.picture[..., rows, columns], _cut(self.mask, rows, columns)))
+            yield
+        self._levels = tally.means().clamp_min(_SILENCE)
+        return tally.means()
+
+    def step(self) -> Generator[None, None, Tensor]:
+        """Move once; yields between tiles and returns the mean answer `[T]` before the move."""
+        if self._levels is None:
+            yield from self.measure()
+        shift = self._shift()
+        seen, mask = shift.apply(self.picture), None if self.mask is None else shift.apply(self.mask)
+        gradient, tally = torch.zeros_like(seen), _Tally()
+        for rows, columns in self._tiles(*seen.shape[-2:]):
+            part = _cut(mask, rows, columns)
+            if part is None or part.any():
+                gradient[..., rows, columns] = self._tile_gradient(seen[..., rows, columns], part, tally)
+            yield
+        self._levels = tally.means().clamp_min(_SILENCE)
+        self._move(shift.undo(gradient))
+        return tally.means()
+
+    def _tile_gradient(self, tile: Tensor, mask: Tensor | None, tally: "_Tally") -> Tensor:
+        with torch.enable_grad():
+            leaf = tile.detach().clone().requires_grad_()
+            sums, counts = self.attraction.answers(leaf, mask)
+            # The gradient of a logarithm, its denominator taken from the last pass over all tiles.
+            (gradient,) = torch.autograd.grad((self._weights / self._levels) @ sums[:, 0], leaf)
+        tally.add(sums.detach(), counts)
+        return gradient
+
+    def _move(self, gradient: Tensor) -> None:
+        if not gradient.any():
+            # Rectifiers that are silent everywhere give no direction: look for one at random.
+            gradient = torch.randn(gradient.shape, generator=self._generator).to(gradient)
+        if self.stride.tv:
+            gradient = gradient - self.stride.tv * _roughening(self.picture)
+        direction = equalize(gradient, self.stride.smoothing)
+        if self.stride.colors is not None:
+            direction = torch.einsum("ij,bjhw->bihw", self.stride.colors, direction)
+        size = _rms(direction)
+        if self.mask is not None:
+            direction = direction * self.mask
+            size = _rms(direction) / _rms(self.mask)
+        with torch.no_grad():
+            self.picture.add_(direction * (self.stride.step / size)).clamp_(0, 1)
+
+    def _shift(self) -> "_Shift":
+        height, width = self.picture.shape[-2:]
+        if self.stride.wrap:
+            return _Shift(self._draw(height), self._draw(width), None)
+        reach = min(self.stride.jitter, int(_LARGEST_SHIFT * min(height, width)))
+        return _Shift(self._draw(reach + 1), self._draw(reach + 1), reach)
+
+    def _tiles(self, height: int, width: int) -> Iterator[tuple[slice, slice]]:
+        side = self._tile_side()
+        across = self._cuts(width, side)
+        for rows in self._cuts(height, side):
+            for columns in across:
+                yield rows, columns
+
+    def _tile_side(self) -> int:
+        extractor = self.attraction.extractor
+        affordable = _TILE_OPERATIONS[extractor.compute.device.type] / operations(extractor, self.attraction.layers)
+        return max(_SMALLEST_TILE, int(affordable**0.5))
+
+    def _cuts(self, length: int, side: int) -> list[slice]:
+        """`length` in pieces of about `side`, from a random start; the two at the ends are at least half of it."""
+        if length <= 1.5 * side:
+            return [slice(0, length)]
+        first = side // 2 + self._draw(side // 2 + 1)
+        marks = [0, *range(first, length - side // 2 + 1, side), length]
+        return [slice(*pair) for pair in zip(marks, marks[1:])]
+
+    def _draw(self, below: int) -> int:
+        return int(torch.randint(max(1, below), (), generator=self._generator))
+
+
+@dataclass(frozen=True)
+class _Shift:
+    """A shift by `down` and `right`: around the borders, or, with a `reach`, into a mirrored margin of that many pixels.
+
+    A roll puts the left edge against the right one, and the network dreams along that seam; a mirror shows it none.
+    """
+
+    down: int
+    right: int
+    reach: int | None
+
+    def apply(self, batch: Tensor) -> Tensor:
+        if self.reach is None:
+            return batch.roll((self.down, self.right), (-2, -1))
+        margins = (self.right, self.reach - self.right, self.down, self.reach - self.down)
+        return functional.pad(batch, margins, mode="reflect")
+
+    def undo(self, batch: Tensor) -> Tensor:
+        if self.reach is None:
+            return batch.roll((-self.down, -self.right), (-2, -1))
+        height, width = batch.shape[-2] - self.reach, batch.shape[-1] - self.reach
+        return batch[..., self.down : self.down + height, self.right : self.right + width]
+
+
+class _Tally:
+    """Answers added up over the tiles of one picture."""
+
+    def __init__(self):
+        self._sums: Tensor | float = 0.0
+        self._counts: Tensor | float = 0.0
+
+    def add(self, sums: Tensor, counts: Tensor) -> None:
+        self._sums = self._sums + sums[:, 0]
+        self._counts = self._counts + counts[:, 0]
+
+    def means(self) -> Tensor:
+        return self._sums / self._counts.clamp_min(_SILENCE)
+
+
+@torch.no_grad()
+def equalize(gradient: Tensor, smoothing: float) -> Tensor:
+    """A gradient with its octaves of spatial frequency brought towards equal energy.
+
+    The octaves are a Laplacian pyramid's, the differences of successive levels of a Gaussian one (Burt and Adelson 1983).
+    Each is divided by its own root mean square to the power of `smoothing`: at 0 all add up to the gradient again, at 1
+    coarse shapes move as far as fine grain, of which a raw gradient is nearly all.
+
+    Args:
+        gradient: `[B, 3, H, W]`.
+        smoothing: in `[0, 1]`.
+    """
+    if smoothing == 0:
+        return gradient
+    octaves, rest = [], gradient
+    while min(rest.shape[-2:]) >= 2 * _SMALLEST_LEVEL:
+        coarser = _scaled(rest, (rest.shape[-2] // 2, rest.shape[-1] // 2))
+        octaves.append(rest - _scaled(coarser, rest.shape[-2:]))
+        rest = coarser
+    total = rest / _rms(rest) ** smoothing
+    for octave in reversed(octaves):
+        total = _scaled(total, octave.shape[-2:]) + octave / _rms(octave) ** smoothing
+    return total
+
+
+def operations(extractor: FeatureExtractor, layers: Sequence[str]) -> float:
+    """Multiplications and additions, forwards and backwards, that one pixel costs down to the deepest of `layers`."""
+    deepest = max(layers)                                  # names sort as depth does
+    block, depth = (int(part) for part in deepest.removeprefix("relu").split("_"))
+    pixels, done, total = 1.0, [1, 0], 0.0
+    for layer in extractor.trunk:
+        if isinstance(layer, nn.Conv2d):
+            total += 6 * pixels * layer.weight.numel()
+            done[1] += 1
+            if done == [block, depth]:
+                break
+        elif not isinstance(layer, nn.ReLU):
+            pixels, done = pixels / 4, [done[0] + 1, 0]
+    return total
+
+
+def _roughening(picture: Tensor) -> Tensor:
+    """The gradient of the logarithm of the total variation."""
+    with torch.enable_grad():
+        leaf = picture.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad((total_variation(leaf) + _SILENCE).log(), leaf)
+    return gradient
+
+
+def _cut(mask: Tensor | None, rows: slice, columns: slice) -> Tensor | None:
+    return None if mask is None else mask[..., rows, columns]
+
+
+def _scaled(batch: Tensor, size: Sequence[int]) -> Tensor:
+    """Antialiased, and not clamped: differences and gradients have signs."""
+    return functional.interpolate(batch, tuple(size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _rms(batch: Tensor) -> Tensor:
+    return batch.square().mean().sqrt().clamp_min(1e-20)

@@ -1,0 +1,147 @@
+"""Descent: a picture moved downhill, one evaluation at a time, and brought back when it goes astray."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from style_core.optimization.lbfgs import Curvature
+from style_core.errors import RequestError
+
+OPTIMIZERS = ("lbfgs", "adam")
+_HISTORY = 10                # curvature pairs; more cost memory traffic and, without a line search, gain nothing
+_FIRST_MOVE = 0.005          # of L-BFGS, root mean square in pixel values
+_LONGEST_MOVE = 0.05         # likewise: curvature learned so far is trusted no further
+_ASTRAY = 10.0               # a loss this many times the best one, and above the first, is divergence
+
+
+class Diverged(RequestError):
+    """The optimiser left the road twice; `image` is the last good picture, `[3, H, W]`."""
+
+    def __init__(self, image: Tensor):
+        super().__init__(
+            "The optimisation diverged twice and was stopped; the last good picture is kept. "
+            "Use the adam optimizer, a lower learning rate, or a lower strength."
+        )
+        self.image = image
+
+
+class Descent:
+    """Minimise `objective` over a picture by L-BFGS or Adam.
+
+    L-BFGS takes one evaluation a step, so that a step is a step; in place of a line search its moves are bounded. It isn't
+    clamped, which would spoil its curvature pairs, while Adam is.
+
+    Args:
+        picture: `[1, 3, H, W]`, where to start.
+        objective: picture -> (loss, parts by name).
+        kind: `lbfgs` or `adam`.
+        learning_rate: of Adam, in pixel values.
+        averaging: decay of the exponential moving average of the iterates, in `[0, 1)`; 0 is none.
+        slope: L-BFGS's moves shrink with frequency as `f^-slope`, those of pictures with a slope of about 1 (Field 1987), so
+            that colours and large shapes take part from the first step (preconditioning; Olah et al. 2017, "Feature
+            Visualization"); 0 is none, and right where those stand already.
+    """
+
+    def __init__(
+        self,
+        picture: Tensor,
+        objective: Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]],
+        kind: str = "lbfgs",
+        learning_rate: float = 0.02,
+        averaging: float = 0.0,
+        slope: float = 0.0,
+    ):
+        self.picture = picture.detach().clone()
+        self.objective = objective
+        self.kind = kind
+        self.learning_rate = learning_rate
+        self.averaging = averaging
+        self.restarted = False
+        self._gains = falling_spectrum(*picture.shape[-2:], slope).to(picture.device) if slope and kind == "lbfgs" else None
+        self._best = self.picture
+        self._best_loss = self._first_loss = float("inf")
+        self._average = torch.zeros_like(self.picture)
+        self._steps = 0
+        self._begin()
+
+    def step(self) -> dict[str, float]:
+        """One evaluation and one move.
+
+        Returns:
+            The relative losses before the move, by name, and `total`, their weighted sum.
+        Raises:
+            Diverged: when the loss stops being finite, or explodes, for the second time.
+        """
+        before = self.picture
+        picture = before.detach().requires_grad_()
+        with torch.enable_grad():
+            objective, parts = self.objective(picture)
+        (gradient,) = torch.autograd.grad(objective, picture)
+        loss = float(objective.detach())
+        self.picture = self._adam_moved(gradient) if self.kind == "adam" else self._lbfgs_moved(gradient)
+        if not loss <= max(_ASTRAY * self._best_loss, self._first_loss) or loss == float("inf"):
+            self._recover()
+        elif loss < self._best_loss:
+            self._best, self._best_loss = before, loss
+            self._first_loss = loss if self._first_loss == float("inf") else self._first_loss
+        if self.averaging:
+            self._average.lerp_(self.picture, 1 - self.averaging)
+        self._steps += 1
+        return {"total": loss, **{name: float(value) for name, value in parts.items()}}
+
+    def image(self) -> Tensor:
+        """The picture so far as `[3, H, W]` in `[0, 1]`, on the CPU: the average when averaging."""
+        current = self._average / (1 - self.averaging**self._steps) if self.averaging and self._steps else self.picture
+        return current[0].clamp(0, 1).float().cpu().clone()
+
+    def result(self) -> Tensor:
+        """Like `image`, but the best iterate that was evaluated where no average is kept."""
+        if self.averaging:
+            return self.image()
+        return self._best[0].clamp(0, 1).float().cpu()
+
+    def _spread(self, white: Tensor) -> Tensor:
+        """What the optimiser sees, as a picture sees it; its own adjoint, so that it takes gradients back as well."""
+        if self._gains is None:
+            return white
+        return torch.fft.irfft2(torch.fft.rfft2(white) * self._gains, s=white.shape[-2:])
+
+    def _lbfgs_moved(self, gradient: Tensor) -> Tensor:
+        direction = self._curvature.direction(self._spread(gradient))
+        move = self._spread(direction)
+        length = float(torch.linalg.vector_norm(move)) / move.numel() ** 0.5
+        # Without curvature a direction says nothing of how far to go.
+        wanted = min(length, _LONGEST_MOVE) if self._curvature.known else _FIRST_MOVE
+        share = wanted / length if 0 < length < float("inf") else 1.0
+        self._curvature.moved(direction, share)
+        return self.picture.add(move, alpha=share)
+
+    def _adam_moved(self, gradient: Tensor) -> Tensor:
+        self._variable.grad = gradient
+        self._adam.step()
+        self._variable.data.clamp_(0, 1)
+        return self._variable.detach().clone()
+
+    def _recover(self) -> None:
+        if self.restarted:
+            raise Diverged(self._best[0].clamp(0, 1).float().cpu())
+        self.restarted = True
+        self.picture = self._best
+        self.learning_rate /= 2
+        self._begin()
+
+    def _begin(self) -> None:
+        """A fresh optimiser at the present picture."""
+        if self.kind == "adam":
+            self._variable = self.picture.detach().clone().requires_grad_()
+            self._adam = torch.optim.Adam([self._variable], lr=self.learning_rate, betas=(0.9, 0.99))
+        else:
+            self._curvature = Curvature(self.picture, _HISTORY)
+
+
+def falling_spectrum(height: int, width: int, slope: float) -> Tensor:
+    """`f^-slope` for each frequency of `rfft2`, `[H, W // 2 + 1]`, its root mean square 1; the mean's is the lowest other's."""
+    frequency = (torch.fft.fftfreq(height)[:, None].square() + torch.fft.rfftfreq(width)[None].square()).sqrt()
+    gains = frequency.clamp_min(1 / max(height, width)) ** -slope
+    return gains / gains.square().mean().sqrt()

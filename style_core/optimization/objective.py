@@ -1,0 +1,73 @@
+"""What `optimize` minimises at one size: content, styles by region, and smoothness, added up with their weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from style_core.networks.extractor import FeatureExtractor
+from style_core.optimization.losses import ContentTarget, StyleTarget, out_of_gamut, total_variation
+
+# Strong enough that the final clamp to [0, 1] changes nothing that can be seen.
+_GAMUT_WEIGHT = 10.0
+
+
+@dataclass(frozen=True)
+class Region:
+    """A style, where it goes and how much of the picture that is.
+
+    Attributes:
+        target: the style's moments.
+        share: its part of the style term; shares sum to 1.
+        guide: `[1, 1, H, W]` in `[0, 1]`; None is everywhere.
+    """
+
+    target: StyleTarget
+    share: float
+    guide: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Weights of the terms: `content` and `style` by layer (each summing to the term's weight) and `tv`."""
+
+    content: dict[str, float]
+    style: dict[str, float]
+    tv: float = 0.0
+
+
+class Objective:
+    """A callable: picture `[1, 3, H, W]` -> (loss to minimise, its relative parts by name)."""
+
+    def __init__(
+        self,
+        extractor: FeatureExtractor,
+        content: ContentTarget,
+        regions: Sequence[Region],
+        balance: Balance,
+        style_loss: str = "gram",
+    ):
+        self.extractor = extractor
+        self.content = content
+        self.regions = regions
+        self.balance = balance
+        self.style_loss = style_loss
+        self._layers = {layer for layer, weight in (*balance.content.items(), *balance.style.items()) if weight > 0}
+
+    def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        features = self.extractor.extract(picture, self._layers, measured=False)
+        loss = _GAMUT_WEIGHT * out_of_gamut(picture)
+        parts: dict[str, Tensor] = {}
+        for layer, distance in self.content.distances(features).items():
+            loss = loss + self.balance.content[layer] * distance
+            parts[f"content {layer}"] = distance.detach()
+        for region in self.regions:
+            for layer, distance in region.target.distances(features, self.style_loss, region.guide).items():
+                loss = loss + self.balance.style[layer] * region.share * distance
+                name = f"style {layer}"
+                parts[name] = parts.get(name, 0) + region.share * distance.detach()
+        if self.balance.tv:
+            variation = total_variation(picture)
+            loss = loss + self.balance.tv * variation
+            parts["total variation"] = variation.detach()
+        return loss, parts

@@ -1,0 +1,288 @@
+"""`dream`: patterns that a network sees, grown out of a photo (DeepDream, Mordvintsev, Olah and Tyka 2015)."""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from style_core.optimization.deepdream import Ascent, Attraction, Stride, Term
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.networks.extractor import EXTRACTORS, FeatureExtractor, layer_name, open_extractor
+from style_core.media.images import fit
+from style_core.options import Options, Range, option
+from style_core.progress import Step
+
+STARTS = ("photo", "noise")
+
+_FULL_STEP = 0.04            # root mean square of a move at strength 1, in pixel values
+_SMALLEST_SIDE = 48          # px, short side of the smallest octave: fewer hold no pattern
+_SMALLEST_MAP = 4            # positions, short side of the deepest layer in the smallest octave
+_GUIDE_SIDE = 256            # px, long side at which a guide is looked at: whole things rather than their grain
+_NOISE = 0.08                # standard deviation of the noise that a dream may start from
+_KINSHIP = 0.9               # correlation of the colour channels of pictures at large, where there is no photo to ask
+_COLOR_FLOOR = 0.05          # share of plain colour noise, so that a grey photo may dream a little colour too
+_ITEM = re.compile(r"(?P<layer>[^\s,:\[\]]+)(?:\[(?P<channels>[^\[\]]*)\])?(?::(?P<weight>[^\s,]*))?(?:[\s,]+|$)")
+
+
+@dataclass(frozen=True)
+class DreamOptions(Options):
+    """Grow what a network sees in a photo (DeepDream)."""
+
+    size: int = option(768, "Long side of the result.", Range(64, 4096, 32, "px"))
+    layer: str = option("relu4_2", "What to see more of: layers with weights and channels, such as relu3_3:0.5 relu4_2[12,40].")
+    strength: float = option(0.5, "0 keeps the photo; more moves it further at each iteration.", Range(0, 1, 0.01))
+    octaves: int = option(4, "Sizes to dream at, each larger than the one before: more give larger shapes.", Range(1, 8, 1))
+    iterations: int = option(15, "Steps in each octave.", Range(1, 200, 1))
+    start: str = option("photo", "Dream on the photo, or from noise.", STARTS)
+    extractor: str = option("auto", "Feature network: vgg19 is the reference, lite the compact one that ships.", EXTRACTORS)
+    octave_scale: float = option(1.5, "How much larger each octave is than the one before.", Range(1.1, 2.5, 0.05), expert=True)
+    smoothing: float = option(0.5, "0 moves fine grain most, 1 coarse shapes as much as grain.", Range(0, 1, 0.05), expert=True)
+    decorrelate: bool = option(True, "Dream in the photo's own colours rather than in rainbow ones.", expert=True)
+    jitter: int = option(32, "Largest random shift, which hides the network's grid.", Range(0, 128, 1, "px"), expert=True)
+    tv: float = option(0.0, "Weight of smoothness: higher leaves less grain.", Range(0, 10, 0.1), expert=True)
+    seed: int = option(0, "Of the shifts, and of the noise.", Range(0, 2**31 - 1, 1), expert=True)
+
+
+def parse_terms(text: str) -> tuple[Term, ...]:
+    """`relu3_3:0.5 relu4_2[12,40]` -> terms; without a weight a term has 1, without channels it is the whole layer.
+
+    Raises:
+        RequestError: for an unknown layer, a weight or channel that is no such number, or no layer at all.
+    """
+    terms, rest = [], text.strip(" \t\n,")
+    while rest:
+        item = _ITEM.match(rest)
+        if item is None:
+            raise RequestError(f"{rest} can't be read as a layer; write it like relu4_2, relu4_2:0.5 or relu4_2[12,40]:0.5.")
+        terms.append(_term(**item.groupdict()))
+        rest = rest[item.end() :]
+    if not terms:
+        raise RequestError("No layer is named; write it like relu4_2, or relu3_3:0.5 relu4_2[12,40].")
+    return tuple(terms)
+
+
+def _term(layer: str, channels: str | None, weight: str | None) -> Term:
+    name = layer_name(layer)
+    numbers = () if channels is None else tuple(part.strip() for part in channels.split(","))
+    for number in numbers:
+        if not number.isdecimal():
+            raise RequestError(f"The channel {number or 'missing'} of {name} is no whole number; write it like {name}[12,40].")
+    try:
+        value = 1.0 if weight is None else float(weight)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise RequestError(f"The weight {weight or 'missing'} of {name} is no positive number; write it like {name}:0.5.")
+    return Term(name, value, tuple(int(number) for number in numbers))
+
+
+def dream(
+    image: Tensor | None,
+    options: DreamOptions = DreamOptions(),
+    *,
+    guide: Tensor | None = None,
+    mask: Tensor | None = None,
+    compute: Compute | None = None,
+    extractor: FeatureExtractor | None = None,
+    preview_every: float = 1.0,
+) -> Iterator[Step]:
+    """Dream on `image`; yields as it goes, and the last Step holds the result.
+
+    `Step.losses` tells how many times stronger each term answers than in the undreamt picture of the same size.
+
+    Args:
+        image: `[3, H, W]`; None dreams from noise, a square.
+        guide: `[3, h, w]` to whose features the dream is drawn, instead of to whatever the layer likes.
+        mask: `[1, h, w]` in `[0, 1]`, where to dream; the photo stays as it is elsewhere.
+        compute: where to run; None chooses.
+        extractor: a network at hand, instead of the one that options name.
+        preview_every: seconds between Steps that carry a picture.
+    Raises:
+        RequestError: for a request that can't be carried out.
+    """
+    terms = check_request(image, options, mask)
+    started, total = time.monotonic(), options.octaves * options.iterations
+    yield Step(0, total, note="Starting.")
+    if options.strength == 0 and image is not None:
+        yield Step(total, total, image=fit(image, options.size), note="Strength 0 keeps the photo as it is.")
+        return
+    note = ""
+    if extractor is None:
+        layers = [term.layer for term in terms]
+        extractor, note = yield from open_extractor(options.extractor, layers, compute or Compute.choose())
+    attraction = attraction_of(extractor, terms, guide)
+    growth = Growth(_canvas(image, options), attraction, options, mask)
+    note = " ".join(filter(None, (note, growth.note)))
+    shown_at, began = time.monotonic(), time.monotonic()
+    for _ in growth:
+        now, preview = time.monotonic(), None
+        if now - shown_at >= preview_every:
+            preview, shown_at = growth.image(), now
+        eta = (now - began) * (1 / growth.share - 1) if growth.share else None
+        yield Step(growth.done, growth.total, growth.rises, preview, now - started, eta, note, extractor.weights)
+    seconds = time.monotonic() - started
+    yield Step(growth.total, growth.total, growth.rises, growth.image(), seconds, 0.0, note, extractor.weights)
+
+
+def check_request(image: Tensor | None, options: DreamOptions, mask: Tensor | None) -> tuple[Term, ...]:
+    """The terms of a request that can be carried out.
+
+    Raises:
+        RequestError: for one that can't, saying why.
+    """
+    if image is None and options.start == "photo":
+        raise RequestError("There is no photo; give one, or set start to noise.")
+    if mask is not None and image is None:
+        raise RequestError("There is a mask but no photo that it could keep; give a photo, or leave the mask out.")
+    if mask is not None and not mask.any():
+        raise RequestError("The mask is all black, so nothing would be dreamt; paint where to dream.")
+    return parse_terms(options.layer)
+
+
+def attraction_of(extractor: FeatureExtractor, terms: Sequence[Term], guide: Tensor | None) -> Attraction:
+    """What to climb, with the guide, if there is one, at the size at which guides are looked at."""
+    if guide is not None:
+        guide = fit(guide, _GUIDE_SIDE)[None].to(extractor.compute.device)
+    return Attraction(extractor, terms, guide)
+
+
+def _canvas(image: Tensor | None, options: DreamOptions) -> Tensor:
+    if image is None:
+        return torch.full((3, options.size, options.size), 0.5)
+    return fit(image, options.size)
+
+
+class Growth:
+    """A dream growing over octaves, smallest first; iterate to grow it, look at it at any time.
+
+    Each octave starts from the undreamt picture at its own size plus what the octaves before have added, enlarged, so
+    that no detail of the photo is lost in the resizing.
+
+    Args:
+        photo: `[3, H, W]`, as large as the result.
+        attraction: what to climb.
+        options: how.
+        mask: `[1, h, w]`, where to dream; None is everywhere.
+
+    Attributes:
+        done, total: iterations.
+        share: of the work that is done, in `[0, 1]`.
+        rises: by term, how many times stronger it answers than in the undreamt picture of the same size.
+        note: what a person should know about the octaves, or empty.
+    """
+
+    def __init__(self, photo: Tensor, attraction: Attraction, options: DreamOptions, mask: Tensor | None = None):
+        self.attraction = attraction
+        self.options = options
+        device = attraction.extractor.compute.device
+        self.photo = photo[None].to(device)
+        self.mask = None if mask is None else _sized(mask[None].to(device), photo.shape[-2:]).clamp(0, 1)
+        self.sizes = octave_sizes(photo.shape[-2:], options, attraction.layers)
+        self.note = ""
+        if len(self.sizes) < options.octaves:
+            self.note = f"Dreamt in {len(self.sizes)} of {options.octaves} octaves: the picture is too small for more."
+        self.done, self.total = 0, len(self.sizes) * options.iterations
+        self.share = 0.0
+        self.rises: dict[str, float] = {}
+        self._generator = torch.Generator().manual_seed(options.seed)
+        self._noise_seed = int(torch.randint(2**31, (), generator=self._generator))
+        self._added: Tensor | None = None
+
+    def __iter__(self) -> Iterator[None]:
+        stride = self._stride()
+        work = sum(height * width for height, width in self.sizes) * self.options.iterations
+        for height, width in self.sizes:
+            base = self._base((height, width))
+            picture = base if self._added is None else (base + _sized(self._added, (height, width))).clamp(0, 1)
+            mask = None if self.mask is None else _sized(self.mask, (height, width)).clamp(0, 1)
+            plain = yield from Ascent(base, self.attraction, stride, self._generator, mask).measure()
+            ascent = Ascent(picture.clone(), self.attraction, stride, self._generator, mask)
+            for _ in range(self.options.iterations):
+                answers = yield from ascent.step()
+                self.done += 1
+                self.share += height * width / work
+                self._added = ascent.picture - base
+                self._note_rise(answers, plain)
+                yield
+            answers = yield from ascent.measure()
+            self._note_rise(answers, plain)
+
+    def image(self) -> Tensor:
+        """The dream so far, `[3, H, W]` in `[0, 1]`, on the CPU, at the size of the result."""
+        size = self.photo.shape[-2:]
+        image = self._base(size)
+        if self._added is not None:
+            image = (image + _sized(self._added, size)).clamp(0, 1)
+        if self.mask is not None:
+            image = self.photo.lerp(image, self.mask)
+        return image[0].float().cpu().clone()
+
+    def _base(self, size: Sequence[int]) -> Tensor:
+        """The undreamt picture `[1, 3, h, w]` at a size: the photo, or noise where to dream and the photo elsewhere."""
+        photo = _sized(self.photo, size).clamp(0, 1)
+        if self.options.start == "photo":
+            return photo
+        noise = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(self._noise_seed)).to(photo)
+        noise = (photo.mean((2, 3), keepdim=True) + _NOISE * noise).clamp(0, 1)
+        return noise if self.mask is None else photo.lerp(noise, _sized(self.mask, size).clamp(0, 1))
+
+    def _stride(self) -> Stride:
+        options = self.options
+        return Stride(
+            step=_FULL_STEP * options.strength,
+            jitter=options.jitter,
+            smoothing=options.smoothing,
+            tv=options.tv,
+            colors=color_kinship(self.photo) if options.decorrelate else None,
+            wrap=options.start == "noise" and self.mask is None,
+        )
+
+    def _note_rise(self, answers: Tensor, plain: Tensor) -> None:
+        verb = self.attraction.verb
+        ratios = (answers / plain.clamp_min(1e-12)).tolist()
+        self.rises = {f"{verb} {term.name}": ratio for term, ratio in zip(self.attraction.terms, ratios)}
+
+
+def octave_sizes(size: Sequence[int], options: DreamOptions, layers: Sequence[str]) -> list[tuple[int, int]]:
+    """Height and width of each octave, smallest first; those in which the deepest layer sees no pattern are left out."""
+    stride = 2 ** (int(max(layers).removeprefix("relu")[0]) - 1)
+    smallest = max(_SMALLEST_SIDE, _SMALLEST_MAP * stride)
+    sizes = [(size[0], size[1])]
+    for octave in range(1, options.octaves):
+        height, width = (round(side / options.octave_scale**octave) for side in size)
+        if min(height, width) < smallest:
+            break
+        sizes.append((height, width))
+    return sizes[::-1]
+
+
+def color_kinship(photo: Tensor) -> Tensor:
+    """The square root of the covariance of a photo's colours `[3, 3]`, scaled to keep the size of a move.
+
+    Ascent in the colours that it makes independent moves along the photo's own palette. Raw ascent takes each channel for
+    itself and ends in rainbows (Olah et al., "Feature Visualization", 2017, decorrelate with ImageNet's covariance
+    instead). A photo of one colour has no palette; it gets the correlation that pictures have at large.
+
+    Args:
+        photo: `[1, 3, H, W]`.
+    """
+    colors = photo[0].flatten(1).float()                                       # [3, H W]
+    covariance = torch.cov(colors)
+    if covariance.trace() < 1e-6:
+        covariance = torch.full((3, 3), _KINSHIP).fill_diagonal_(1.0).to(photo.device)
+    covariance = covariance * 3 / covariance.trace()
+    covariance = torch.lerp(covariance, torch.eye(3, device=photo.device), _COLOR_FLOOR)
+    values, vectors = torch.linalg.eigh(covariance.cpu())                      # MPS has no eigh
+    return (vectors @ values.clamp_min(0).sqrt().diag() @ vectors.T).to(photo.device)
+
+
+def _sized(batch: Tensor, size: Sequence[int]) -> Tensor:
+    """Bicubic, antialiased, not clamped: what a dream has added has a sign."""
+    if tuple(batch.shape[-2:]) == tuple(size):
+        return batch
+    return functional.interpolate(batch, tuple(size), mode="bicubic", antialias=True, align_corners=False)

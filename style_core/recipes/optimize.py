@@ -1,0 +1,423 @@
+"""`optimize`: a picture optimised against the features of a photo and of paintings (Gatys, Ecker and Bethge 2016)."""
+
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from style_core.media.color import keep_color, luminance_of, match_color
+from style_core.optimization.descent import OPTIMIZERS, Descent, Diverged
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.networks.extractor import EXTRACTORS, POOLINGS, FeatureExtractor, layer_name, open_extractor
+from style_core.recipes.stylize import StylizeOptions, stylize
+from style_core.media.images import fit, fit_short, resize
+from style_core.optimization.losses import ContentTarget, StyleTarget, style_shares
+from style_core.optimization.objective import Balance, Objective, Region
+from style_core.options import Options, Range, option
+from style_core.progress import Step
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+INITS = ("content", "style", "noise", "generator")
+COLORS = ("style", "keep", "match")
+STYLE_LOSSES = ("gram", "covariance")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A weighting of layers: content and style weights by layer, of which only the ratios count."""
+
+    content: dict[str, float]
+    style: dict[str, float]
+
+
+def _preset(content: str, *style: float) -> Preset:
+    return Preset({content: 1.0}, dict(zip(STYLE_LAYERS, style, strict=True)))
+
+
+PRESETS = {
+    "gatys-2016": _preset("relu4_2", 1, 1, 1, 1, 1),
+    "coarse-to-fine": _preset("relu4_2", 1.0, 0.75, 0.2, 0.2, 0.2),
+    "shallow-heavy": _preset("relu4_2", 256, 64, 16, 4, 1),              # as Crowson's style-transfer-pytorch
+    "deep-content": _preset("relu5_2", 1, 1, 1, 1, 1),
+}
+
+# Style strength s weighs content by 1 - s and style by s times this. Measured by benchmarks/gatys.py: at the default
+# strength both judged distances are where a painting is wanted.
+STYLE_GAIN = 15.0
+# What a network that stands in for VGG-19 needs besides, as VGG-19 judges: the style's weights times the first, and the
+# second more of total variation, since of fine grain it sees too little. Chosen as models/lite.md says.
+_STANDING_IN = {"lite": (1.6, 10.0)}
+_SMALLEST_LEVEL = 96         # px, long side: below this no stroke is left to form
+_SMALLEST_STARTED = 384      # likewise, of a run from a picture in which the large strokes stand already
+_PYRAMID_FROM = 256          # px, long side: smaller pictures are painted at once
+_COARSE_SHARE = 0.4          # of the iterations, for all levels but the last
+_SLOPE = 0.5                 # of moves over frequency at the first level; the later ones begin with its large shapes
+_STALL_WINDOW = 40           # iterations
+_STALL_GAIN = 0.002          # relative gain over the window under which nothing more is to be had
+
+
+@dataclass(frozen=True)
+class GatysOptions(Options):
+    """Optimise a picture against VGG features (Gatys, Ecker, Bethge 2016)."""
+
+    size: int = option(512, "Long side of the result.", Range(64, 4096, 32, "px"))
+    iterations: int = option(200, "Optimiser steps; the picture can be stopped at any of them.", Range(1, 3000, 1))
+    strength: float = option(0.5, "0 keeps the photo, 1 keeps only the style.", Range(0, 1, 0.01))
+    color: str = option("style", "Colours of the style, the photo's own, or the style's matched to the photo's.", COLORS)
+    style_scale: float = option(1.0, "Size of the strokes: 1 shows the style picture as large as the result.", Range(0.25, 4, 0.05))
+    extractor: str = option("auto", "Feature network: vgg19 is the reference, lite the compact one that ships.", EXTRACTORS)
+    preset: str = option("gatys-2016", "Weights of the layers.", tuple(PRESETS), expert=True)
+    optimizer: str = option("lbfgs", "L-BFGS needs fewer steps, Adam less memory.", OPTIMIZERS, expert=True)
+    init: str = option("content", "Where the picture starts from.", INITS, expert=True)
+    pyramid: bool = option(True, "Paint small first, then larger: big strokes form early and cheaply.", expert=True)
+    seed: int = option(0, "Of the noise that the picture may start from.", Range(0, 2**31 - 1, 1), expert=True)
+    style_loss: str = option("gram", "Gram matrices, or mean and covariance (Wasserstein-2 between Gaussians).", STYLE_LOSSES, expert=True)
+    pooling: str = option("max", "Pooling of VGG-19; lite averages in any case.", POOLINGS, expert=True)
+    tv_weight: float = option(0.0, "Weight of total variation: higher is smoother.", Range(0, 100, 0.1), expert=True)
+    averaging: float = option(0.0, "Decay of the average over the iterates; 0 takes the best one.", Range(0, 0.999, 0.001), expert=True)
+    learning_rate: float = option(0.02, "Adam's step, in pixel values from 0 to 1.", Range(0.001, 0.5, 0.001), expert=True)
+    content_layers: str = option("", "Layers and weights instead of the preset's, such as relu4_2 or relu3_2:0.3 relu4_2:1.", expert=True)
+    style_layers: str = option("", "Layers and weights instead of the preset's, such as relu1_1:1 relu2_1:0.75.", expert=True)
+    alpha: float = option(0.0, "Weight of the content term; with beta, instead of strength.", Range(0, 1e6, 0.1), expert=True)
+    beta: float = option(0.0, "Weight of the style term; with alpha, instead of strength.", Range(0, 1e6, 0.1), expert=True)
+
+
+def balance_of(options: GatysOptions) -> Balance:
+    """The weights that options ask for.
+
+    Raises:
+        RequestError: for unknown layers or weights that are no numbers.
+    """
+    preset = PRESETS[options.preset]
+    content = parse_layers(options.content_layers) if options.content_layers else preset.content
+    style = parse_layers(options.style_layers) if options.style_layers else preset.style
+    if options.alpha or options.beta:
+        alpha, beta = options.alpha, options.beta
+    else:
+        alpha, beta = 1 - options.strength, STYLE_GAIN * options.strength
+    return Balance(_scaled(content, alpha), _scaled(style, beta), options.tv_weight)
+
+
+def _for_network(balance: Balance, name: str, options: GatysOptions) -> Balance:
+    """A balance made for VGG-19, as the network `name` needs it; weights given as alpha and beta are left alone."""
+    if name not in _STANDING_IN or options.alpha or options.beta:
+        return balance
+    gain, smoothness = _STANDING_IN[name]
+    return replace(balance, style={layer: gain * weight for layer, weight in balance.style.items()}, tv=balance.tv + smoothness)
+
+
+def parse_layers(text: str) -> dict[str, float]:
+    """`relu3_2:0.3 relu4_2` -> weights by layer; a layer without a weight has 1.
+
+    Raises:
+        RequestError: for an unknown layer, a weight that is no positive number, or no layer at all.
+    """
+    layers = {}
+    for item in text.replace(",", " ").split():
+        name, _, weight = item.partition(":")
+        try:
+            value = float(weight or 1)
+        except ValueError:
+            value = float("nan")
+        if not 0 < value < float("inf"):
+            raise RequestError(f"The weight in {item} is no positive number; write it like {name}:0.5.")
+        layers[layer_name(name)] = value
+    if not layers:
+        raise RequestError("No layer is named; write them like relu3_1 relu4_1:0.5.")
+    return layers
+
+
+def _scaled(weights: dict[str, float], total: float) -> dict[str, float]:
+    return {layer: total * weight / sum(weights.values()) for layer, weight in weights.items()}
+
+
+def optimize(
+    content: Tensor,
+    styles: Sequence[Tensor],
+    options: GatysOptions = GatysOptions(),
+    *,
+    style_weights: Sequence[float] | None = None,
+    masks: Sequence[Tensor | None] | None = None,
+    init_image: Tensor | None = None,
+    compute: Compute | None = None,
+    preview_every: float = 1.0,
+) -> Iterator[Step]:
+    """Paint `content` in `styles` by optimising the pixels; yields as it goes, the last Step holds the result.
+
+    Args:
+        content: `[3, H, W]`.
+        styles: one or more `[3, h, w]`, any sizes.
+        style_weights: one for each style; None is equal.
+        masks: for each style where it goes, `[1, H', W']` in `[0, 1]`, or None for everywhere that no mask claims.
+        init_image: a picture to start from instead of `options.init`, resized to the result.
+        compute: where to run; None chooses.
+        preview_every: seconds between Steps that carry a picture.
+    Raises:
+        RequestError: for a request that can't be carried out, before any heavy work; `Diverged` (one of its kind) when
+            the optimisation fails twice, after a last Step with the last good picture.
+    """
+    _check_request(styles, style_weights, masks)
+    balance = balance_of(options)
+    started = time.monotonic()
+    yield Step(0, options.iterations, note="Starting.")
+    if options.strength == 0 and not (options.alpha or options.beta):
+        photo = fit(content, options.size)
+        yield Step(options.iterations, options.iterations, image=photo, note="Strength 0 keeps the photo as it is.")
+        return
+    compute = compute or Compute.choose()
+    layers = [*balance.content, *balance.style]
+    extractor, note = yield from open_extractor(options.extractor, layers, compute, options.pooling)
+    if options.init == "generator" and init_image is None:
+        init_image = yield from _from_generator(content, styles, style_weights, masks, options, compute)
+    scene = _Scene(content, styles, style_weights, masks, options, extractor, _for_network(balance, extractor.name, options))
+    yield from _paint(scene, init_image, started, preview_every, note)
+
+
+def _check_request(
+    styles: Sequence[Tensor], weights: Sequence[float] | None, masks: Sequence[Tensor | None] | None
+) -> None:
+    if not styles:
+        raise RequestError("There is no style picture; give at least one.")
+    style_shares(weights, len(styles))
+    if masks is not None and len(masks) != len(styles):
+        raise RequestError(f"There are {len(masks)} masks for {len(styles)} styles; give one for each.")
+    for mask in masks or ():
+        if mask is not None and not mask.any():
+            raise RequestError("A mask is all black, so its style would appear nowhere; paint where it should go.")
+
+
+def _from_generator(content, styles, weights, masks, options: GatysOptions, compute: Compute) -> Generator[Step, None, Tensor]:
+    """The generator's picture of the same request, to start from."""
+    wanted = StylizeOptions(size=options.size, color=options.color, style_scale=options.style_scale)
+    image = None
+    for step in stylize(content, styles, wanted, style_weights=weights, masks=masks, compute=compute):
+        image = step.image if step.image is not None else image
+        yield Step(0, options.iterations, image=step.image, note="Starting from the generator's picture.")
+    return image
+
+
+class _Scene:
+    """What is to be painted: the pictures in their colours, measured again at each size."""
+
+    def __init__(self, content, styles, weights, masks, options: GatysOptions, extractor: FeatureExtractor, balance: Balance):
+        self.options = options
+        self.extractor = extractor
+        self.balance = balance
+        self.photo = fit(content, options.size)
+        self.content, self.styles = _in_color(self.photo, styles, options.color)
+        self.shares = style_shares(weights, len(styles))
+        self.masks = list(masks) if masks is not None else [None] * len(styles)
+
+    def objective(self, height: int, width: int) -> Objective:
+        """Targets measured at a size."""
+        device = self.extractor.compute.device
+        photo = resize(self.content, (height, width))[None].to(device)
+        content = ContentTarget.of(self.extractor, photo, self.balance.content)
+        targets = []
+        for style in self.styles:
+            sized = sized_style(style, (height, width), self.options.style_scale)
+            targets.append(StyleTarget.of(self.extractor, sized[None].to(device), self.balance.style))
+        regions = _regions(targets, self.shares, self.masks, (height, width), device)
+        return Objective(self.extractor, content, regions, self.balance, self.options.style_loss)
+
+    def start(self, height: int, width: int, init_image: Tensor | None) -> Tensor:
+        """`[1, 3, H, W]`, where the first level starts."""
+        if init_image is not None:
+            picture = resize(init_image, (height, width))
+        elif self.options.init == "style":
+            picture = resize(self.styles[0], (height, width))
+        elif self.options.init == "noise":
+            # Drawn on the CPU, so that a seed means the same picture on every device.
+            noise = torch.randn(3, height, width, generator=torch.Generator().manual_seed(self.options.seed))
+            mean = self.content.mean((1, 2), keepdim=True)
+            picture = (mean + 0.15 * noise).clamp(0, 1)
+        else:
+            picture = resize(self._recolored(), (height, width))
+        return picture[None].to(self.extractor.compute.device)
+
+    def enlarged(self, image: Tensor, height: int, width: int, init_image: Tensor | None) -> Tensor:
+        """`[1, 3, H, W]`: a level's result as the next one starts from it, with the detail that a small picture can't hold.
+
+        The detail is that of the first level's start, as octaves of a DeepDream get the photo's. Noise and the style
+        picture, which is of something else, have none to give.
+        """
+        picture = resize(image, (height, width))
+        if init_image is not None or self.options.init == "content":
+            whole = resize(self._recolored() if init_image is None else init_image, (height, width))
+            small = resize(whole, tuple(image.shape[-2:]))
+            picture = picture + whole - resize(small, (height, width))
+        return picture[None].to(self.extractor.compute.device)
+
+    def _recolored(self) -> Tensor:
+        """The photo in the colours of the weightiest style, where the picture is to have those.
+
+        Shifting the colours of all pixels at once is what gradients do worst: from here pale and dark styles are reached
+        in fewer steps.
+        """
+        if self.options.color != "style":
+            return self.content
+        free = [share if mask is None else 0.0 for share, mask in zip(self.shares, self.masks)]
+        picture = self.content
+        if any(free):
+            picture = match_color(picture, self.styles[free.index(max(free))])
+        for style, mask in zip(self.styles, self.masks):
+            if mask is not None:
+                region = resize(mask.to(self.content), tuple(self.content.shape[-2:])).clamp(0, 1)
+                picture = torch.lerp(picture, match_color(self.content, style, region), region)
+        return picture
+
+    def shown(self, image: Tensor) -> Tensor:
+        """A painted image as the person sees it: at the size of the result, whatever the level, in the colours asked for."""
+        image = resize(image, tuple(self.photo.shape[-2:]))
+        return keep_color(image, self.photo) if self.options.color == "keep" else image
+
+
+def _in_color(photo: Tensor, styles: Sequence[Tensor], color: str) -> tuple[Tensor, list[Tensor]]:
+    """Photo and styles as the optimiser should see them (Gatys et al. 2017, section 5)."""
+    if color == "style":
+        return photo, list(styles)
+    if color == "match":
+        return photo, [match_color(style, photo) for style in styles]
+    # Luminance only: both in grey, the style's matched to the photo's.
+    grey = luminance_of(photo).expand(3, -1, -1)
+    return grey, [match_color(luminance_of(style).expand(3, -1, -1), grey) for style in styles]
+
+
+def _regions(targets, shares, masks, size, device) -> list[Region]:
+    """Masked styles get their regions; the rest, mixed, get what no mask claims."""
+    free = [index for index, mask in enumerate(masks) if mask is None]
+    guides = {
+        index: functional.interpolate(mask[None].float(), size=size, mode="area").clamp(0, 1).to(device)
+        for index, mask in enumerate(masks)
+        if mask is not None
+    }
+    regions = []
+    if free:
+        mixed = StyleTarget.mix([targets[i] for i in free], [shares[i] for i in free]) if len(free) > 1 else targets[free[0]]
+        if not guides:
+            return [Region(mixed, 1.0)]
+        rest = (1 - sum(guides.values())).clamp(0, 1)
+        if rest.any():
+            regions.append((mixed, rest))
+    regions += [(targets[index], guide) for index, guide in guides.items()]
+    areas = [float(guide.mean()) for _, guide in regions]
+    return [Region(target, area / sum(areas), guide) for (target, guide), area in zip(regions, areas)]
+
+
+def sized_style(style: Tensor, size: tuple[int, int], scale: float) -> Tensor:
+    """A style picture as it is looked at for a result of `size` (height, width): at `scale` 1 their short sides are equal."""
+    return fit_short(style, max(16, round(min(size) * scale)))
+
+
+def levels_of(size: tuple[int, int], options: GatysOptions, started: bool = False) -> list[tuple[int, int, int]]:
+    """Height, width and iterations of each size at which a picture of `size` (height, width) is painted, smallest first.
+
+    Args:
+        started: whether there is a picture to start from.
+    """
+    height, width = size
+    factors = [1.0]
+    smallest = _SMALLEST_STARTED if started or options.init == "generator" else _SMALLEST_LEVEL
+    if options.pyramid and max(size) >= _PYRAMID_FROM:
+        while max(size) * factors[-1] / 2 >= smallest:
+            factors.append(factors[-1] / 2)
+    counts = split_iterations(options.iterations, len(factors))
+    return [
+        (max(1, round(height * factor)), max(1, round(width * factor)), count)
+        for factor, count in zip(reversed(factors), counts)
+        if count
+    ]
+
+
+def split_iterations(total: int, levels: int) -> list[int]:
+    """Iterations for each level, smallest picture first; the last level always gets some."""
+    if levels == 1:
+        return [total]
+    coarse = round(total * _COARSE_SHARE)
+    each = [coarse // (levels - 1)] * (levels - 1)
+    return [*each, total - sum(each)]
+
+
+def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_every: float, note: str) -> Iterator[Step]:
+    levels = levels_of(tuple(scene.photo.shape[-2:]), scene.options, started=init_image is not None)
+    moment = partial(Step, weights=scene.extractor.weights)
+    pace = _Pace(levels, started)
+    done, shown_at, image = 0, time.monotonic(), init_image
+    total = scene.options.iterations
+    for height, width, count in levels:
+        objective = scene.objective(height, width)
+        picture = scene.enlarged(image, height, width, init_image) if done else scene.start(height, width, init_image)
+        descent = Descent(
+            picture, objective, scene.options.optimizer, scene.options.learning_rate, scene.options.averaging, 0.0 if done else _SLOPE
+        )
+        recent: deque[float] = deque(maxlen=_STALL_WINDOW)
+        yield moment(done, total, seconds=pace.elapsed(), eta=pace.left(), note=note)
+        for iteration in range(1, count + 1):
+            restarted = descent.restarted
+            try:
+                losses = descent.step()
+            except Diverged as failure:
+                last_good = scene.shown(failure.image)
+                yield moment(done, total, image=last_good, seconds=pace.elapsed(), note=str(failure))
+                raise
+            done += 1
+            pace.tick(height * width)
+            if descent.restarted and not restarted:
+                note = "The optimiser diverged and was restarted once from the best picture so far."
+            preview = None
+            if time.monotonic() - shown_at >= preview_every:
+                preview, shown_at = scene.shown(descent.image()), time.monotonic()
+            yield moment(done, total, losses, preview, pace.elapsed(), pace.left(), note)
+            if _stalled(recent, losses["total"]):
+                if (height, width, count) == levels[-1]:
+                    note = f"Ended after {done} of {total} iterations: the picture had stopped changing."
+                pace.skip(height * width * (count - iteration))
+                break
+        image = descent.result()
+    yield moment(done, total, losses, scene.shown(image), pace.elapsed(), 0.0, note)
+
+
+def _stalled(recent: deque[float], loss: float) -> bool:
+    """Whether the best loss of a full window gained almost nothing on the one before it."""
+    recent.append(loss)
+    if len(recent) < _STALL_WINDOW:
+        return False
+    half = _STALL_WINDOW // 2
+    older, newer = min(list(recent)[:half]), min(list(recent)[half:])
+    return newer >= older * (1 - _STALL_GAIN)
+
+
+class _Pace:
+    """Time left, from the time that a pixel has taken and the pixels still to be painted."""
+
+    def __init__(self, levels: Sequence[tuple[int, int, int]], started: float):
+        self._started = started
+        self._work = sum(height * width * count for height, width, count in levels)
+        self._done = 0
+        self._painting_since: float | None = None
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    def tick(self, pixels: int) -> None:
+        if self._painting_since is None:
+            # The first iteration also pays for warming up, so the clock starts behind it.
+            self._painting_since, self._work = time.monotonic(), self._work - pixels
+            return
+        self._done += pixels
+
+    def skip(self, pixels: int) -> None:
+        """Strike off work that a level which ended early leaves undone."""
+        self._work -= pixels
+
+    def left(self) -> float | None:
+        if not self._done or self._painting_since is None:
+            return None
+        rate = (time.monotonic() - self._painting_since) / self._done
+        return max(0.0, rate * (self._work - self._done))

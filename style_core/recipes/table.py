@@ -1,0 +1,68 @@
+"""RECIPES: the one table that the shell, the studio, the API's documentation and the tests walk."""
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from style_core.recipes.dream import DreamOptions, dream
+from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.recipes.stylize import StylizeOptions, stylize
+from style_core.recipes.imagine import ImagineOptions, imagine
+from style_core.options import Options
+from style_core.progress import Step
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A thing that can be done with pictures.
+
+    Attributes:
+        name: as in the shell, the API and the settings inside a picture.
+        takes: the pictures it needs, in order; `style+` is one or more, a trailing `?` is optional.
+        options: its Options class.
+        run: pictures and options -> Steps.
+    """
+
+    name: str
+    takes: tuple[str, ...]
+    options: type[Options]
+    run: Callable[..., Iterator[Step]]
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("stylize", ("content", "style+"), StylizeOptions, stylize),
+        Recipe("optimize", ("content", "style+"), GatysOptions, optimize),
+        Recipe("dream", ("image?",), DreamOptions, dream),
+        Recipe("imagine", ("near?",), ImagineOptions, imagine),
+    )
+}
+
+_PICTURES = {"content": "CONTENT", "style+": "STYLE", "image?": "IMAGE"}
+
+
+def command_of(settings: Mapping[str, Any]) -> str:
+    """The shell's command that makes a picture again from the settings inside it; its pictures stand in capitals.
+
+    Raises:
+        RequestError: for options that the recipe does not have, or that are out of range.
+    """
+    recipe = RECIPES[settings["recipe"]]
+    options = recipe.options.make(**settings["options"])
+    pictures = [_PICTURES[name] for name in recipe.takes if name in _PICTURES]
+    if settings.get("gallery"):
+        pictures[1] = f"gallery:{settings['gallery']}"
+    if getattr(options, "start", "") == "noise":
+        pictures = []
+    words = ["python", "-m", "style_core", recipe.name, *pictures, "-o", "OUT.png"]
+    for knob in recipe.options.knobs():
+        value, flag = getattr(options, knob.name), knob.name.replace("_", "-")
+        if value == knob.default:
+            continue
+        if knob.kind is bool:
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", f"{value:.10g}" if knob.kind is float else str(value)]
+    return shlex.join(words)

@@ -1,0 +1,264 @@
+"""Weights: from a name in the registry to a verified file on this machine.
+
+In this order: a file given by hand (`STYLE_CORE_VGG19=/path`), one that ships in `models/`, one in the cache, the hub.
+Nothing is unpickled, and nothing is used that has not been checked.
+"""
+
+import hashlib
+import os
+import shutil
+import time
+import tomllib
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from filelock import Timeout
+from huggingface_hub import constants
+from huggingface_hub.utils import WeakFileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from style_core.weights import hub
+from style_core.weights.verify import WeightsError, check_golden, check_vgg19
+from style_core.networks.vgg19 import LAYERS, layer_name, tensor_shapes
+from style_core.progress import Step
+
+__all__ = ["Entry", "WeightsError", "fetch", "find", "registry", "sha256_of", "verify", "whereabouts"]
+
+MODELS = Path(__file__).resolve().parent.parent.parent / "models"
+GIVEN = {"vgg19": "STYLE_CORE_VGG19"}
+_DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_SECONDS_A_STEP = 0.3
+_MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A weight file that the project can use.
+
+    Attributes:
+        name: as recipes and people call it.
+        about: what it is, a sentence.
+        licence, source: where it comes from and on what terms.
+        bytes: of the file, or of the tensors that are used of it.
+        file: in `models/` for what ships, in `repo` for what the hub has.
+        sha256: of a shipped file.
+        repo, revision: on the hub.
+    """
+
+    name: str
+    about: str
+    licence: str
+    source: str
+    bytes: int
+    file: str
+    sha256: str = ""
+    repo: str = ""
+    revision: str = "main"
+
+
+@lru_cache(maxsize=1)
+def registry() -> dict[str, Entry]:
+    """All entries of `models/registry.toml`, by name."""
+    with (MODELS / "registry.toml").open("rb") as file:
+        return {name: Entry(name=name, **facts) for name, facts in tomllib.load(file).items()}
+
+
+def cache_folder() -> Path:
+    """Where fetched tensors are kept: beside the hub client's own cache, which `HF_HOME` moves."""
+    return Path(constants.HF_HOME) / "pentimento"
+
+
+def sha256_of(path: Path) -> str:
+    """The file's sha256 in hexadecimal; remembered while the file does not change."""
+    status = path.stat()
+    return _sha256(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=32)
+def _sha256(path: Path, mtime: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find(name: str, layers: Iterable[str] = LAYERS) -> Path | None:
+    """A verified file that is on this machine already, without asking any network; None where there is none.
+
+    Args:
+        layers: those that will be used; a cached VGG-19 that is not as deep does not count.
+    Raises:
+        WeightsError: for an unknown name, or a given or shipped file that is not what it should be.
+    """
+    entry = _entry(name)
+    deepest = _deepest(layers)
+    if given := os.environ.get(GIVEN.get(name, ""), ""):
+        return _check_given(Path(given), deepest)
+    if not entry.repo:
+        return _check_shipped(entry)
+    cached = cache_folder() / f"{name}.safetensors"
+    # Of a folder that may not be entered os.path says that nothing is there; Path would raise.
+    return cached if os.path.isfile(cached) and _reaches(cached, deepest) else None
+
+
+def fetch(name: str, layers: Iterable[str] = LAYERS) -> Generator[Step, None, Path]:
+    """Like `find`, and from the hub where the file is not here; yields while bytes come.
+
+    Returns:
+        The verified file's path: `path = yield from fetch(name)`.
+    Raises:
+        WeightsError: when it can't be had, within five seconds where the hub can't be reached at all.
+    """
+    layers = tuple(layers)
+    found = find(name, layers)
+    if found is not None:
+        return found
+    entry, deepest = _entry(name), _deepest(layers)
+    try:
+        return (yield from _download(entry, deepest))
+    except hub.HubError as error:
+        raise WeightsError(str(error)) from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise WeightsError(f"The weights could not be kept in the cache folder ({reason}).") from error
+
+
+def whereabouts(name: str) -> str:
+    """Where a weight file is now, in words: given by hand, shipped, cached, or on the hub."""
+    entry = _entry(name)
+    if os.environ.get(GIVEN.get(name, ""), ""):
+        return f"given by {GIVEN[name]}"
+    if not entry.repo:
+        return "shipped" if (MODELS / entry.file).is_file() else "missing from models/"
+    if os.path.isfile(cache_folder() / f"{name}.safetensors"):
+        return "cached from the hub"
+    return f"on the hub, at {entry.repo}"
+
+
+def verify(name: str) -> str:
+    """Hash and test a weight file again, whatever was remembered of it.
+
+    Returns:
+        A sentence: what was found.
+    Raises:
+        WeightsError: when the file is not what it should be.
+    """
+    _sha256.cache_clear()
+    _checked_vgg19.cache_clear()
+    entry = _entry(name)
+    path = find(name, LAYERS[:1])
+    if path is None:
+        return f"not on this machine; it is {whereabouts(name)}"
+    if entry.repo:
+        tensors = _load(path)
+        deepest = next(layer for layer in reversed(LAYERS) if tensor_shapes(layer).keys() <= tensors.keys())
+        check_vgg19(tensors, deepest, path.name)
+    else:
+        check_golden(path)
+    return f"good ({whereabouts(name)}, sha256 {sha256_of(path)[:16]}…)"
+
+
+def _entry(name: str) -> Entry:
+    if name not in registry():
+        raise WeightsError(f"There are no weights called {name}; there are {', '.join(registry())}.")
+    return registry()[name]
+
+
+def _deepest(layers: Iterable[str]) -> str:
+    return max((layer_name(layer) for layer in layers), key=LAYERS.index, default=LAYERS[0])
+
+
+def _check_given(path: Path, deepest: str) -> Path:
+    if not path.is_file():
+        raise WeightsError(f"{GIVEN['vgg19']} names {path.name}, which is no file; give the path of VGG-19's safetensors.")
+    _checked_vgg19(path, path.stat().st_mtime_ns, deepest)
+    return path
+
+
+def _check_shipped(entry: Entry) -> Path:
+    path = MODELS / entry.file
+    if not path.is_file():
+        raise WeightsError(f"{entry.file} is missing from models/; get the project's files again.")
+    if sha256_of(path) != entry.sha256:
+        raise WeightsError(f"{entry.file} in models/ is not the file that ships (its sha256 differs); get it again.")
+    return path
+
+
+@lru_cache(maxsize=8)
+def _checked_vgg19(path: Path, mtime: int, deepest: str) -> None:
+    check_vgg19(_load(path), deepest, path.name)
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path.name} is not a whole safetensors file ({error}).") from error
+
+
+def _reaches(path: Path, deepest: str) -> bool:
+    """Whether a cached file is whole and deep enough. It was checked when it was made."""
+    try:
+        with safe_open(path, "pt") as file:
+            return tensor_shapes(deepest).keys() <= set(file.keys())
+    except (SafetensorError, OSError):
+        return False
+
+
+def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
+    remote = hub.Remote(entry.repo, entry.revision, entry.file)
+    yield Step(0, 0, note=f"Asking the hub for {entry.name}.")
+    slots = hub.read_slots(remote)
+    if missing := tensor_shapes(deepest).keys() - slots.keys():
+        raise WeightsError(f"{entry.file} of {entry.repo} has no tensor {min(missing)}; it is not VGG-19's.")
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        # One at a time: two would write into each other's parts.
+        while True:
+            try:
+                held.enter_context(WeakFileLock(cache_folder() / f"{entry.name}.lock", timeout=_SECONDS_A_STEP))
+                break
+            except Timeout:
+                yield Step(0, 0, note=f"Another run is fetching {entry.name}; waiting for it.")
+        found = find(entry.name, [deepest])
+        return found or (yield from _bring(entry, deepest, remote, slots))
+
+
+def _bring(entry: Entry, deepest: str, remote: hub.Remote, slots: dict[str, hub.Slot]) -> Generator[Step, None, Path]:
+    """Fetch the tensors up to `deepest`, check them and keep them in a file of their own."""
+    wanted = tensor_shapes(deepest)
+    parts = cache_folder() / f"{entry.name}.part"
+    parts.mkdir(exist_ok=True)
+    yielded, said = 0.0, ""
+    for progress in hub.fetch_slots(remote, {name: slots[name] for name in wanted}, parts):
+        if time.monotonic() - yielded > _SECONDS_A_STEP or progress.note != said:
+            yielded, said = time.monotonic(), progress.note
+            note = progress.note or f"Fetching {entry.name} from the hub, once."
+            yield Step(progress.done // _MEGABYTE, progress.total // _MEGABYTE, note=note)
+    try:
+        tensors = {name: _tensor(parts / name, slots[name]) for name in wanted}
+        check_vgg19(tensors, deepest, entry.file)
+    except (WeightsError, KeyError, RuntimeError) as error:
+        # Bytes that are wrong now would be wrong at the next try as well.
+        shutil.rmtree(parts, ignore_errors=True)
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(f"What the hub sent for {entry.name} is not what its header promised; try again.") from error
+    path = cache_folder() / f"{entry.name}.safetensors"
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        save_file(tensors, partial, {"source": f"{entry.repo} at {entry.revision}: {entry.file}"})
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    shutil.rmtree(parts, ignore_errors=True)
+    return path
+
+
+def _tensor(path: Path, slot: hub.Slot) -> Tensor:
+    data = bytearray(path.read_bytes())
+    return torch.frombuffer(data, dtype=_DTYPES[slot.dtype]).reshape(slot.shape)

@@ -1,0 +1,177 @@
+"""Whether a file really holds a trained VGG-19, told by what it does and not by a recorded hash.
+
+Two trainings are in use (Oxford's and torchvision's) and in several precisions, so no hash can stand for all. What both
+share is checked: layout, finite values, activations of a plausible size, and textures told apart.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+
+from style_core.errors import RequestError
+from style_core.networks.latent import SIDE, WIDTHS, Z_SIZE, LatentNet
+from style_core.networks.vgg19 import LAYERS, convolution_index, pooling_of, tensor_shapes
+
+# Measured on the Oxford training: contrast 5 times the bias or more, blue 0.76 of red, textures at most 62 % alike. A
+# random network of the same shape finds them 97 % alike.
+_LEAST_CONTRAST = 1.9
+_MOST_BLUE = 1.1
+_MOST_ALIKE = 0.88
+
+
+class WeightsError(RequestError):
+    """Weights can't be had, or are not what they should be; the message says why."""
+
+
+def check_vgg19(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
+    """Refuse anything that is not a trained VGG-19 as deep as `deepest`.
+
+    Args:
+        tensors: by torchvision's names, `features.N.weight` and `features.N.bias`.
+        name: of the file, for the message.
+    Raises:
+        WeightsError: naming the file and what is wrong with it.
+    """
+    _check_layout(tensors, deepest, name)
+    _check_activations(tensors, deepest, name)
+
+
+def _check_layout(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
+    for key, shape in tensor_shapes(deepest).items():
+        if key not in tensors:
+            raise WeightsError(f"{name} has no tensor {key}; VGG-19's weights in torchvision's layout are wanted.")
+        tensor = tensors[key]
+        if tuple(tensor.shape) != shape:
+            raise WeightsError(f"{name}: {key} has the shape {tuple(tensor.shape)} where VGG-19 has {shape}.")
+        if not tensor.is_floating_point():
+            raise WeightsError(f"{name}: {key} holds {tensor.dtype} where floating-point numbers are wanted.")
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"{name}: {key} holds values that are no numbers; the file is damaged.")
+        dead = (tensor.flatten(1) == 0).all(1).float().mean() if tensor.dim() > 1 else torch.tensor(0.0)
+        if dead > 0.02:
+            raise WeightsError(f"{name}: {dead:.0%} of the filters of {key} are all zero; the file was only partly written.")
+
+
+def _check_activations(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
+    """What any trained VGG-19 does: activations of a plausible size, contrast outweighing bias, textures told apart."""
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    # The last one is the mean colour, which normalisation turns into nothing but biases.
+    x = torch.cat([(_textures() - mean) / std, torch.zeros(1, 3, 96, 96)])
+    for layer in LAYERS[: LAYERS.index(deepest) + 1]:
+        index = convolution_index(layer)
+        if layer[6] == "1" and layer != "relu1_1":
+            x = functional.max_pool2d(x, 2)
+        weight, bias = (tensors[f"features.{index}.{kind}"].float() for kind in ("weight", "bias"))
+        x = functional.conv2d(x, weight, bias, padding=1).relu()
+        size = float(x[:-1].square().mean().sqrt())
+        if not 1e-3 < size < 1e5:
+            raise WeightsError(f"{name}: activations at {layer} are about {size:.2g}, which no trained VGG-19 gives.")
+        active = float((x[:-1] > 0).float().mean())
+        if not 0.005 < active < 0.98:
+            raise WeightsError(f"{name}: {active:.1%} of the activations at {layer} are positive, which no trained VGG-19 gives.")
+        if layer == "relu1_1":
+            _check_first_layer(x, weight, name)
+        if layer in ("relu4_1", "relu5_1") and (likeness := _likeness(x[:-1])) > _MOST_ALIKE:
+            raise WeightsError(
+                f"{name}: different textures look {likeness:.0%} alike at {layer}, as to a network that was never trained."
+            )
+
+
+def _check_first_layer(activations: Tensor, weight: Tensor, name: str) -> None:
+    bias_alone = activations[-1].square().mean().sqrt()
+    moved = (activations[:-1] - activations[-1:]).square().mean().sqrt()
+    if moved < _LEAST_CONTRAST * bias_alone:
+        raise WeightsError(
+            f"{name}: its first layer hardly answers to contrast, as one made for pixels from 0 to 255 would; "
+            "VGG-19 for normalised input is wanted."
+        )
+    red, _, blue = weight.square().sum((0, 2, 3)).tolist()
+    # Photographs carry the least detail in blue, and networks trained on them listen to it least.
+    if blue > _MOST_BLUE * red:
+        raise WeightsError(f"{name}: its first layer listens more to blue than to red; its input channels seem to be swapped (BGR).")
+
+
+def _likeness(features: Tensor) -> float:
+    """The largest cosine between Gram matrices of different textures, `[N, C, H, W]`."""
+    flat = features.flatten(2)
+    grams = functional.normalize((flat @ flat.mT).flatten(1))
+    return float((grams @ grams.mT - 2 * torch.eye(len(grams))).max())
+
+
+def _textures(side: int = 96) -> Tensor:
+    """Stripes, checks, soft noise and dots, each in colours of its own, `[4, 3, side, side]`."""
+    y, x = torch.meshgrid(torch.arange(side).float(), torch.arange(side).float(), indexing="ij")
+    wave = 0.6 * x + 0.2 * y
+    stripes = torch.stack([0.5 + 0.5 * torch.sin(wave), 0.5 + 0.4 * torch.sin(wave + 1), 0.4 + 0.3 * torch.sin(0.5 * y)])
+    checks = 0.05 + (((x // 8) + (y // 8)) % 2) * torch.tensor([0.9, 0.3, 0.2]).view(3, 1, 1)
+    grain = torch.rand(1, 3, side // 4, side // 4, generator=torch.Generator().manual_seed(0))
+    noise = functional.interpolate(grain, (side, side), mode="bilinear", align_corners=False)[0]
+    dots = 0.1 + ((x % 12 - 6).square() + (y % 12 - 6).square() < 14) * torch.tensor([0.1, 0.6, 0.8]).view(3, 1, 1)
+    return torch.stack([stripes, checks, noise, dots])
+
+
+def _texture(side: int = 64) -> Tensor:
+    """Stripes, checks and a ramp in several colours, `[1, 3, side, side]`."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, side), torch.linspace(0, 1, side), indexing="ij")
+    red = 0.5 + 0.5 * torch.sin(40 * x + 13 * y)
+    green = ((x * 8).floor() + (y * 8).floor()) % 2
+    return torch.stack([red, green, 0.5 * y + 0.5 * x * (1 - y)])[None]
+
+
+def golden_figures(path: Path) -> dict[str, float]:
+    """What a shipped network answers to a built-in input: kept beside its weights, compared by `verify`.
+
+    A file whose hash is right may still be read wrongly by another version of a library; these figures tell.
+
+    Returns:
+        For a feature network, or one that begins with one, the root mean square of its activations at each rectifier
+        for the built-in texture, and of its metrics; for the latent space, the mean and deviation of each colour of the
+        picture of a fixed code.
+    """
+    tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    if any(name.startswith("decoder.") for name in tensors):
+        return _latent_figures(tensors)
+    prefix = "encoder." if any(name.startswith("encoder.") for name in tensors) else ""
+    pool = functional.avg_pool2d if pooling_of(path) == "average" else functional.max_pool2d
+    figures = {}
+    x = (_texture() - 0.45) / 0.225
+    for layer in LAYERS:
+        key = f"{prefix}features.{convolution_index(layer)}"
+        if f"{key}.weight" not in tensors:
+            break
+        if layer[6] == "1" and layer != "relu1_1":
+            x = pool(x, 2)
+        padded = functional.pad(x, (1, 1, 1, 1), mode="reflect" if prefix else "constant")      # as each was trained
+        x = functional.conv2d(padded, tensors[f"{key}.weight"], tensors[f"{key}.bias"]).relu()
+        figures[layer] = float(x.square().mean().sqrt())
+    figures |= {name: float(tensor.square().mean().sqrt()) for name, tensor in tensors.items() if name.startswith("metric.")}
+    return figures
+
+
+def _latent_figures(tensors: dict[str, Tensor]) -> dict[str, float]:
+    net = LatentNet().requires_grad_(False)
+    net.load_state_dict(tensors)
+    code = torch.linspace(-2, 2, Z_SIZE)[None]
+    picture = net.decoder(net.decoder.styles(code), SIDE, [torch.zeros(1, 1, side, side) for side in WIDTHS])[0]
+    seen = net.encoder(picture[None])[0]
+    figures = {"encoded": float(seen.square().mean().sqrt())}
+    for name, channel in zip(("red", "green", "blue"), picture):
+        figures |= {f"{name} mean": float(channel.mean()), f"{name} deviation": float(channel.std())}
+    return figures
+
+
+def check_golden(path: Path) -> None:
+    """Refuse a shipped network that does not answer as it did when it was registered.
+
+    Raises:
+        WeightsError: naming the file and the figure that differs.
+    """
+    golden = json.loads(path.with_suffix(".golden.json").read_text())
+    found = golden_figures(path)
+    for name, wanted in golden.items():
+        if name not in found or abs(found[name] - wanted) > 1e-3 * max(1.0, abs(wanted)):
+            raise WeightsError(f"{path.name} answers {found.get(name, 'nothing')} at {name} where it answered {wanted}; get it again.")

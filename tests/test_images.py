@@ -1,0 +1,169 @@
+"""Pictures as people have them, read as they see them."""
+
+import io
+import struct
+import zlib
+
+import numpy
+import pytest
+import torch
+from networks import picture
+from PIL import ExifTags, Image, ImageCms
+
+from style_core import RequestError, read_image, read_settings, write_image
+from style_core.media.images import MAX_BYTES, fit, fit_short, load_picture, over, read_mask, resize
+from style_core.media.settings import settings_of
+
+
+def bytes_of(image: Image.Image, kind: str, **how) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **how)
+    return buffer.getvalue()
+
+
+def plain(width: int = 40, height: int = 24, color=(255, 128, 0)) -> Image.Image:
+    return Image.new("RGB", (width, height), color)
+
+
+def test_a_photo_taken_sideways_is_read_upright():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    image = Image.new("RGB", (40, 24))
+    image.paste((255, 255, 255), (0, 0, 40, 12))                        # the camera's top, the viewer's right
+    upright = read_image(bytes_of(image, "JPEG", exif=exif.tobytes(), quality=95))
+    assert upright.shape == (3, 40, 24)
+    assert upright[:, :, 18:].mean() > 0.95 and upright[:, :, :6].mean() < 0.05
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF"])
+def test_each_format_is_read(kind):
+    if kind == "AVIF" and not Image.registered_extensions().get(".avif"):
+        pytest.skip("this Pillow was built without AVIF")
+    image = read_image(bytes_of(plain(), kind))
+    assert image.shape == (3, 24, 40) and image.dtype == torch.float32
+    assert (image.mean((1, 2)) - torch.tensor([1.0, 0.5, 0.0])).abs().max() < 0.02
+
+
+def test_cmyk_and_grey_become_rgb():
+    assert (read_image(bytes_of(plain().convert("CMYK"), "JPEG", quality=95)).mean((1, 2)) - torch.tensor([1.0, 0.5, 0])).abs().max() < 0.03
+    grey = read_image(bytes_of(plain(color=(90, 90, 90)).convert("L"), "JPEG"))
+    assert grey.shape[0] == 3 and (grey - 90 / 255).abs().max() < 0.02
+
+
+def test_sixteen_bits_keep_their_depth():
+    ramp = numpy.linspace(0, 65535, 40 * 24).reshape(24, 40).astype(numpy.uint16)
+    image = read_image(bytes_of(Image.fromarray(ramp), "PNG"))
+    assert len(image[0].unique()) == 40 * 24
+    assert (image[0] - torch.from_numpy(ramp / 65535.0)).abs().max() < 1e-4
+
+
+def test_what_is_transparent_shows_the_background_and_alpha_is_kept_on_request(tmp_path):
+    image = plain().convert("RGBA")
+    image.paste((0, 0, 0, 0), (0, 0, 20, 24))
+    picture = load_picture(bytes_of(image, "PNG"), background="blue")
+    assert torch.equal(picture.image[:, 0, 0], torch.tensor([0.0, 0.0, 1.0]))
+    write_image(tmp_path / "kept.png", picture.image, alpha=picture.alpha)
+    with Image.open(tmp_path / "kept.png") as kept:
+        assert kept.mode == "RGBA" and kept.getpixel((5, 5))[3] == 0 and kept.getpixel((30, 5))[3] == 255
+    palette = image.convert("P")
+    assert read_image(bytes_of(palette, "PNG", transparency=palette.getpixel((0, 0))))[:, 0, 0].tolist() == [1, 1, 1]
+
+
+def test_a_mask_is_white_where_the_style_goes():
+    image = Image.new("L", (20, 20))
+    image.paste(255, (0, 0, 10, 20))
+    mask = read_mask(bytes_of(image, "PNG"))
+    assert mask.shape == (1, 20, 20) and mask[0, 0, 0] == 1 and mask[0, 0, 19] == 0
+
+
+def test_of_an_animation_the_first_frame_is_used_and_it_is_said():
+    frames = [plain(color=color) for color in ((255, 0, 0), (0, 255, 0))]
+    picture = load_picture(bytes_of(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    assert "first frame" in picture.note
+    assert picture.image[0].mean() > 0.9
+
+
+def test_a_colour_profile_is_converted_to_srgb():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = read_image(bytes_of(plain(), "PNG", icc_profile=profile))
+    assert (image.mean((1, 2)) - torch.tensor([1.0, 128 / 255, 0.0])).abs().max() < 0.01
+    broken = load_picture(bytes_of(plain(), "PNG", icc_profile=b"no profile at all" * 20))
+    assert "colour profile" in broken.note
+
+
+def huge_png(side: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "The picture is empty; choose another picture."),
+        (b"This is text.", "is not a picture that can be read; use JPEG, PNG"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG drawing; export it as PNG first."),
+        (huge_png(40_000), "The picture is 40000 x 40000 px; pictures up to 100 megapixels can be read. Save it smaller."),
+        (bytes_of(plain(1, 1), "PNG"), "The picture is 1 x 1 px; it must be at least 16 px on each side."),
+        (bytes_of(plain(300, 300), "JPEG", quality=95)[:700], "is damaged or cut off"),
+    ],
+)
+def test_what_cannot_be_read_says_what_is_wrong(data, words):
+    with pytest.raises(RequestError) as caught:
+        read_image(data)
+    assert words in str(caught.value)
+
+
+def test_a_file_too_heavy_is_refused_unread(tmp_path):
+    path = tmp_path / "heavy.png"
+    with path.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(RequestError, match="heavy.png is 100 MB; pictures up to 100 MB"):
+        read_image(path)
+    with pytest.raises(RequestError, match="There is no file gone.png; check its name and folder."):
+        read_image(tmp_path / "gone.png")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_settings_travel_inside_the_picture_and_nothing_else_does(tmp_path, suffix):
+    settings = settings_of("optimize", {"size": 64, "seed": 7}, {"lite": "ab" * 32}, note="größer ünd 繁")
+    path = tmp_path / f"out.{suffix}"
+    write_image(path, picture(32, 48), settings=settings)
+    assert read_settings(path) == settings
+    assert settings["versions"].keys() == {"pentimento", "torch", "python"}
+    with Image.open(path) as written:
+        exif = written.getexif()
+        assert not exif.get_ifd(ExifTags.IFD.GPSInfo) and ExifTags.Base.Make not in exif
+    if suffix == "png":
+        assert (read_image(path) - picture(32, 48)).abs().max() <= 0.5 / 255 + 1e-6
+
+
+def test_a_picture_of_someone_elses_has_no_settings(tmp_path):
+    plain().save(tmp_path / "other.png")
+    with pytest.raises(RequestError, match="other.png carries no settings"):
+        read_settings(tmp_path / "other.png")
+
+
+def test_nothing_is_left_where_a_picture_cannot_be_written(tmp_path):
+    with pytest.raises(RequestError, match=r"out.bmp has no suffix that can be written; use .png, .jpg or .webp."):
+        write_image(tmp_path / "out.bmp", picture(16, 16))
+    with pytest.raises(RequestError, match="The folder for out.png does not exist"):
+        write_image(tmp_path / "none" / "out.png", picture(16, 16))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sizes_keep_the_shape():
+    image = picture(30, 60)
+    assert fit(image, 20).shape == (3, 10, 20)
+    assert fit(image, 600).shape == (3, 30, 60)
+    assert fit(image, 120, enlarge=True).shape == (3, 60, 120)
+    assert fit_short(image, 15).shape == (3, 15, 30)
+    flat = torch.full((3, 30, 60), 0.3)
+    torch.testing.assert_close(resize(flat, (7, 11)), torch.full((3, 7, 11), 0.3))
+
+
+def test_over_a_colour_that_is_no_colour():
+    with pytest.raises(RequestError, match="background is blurple; it must be a colour name or #rrggbb."):
+        over(picture(16, 16), torch.ones(1, 16, 16), "blurple")

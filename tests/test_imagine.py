@@ -1,0 +1,108 @@
+"""The latent space: seeds, likenesses, walks, directions, sizes; with the shipped weights."""
+
+import pytest
+import torch
+from networks import FP32, picture
+from safetensors.torch import load_file, save_file
+
+from style_core import ImagineOptions, RequestError, finish, imagine
+from style_core.recipes.imagine import Latent, open_latent, slerp, walk
+from style_core.networks.latent import DIRECTIONS, SIDE, Z_SIZE, LatentNet
+from style_core.weights.registry import MODELS
+
+PLAIN = ImagineOptions(size=128, finish="plain")
+
+
+def pictures(options, near=None):
+    return [step.image for step in imagine(options, near, compute=FP32) if step.image is not None]
+
+
+def changed(**changes) -> ImagineOptions:
+    return ImagineOptions.make(**{**PLAIN.as_dict(), **changes})
+
+
+def test_a_seed_repeats_and_each_is_another():
+    three = pictures(changed(count=3))
+    assert torch.equal(three[1], pictures(changed(seed=1))[0])
+    assert all((one - two).abs().mean() > 0.02 for one, two in zip(three, three[1:]))
+    assert all(image.shape == (3, 128, 128) and 0 <= image.min() and image.max() <= 1 for image in three)
+
+
+def test_truncation_0_is_one_picture_but_for_its_grain_and_less_of_it_varies_less():
+    def spread(truncation):
+        return torch.stack(pictures(changed(count=6, truncation=truncation))).std(0).mean()
+
+    latent = open_latent()
+    average = [latent.style(latent.code(seed), truncation=0.0) for seed in (0, 1)]
+    torch.testing.assert_close(average[0], average[1], atol=1e-5, rtol=0)
+    none, some, all_ = (spread(truncation) for truncation in (0.0, 0.4, 1.0))
+    assert none < 0.4 * all_ and none < some < all_
+
+
+def test_variation_walks_from_the_likeness_of_a_picture_to_anything():
+    photo = picture(140, 180)
+    likeness, (near,), (far,) = (
+        pictures(changed(variation=share, count=count), photo) for share, count in ((0.0, 2), (0.2, 1), (0.9, 1))
+    )
+    torch.testing.assert_close(likeness[0], pictures(changed(variation=0.0), photo)[0])
+    grain = (likeness[0] - likeness[1]).abs().mean()
+    assert grain < 0.5 * (far - likeness[0]).abs().mean()
+    assert (near - likeness[0]).abs().mean() < (far - likeness[0]).abs().mean()
+
+
+def test_a_likeness_is_nearer_to_its_own_picture_than_to_others():
+    latent = open_latent()
+    photos = [picture(128, 128, seed=seed) for seed in range(8)]
+    again = [latent.paint(latent.style(latent.encode(photo)))[0] for photo in photos]
+    small = [torch.nn.functional.adaptive_avg_pool2d(image, 4) for image in (*photos, *again)]
+    distances = torch.cdist(torch.stack(small[8:]).flatten(1), torch.stack(small[:8]).flatten(1))
+    assert (distances.argmin(1) == torch.arange(8)).sum() >= 6
+
+
+def test_a_walk_has_no_jump_and_ends_where_it_should():
+    frames = [step.image for step in walk(PLAIN, frames=25, compute=FP32) if step.image is not None]
+    assert len(frames) == 25
+    torch.testing.assert_close(frames[0], pictures(PLAIN)[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(frames[-1], pictures(changed(seed=1))[0], atol=1e-4, rtol=0)
+    steps = torch.stack([(one - two).square().mean().sqrt() for one, two in zip(frames, frames[1:])])
+    assert steps.max() <= 3 * steps.median()
+
+
+@pytest.mark.parametrize("ends, frames, sentence", [(3, 8, "A walk has two ends, and 3 pictures"), (0, 1, "goes nowhere")])
+def test_a_walk_that_cannot_be_walked_is_refused(ends, frames, sentence):
+    with pytest.raises(RequestError, match=sentence):
+        finish(walk(PLAIN, [picture(64, 64)] * ends, frames=frames))
+
+
+def test_directions_move_the_picture_and_back():
+    assert open_latent().net.axes.shape[0] == DIRECTIONS
+    here, there = pictures(PLAIN)[0], pictures(changed(axis1=2.0))[0]
+    assert (here - there).abs().mean() > 0.01
+
+
+def test_slerp_keeps_the_length_of_codes():
+    one, two = (torch.nn.functional.normalize(torch.randn(1, Z_SIZE, generator=torch.Generator().manual_seed(seed))) for seed in (0, 1))
+    for share in (0.0, 0.3, 0.5, 1.0):
+        assert abs(float(slerp(one, two, share).norm()) - 1) < 1e-5
+    torch.testing.assert_close(slerp(one, two, 0.0), one)
+    torch.testing.assert_close(slerp(one, one, 0.5), one)
+
+
+def test_the_generator_finishes_at_the_size_that_is_asked_for():
+    last = finish(imagine(ImagineOptions(size=256), compute=FP32))
+    assert last.image.shape == (3, 256, 256) and set(last.weights) == {"latent", "generator"}
+
+
+def test_a_file_that_is_not_the_latent_space_is_refused(tmp_path):
+    tensors = load_file(MODELS / "latent.safetensors")
+    tensors.pop("decoder.start.weight")
+    save_file(tensors, tmp_path / "wrong.safetensors")
+    with pytest.raises(RequestError, match="wrong.safetensors does not hold the latent space"):
+        Latent.load(tmp_path / "wrong.safetensors")
+
+
+def test_pictures_of_every_training_size_come_out_of_one_decoder():
+    net = LatentNet()
+    w = net.decoder.styles(torch.randn(2, Z_SIZE))
+    for side in (32, 64, SIDE):
+        assert net.decoder(w, side).shape == (2, 3, side, side)

@@ -1,0 +1,252 @@
+import gc
+import threading
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import torch
+from networks import FP32, picture, random_extractor
+
+from style_core.networks import extractor as features
+from style_core.recipes import optimize as gatys
+from style_core.errors import RequestError
+from style_core.recipes.optimize import GatysOptions, balance_of, levels_of, optimize, parse_layers
+from style_core.optimization.losses import StyleTarget
+from style_core.progress import finish
+
+SMALL = {"size": 96, "iterations": 12, "extractor": "lite"}
+
+
+@pytest.fixture(autouse=True)
+def small_network(monkeypatch):
+    """What must hold for any weights is tested on a small random network, opened as the shipped one would be."""
+    extractor = random_extractor()
+
+    def opened(choice, layers, compute, pooling="max"):
+        yield from ()
+        return extractor, ""
+
+    monkeypatch.setattr(gatys, "open_extractor", opened)
+    return extractor
+
+
+def painted(content=None, styles=None, **given) -> torch.Tensor:
+    content = picture(64, 96) if content is None else content
+    keywords = {name: given.pop(name) for name in ("style_weights", "masks", "init_image") if name in given}
+    styles = [picture(80, 80, seed=1)] if styles is None else styles
+    return finish(optimize(content, styles, GatysOptions(**{**SMALL, **given}), compute=FP32, **keywords)).image
+
+
+def style_distance(extractor, image, style) -> float:
+    layers = gatys.STYLE_LAYERS
+    target = StyleTarget.of(extractor, style[None], layers)
+    distances = target.distances(extractor.extract(image[None], layers, measured=False))
+    return float(sum(distances.values()) / len(distances))
+
+
+def test_only_the_network_that_stands_in_is_helped_and_not_where_weights_are_given(monkeypatch, small_network):
+    monkeypatch.setattr(gatys, "_STANDING_IN", {"stand-in": (2.0, 10.0)})
+    given = {"iterations": 6}
+    plain, weighed = painted(**given), painted(alpha=1.0, beta=20.0, **given)
+    small_network.name = "stand-in"
+    assert (painted(**given) - plain).abs().mean() > 1e-4
+    assert torch.equal(painted(alpha=1.0, beta=20.0, **given), weighed)
+
+
+def test_a_picture_to_start_from_is_not_painted_small_again():
+    """Its large shapes stand; levels smaller than 384 px would only undo them."""
+    def sizes(side, **given):
+        started = given.pop("started", False)
+        return [level[0] for level in levels_of((side, side), GatysOptions(**given), started)]
+
+    assert sizes(512) == [128, 256, 512]
+    assert sizes(512, started=True) == sizes(512, init="generator") == [512]
+    assert sizes(1024, started=True) == [512, 1024]
+    assert sum(count for *_, count in levels_of((1024, 1024), GatysOptions(iterations=99), True)) == 99
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("style_loss", ["gram", "covariance"])
+def test_painting_brings_the_picture_closer_to_the_style(small_network, optimizer, style_loss):
+    content, style = picture(64, 96), picture(64, 64, seed=1)
+    image = painted(content, [style], optimizer=optimizer, style_loss=style_loss, strength=0.9, iterations=60)
+    assert style_distance(small_network, image, style) < 0.5 * style_distance(small_network, content, style)
+
+
+def test_strength_0_gives_the_photo_back():
+    content = picture(64, 96)
+    torch.testing.assert_close(painted(content, strength=0.0), content, rtol=0, atol=0)
+
+
+def test_more_strength_is_less_photo():
+    content = picture(64, 96)
+    weak, strong = (painted(content, strength=s, iterations=25) for s in (0.05, 0.95))
+    assert (weak - content).square().mean() < (strong - content).square().mean()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not():
+    first, again, other = (painted(init="noise", seed=seed) for seed in (7, 7, 8))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_two_equal_styles_equal_one():
+    style = picture(80, 80, seed=1)
+    torch.testing.assert_close(painted(styles=[style, style]), painted(styles=[style]), rtol=0, atol=2e-3)
+
+
+def test_a_mask_of_ones_equals_no_mask():
+    # Few iterations: rounding grows with each.
+    torch.testing.assert_close(painted(masks=[torch.ones(1, 30, 40)], iterations=4), painted(iterations=4), rtol=0, atol=2e-3)
+
+
+def test_each_region_takes_its_own_style(small_network):
+    content, smooth = picture(96, 96), torch.full((3, 64, 64), 0.5)
+    rough = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    left = torch.zeros(1, 96, 96)
+    left[..., :48] = 1
+    image = painted(content, [rough, smooth], masks=[left, 1 - left], strength=0.95, iterations=40)
+    assert image[..., :40].std() > 2 * image[..., 56:].std()
+
+
+def test_a_style_without_a_mask_gets_what_no_mask_claims():
+    left = torch.zeros(1, 8, 8)
+    left[..., :4] = 1
+    targets = ["masked", "free"]
+    regions = gatys._regions(targets, [0.5, 0.5], [left, None], (8, 8), torch.device("cpu"))
+    by_target = {region.target: region for region in regions}
+    torch.testing.assert_close(by_target["free"].guide, 1 - left[None])
+    assert by_target["free"].share == by_target["masked"].share == 0.5
+
+
+@pytest.mark.parametrize("color", ["keep", "match"])
+def test_the_photo_can_keep_its_colours(color):
+    content, style = picture(64, 96), torch.zeros(3, 64, 64)
+    content[2] *= 0.3
+    style[2] = picture(64, 64, seed=1)[0]
+    taken, kept = painted(content, [style], iterations=25), painted(content, [style], iterations=25, color=color)
+    balance = lambda image: (image.mean((1, 2)) - content.mean((1, 2))).abs().sum()  # noqa: E731
+    assert balance(kept) < 0.5 * balance(taken)
+
+
+def test_a_given_picture_is_the_starting_point():
+    given = picture(64, 96, seed=5)
+    image = painted(init_image=given, iterations=1, pyramid=False)
+    assert (image - given).abs().mean() < (image - picture(64, 96)).abs().mean()
+
+
+def test_steps_begin_before_any_work_count_up_and_end_with_the_result():
+    steps = list(optimize(picture(64, 96), [picture(64, 64, seed=1)], GatysOptions(**SMALL), compute=FP32, preview_every=0))
+    assert steps[0].iteration == 0 and steps[0].image is None and not steps[0].losses
+    assert [step.iteration for step in steps] == sorted(step.iteration for step in steps)
+    assert steps[-1].iteration == steps[-1].total == 12
+    assert steps[-1].image.shape == (3, 64, 96)
+    assert not steps[-1].image.requires_grad
+    assert {"total", "content relu4_2", "style relu1_1"} <= steps[-2].losses.keys()
+    assert steps[-2].eta is not None
+
+
+def test_coarse_to_fine_starts_small(small_network, monkeypatch):
+    heights, extract = [], small_network.extract
+
+    def watched(batch, layers, **how):
+        if batch.requires_grad:
+            heights.append(batch.shape[2])
+        return extract(batch, layers, **how)
+
+    monkeypatch.setattr(small_network, "extract", watched)
+    options = GatysOptions(size=256, iterations=6, extractor="lite")
+    steps = list(optimize(picture(256, 200), [picture(64, 64, seed=1)], options, compute=FP32, preview_every=0))
+    assert heights[0] == 128 and heights[-1] == 256 and heights == sorted(heights)
+    # Whatever the level, what is shown is as large as the result.
+    assert {tuple(step.image.shape) for step in steps if step.image is not None} == {(3, 256, 200)}
+
+
+def test_a_picture_that_stops_changing_ends_early_and_says_so():
+    content = torch.full((3, 64, 64), 0.5)
+    steps = list(optimize(content, [content], GatysOptions(**{**SMALL, "iterations": 500}), compute=FP32))
+    assert steps[-1].iteration < 500
+    assert "stopped changing" in steps[-1].note
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"styles": []}, "There is no style picture; give at least one."),
+        ({"style_weights": [1, 2]}, "There are 2 style weights for 1 styles; give one for each."),
+        ({"masks": [None, None]}, "There are 2 masks for 1 styles; give one for each."),
+        ({"masks": [torch.zeros(1, 4, 4)]}, "A mask is all black, so its style would appear nowhere; paint where it should go."),
+        ({"content_layers": "relu4_9"}, "There is no layer relu4_9; layers run from relu1_1 to relu5_4. Did you mean relu4_4?"),
+        ({"style_layers": "relu1_1:-1"}, "The weight in relu1_1:-1 is no positive number; write it like relu1_1:0.5."),
+        ({"style_layers": " , "}, "No layer is named; write them like relu3_1 relu4_1:0.5."),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused_in_words_before_any_work(given, message, monkeypatch):
+    monkeypatch.setattr(gatys, "open_extractor", lambda *_: pytest.fail("work began"))
+    with pytest.raises(RequestError) as caught:
+        painted(**given)
+    assert str(caught.value) == message
+
+
+def test_weights_of_a_preset_sum_to_the_terms_weights():
+    balance = balance_of(GatysOptions(strength=0.25, preset="coarse-to-fine"))
+    assert sum(balance.content.values()) == pytest.approx(0.75)
+    assert sum(balance.style.values()) == pytest.approx(gatys.STYLE_GAIN * 0.25)
+    assert balance.style["relu2_1"] / balance.style["relu1_1"] == pytest.approx(0.75)
+
+
+def test_experts_can_set_the_raw_weights():
+    balance = balance_of(GatysOptions(alpha=2, beta=30, style_layers="conv3_1, relu4_1:2"))
+    assert balance.content == {"relu4_2": 2}
+    assert balance.style == pytest.approx({"relu3_1": 10, "relu4_1": 20})
+
+
+def test_layers_are_read_with_their_weights():
+    assert parse_layers("conv4_2:0.5 relu3_1") == {"relu4_2": 0.5, "relu3_1": 1.0}
+
+
+def test_divergence_yields_the_last_good_picture_and_then_the_reason(monkeypatch):
+    class Broken(gatys.Objective):
+        def __call__(self, canvas):
+            loss, parts = super().__call__(canvas)
+            return loss * float("nan"), parts
+
+    monkeypatch.setattr(gatys, "Objective", Broken)
+    seen = []
+    with pytest.raises(RequestError, match="diverged twice"):
+        for step in optimize(picture(64, 96), [picture(64, 64)], GatysOptions(**SMALL), compute=FP32):
+            seen.append(step)
+    assert seen[-1].image is not None and torch.isfinite(seen[-1].image).all()
+
+
+def test_cancelling_gives_the_memory_back_and_leaves_no_thread():
+    options = GatysOptions(size=384, iterations=500, extractor="lite", pyramid=False)
+    process = psutil.Process()
+
+    def cancelled_after_3_steps() -> int:
+        steps = optimize(picture(384, 384), [picture(384, 384, seed=1)], options, compute=FP32)
+        for step in steps:
+            if step.iteration == 3:
+                break
+        steps.close()
+        assert steps.gi_frame is None
+        del steps
+        gc.collect()
+        return process.memory_info().rss
+
+    threads = threading.active_count()
+    first = cancelled_after_3_steps()
+    second = cancelled_after_3_steps()
+    assert threading.active_count() == threads
+    assert second < 1.1 * first
+
+
+def test_a_loaded_network_is_shared_until_its_file_changes(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(features, "load_extractor", lambda *given: made.append(given) or SimpleNamespace())
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(b"one")
+    first = features._cached("lite", path, FP32, "max")
+    assert features._cached("lite", path, FP32, "max") is first
+    assert features._cached("lite", path, FP32, "average") is not first
+    assert len(made) == 2

@@ -1,0 +1,176 @@
+"""The generator: strength, blends, masks, tiles, sizes, codes; with a random network, whose arithmetic is the same."""
+
+import pytest
+import torch
+from networks import picture
+from safetensors.torch import load_file, save_file
+
+from style_core import RequestError, StylizeOptions, finish, gallery, gallery_code, stylize
+from style_core.recipes.stylize_clip import stylize_clip
+from style_core.devices import Compute
+from style_core.recipes.stylize import Generator, open_generator
+from style_core.networks.generator import GeneratorNet
+from style_core.media.images import read_image
+from style_core.media.video import Clip, FrameWriter
+from style_core.weights.registry import MODELS
+
+FP32 = Compute.choose("cpu", "fp32")
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Generator:
+    return Generator.load(MODELS / "generator.safetensors", FP32)
+
+
+@pytest.fixture(scope="module")
+def codes(shipped) -> list[torch.Tensor]:
+    return [shipped.encode_style(picture(96, 128, seed=seed)) for seed in (5, 6)]
+
+
+def painted(generator, photo, *given, **more) -> torch.Tensor:
+    *_, (_, _, result) = generator.paint(generator.look(photo), *given, **more)
+    return result
+
+
+def test_strength_0_is_the_photo_bit_for_bit_and_strength_is_continuous(shipped, codes):
+    photo = picture(64, 96)
+    look = shipped.look(photo)
+    results = [list(shipped.paint(look, codes[:1], strength=strength))[-1][-1] for strength in (0, 0.002, 0.5, 0.502, 1)]
+    assert torch.equal(results[0], photo)
+    assert (results[1] - photo).abs().mean() < 0.01
+    assert (results[2] - results[3]).abs().mean() < 0.005
+    assert (results[4] - photo).abs().mean() > 0.02
+
+
+def test_a_blend_is_symmetric_and_lies_between(shipped, codes):
+    photo = picture(64, 64)
+    one_way = painted(shipped, photo, codes, [1, 3])
+    other_way = painted(shipped, photo, codes[::-1], [3, 1])
+    torch.testing.assert_close(one_way, other_way, atol=1e-4, rtol=0)
+    torch.testing.assert_close(painted(shipped, photo, [codes[0], codes[0]], [1, 2]), painted(shipped, photo, codes[:1]), atol=1e-4, rtol=0)
+    near, far = painted(shipped, photo, codes[:1]), painted(shipped, photo, codes[1:])
+    assert (one_way - far).abs().mean() < (near - far).abs().mean()
+
+
+@pytest.mark.parametrize("size", [(200, 300), (257, 129), (64, 700)])
+def test_tiles_are_exactly_the_untiled_picture(shipped, codes, size):
+    tiled = Generator(shipped.net, FP32, tile=128)
+    photo = picture(*size)
+    assert not shipped.look(photo).tiled and tiled.look(photo).tiled
+    whole, parts = painted(shipped, photo, codes[:1]), painted(tiled, photo, codes[:1])
+    assert (whole - parts).abs().mean() * 255 < 0.05
+    assert (whole - parts).abs().max() * 255 < 1
+
+
+def test_each_region_takes_its_own_style(shipped):
+    photo, codes = picture(96, 128), [gallery_code(name) for name in ("sunflowers", "evening-snow")]
+    left = torch.zeros(1, 96, 128)
+    left[..., :64] = 1
+    both = painted(shipped, photo, codes, masks=[left, 1 - left])
+    alone = [painted(shipped, photo, [code]) for code in codes]
+    assert (both - alone[0])[..., :40].abs().mean() < 0.5 * (both - alone[1])[..., :40].abs().mean()
+    assert (both - alone[1])[..., 88:].abs().mean() < 0.5 * (both - alone[0])[..., 88:].abs().mean()
+    everywhere = painted(shipped, photo, codes[:1], masks=[torch.ones(1, 96, 128)])
+    torch.testing.assert_close(everywhere, alone[0], atol=1e-4, rtol=0)
+
+
+def test_where_no_mask_is_the_photo_stays(shipped, codes):
+    photo = picture(96, 128)
+    left = torch.zeros(1, 96, 128)
+    left[..., :64] = 1
+    result = painted(shipped, photo, codes[:1], masks=[left])
+    assert torch.equal(result[..., 80:], photo[..., 80:])
+    assert (result - photo)[..., :48].abs().mean() > 0.02
+
+
+@pytest.mark.parametrize("size", [(16, 16), (65, 97), (64, 1000), (17, 33)])
+def test_odd_sizes_keep_their_size(shipped, codes, size):
+    result = painted(shipped, picture(*size), codes[:1])
+    assert result.shape == (3, *size) and result.isfinite().all() and result.min() >= 0 and result.max() <= 1
+
+
+def test_a_grey_photo_is_painted_and_a_flat_one_stays_calm(shipped, codes):
+    grey = picture(64, 64)[:1].expand(3, -1, -1)
+    assert painted(shipped, grey, codes[:1]).isfinite().all()
+    for compute in (FP32, Compute.choose("cpu", "bf16")):
+        generator = Generator.load(MODELS / "generator.safetensors", compute)
+        flat = painted(generator, torch.full((3, 96, 160), 0.5), codes[:1])
+        assert flat.std((1, 2)).max() < 0.01
+        assert (flat.mean((1, 2)) - 0.5).abs().max() > 0.02
+
+
+def test_no_frame_along_the_borders(shipped, codes):
+    result = painted(shipped, torch.full((3, 96, 96), 0.5), codes[:1])
+    middle = result[:, 24:-24, 24:-24].mean((1, 2))
+    edge = torch.cat([result[:, :2].flatten(1), result[:, -2:].flatten(1)], 1).mean(1)
+    assert (middle - edge).abs().max() < 0.1
+
+
+def test_codes_survive_a_file(shipped, codes, tmp_path):
+    save_file({"code": codes[0]}, tmp_path / "code.safetensors")
+    photo = picture(48, 48)
+    assert torch.equal(painted(shipped, photo, [load_file(tmp_path / "code.safetensors")["code"]]), painted(shipped, photo, codes[:1]))
+
+
+def test_the_same_request_gives_the_same_bytes():
+    options = StylizeOptions(size=96)
+    one, two = (finish(stylize(picture(80, 96), [picture(64, 64, seed=3)], options, compute=FP32)).image for _ in range(2))
+    assert torch.equal(one, two)
+
+
+def test_kept_colours_are_the_photos():
+    photo = picture(64, 96)
+    kept = finish(stylize(photo, [picture(64, 64, seed=3)], StylizeOptions(size=96, color="keep"), compute=FP32)).image
+    chroma = [image - image.mean(0, keepdim=True) for image in (kept, photo)]
+    assert torch.nn.functional.cosine_similarity(chroma[0].flatten(), chroma[1].flatten(), dim=0) > 0.6
+
+
+def test_the_gallery_ships_whole():
+    sha256 = open_generator(FP32).sha256
+    assert len(gallery()) >= 24
+    for name, style in gallery().items():
+        assert gallery_code(name, sha256).shape == (1, 256) and style.painter and style.title
+        assert max(read_image(style.thumbnail).shape) <= 256
+    with pytest.raises(RequestError, match="There is no style scream in the gallery; there are"):
+        gallery_code("scream")
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        ({"styles": []}, "There is no style; give a style picture or choose one from the gallery."),
+        ({"style_weights": [1, 2]}, "There are 2 style weights for 1 styles; give one for each."),
+        ({"masks": [None, None]}, "There are 2 masks for 1 styles; give one for each."),
+    ],
+)
+def test_a_request_that_cannot_be_carried_out_says_why(request_, sentence):
+    given = {"styles": [picture(32, 32)], **request_}
+    with pytest.raises(RequestError) as caught:
+        finish(stylize(picture(32, 32), compute=FP32, **given))
+    assert str(caught.value) == sentence
+
+
+def test_another_networks_file_is_refused(tmp_path):
+    state = GeneratorNet(FP32).state_dict()
+    first = next(name for name in state if name.startswith("stages"))
+    save_file({name: tensor for name, tensor in state.items() if name != first and not name.startswith("encoder")}, tmp_path / "half.safetensors")
+    with pytest.raises(RequestError, match="half.safetensors does not hold the generator"):
+        Generator.load(tmp_path / "half.safetensors", FP32)
+
+
+def test_a_still_clip_stays_still_and_a_cancelled_one_leaves_no_file(tmp_path, codes):
+    photo = picture(48, 64)
+    with FrameWriter(tmp_path / "in.mp4", 10) as writer:
+        for index in range(6):
+            writer.add((photo + 0.01 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(index))).clamp(0, 1))
+    options = StylizeOptions(size=64)
+    finish(stylize_clip(tmp_path / "in.mp4", tmp_path / "out.mp4", [], options, codes=codes[:1], compute=FP32))
+    frames = list(Clip.open(tmp_path / "out.mp4").images())
+    assert len(frames) == 6
+    assert max(float((a - b).abs().mean()) for a, b in zip(frames, frames[1:])) < 0.02
+    steps = stylize_clip(tmp_path / "in.mp4", tmp_path / "cut.mp4", [], options, codes=codes[:1], compute=FP32)
+    for step in steps:
+        if step.iteration == 2:
+            break
+    steps.close()
+    assert not (tmp_path / "cut.mp4").exists()
