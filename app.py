@@ -12,12 +12,12 @@ import threading
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # A folder of this user's own: one that another user made first could not be written to.
 os.environ.setdefault("GRADIO_TEMP_DIR", os.path.join(tempfile.gettempdir(), f"pentimento-{getpass.getuser()}"))
-os.environ["GRADIO_DEBUG"] = "0"                       # with it, launching would never come back
+os.environ["GRADIO_DEBUG"] = "0"  # with it, launching would never come back
 os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
 
-from studio import build, regions, theme, words  # noqa: E402
-from style_core import Compute, RequestError  # noqa: E402
-from style_core.devices import DEVICES, prepare_cpu  # noqa: E402
+from studio import build, regions, theme, words
+from style_core import Compute, RequestError
+from style_core.devices import DEVICES, prepare_cpu
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
     try:
         asked_to_end.wait()
     except KeyboardInterrupt:
-        print()                                        # below the ^C
+        print()  # below the ^C
     page.close()
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from torch import Tensor
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.networks.extractor import FeatureExtractor, load_extractor
 from style_core.media.images import fit, fit_short, read_image
+from style_core.networks.extractor import FeatureExtractor, load_extractor
 from style_core.training.data import split
 
 DATA = Path("../shared/data")
 VGG19 = Path("../shared/weights/vgg19.safetensors")
-SAMPLES = Path("studio/samples")      # our own pictures
+SAMPLES = Path("studio/samples")  # our own pictures
 
 
 def arguments(about: str) -> argparse.ArgumentParser:
@@ -36,7 +36,7 @@ def paint_with(vgg19: Path) -> None:
     prepare_cpu()
 
 
-def judge_network(path: Path = VGG19) -> FeatureExtractor:
+def evaluation_network(path: Path = VGG19) -> FeatureExtractor:
     """VGG-19 in float32: the judge of every figure, whatever precision painted."""
     return load_extractor("vgg19", path, Compute.choose("cpu", "fp32"))
 

@@ -11,14 +11,25 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.common import SAMPLES, arguments, best_of, judge_network, own_process, paint_with, peak_memory, print_table, read_pair, validation_pairs
+from benchmarks.common import (
+    SAMPLES,
+    arguments,
+    best_of,
+    evaluation_network,
+    own_process,
+    paint_with,
+    peak_memory,
+    print_table,
+    read_pair,
+    validation_pairs,
+)
 from benchmarks.gatys import iteration
 from style_core.devices import Compute
-from style_core.networks.extractor import load_extractor
-from style_core.recipes.optimize import GatysOptions, optimize
 from style_core.media.images import fit, read_image, to_pil
-from style_core.optimization.losses import judge
+from style_core.networks.extractor import load_extractor
+from style_core.optimization.losses import evaluate
 from style_core.progress import finish
+from style_core.recipes.optimize import GatysOptions, optimize
 from style_core.weights.registry import MODELS
 
 STYLES = ("night-wind.jpg", "ember-field.jpg")
@@ -45,14 +56,14 @@ def main() -> None:
         write_sheet(given)
         return
     pairs = [] if given.speed_only else [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, given.seed)]
-    judging = judge_network(given.vgg19) if pairs else None
+    evaluator = evaluation_network(given.vgg19) if pairs else None
     rows = []
     for name in given.extractors:
         extractor = load_extractor(name, files[name], Compute.choose())
         seconds = best_of(3, iteration(extractor, 512, 512))
         exactly = best_of(3, iteration(load_extractor(name, files[name], Compute.choose("auto", "fp32")), 512, 512))
-        judged = [judge(judging, _painted(*pair, name, given), *pair) for pair in pairs]
-        means = [sum(row[key] for row in judged) / len(judged) for key in ("style", "content")] if judged else ["", ""]
+        evaluated = [evaluate(evaluator, _painted(*pair, name, given), *pair) for pair in pairs]
+        means = [sum(row[key] for row in evaluated) / len(evaluated) for key in ("style", "content")] if evaluated else ["", ""]
         rows.append([name, seconds, exactly, _memory(name, given) / 2**20, *means])
     print(f"{Compute.choose().describe()}; {len(pairs)} pairs at {given.size} px, {given.iterations} iterations\n")
     print_table(["extractor", "s / iteration at 512 px", "in float32", "peak MB", "style", "content"], rows)

@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from benchmarks.common import arguments, best_of, judge_network, paint_with, print_table, read_pair, validation_pairs
-from style_core.optimization.descent import Descent
+from benchmarks.common import arguments, best_of, evaluation_network, paint_with, print_table, read_pair, validation_pairs
 from style_core.devices import Compute
 from style_core.networks.extractor import load_extractor
-from style_core.recipes.optimize import STYLE_LAYERS, GatysOptions, balance_of, optimize, split_iterations
-from style_core.optimization.losses import ContentTarget, StyleTarget, judge
+from style_core.optimization.descent import Descent
+from style_core.optimization.losses import ContentTarget, StyleTarget, evaluate
 from style_core.optimization.objective import Objective, Region
+from style_core.recipes.optimize import STYLE_LAYERS, GatysOptions, balance_of, optimize, split_iterations
 
 REACHED = 0.05
 
@@ -47,19 +47,21 @@ def quality(given: argparse.Namespace) -> None:
     """
     base = GatysOptions(size=given.size, iterations=given.iterations, extractor=given.extractor, init=given.init)
     variants = {"pyramid (default)": base, "one size": replace(base, pyramid=False)}
-    judging = judge_network(given.vgg19)
+    evaluator = evaluation_network(given.vgg19)
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs)]
     rows = []
     if given.pyramid_only:
         del variants["one size"]
     for name, options in variants.items():
-        figures = [_paint_and_judge(content, style, options, judging, Compute.choose("auto", given.precision)) for content, style in pairs]
+        figures = [
+            _paint_and_judge(content, style, options, evaluator, Compute.choose("auto", given.precision)) for content, style in pairs
+        ]
         rows.append([name, *(sum(column) / len(figures) for column in zip(*figures))])
         rows[-1][-1] = f"{sum(row[-1] for row in figures):.0f} of {len(figures)}"
     print_table(["", "style", "content", "seconds", f"seconds to style {REACHED}", "pairs that reach it"], rows)
 
 
-def _paint_and_judge(content, style, options, judging, compute) -> tuple[float, float, float, float, bool]:
+def _paint_and_judge(content, style, options, evaluator, compute) -> tuple[float, float, float, float, bool]:
     reached = None
     # Distances of the smaller sizes are to smaller targets, so only those of the last size count.
     coarse = options.iterations - split_iterations(options.iterations, 2)[-1] if options.pyramid else 0
@@ -68,8 +70,8 @@ def _paint_and_judge(content, style, options, judging, compute) -> tuple[float, 
             if reached is None and step.losses and step.iteration > coarse:
                 distance = sum(step.losses[f"style {layer}"] for layer in STYLE_LAYERS) / len(STYLE_LAYERS)
                 reached = step.seconds if distance < REACHED else None
-    judged = judge(judging, step.image, content, style)
-    return judged["style"], judged["content"], step.seconds, reached or step.seconds, reached is not None
+    evaluated = evaluate(evaluator, step.image, content, style)
+    return evaluated["style"], evaluated["content"], step.seconds, reached or step.seconds, reached is not None
 
 
 def speed(vgg19: Path) -> None:

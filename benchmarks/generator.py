@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import torch
 
-from benchmarks.common import arguments, best_of, judge_network, own_process, peak_memory, print_table, read_pair, validation_pairs
+from benchmarks.common import arguments, best_of, evaluation_network, own_process, peak_memory, print_table, read_pair, validation_pairs
 from style_core.devices import Compute, prepare_cpu
-from style_core.recipes.stylize import Generator
-from style_core.optimization.losses import judge
+from style_core.networks.generator import Generator
+from style_core.optimization.losses import evaluate
 from style_core.weights.registry import MODELS
 
 
@@ -39,17 +39,20 @@ def main() -> None:
 
 
 def quality(generator: Generator, given: argparse.Namespace) -> None:
-    """Mean judged distances over the pairs, beside those of the untouched photos."""
-    judging = judge_network(given.vgg19)
+    """Mean evaluated distances over the pairs, beside those of the untouched photos."""
+    evaluator = evaluation_network(given.vgg19)
     painted, untouched = [], []
     for pair in validation_pairs(given.data, given.pairs, given.seed):
         content, style = read_pair(*pair, 512, short=True)
         code = generator.encode_style(style)
-        *_, (_, _, result) = generator.paint(generator.look(content), [code])
-        painted.append(judge(judging, result, content, style))
-        untouched.append(judge(judging, content, content, style))
+        *_, (_, _, result) = generator.paint(generator.encode_content(content), [code])
+        painted.append(evaluate(evaluator, result, content, style))
+        untouched.append(evaluate(evaluator, content, content, style))
     names = list(painted[0])
-    rows = [[label, *(sum(row[name] for row in rows) / len(rows) for name in names)] for label, rows in (("painted", painted), ("untouched", untouched))]
+    rows = [
+        [label, *(sum(row[name] for row in rows) / len(rows) for name in names)]
+        for label, rows in (("painted", painted), ("untouched", untouched))
+    ]
     print_table(["", *names], rows)
     print()
 
@@ -60,9 +63,9 @@ def speed(generator: Generator) -> None:
     for height, width in ((512, 683), (256, 256)):
         photo = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
         code = generator.encode_style(photo)
-        look = generator.look(photo)
-        looking = best_of(5, lambda: generator.look(photo))
-        painting = best_of(5, lambda: list(generator.paint(look, [code])))
+        encoded = generator.encode_content(photo)
+        looking = best_of(5, lambda: generator.encode_content(photo))
+        painting = best_of(5, lambda: list(generator.paint(encoded, [code])))
         rows.append([f"{width} x {height}", looking, painting, looking + painting, 1 / (looking + painting)])
     print_table(["picture", "s to look", "s to paint", "s in all", "frames / s"], rows)
 
@@ -73,7 +76,7 @@ def large(generator: Generator, side: int) -> None:
     photo = torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic", align_corners=False).clamp(0, 1)[0]
     code = generator.encode_style(photo[:, :256, :256])
     rest, started = psutil.Process().memory_info().rss, time.perf_counter()
-    list(generator.paint(generator.look(photo), [code]))
+    list(generator.paint(generator.encode_content(photo), [code]))
     seconds = time.perf_counter() - started
     print_table(["picture", "s in all", "GiB beyond rest"], [[f"{side} x {side}", seconds, (peak_memory() - rest) / 2**30]])
 

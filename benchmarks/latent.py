@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.common import arguments, judge_network, print_table
+from benchmarks.common import arguments, evaluation_network, print_table
 from style_core.devices import Compute, prepare_cpu
+from style_core.matrices import matrix_root
 from style_core.networks.extractor import FeatureExtractor, load_extractor
-from style_core.recipes.imagine import Latent, slerp
-from style_core.networks.latent import SIDE
-from style_core.optimization.losses import matrix_root
+from style_core.networks.latent import Latent, slerp
+from style_core.networks.latent_net import SIDE
 from style_core.training import dcgan
 from style_core.training.data import Crops, split
 from style_core.training.latent import CROP_SCALE
@@ -29,25 +29,31 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=MODELS / "latent.safetensors")
     parser.add_argument("--dcgan", type=Path, help="A plain DCGAN's generator, trained for the same time.")
     parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--likenesses", type=int, default=101, help="Crops whose likenesses are searched among 101, some 4 s each.")
+    parser.add_argument("--inversiones", type=int, default=101, help="Crops whose inversiones are searched among 101, some 4 s each.")
     given = parser.parse_args()
     prepare_cpu()
-    judging = judge_network(given.vgg19)
+    evaluator = evaluation_network(given.vgg19)
     latent = Latent.load(given.weights)
     crops = Crops(split(given.data / "style")[1], seed=7)
     real, other = (crops.batch(given.samples, SIDE, CROP_SCALE) for _ in range(2))
-    imagined = _batched(lambda seeds: torch.cat([latent.paint(latent.style(latent.code(seed)), latent.grain(seed)) for seed in seeds]), range(given.samples))
+    imagined = _batched(
+        lambda seeds: torch.cat([latent.paint(latent.style(latent.code(seed)), latent.noise_maps(seed)) for seed in seeds]),
+        range(given.samples),
+    )
     rows = {"imagined": imagined, "other real crops": other, "noise in the crops' palettes": noise_like(real)}
     if given.dcgan:
         rows["plain DCGAN"] = dcgan.samples(given.dcgan, given.samples)
-    truth = pooled(judging, real)
-    spread_of_real = spread(judging, real[:64])
+    truth = pooled(evaluator, real)
+    spread_of_real = spread(evaluator, real[:64])
     print_table(
         ["", "Fréchet distance, relu4_1 pooled", "mean pairwise distance, relu3_1, of 64", "of the real one"],
-        [[name, frechet(pooled(judging, batch), truth), (own := spread(judging, batch[:64])), own / spread_of_real] for name, batch in rows.items()],
+        [
+            [name, frechet(pooled(evaluator, batch), truth), (own := spread(evaluator, batch[:64])), own / spread_of_real]
+            for name, batch in rows.items()
+        ],
     )
-    share = recognised(judging, latent, real[:101], given.likenesses)
-    print(f"\nLikenesses nearest to their own crop of 101, relu3_1, {given.likenesses} searched: {share:.0%}")
+    share = recognized(evaluator, latent, real[:101], given.inversiones)
+    print(f"\nLikenesses nearest to their own crop of 101, relu3_1, {given.inversiones} searched: {share:.0%}")
     print(f"Largest step of a walk over its median step, mean and worst of 10 walks: {jumps(latent)}")
 
 
@@ -57,9 +63,9 @@ def _batched(make, items: Iterable) -> Tensor:
 
 
 @torch.no_grad()
-def pooled(judging: FeatureExtractor, batch: Tensor) -> Tensor:
+def pooled(evaluator: FeatureExtractor, batch: Tensor) -> Tensor:
     """Means of relu4_1 over positions, `[B, 512]`."""
-    return _batched(lambda part: judging.extract(torch.stack(part), ["relu4_1"])["relu4_1"].mean((2, 3)).double(), batch)
+    return _batched(lambda part: evaluator.extract(torch.stack(part), ["relu4_1"])["relu4_1"].mean((2, 3)).double(), batch)
 
 
 def frechet(one: Tensor, two: Tensor) -> float:
@@ -71,9 +77,9 @@ def frechet(one: Tensor, two: Tensor) -> float:
 
 
 @torch.no_grad()
-def spread(judging: FeatureExtractor, batch: Tensor) -> float:
+def spread(evaluator: FeatureExtractor, batch: Tensor) -> float:
     """Mean distance between the relu3_1 features of all pairs of a batch."""
-    features = _batched(lambda part: judging.extract(torch.stack(part), ["relu3_1"])["relu3_1"].flatten(1), batch)
+    features = _batched(lambda part: evaluator.extract(torch.stack(part), ["relu3_1"])["relu3_1"].flatten(1), batch)
     return float(torch.pdist(features).mean())
 
 
@@ -84,15 +90,18 @@ def noise_like(batch: Tensor) -> Tensor:
     return torch.stack([picture[:, torch.randperm(flat.shape[-1], generator=generator)] for picture in flat]).view_as(batch)
 
 
-def recognised(judging: FeatureExtractor, latent: Latent, crops: Tensor, count: int, layer: str = "relu3_1") -> float:
-    """Share of the likenesses of the first `count` crops that are nearer to their own crop than to any other, in relative distance of features."""
+def recognized(evaluator: FeatureExtractor, latent: Latent, crops: Tensor, count: int, layer: str = "relu3_1") -> float:
+    """Share of the inversiones of the first `count` crops that are nearer to their own crop than to any other, in relative distance of features."""
     lite = load_extractor("lite", MODELS / "lite.safetensors", Compute.choose("cpu", "fp32"))
     again = []
     for crop in crops[:count]:
-        *_, likeness = latent.search(crop, lite)
-        again.append(latent.shown(likeness))
+        *_, inversion = latent.invert(crop, lite)
+        again.append(latent.shown(inversion))
     with torch.no_grad():
-        one, two = (_batched(lambda part: judging.extract(torch.stack(part), [layer])[layer].flatten(1), batch) for batch in (torch.cat(again), crops))
+        one, two = (
+            _batched(lambda part: evaluator.extract(torch.stack(part), [layer])[layer].flatten(1), batch)
+            for batch in (torch.cat(again), crops)
+        )
     distances = torch.cdist(one, two) / two.norm(dim=1)
     return float((distances.argmin(1) == torch.arange(count)).float().mean())
 

@@ -1,17 +1,17 @@
 """What the generator's picture is worth as a start: `python -m benchmarks.refine`, table as in refine.md beside this file.
 
-Quality is the content distance plus STYLE_GAIN times the style distance, judged by VGG-19 in float32: what `optimize`
-minimises at its default strength. Beside it the runs that it competes with: from noise at one size, as Gatys, Ecker and
-Bethge (2016) painted; from noise coarse to fine; and from the photo in the style's colours, as this project's `optimize` begins.
+Quality is the content distance plus STYLE_GAIN times the style distance, evaluated by VGG-19 in float32: what `optimize`
+minimizes at its default strength. Beside it the runs that it competes with: from noise at one size, as Gatys, Ecker and
+Bethge (2016) painted; from noise coarse to fine; and from the photo in the style's colors, as this project's `optimize` begins.
 """
 
 from dataclasses import replace
 
-from benchmarks.common import arguments, judge_network, paint_with, print_table, read_pair, validation_pairs
+from benchmarks.common import arguments, evaluation_network, paint_with, print_table, read_pair, validation_pairs
 from style_core.devices import Compute
-from style_core.recipes.optimize import STYLE_GAIN, GatysOptions, optimize
-from style_core.optimization.losses import judge
+from style_core.optimization.losses import evaluate
 from style_core.progress import finish
+from style_core.recipes.optimize import STYLE_GAIN, GatysOptions, optimize
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=384)
     given = parser.parse_args()
     paint_with(given.vgg19)
-    judging = judge_network(given.vgg19)
+    evaluator = evaluation_network(given.vgg19)
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, seed=2)]
     base = GatysOptions(size=given.size, iterations=150, extractor="vgg19")
     variants = {
@@ -32,16 +32,16 @@ def main() -> None:
         variants[f"from the generator, {iterations} iterations"] = replace(base, iterations=iterations, init="generator")
     rows = []
     for name, options in variants.items():
-        figures = [_figures(judging, content, style, options) for content, style in pairs]
+        figures = [_figures(evaluator, content, style, options) for content, style in pairs]
         rows.append([name, *(sum(column) / len(figures) for column in zip(*figures))])
     print(f"{Compute.choose().describe()}; {given.pairs} pairs at {given.size} px\n")
     print_table(["", "style", "content", f"content + {STYLE_GAIN:g} style", "seconds"], rows)
 
 
-def _figures(judging, content, style, options: GatysOptions) -> tuple[float, float, float, float]:
+def _figures(evaluator, content, style, options: GatysOptions) -> tuple[float, float, float, float]:
     step = finish(optimize(content, [style], options, preview_every=1e9))
-    judged = judge(judging, step.image, content, style)
-    return judged["style"], judged["content"], judged["content"] + STYLE_GAIN * judged["style"], step.seconds
+    evaluated = evaluate(evaluator, step.image, content, style)
+    return evaluated["style"], evaluated["content"], evaluated["content"] + STYLE_GAIN * evaluated["style"], step.seconds
 
 
 if __name__ == "__main__":

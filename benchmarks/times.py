@@ -9,10 +9,10 @@ import torch
 
 from benchmarks.common import SAMPLES, VGG19, paint_with, print_table
 from style_core import DreamOptions, GatysOptions, ImagineOptions, Step, StylizeOptions, dream, imagine, optimize, read_image, stylize
-from style_core.recipes.stylize_clip import stylize_clip
 from style_core.devices import Compute
 from style_core.media.images import fit
 from style_core.media.video import FrameWriter
+from style_core.recipes.stylize_clip import stylize_clip
 
 CLIP_FRAMES = 48
 

@@ -7,11 +7,14 @@ import gradio as gr
 
 from studio import files, words
 from style_core import read_image, read_settings
+from style_core.media.color import COLORS
 from style_core.media.images import to_pil
-from style_core.media.retouch import COLORS, along, recolor
+from style_core.media.retouch import along, recolor
 
 
-def build(run_id: str, slider: gr.ImageSlider, download: gr.DownloadButton, original: gr.State, result: gr.State, *, larger: bool = True) -> gr.Button:
+def build(
+    run_id: str, slider: gr.ImageSlider, download: gr.DownloadButton, original: gr.State, result: gr.State, *, larger: bool = True
+) -> gr.Button:
     """Lay the section out and wire it.
 
     Args:
@@ -57,7 +60,7 @@ def _filmed(path: str | None, suffix: str) -> dict:
 
 
 def retouched(path: str, position: float, color: str) -> str:
-    """The path of a result at a place on its way, in other colours; the result itself where nothing is changed."""
+    """The path of a result at a place on its way, in other colors; the result itself where nothing is changed."""
     if position == 1 and color == "style":
         return path
     photo, image = files.before_of(path), read_image(path)

@@ -5,10 +5,10 @@ from PIL import Image
 
 from studio import words
 from style_core import RequestError, read_image
-from style_core.recipes.optimize import sized_style
 from style_core.media.images import fit, to_pil
+from style_core.recipes.optimize import sized_style
 
-_SIDE = 260                  # px, of each crop
+_SIDE = 260  # px, of each crop
 _GAP = 8
 
 
@@ -17,7 +17,13 @@ def build(run_id: str, content: gr.Image, style: gr.Image, size: gr.Slider, scal
     with gr.Accordion(words.BRUSH, open=False, elem_id=f"{run_id}-brush") as section:
         gr.Markdown(words.BRUSH_INFO, elem_classes="quiet")
         crops = gr.Image(
-            format="png", width=2 * _SIDE + _GAP, height=_SIDE, interactive=False, show_label=False, buttons=[], elem_id=f"{run_id}-brush-crops"
+            format="png",
+            width=2 * _SIDE + _GAP,
+            height=_SIDE,
+            interactive=False,
+            show_label=False,
+            buttons=[],
+            elem_id=f"{run_id}-brush-crops",
         )
     is_open = gr.State(False)
     asked = [is_open, content, style, size, scale]
@@ -35,7 +41,7 @@ def crops_of(is_open: bool, content: str | None, style: str | None, size: float,
         photo = fit(read_image(content), int(size))
         painting = sized_style(read_image(style), tuple(photo.shape[-2:]), scale)
     except RequestError:
-        return None                                    # said already, beside the picture
+        return None  # said already, beside the picture
     sheet = Image.new("RGB", (2 * _SIDE + _GAP, _SIDE), "white")
     for index, image in enumerate((painting, photo)):
         sheet.paste(_middle(to_pil(image)), (index * (_SIDE + _GAP), 0))

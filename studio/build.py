@@ -10,7 +10,7 @@ from style_core import Compute
 _SAMPLES = Path(__file__).parent / "samples"
 # Each recipe's tab.
 _TABS = {"stylize": "stylize", "optimize": "paint", "dream": "dream", "imagine": "imagine"}
-_FILES_SWEPT, _FILES_KEPT = 600, 3 * 3600      # seconds
+_FILES_SWEPT, _FILES_KEPT = 600, 3 * 3600  # seconds
 
 
 def build(compute: Compute) -> gr.Blocks:
@@ -37,7 +37,7 @@ def build(compute: Compute) -> gr.Blocks:
         parts = {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining}
         _refine(tabs, quick, fine)
         _join(tabs, parts, [*parts.values(), strip])
-        recipes = {name: (tab, parts[tab]["knobs"]) for name, tab in _TABS.items()}
+        recipes = {name: (tab, parts[tab]["option_controls"]) for name, tab in _TABS.items()}
         history.wire(page, tabs, strip, parts, recipes)
     return page
 

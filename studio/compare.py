@@ -9,18 +9,18 @@ from studio import words
 from style_core import RequestError, gallery
 from style_core.media.images import to_pil
 
-SIDE = 384                   # px, long side of what is compared
+SIDE = 384  # px, long side of what is compared
 _STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
-_FIRST = 8                   # styles that are offered at first
+_FIRST = 8  # styles that are offered at first
 
 
-def build(small: Callable, inputs: list, knobs: dict, chosen: gr.Textbox, strength: gr.Slider) -> Dependency:
+def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.Textbox, strength: gr.Slider) -> Dependency:
     """Lay the section out and wire it.
 
     Args:
-        small: `(gallery_style, content, style, mix, request, **knobs)` -> an image, at `SIDE`.
+        small: `(gallery_style, content, style, mix, request, **option_controls)` -> an image, at `SIDE`.
         inputs: content, style and mix.
-        knobs: of the recipe, by option.
+        option_controls: of the recipe, by option.
         chosen, strength: that a click on a compared picture sets.
     Returns:
         The event that sets `chosen` and `strength`, for what is to follow it.
@@ -57,7 +57,7 @@ def build(small: Callable, inputs: list, knobs: dict, chosen: gr.Textbox, streng
         return offered[event.index]
 
     run.click(
-        compare, [what, which, chosen, *inputs], [grid, offered], inputs_kwargs=knobs, concurrency_id="device", concurrency_limit=1,
+        compare, [what, which, chosen, *inputs], [grid, offered], inputs_kwargs=option_controls, concurrency_id="device", concurrency_limit=1,
         show_progress="minimal", api_visibility="private",
     )  # fmt: skip
     return grid.select(choose, offered, [chosen, strength], queue=False, show_progress="hidden", api_visibility="private")

@@ -13,8 +13,8 @@ from style_core.media.video import FrameWriter
 
 KINDS = ("png", "jpg", "webp")
 _KEEP_SECONDS = 2 * 3600
-_FRAME_SIDE = 1024           # px: what is kept of how a picture formed
-_MOST_FRAMES = 96            # beyond them every other one is let go
+_FRAME_SIDE = 1024  # px: what is kept of how a picture formed
+_MOST_FRAMES = 96  # beyond them every other one is let go
 _FILM_FPS = 12
 _BEFORE = "before.png"
 _folder: Path | None = None
@@ -52,7 +52,7 @@ def converted(path: str, kind: str) -> str:
         try:
             settings = read_settings(source)
         except RequestError:
-            settings = None                            # a picture that was handed in carries none
+            settings = None  # a picture that was handed in carries none
         write_image(target, read_image(source), settings=settings)
     return str(target)
 

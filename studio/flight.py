@@ -16,11 +16,11 @@ from style_core.media.video import FrameWriter
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 
 _FPS = 24
-_START = {"frames": 48}      # two seconds: soon seen, and long enough to see where it goes
+_START = {"frames": 48}  # two seconds: soon seen, and long enough to see where it goes
 
 
-def build(compute: Compute, image: gr.Image, guide: gr.Image, knobs: dict[str, gr.components.Component]) -> None:
-    """Lay the section out and wire it; `knobs` are those of the dream that the film flies into."""
+def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: dict[str, gr.components.Component]) -> None:
+    """Lay the section out and wire it; `option_controls` are those of the dream that the film flies into."""
     with gr.Accordion(words.ZOOM_HEAD, open=False, elem_id="zoom"):
         gr.Markdown(words.ZOOM_INTRO, elem_classes="quiet")
         flight = controls_of(ZoomOptions, _START)
@@ -28,7 +28,9 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, knobs: dict[str, g
             run = gr.Button(words.ZOOM, variant="primary", elem_classes="run-button", elem_id="zoom-run")
             stop = gr.Button(words.STOP, elem_classes="stop-button", elem_id="zoom-stop")
         status = gr.Markdown("", elem_classes="status", elem_id="zoom-status")
-        preview = gr.Image(label=words.FORMING, format="jpeg", height=300, interactive=False, visible=False, buttons=[], elem_id="zoom-preview")
+        preview = gr.Image(
+            label=words.FORMING, format="jpeg", height=300, interactive=False, visible=False, buttons=[], elem_id="zoom-preview"
+        )
         film = gr.Video(label=words.ZOOM_HEAD, interactive=False, visible=False, loop=True, elem_id="zoom-film")
 
     def fly(image, guide, request: gr.Request, **given) -> Iterator[dict]:
@@ -61,7 +63,7 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, knobs: dict[str, g
         yield {status: done, preview: gr.update(visible=False), film: gr.update(value=str(out), visible=True)}
 
     run.click(
-        fly, [image, guide], [status, preview, film], inputs_kwargs={**knobs, **flight}, concurrency_id="device", concurrency_limit=1,
+        fly, [image, guide], [status, preview, film], inputs_kwargs={**option_controls, **flight}, concurrency_id="device", concurrency_limit=1,
         show_progress="minimal", show_progress_on=status, api_visibility="private",
     )  # fmt: skip
     stop.click(live.stop, None, None, queue=False, api_visibility="private")

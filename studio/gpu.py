@@ -15,13 +15,13 @@ from style_core.options import Options
 
 try:
     import spaces
-except ImportError:                                    # anywhere but on a Space
+except ImportError:  # anywhere but on a Space
     spaces = None
 
-_LEAST, _MOST = 20, 120      # seconds that are asked for; visitors have a few minutes a day
+_LEAST, _MOST = 20, 120  # seconds that are asked for; visitors have a few minutes a day
 _SECONDS_A_MEGAPIXEL = 0.08  # of one iteration, forward and back
-_KEPT_BYTES = 2 * 2**30      # of memory, between pictures that are painted at once
-_FRAMES = 30                 # pictures' worth of work in a recipe that doesn't iterate
+_KEPT_BYTES = 2 * 2**30  # of memory, between pictures that are painted at once
+_FRAMES = 30  # pictures' worth of work in a recipe that doesn't iterate
 
 
 def seconds_for(work: Callable, given: tuple, more: dict) -> int:

@@ -72,14 +72,14 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
 
     def restored(path: str, request: gr.Request) -> dict:
         settings = read_settings(path)
-        tab, knobs = recipes[settings["recipe"]]
+        tab, option_controls = recipes[settings["recipe"]]
         options = RECIPES[settings["recipe"]].options
-        wanted = {name: value for name, value in settings["options"].items() if name in knobs}
-        options.make(**wanted)                         # a file from elsewhere may hold anything
-        name = settings.get("gallery") if "gallery" in knobs else None
-        extra = {knobs["gallery"]: name or ""} if "gallery" in knobs else {}
+        wanted = {name: value for name, value in settings["options"].items() if name in option_controls}
+        options.make(**wanted)  # a file from elsewhere may hold anything
+        name = settings.get("gallery") if "gallery" in option_controls else None
+        extra = {option_controls["gallery"]: name or ""} if "gallery" in option_controls else {}
         return {
-            **{knobs[name]: value for name, value in wanted.items()}, **extra,
+            **{option_controls[name]: value for name, value in wanted.items()}, **extra,
             here["status"]: words.say("RESTORED", request, name=Path(path).name), tabs: gr.update(selected=tab),
         }  # fmt: skip
 
@@ -88,7 +88,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
     page.load(show, here["paths"], shown, **quiet)
     here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **quiet)
     here["forget"].click(lambda: show([]), None, shown, **quiet)
-    filled = [here["status"], tabs, *(knob for _, knobs in recipes.values() for knob in knobs.values())]
+    filled = [here["status"], tabs, *(field for _, option_controls in recipes.values() for field in option_controls.values())]
     # Queued, because errors of events that are not reach nobody.
     told = {**quiet, "queue": True}
     here["restore"].click(restore, here["result"], filled, **told)

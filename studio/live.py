@@ -15,8 +15,8 @@ from style_core.media.diagnosis import diagnose
 from style_core.media.images import fit, resize, to_pil
 from style_core.media.settings import settings_of
 
-PREVIEW_SIDE = 768           # px: what a preview is shown at; the file has every pixel
-_PLOTTED = 200               # points of the loss plot
+PREVIEW_SIDE = 768  # px: what a preview is shown at; the file has every pixel
+_PLOTTED = 200  # points of the loss plot
 
 _stops: dict[str, threading.Event] = {}
 _lock = threading.Lock()
@@ -157,7 +157,7 @@ def run(
         steps: makes the recipe's generator; called once there is a first sign of life on the page.
         before: gives the picture that the slider compares with, `[3, H, W]`, or None.
         options: for the settings inside the file.
-        looks_like: gives the style picture, by which a result is told to have lost its colours; None where there is none.
+        looks_like: gives the style picture, by which a result is told to have lost its colors; None where there is none.
     """
     yield board.begun()
     record, stopped = Record(), False
@@ -242,7 +242,9 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, optio
 
 def board(run_label: I18nData, run_id: str, ready: I18nData) -> Board:
     """Lay out a result column: preview, slider, status, buttons, plot."""
-    preview = gr.Image(label=words.FORMING, format="jpeg", height=520, interactive=False, buttons=["fullscreen"], elem_id=f"{run_id}-preview")
+    preview = gr.Image(
+        label=words.FORMING, format="jpeg", height=520, interactive=False, buttons=["fullscreen"], elem_id=f"{run_id}-preview"
+    )
     slider = gr.ImageSlider(
         label=words.BEFORE_AFTER, type="filepath", format="png", max_height=560, interactive=False, visible=False,
         buttons=["fullscreen"], elem_id=f"{run_id}-slider",

@@ -30,11 +30,11 @@ def picture_input(label: str, *, height: int = 220, value: str | None = None, el
         buttons=["fullscreen"], elem_id=elem_id,
     )  # fmt: skip
     notice = gr.Markdown(visible=False, elem_classes="notice", elem_id=f"{elem_id}-notice" if elem_id else None)
-    picture.change(look, picture, notice, show_progress="hidden", queue=False, api_visibility="private")
+    picture.change(notice_of, picture, notice, show_progress="hidden", queue=False, api_visibility="private")
     return picture, notice
 
 
-def look(path: str | None, request: gr.Request) -> dict:
+def notice_of(path: str | None, request: gr.Request) -> dict:
     """What there is to say about a picture as soon as it is there: an error, or how it was read."""
     if path is None:
         return gr.update(value="", visible=False)

@@ -1,4 +1,4 @@
-"""Regions: masks painted on the photo with a brush, one colour for each style."""
+"""Regions: masks painted on the photo with a brush, one color for each style."""
 
 import gradio as gr
 from gradio.i18n import I18nData
@@ -10,15 +10,17 @@ from style_core.media.images import fit, masks_by_color, to_pil
 
 # Told apart by lightness as well as by hue.
 COLORS = ("#d1495b", "#2e6fb7", "#f2c14e", "#3d1a5b")
-_SIDE = 640                  # px: an editor sends three pictures of this size with each run
+_SIDE = 640  # px: an editor sends three pictures of this size with each run
 
 
-def build(run_id: str, photo: gr.Image, names: list, title: I18nData = words.REGIONS, info: I18nData = words.REGIONS_INFO) -> gr.ImageEditor:
+def build(
+    run_id: str, photo: gr.Image, names: list, title: I18nData = words.REGIONS, info: I18nData = words.REGIONS_INFO
+) -> gr.ImageEditor:
     """A folded editor on which the photo is painted over; its value goes to `masks_of`.
 
     Args:
         photo: the input whose picture is brought in.
-        names: what each colour stands for, as labels; as many as there are colours.
+        names: what each color stands for, as labels; as many as there are colors.
         title, info: what the section is called and says.
     """
     count = len(names)

@@ -14,8 +14,8 @@ SENTENCES: dict[str, str] = {
     "Strength 0 keeps the photo as it is.": "强度为 0 时照片保持原样。",
     "Starting from the generator's picture.": "从生成器的图开始。",
     "Looking for its likeness.": "正在寻找与它相似的图。",
-    "The optimiser diverged and was restarted once from the best picture so far.": "优化发散，已从目前最好的图重新开始一次。",
-    "The optimisation diverged twice and was stopped; the last good picture is kept. Use the adam optimizer, a lower learning rate, or a lower strength.":
+    "The optimizer diverged and was restarted once from the best picture so far.": "优化发散，已从目前最好的图重新开始一次。",
+    "The optimization diverged twice and was stopped; the last good picture is kept. Use the adam optimizer, a lower learning rate, or a lower strength.":
         "优化两次发散，已停止；保留最后一张正常的图。请改用 adam 优化器、降低学习率或降低强度。",
     "Ended after {} of {} iterations: the picture had stopped changing.": "已在第 {0} 次（共 {1} 次）迭代后结束：图像不再变化。",
     "Dreamt in {} of {} octaves: the picture is too small for more.": "只用了 {0} 个八度（共 {1} 个）：图像太小，无法更多。",
@@ -23,7 +23,7 @@ SENTENCES: dict[str, str] = {
     # Pictures and clips
     "The picture": "这张图",
     "{} is animated; its first frame is used.": "{0} 是动图；使用它的第一帧。",
-    "The colour profile of {} is broken and was ignored.": "{0} 的色彩配置文件已损坏，未予采用。",
+    "The color profile of {} is broken and was ignored.": "{0} 的色彩配置文件已损坏，未予采用。",
     "{} is {} MB; pictures up to {} MB can be read. Save it smaller.": "{0} 有 {1} MB；最大可读取 {2} MB 的图片。请另存为较小的文件。",
     "{} is {} x {} px; pictures up to {} megapixels can be read. Save it smaller.": "{0} 为 {1} x {2} px；最多可读取 {3} 百万像素的图片。请另存为较小的尺寸。",
     "{} is {} x {} px; it must be at least {} px on each side.": "{0} 为 {1} x {2} px；每边至少需要 {3} px。",
@@ -55,7 +55,7 @@ SENTENCES: dict[str, str] = {
     "between {} and {}": "在 {0} 与 {1} 之间",
     "There is no option {}; did you mean {}?": "没有选项 {0}；是否想用 {1}？",
     "There is no option {}; the options are {}.": "没有选项 {0}；可用的选项有 {1}。",
-    "background is {}; it must be a colour name or #rrggbb.": "background 的值是 {0}；应为颜色名或 #rrggbb。",
+    "background is {}; it must be a color name or #rrggbb.": "background 的值是 {0}；应为颜色名或 #rrggbb。",
     # Layers and sizes
     "No layer is named; write it like relu4_2, or relu3_3:0.5 relu4_2[12,40].": "没有指定层；写法如 relu4_2，或 relu3_3:0.5 relu4_2[12,40]。",
     "No layer is named; write them like relu3_1 relu4_1:0.5.": "没有指定层；写法如 relu3_1 relu4_1:0.5。",
@@ -100,7 +100,7 @@ SENTENCES: dict[str, str] = {
     "{} of {} has no tensor {}; it is not VGG-19's.": "{1} 的 {0} 没有张量 {2}；它不是 VGG-19 的权重。",
     "The weights could not be kept in the cache folder ({}).": "权重无法保存到缓存文件夹（{0}）。",
     "{} is not a whole safetensors file ({}).": "{0} 不是完整的 safetensors 文件（{1}）。",
-    "{}: its first layer hardly answers to contrast, as one made for pixels from 0 to 255 would; VGG-19 for normalised input is wanted.":
+    "{}: its first layer hardly answers to contrast, as one made for pixels from 0 to 255 would; VGG-19 for normalized input is wanted.":
         "{0}：第一层对对比度几乎没有反应，像是为 0 到 255 的像素训练的；需要使用归一化输入的 VGG-19。",
     "{}: its first layer listens more to blue than to red; its input channels seem to be swapped (BGR).":
         "{0}：第一层对蓝色比对红色更敏感；输入通道似乎颠倒了（BGR）。",

@@ -32,7 +32,9 @@ def build(page: gr.Blocks, compute: Compute) -> None:
             return
         yield {status: words.say("GOT_VGG19", request), table: _weights_table(request)}
 
-    get.click(fetched, None, [status, table], concurrency_limit=1, show_progress="minimal", show_progress_on=status, api_visibility="private")
+    get.click(
+        fetched, None, [status, table], concurrency_limit=1, show_progress="minimal", show_progress_on=status, api_visibility="private"
+    )
 
 
 def _megabytes(step: Step, request: gr.Request) -> str:
@@ -42,7 +44,7 @@ def _megabytes(step: Step, request: gr.Request) -> str:
 
 def _weights_table(request: gr.Request) -> str:
     rows = [
-        f"| {entry.name} | {words.told(entry.about, request)} | {words.told(weights.whereabouts(entry.name), request)} | {entry.bytes / 1e6:.1f} MB | {entry.licence} |"
+        f"| {entry.name} | {words.told(entry.about, request)} | {words.told(weights.whereabouts(entry.name), request)} | {entry.bytes / 1e6:.1f} MB | {entry.license} |"
         for entry in weights.registry().values()
     ]
     return "\n".join([words.say("ABOUT_HEAD", request), "|---|---|---|---|---|", *rows])

@@ -11,7 +11,7 @@ from style_core import Compute, DreamOptions, dream
 from style_core.media.images import fit
 from style_core.weights.layer_pictures import layer_pictures
 
-_PREVIEW_EVERY = 0.8         # seconds
+_PREVIEW_EVERY = 0.8  # seconds
 
 
 def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.Component]:
@@ -24,16 +24,18 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                     image, _ = picture_input(words.CONTENT, value=samples["content"], elem_id="dream-content")
                 with gr.Column(min_width=140):
                     guide, _ = picture_input(words.GUIDE, elem_id="dream-guide")
-            knobs = controls("dream")
-            _layer_browser(knobs)
+            option_controls = controls("dream")
+            _layer_browser(option_controls)
             painted = regions.build("dream", image, [words.WHERE_TO_DREAM], words.DREAM_REGIONS, words.DREAM_REGIONS_INFO)
         with gr.Column(scale=3, min_width=340):
             board = live.board(words.DREAM, "dream", words.DREAM_READY)
             after.build("dream", board.slider, board.download, board.original, board.result, larger=False)
             uses = use_buttons("dream")
-            flight.build(compute, image, guide, knobs)
+            flight.build(compute, image, guide, option_controls)
 
-    @documented("dream", image="The photo.", guide="A picture whose features the dream is drawn to, or null.", where="Where to dream, or null.")
+    @documented(
+        "dream", image="The photo.", guide="A picture whose features the dream is drawn to, or null.", where="Where to dream, or null."
+    )
     def grow(image, request: gr.Request, guide=None, where=None, **given) -> Iterator[dict]:
         """Grow what a network sees in a photo, or in noise (DeepDream)."""
 
@@ -41,7 +43,13 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             options = DreamOptions.make(**given)
             (mask,) = regions.masks_of(where, 1) or [None]
             return gpu.steps(
-                dream, opened_if_given(image), options, guide=opened_if_given(guide), mask=mask, compute=compute, preview_every=_PREVIEW_EVERY
+                dream,
+                opened_if_given(image),
+                options,
+                guide=opened_if_given(guide),
+                mask=mask,
+                compute=compute,
+                preview_every=_PREVIEW_EVERY,
             )
 
         def before():
@@ -49,11 +57,11 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
 
         yield from live.run("dream", steps, board, before, given, request)
 
-    board.wire(grow, [image], {"guide": guide, "where": painted, **knobs}, "dream")
-    return {"content": image, "guide": guide, "result": board.result, "uses": uses, "knobs": knobs}
+    board.wire(grow, [image], {"guide": guide, "where": painted, **option_controls}, "dream")
+    return {"content": image, "guide": guide, "result": board.result, "uses": uses, "option_controls": option_controls}
 
 
-def _layer_browser(knobs: dict[str, gr.components.Component]) -> None:
+def _layer_browser(option_controls: dict[str, gr.components.Component]) -> None:
     """Pictures of what layers like to see; a click on one dreams of it."""
     pictures = layer_pictures()
     captions = [picture.layer if picture.channel is None else f"{picture.layer} · {picture.channel}" for picture in pictures]
@@ -68,6 +76,13 @@ def _layer_browser(knobs: dict[str, gr.components.Component]) -> None:
         picture = pictures[event.index]
         # A channel's number means nothing to another network; a whole layer means the same to both.
         network = gr.skip() if picture.channel is None else picture.extractor
-        return {knobs["layer"]: picture.term, knobs["extractor"]: network}
+        return {option_controls["layer"]: picture.term, option_controls["extractor"]: network}
 
-    wall.select(choose, None, [knobs["layer"], knobs["extractor"]], queue=False, show_progress="hidden", api_visibility="private")
+    wall.select(
+        choose,
+        None,
+        [option_controls["layer"], option_controls["extractor"]],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )

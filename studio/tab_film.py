@@ -10,12 +10,12 @@ import gradio as gr
 from studio import files, gpu, live, words
 from studio.pictures import picture_input
 from style_core import Compute, RequestError, StylizeOptions, finish, gallery, gallery_code, read_image, stylize
-from style_core.recipes.stylize_clip import stylize_clip
-from style_core.recipes.stylize import open_generator
 from style_core.media.images import fit, from_pil, to_pil
+from style_core.recipes.stylize_clip import stylize_clip
+from style_core.weights.open import open_generator
 
-_LIVE_EVERY = 0.15           # seconds between frames that the webcam sends
-_LIVE_LIMIT = 120            # seconds until the webcam queues up again, so that others get their turn
+_LIVE_EVERY = 0.15  # seconds between frames that the webcam sends
+_LIVE_LIMIT = 120  # seconds until the webcam queues up again, so that others get their turn
 
 
 def build(compute: Compute) -> None:
@@ -36,7 +36,9 @@ def build(compute: Compute) -> None:
                         run = gr.Button(words.PAINT_CLIP, variant="primary", elem_classes="run-button", elem_id="film-run")
                         stop = gr.Button(words.CANCEL, elem_classes="stop-button", elem_id="film-stop")
                     status = gr.Markdown("", elem_classes="status", elem_id="film-status")
-                    preview = gr.Image(label=words.FORMING, format="jpeg", height=240, interactive=False, buttons=[], elem_id="film-preview")
+                    preview = gr.Image(
+                        label=words.FORMING, format="jpeg", height=240, interactive=False, buttons=[], elem_id="film-preview"
+                    )
                     result = gr.Video(label=words.RESULT, interactive=False, elem_id="film-result")
                 with gr.Tab(words.WEBCAM_TAB):
                     camera = gr.Image(

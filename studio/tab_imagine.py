@@ -12,12 +12,12 @@ from studio import files, gpu, live, words
 from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, ImagineOptions, RequestError, imagine
-from style_core.recipes.imagine import walk
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter
+from style_core.recipes.imagine import walk
 
 _WALK_FRAMES, _WALK_FPS = 72, 24
-_SEEDS = 100_000             # of which a new one is drawn: short enough to be told to a friend
+_SEEDS = 100_000  # of which a new one is drawn: short enough to be told to a friend
 
 
 def build(compute: Compute) -> dict[str, gr.components.Component]:
@@ -25,7 +25,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
     gr.Markdown(words.IMAGINE_INTRO, elem_classes="quiet")
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=320):
-            knobs = controls("imagine")
+            option_controls = controls("imagine")
             another = gr.Button(words.ANOTHER_SEED, size="sm", elem_id="imagine-another")
             with gr.Accordion(words.NEAR_HEAD, open=False):
                 with gr.Row():
@@ -60,7 +60,12 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
                 for step in steps:
                     if step.image is not None:
                         own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
-                        made.append((files.save(step.image, "imagine", settings_of("imagine", own, step.weights)), words.say("SEED", request, seed=own["seed"])))
+                        made.append(
+                            (
+                                files.save(step.image, "imagine", settings_of("imagine", own, step.weights)),
+                                words.say("SEED", request, seed=own["seed"]),
+                            )
+                        )
                         yield {wall: list(made), status: live.status_of(step, request)}
         except RequestError as error:
             raise words.refusal(error, request) from error
@@ -85,19 +90,30 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
                     yield {status: live.status_of(step, request)}
         except RequestError as error:
             raise words.refusal(error, request) from error
-        yield {status: words.say("CLIP_DONE", request, frames=step.iteration, seconds=words.duration(step.seconds)), film: gr.update(value=str(out), visible=True)}
+        yield {
+            status: words.say("CLIP_DONE", request, frames=step.iteration, seconds=words.duration(step.seconds)),
+            film: gr.update(value=str(out), visible=True),
+        }
 
-    how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status, "inputs_kwargs": knobs}
+    how = {
+        "concurrency_id": "device",
+        "concurrency_limit": 1,
+        "show_progress": "minimal",
+        "show_progress_on": status,
+        "inputs_kwargs": option_controls,
+    }
     runs = [
         run.click(imagined, [near], [wall, status, paths, result, download, kind], api_name="imagine", **how),
         stroll.click(walked, [near, far], [status, film], api_visibility="private", **how),
     ]
     stop.click(lambda: words.CANCELLED, None, status, cancels=runs, queue=False, api_visibility="private")
-    another.click(lambda: random.randrange(_SEEDS), None, knobs["seed"], queue=False, show_progress="hidden", api_visibility="private")
+    another.click(
+        lambda: random.randrange(_SEEDS), None, option_controls["seed"], queue=False, show_progress="hidden", api_visibility="private"
+    )
 
     def choose(event: gr.SelectData, paths: list) -> tuple:
         return paths[event.index], paths[event.index], files.KINDS[0]
 
     live.wire_download(kind, download, result)
     wall.select(choose, paths, [result, download, kind], queue=False, show_progress="hidden", api_visibility="private")
-    return {"content": near, "result": result, "uses": uses, "knobs": knobs}
+    return {"content": near, "result": result, "uses": uses, "option_controls": option_controls}

@@ -1,4 +1,4 @@
-"""The tab "Paint": Gatys optimisation, watched as it forms."""
+"""The tab "Paint": Gatys optimization, watched as it forms."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,12 @@ from studio import after, brush, gpu, live, paintings, regions, words
 from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened, opened_if_given, picture_input
 from style_core import Compute, GatysOptions, RequestError, optimize
-from style_core.weights import registry as weights
+from style_core.media.images import fit, size_of, size_to_fit
 from style_core.recipes.estimate import estimate, free_memory, largest_that_fits
 from style_core.recipes.optimize import levels_of
-from style_core.media.images import fit, size_of, size_to_fit
+from style_core.weights import registry as weights
 
-_PREVIEW_EVERY = 0.8         # seconds
+_PREVIEW_EVERY = 0.8  # seconds
 _LARGER, _LARGEST = 1.5, 4096  # times the size, and px: what "larger" means
 
 
@@ -28,8 +28,8 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                 with gr.Column(min_width=140):
                     style, _ = picture_input(words.STYLE, value=samples["style"], elem_id="paint-style")
             more = paintings.build("paint")
-            knobs = controls("optimize")
-            brush.build("paint", content, style, knobs["size"], knobs["style_scale"])
+            option_controls = controls("optimize")
+            brush.build("paint", content, style, option_controls["size"], option_controls["style_scale"])
             with gr.Accordion(words.INIT_IMAGE, open=False):
                 start, _ = picture_input(words.INIT_IMAGE, elem_id="paint-init")
             painted = regions.build("paint", content, [words.STYLE_1, words.STYLE_2, words.STYLE_3])
@@ -43,20 +43,24 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
         "optimize", content="The photo.", style="The painting.", weight="Weight of the painting.", **paintings.SENTENCES,
         init_image="A picture to start from, or null.", regions="Masks painted on the photo, or null.",
     )  # fmt: skip
-    def paint(
-        content, style, request: gr.Request, style_2=None, style_3=None, init_image=None, regions=None, **given
-    ) -> Iterator[dict]:
-        """Paint a photo in the style of one or more paintings by optimisation (Gatys et al. 2016)."""
+    def paint(content, style, request: gr.Request, style_2=None, style_3=None, init_image=None, regions=None, **given) -> Iterator[dict]:
+        """Paint a photo in the style of one or more paintings by optimization (Gatys et al. 2016)."""
         given |= {"style_2": style_2, "style_3": style_3, "init_image": init_image, "regions": regions}
         yield from _paint(compute, board, content, style, given, request)
 
-    more = {"weight": gr.Number(1, visible=False), **more, "init_image": start, "regions": painted, **knobs}
+    more = {"weight": gr.Number(1, visible=False), **more, "init_image": start, "regions": painted, **option_controls}
     board.wire(paint, [content, style], more, "optimize")
-    enlarged = larger.click(_enlarged, [board.result, knobs["size"]], [start, knobs["size"]], show_progress="hidden", api_visibility="private")
+    enlarged = larger.click(
+        _enlarged,
+        [board.result, option_controls["size"]],
+        [start, option_controls["size"]],
+        show_progress="hidden",
+        api_visibility="private",
+    )
     board.follow(enlarged.success, paint, [content, style], more)
-    _wire_forecast(compute, content, start, knobs, forecast)
+    _wire_forecast(compute, content, start, option_controls, forecast)
     return {
-        "content": content, "style": style, "init": start, "status": board.status, "result": board.result, "uses": uses, "knobs": knobs,
+        "content": content, "style": style, "init": start, "status": board.status, "result": board.result, "uses": uses, "option_controls": option_controls,
     }  # fmt: skip
 
 
@@ -87,12 +91,12 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
     def before():
         return fit(opened(content, words.say("NO_CONTENT", request)).image, given["size"])
 
-    # A result in the photo's colours is meant to have lost the style's.
+    # A result in the photo's colors is meant to have lost the style's.
     looks_like = (lambda: opened_if_given(chosen[0][0])) if len(chosen) == 1 and given["color"] == "style" else None
     yield from live.run("optimize", steps, board, before, given, request, looks_like)
 
 
-def _wire_forecast(compute: Compute, content, start, knobs: dict, forecast: gr.Markdown) -> None:
+def _wire_forecast(compute: Compute, content, start, option_controls: dict, forecast: gr.Markdown) -> None:
     """Say before a run how long it will take and how much memory, and what would fit where that is too much."""
 
     def foretell(path, start, size, iterations, extractor, pyramid, init, request: gr.Request):
@@ -103,7 +107,7 @@ def _wire_forecast(compute: Compute, content, start, knobs: dict, forecast: gr.M
             options = GatysOptions.make(size=int(size), iterations=int(iterations), pyramid=pyramid, init=init)
             there = size_of(path)
         except RequestError:
-            return ""                                  # said already, beside the picture or at the run
+            return ""  # said already, beside the picture or at the run
         levels = levels_of(size_to_fit(there, min(options.size, max(there))), options, started=start is not None)
         needed = estimate(levels, name, compute)
         free, gigabytes = free_memory(compute), needed.bytes / 1e9
@@ -112,7 +116,7 @@ def _wire_forecast(compute: Compute, content, start, knobs: dict, forecast: gr.M
             return "⚠ " + words.say("ESTIMATE_TOO_MUCH", request, gigabytes=gigabytes, free=free / 1e9, size=fitting)
         return words.say("ESTIMATE", request, seconds=words.duration(needed.seconds), gigabytes=gigabytes)
 
-    asked = [knobs[name] for name in ("size", "iterations", "extractor", "pyramid", "init")]
+    asked = [option_controls[name] for name in ("size", "iterations", "extractor", "pyramid", "init")]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     # With no trigger named: when the page opens, and whenever one of these changes.
     gr.on(None, foretell, [content, start, *asked], forecast, trigger_mode="always_last", **quiet)

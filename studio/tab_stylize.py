@@ -13,13 +13,15 @@ from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened, picture_input
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
 from style_core.media.diagnosis import diagnose
-from style_core.recipes.stylize import Look, encoded_styles, open_generator, recolored
 from style_core.media.images import fit, to_pil
 from style_core.media.settings import settings_of
+from style_core.networks.generator import EncodedPhoto
+from style_core.recipes.stylize import encoded_styles, recolored
+from style_core.weights.open import open_generator
 
-_TOLD_FROM = 0.5             # strength from which a result that is almost the photo is no wish but a failure
-_LOOKS_KEPT = 4              # photos whose features are at hand, so that a moved slider runs the decoder alone
-_looks: OrderedDict[tuple, Look] = OrderedDict()
+_TOLD_FROM = 0.5  # strength from which a result that is almost the photo is no wish but a failure
+_LOOKS_KEPT = 4  # photos whose features are at hand, so that a moved slider runs the decoder alone
+_looks: OrderedDict[tuple, EncodedPhoto] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -40,7 +42,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
                 [(str(entry.thumbnail), f"{entry.title} · {entry.painter}") for entry in gallery().values()], label=words.GALLERY, show_label=False,
                 columns=4, height=330, object_fit="cover", allow_preview=False, interactive=False, buttons=[], elem_id="stylize-gallery",
             )  # fmt: skip
-            knobs = controls("stylize")
+            option_controls = controls("stylize")
             mix = gr.Slider(0, 1, value=0, step=0.01, label=words.MIX, info=words.MIX_INFO)
             more = paintings.build("stylize")
             painted = regions.build("stylize", content, [words.GALLERY_SHORT, words.OWN_SHORT, words.STYLE_2, words.STYLE_3])
@@ -86,10 +88,16 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
 
     outputs = [slider, status, result, refine, download, kind]
     inputs = [content, style, chosen, mix, painted]
-    how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status, "inputs_kwargs": {**knobs, **more}}
+    how = {
+        "concurrency_id": "device",
+        "concurrency_limit": 1,
+        "show_progress": "minimal",
+        "show_progress_on": status,
+        "inputs_kwargs": {**option_controls, **more},
+    }
     run.click(stylize, inputs, outputs, api_name="stylize", **how)
     moved = [content.change, style.change, chosen.change, mix.release]
-    moved += [knob.release if isinstance(knob, gr.Slider) else knob.change for knob in (*knobs.values(), *more.values())]
+    moved += [field.release if isinstance(field, gr.Slider) else field.change for field in (*option_controls.values(), *more.values())]
     gr.on(moved, at_once, inputs, outputs, trigger_mode="always_last", api_visibility="private", **how)
 
     def small(gallery_style, content, style, mix, request, **given):
@@ -98,12 +106,12 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
         return gpu.call(_painted, compute, wanted, words.language_of(request))[0]
 
     with grid_place:
-        picked = compare.build(small, [content, style, mix], knobs, chosen, knobs["strength"])
+        picked = compare.build(small, [content, style, mix], option_controls, chosen, option_controls["strength"])
     picked.success(at_once, inputs, outputs, api_visibility="private", **how)
     live.wire_download(kind, download, result)
     _wire_gallery(wall, names, chosen)
     return {
-        "content": content, "style": style, "result": result, "refine": refine, "uses": uses, "knobs": {**knobs, "gallery": chosen},
+        "content": content, "style": style, "result": result, "refine": refine, "uses": uses, "option_controls": {**option_controls, "gallery": chosen},
     }  # fmt: skip
 
 
@@ -173,7 +181,7 @@ def _stylize(compute: Compute, wanted: _Request, request: gr.Request | None) -> 
 
 
 def _painted(compute: Compute, wanted: _Request, language: str) -> tuple:
-    """The result, the photo at its size, and the style picture where it is a picture and gives the colours."""
+    """The result, the photo at its size, and the style picture where it is a picture and gives the colors."""
     options = StylizeOptions.make(**wanted.options)
     photo = fit(opened(wanted.content, words.say("NO_CONTENT", language)).image, options.size)
     generator = open_generator(compute)
@@ -185,22 +193,22 @@ def _painted(compute: Compute, wanted: _Request, language: str) -> tuple:
     masks = regions.masks_of(wanted.regions, len(regions.COLORS))
     if masks is not None:
         masks = [masks[place] for place in ([0] if named else []) + list(pictures)]
-    look = _look(generator, wanted.content, photo, options.size)
-    *_, (_, _, painted) = generator.paint(look, codes, wanted.weights(), options.strength, masks)
+    encoded = _encode(generator, wanted.content, photo, options.size)
+    *_, (_, _, painted) = generator.paint(encoded, codes, wanted.weights(), options.strength, masks)
     painted = recolored(painted, photo, options, from_codes=named)
     alone = len(codes) == 1 and not named and options.color == "style"
     return painted, photo, *(pictures.values() if alone else [None])
 
 
-def _look(generator, path: str, photo, size: int) -> Look:
+def _encode(generator, path: str, photo, size: int) -> EncodedPhoto:
     key = (generator.sha256, path, size)
     with _lock:
         if key in _looks:
             _looks.move_to_end(key)
             return _looks[key]
-    look = generator.look(photo)
+    encoded = generator.encode_content(photo)
     with _lock:
-        _looks[key] = look
+        _looks[key] = encoded
         while len(_looks) > _LOOKS_KEPT:
             _looks.popitem(last=False)
-    return look
+    return encoded

@@ -65,15 +65,21 @@ WORDS: dict[str, tuple[str, str]] = {
     # Introductions and what is said
     "STYLIZE_INTRO": ("Any painting's style on any photo, in one pass of a network.", "一次网络推理，把任意画作的风格带到任意照片上。"),
     "PAINT_INTRO": (
-        "Optimises the picture itself, after Gatys, Ecker and Bethge. Watch it form; stop it whenever you like it.",
+        "Optimizes the picture itself, after Gatys, Ecker and Bethge. Watch it form; stop it whenever you like it.",
         "直接优化图像本身（Gatys、Ecker、Bethge）。看着它成形，满意时随时停止。",
     ),
-    "DREAM_INTRO": ("Grows the patterns that a network sees in the photo, after DeepDream.", "让网络在照片中看到的图案生长出来（DeepDream）。"),
+    "DREAM_INTRO": (
+        "Grows the patterns that a network sees in the photo, after DeepDream.",
+        "让网络在照片中看到的图案生长出来（DeepDream）。",
+    ),
     "IMAGINE_INTRO": (
         "Abstract paintings that nobody painted, from a latent space learned from many. Use them as photos or as paintings.",
         "从大量画作学得的潜空间里，想象没有人画过的抽象画。可当作照片，也可当作画作使用。",
     ),
-    "FILM_INTRO": ("A clip in any painting's style, with its sound; or your webcam, live.", "把短片变成任意画风并保留声音；或者实时处理摄像头画面。"),
+    "FILM_INTRO": (
+        "A clip in any painting's style, with its sound; or your webcam, live.",
+        "把短片变成任意画风并保留声音；或者实时处理摄像头画面。",
+    ),
     "STYLIZE_READY": ("Click a style, or drop a painting of your own.", "点选一种风格，或放入你自己的画作。"),
     "READY": ("Choose a photo and a painting, then press Paint.", "选好照片和画作，然后按“绘制”。"),
     "DREAM_READY": ("Choose a photo, then press Dream.", "选好照片，然后按“入梦”。"),
@@ -83,7 +89,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "NO_STYLE": ("Choose a painting first.", "请先选择一幅画作。"),
     "NO_STYLE_AT_ALL": ("Click a style of the gallery, or give a painting of your own.", "请点选风格库中的一种风格，或提供你自己的画作。"),
     "NO_RESULT": ("There is no picture yet; make one first.", "还没有图，请先生成一张。"),
-    "STOPPED": ("Stopped after {iteration} of {total}; the picture so far is kept.", "已在第 {iteration} 步（共 {total} 步）停止；保留当前的图。"),
+    "STOPPED": (
+        "Stopped after {iteration} of {total}; the picture so far is kept.",
+        "已在第 {iteration} 步（共 {total} 步）停止；保留当前的图。",
+    ),
     "DONE": ("Done: {width} x {height} px in {seconds}.", "完成：{width} x {height} 像素，用时 {seconds}。"),
     "PROGRESS": ("{iteration} of {total}", "第 {iteration} 步，共 {total} 步"),
     "LEFT": ("{seconds} left", "还需 {seconds}"),
@@ -92,7 +101,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # Regions
     "REGIONS": ("Regions: paint where each style goes", "区域：涂出每种风格的位置"),
     "REGIONS_INFO": (
-        "Bring the photo here and brush over it; each colour is one style. What is left unpainted gets the styles without a colour.",
+        "Bring the photo here and brush over it; each color is one style. What is left unpainted gets the styles without a color.",
         "把照片放到这里并涂抹；每种颜色代表一种风格。未涂的地方使用没有颜色的风格。",
     ),
     "DREAM_REGIONS": ("Where to dream: paint it", "在哪里入梦：涂出来"),
@@ -124,12 +133,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "The result is almost the photo: raise Style strength, or choose a painting with bolder strokes.",
         "结果几乎还是照片：请提高风格强度，或换一幅笔触更大胆的画作。",
     ),
-    "DIAGNOSIS_grey": (
-        "The result is nearly grey where the painting is not: lower Style strength, or set Colours to the photo's.",
+    "DIAGNOSIS_gray": (
+        "The result is nearly gray where the painting is not: lower Style strength, or set Colors to the photo's.",
         "画作有色而结果几乎是灰的：请降低风格强度，或把色彩设为照片的。",
     ),
     "DIAGNOSIS_saturated": (
-        "Much of the result is at the limit of brightness or colour: lower Style strength, or set Colours to matched.",
+        "Much of the result is at the limit of brightness or color: lower Style strength, or set Colors to matched.",
         "结果很多地方的亮度或色彩已到极限：请降低风格强度，或把色彩设为向照片靠拢。",
     ),
     "DIAGNOSIS_grainy": (
@@ -152,7 +161,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "DOWNLOAD_GIF": ("Download GIF", "下载 GIF"),
     # This visit
     "HISTORY": ("This visit's pictures", "本次的图"),
-    "HISTORY_EMPTY": ("What you make appears here, and stays when the page is loaded again.", "你生成的图会出现在这里，重新载入页面后仍在。"),
+    "HISTORY_EMPTY": (
+        "What you make appears here, and stays when the page is loaded again.",
+        "你生成的图会出现在这里，重新载入页面后仍在。",
+    ),
     "HISTORY_CHOSEN": ("Chosen: {name}. As a command:\n```\n{command}\n```", "已选中：{name}。对应的命令：\n```\n{command}\n```"),
     "RESTORE": ("Its settings again", "恢复它的设置"),
     "FORGET": ("Forget all", "全部清除"),
@@ -196,7 +208,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "GET_VGG19": ("Get VGG-19 from the hub", "从 hub 获取 VGG-19"),
     "RIGHTS": (
         "The gallery's painters all died before 1955. No painting is stored here: a style is 256 numbers measured from one, and its thumbnail is "
-        "our own landscape, painted with them. The program, its weights and its samples are under the MIT licence; your results are yours.",
+        "our own landscape, painted with them. The program, its weights and its samples are under the MIT license; your results are yours.",
         "风格库的画家均在 1955 年之前去世。这里没有存放任何画作：一种风格只是由画作测得的 256 个数，缩略图是用它们绘制的我们自己的风景画。"
         "程序、权重和示例图采用 MIT 许可；你的作品归你所有。",
     ),
@@ -207,7 +219,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "GOT_VGG19": ("VGG-19 is here.", "VGG-19 已就绪。"),
     "RETRY": ("The next run asks the hub again; so does the button in About.", "下一次运行会再次询问 hub；“关于”页的按钮也会。"),
     "ABOUT_HEAD": (
-        "| weights | what it is | where it is now | size | licence |",
+        "| weights | what it is | where it is now | size | license |",
         "| 权重 | 说明 | 现在何处 | 大小 | 许可 |",
     ),
 }
@@ -218,11 +230,11 @@ LABELS: dict[str, tuple[str, str]] = {
     "iterations": ("Iterations", "迭代次数"),
     "strength": ("Style strength", "风格强度"),
     "DreamOptions.strength": ("Strength", "强度"),
-    "color": ("Colours", "色彩"),
+    "color": ("Colors", "色彩"),
     "style_scale": ("Brush size", "笔触大小"),
     "extractor": ("Feature network", "特征网络"),
     "preset": ("Layer preset", "层预设"),
-    "optimizer": ("Optimiser", "优化器"),
+    "optimizer": ("Optimizer", "优化器"),
     "init": ("Start", "起点"),
     "pyramid": ("Coarse to fine", "由粗到细"),
     "seed": ("Seed", "种子"),
@@ -345,13 +357,13 @@ def _table() -> dict[str, tuple[str, str]]:
     """All words by key: those above, labels with their units, choices, explanations."""
     table = dict(WORDS)
     for options in (*(recipe.options for recipe in RECIPES.values()), ZoomOptions):
-        for knob in options.knobs():
-            for key in filter(LABELS.get, (knob.name, f"{options.__name__}.{knob.name}")):
+        for field in options.fields():
+            for key in filter(LABELS.get, (field.name, f"{options.__name__}.{field.name}")):
                 english, chinese = LABELS[key]
-                unit = UNITS.get(knob.unit, ("", ""))
-                shown = (f"{english} ({unit[0]})", f"{chinese}（{unit[1]}）") if knob.unit else (english, chinese)
-                table[f"LABEL_{key}_{knob.unit}"] = shown
-            table[f"HELP_{options.__name__}_{knob.name}"] = (knob.help, HELP_IN_CHINESE[f"{options.__name__}.{knob.name}"])
+                unit = UNITS.get(field.unit, ("", ""))
+                shown = (f"{english} ({unit[0]})", f"{chinese}（{unit[1]}）") if field.unit else (english, chinese)
+                table[f"LABEL_{key}_{field.unit}"] = shown
+            table[f"HELP_{options.__name__}_{field.name}"] = (field.help, HELP_IN_CHINESE[f"{options.__name__}.{field.name}"])
     for name, choices in CHOICES.items():
         table |= {f"CHOICE_{name}_{choice}": texts for choice, texts in choices.items()}
     return table

@@ -1,25 +1,25 @@
 """Pentimento's core: neural style transfer without a user interface.
 
-    from style_core import finish, optimize, read_image, stylize, write_image
+from style_core import finish, optimize, read_image, stylize, write_image
 
-    photo, painting = read_image("photo.jpg"), read_image("painting.jpg")
-    result = finish(stylize(photo, [painting])).image              # at once
-    result = finish(optimize(photo, [painting])).image             # finer, in a minute
-    write_image("painted.png", result)
+photo, painting = read_image("photo.jpg"), read_image("painting.jpg")
+result = finish(stylize(photo, [painting])).image              # at once
+result = finish(optimize(photo, [painting])).image             # finer, in a minute
+write_image("painted.png", result)
 """
 
 from style_core.devices import Compute
-from style_core.recipes.dream import DreamOptions, dream
 from style_core.errors import RequestError
-from style_core.weights.gallery import gallery, gallery_code
+from style_core.media.images import read_image, write_image
+from style_core.media.settings import read_settings
+from style_core.progress import Step, finish
+from style_core.recipes.dream import DreamOptions, dream
+from style_core.recipes.imagine import ImagineOptions, imagine
 from style_core.recipes.optimize import GatysOptions, optimize
 from style_core.recipes.stylize import StylizeOptions, stylize
-from style_core.media.images import read_image, write_image
-from style_core.recipes.imagine import ImagineOptions, imagine
-from style_core.progress import Step, finish
 from style_core.recipes.table import RECIPES
-from style_core.media.settings import read_settings
 from style_core.version import __version__
+from style_core.weights.gallery import gallery, gallery_code
 
 __all__ = [
     "RECIPES",

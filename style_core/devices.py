@@ -79,8 +79,8 @@ def prepare_cpu() -> None:
     torch.set_num_threads(cores())
     tune = getattr(_libc(), "mallopt", None)
     if tune is not None:
-        for knob, value in _KEEP_MEMORY.items():
-            tune(knob, value)
+        for field, value in _KEEP_MEMORY.items():
+            tune(field, value)
 
 
 def release_memory(beyond: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Options: each knob described once, where its default stands.
+"""Options: each field described once, where its default stands.
 
 Sliders, shell flags, API names, the check before any work and the README's tables are all made from the fields
 declared here with `option`.
@@ -31,7 +31,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Knob:
+class OptionField:
     """One option as a front end needs it: made from a field of an Options class.
 
     `allowed` is a `Range` for numbers, a tuple for a choice, None for a switch or free text. `expert` options are
@@ -63,15 +63,15 @@ class Options:
     """
 
     def __post_init__(self) -> None:
-        for knob in self.knobs():
-            value = _checked(knob, getattr(self, knob.name))
-            object.__setattr__(self, knob.name, value)
+        for field in self.fields():
+            value = _checked(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
 
     @classmethod
-    def knobs(cls) -> Iterator[Knob]:
+    def fields(cls) -> Iterator[OptionField]:
         """The options in the order in which they are declared."""
         for field in dataclasses.fields(cls):
-            yield Knob(field.name, type(field.default), field.default, **field.metadata)
+            yield OptionField(field.name, type(field.default), field.default, **field.metadata)
 
     @classmethod
     def make(cls, **given: Any) -> "Options":
@@ -80,7 +80,7 @@ class Options:
         Raises:
             RequestError: for a name that is no option, with the nearest one that is.
         """
-        names = [knob.name for knob in cls.knobs()]
+        names = [field.name for field in cls.fields()]
         for name in given:
             if name not in names:
                 near = difflib.get_close_matches(name, names, n=1)
@@ -92,32 +92,32 @@ class Options:
         return dataclasses.asdict(self)
 
 
-def _checked(knob: Knob, value: Any) -> Any:
-    allowed = knob.allowed
-    if knob.kind is bool:
+def _checked(field: OptionField, value: Any) -> Any:
+    allowed = field.allowed
+    if field.kind is bool:
         if not isinstance(value, bool):
-            raise RequestError(f"{knob.name} is {value}; it must be true or false.")
+            raise RequestError(f"{field.name} is {value}; it must be true or false.")
         return value
     if isinstance(allowed, tuple):
         if value not in allowed:
-            raise RequestError(f"{knob.name} is {value}; it must be one of {', '.join(allowed)}.")
+            raise RequestError(f"{field.name} is {value}; it must be one of {', '.join(allowed)}.")
         return value
-    if knob.kind in (int, float):
-        return _checked_number(knob, value)
+    if field.kind in (int, float):
+        return _checked_number(field, value)
     if not isinstance(value, str):
-        raise RequestError(f"{knob.name} is {value}; it must be text.")
+        raise RequestError(f"{field.name} is {value}; it must be text.")
     return value
 
 
-def _checked_number(knob: Knob, value: Any) -> int | float:
-    wanted = f"it must be {knob.allowed}." if knob.allowed else "it must be a number."
+def _checked_number(field: OptionField, value: Any) -> int | float:
+    wanted = f"it must be {field.allowed}." if field.allowed else "it must be a number."
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise RequestError(f"{knob.name} is {value}; {wanted}")
-    if knob.allowed is not None and value not in knob.allowed:
-        raise RequestError(f"{knob.name} is {value:g}; {wanted}")
-    if knob.kind is int:
+        raise RequestError(f"{field.name} is {value}; {wanted}")
+    if field.allowed is not None and value not in field.allowed:
+        raise RequestError(f"{field.name} is {value:g}; {wanted}")
+    if field.kind is int:
         # Sliders and JSON send 300.0 for 300.
         if value != int(value):
-            raise RequestError(f"{knob.name} is {value:g}; it must be a whole number.")
+            raise RequestError(f"{field.name} is {value:g}; it must be a whole number.")
         return int(value)
     return float(value)

@@ -12,7 +12,7 @@ class Step:
     """A moment of a long recipe.
 
     Step 0 comes before any heavy work, later ones at most about a second apart, and the last one holds the result.
-    Whoever stops iterating (or closes the generator) has cancelled the run.
+    Whoever stops iterating (or closes the generator) has canceled the run.
 
     Attributes:
         iteration: how many of `total` are done.

@@ -39,7 +39,7 @@ def hub_server(body: bytes) -> Iterator[tuple[str, Hub]]:
 
         def do_GET(self) -> None:
             if "/resolve/" not in self.path and not self.path.startswith("/cdn"):
-                self._head(404, 0)                  # the client also asks for things that have nothing to do with files
+                self._head(404, 0)  # the client also asks for things that have nothing to do with files
                 return
             hub.requests += 1
             hub.tokens.append(self.headers.get("Authorization"))

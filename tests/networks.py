@@ -20,7 +20,7 @@ def random_extractor(compute: Compute = FP32, pooling: str = "max", width: int =
 
 
 def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:
-    """A smooth random image `[3, H, W]`: blobs of colour rather than noise."""
+    """A smooth random image `[3, H, W]`: blobs of color rather than noise."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(1, 3, 6, 6, generator=generator)
     fine = torch.rand(1, 3, height, width, generator=generator)

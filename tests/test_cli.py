@@ -15,11 +15,11 @@ from networks import picture
 from PIL import Image
 
 from style_core import RECIPES, RequestError, read_settings, write_image
-from style_core.cli import main as cli
 from style_core.cli import films as cli_films
-from style_core.recipes.table import command_of
+from style_core.cli import main as cli
 from style_core.media.settings import settings_of
 from style_core.media.video import Clip
+from style_core.recipes.table import command_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--size", "64", "--iterations", "3", "--extractor", "lite", "--device", "cpu"]
@@ -114,7 +114,12 @@ def test_imagine_writes_pictures_by_seed_and_a_walk(tmp_path, capsys):
     # The second of two from seed 4 is the picture of seed 5, and its settings say so.
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "some-2.png").read_bytes()
     film = tmp_path / "walk.mp4"
-    assert cli.main(["imagine", "-o", str(tmp_path / "end.png"), "--walk", str(film), "--frames", "6", "--near", str(tmp_path / "one.png"), *few]) == 0
+    assert (
+        cli.main(
+            ["imagine", "-o", str(tmp_path / "end.png"), "--walk", str(film), "--frames", "6", "--near", str(tmp_path / "one.png"), *few]
+        )
+        == 0
+    )
     assert Clip.open(film).frames == 6
     capsys.readouterr()
     assert cli.main(["imagine", "-o", str(tmp_path / "x.png"), "--near", *[str(tmp_path / "one.png")] * 2, *few]) == 2
@@ -153,7 +158,7 @@ def test_a_missing_photo_reads_alike_in_the_shell_and_in_python(tmp_path, capsys
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
 def test_ctrl_c_saves_the_picture_so_far(pair, tmp_path):
     out = tmp_path / "out.png"
-    write_image(tmp_path / "photo.png", picture(400, 400, seed=1))        # large enough not to be finished soon
+    write_image(tmp_path / "photo.png", picture(400, 400, seed=1))  # large enough not to be finished soon
     command = [sys.executable, "-m", "style_core", "optimize", *pair, "-o", str(out), "--json", "--size", "400",
                "--iterations", "3000", "--extractor", "lite", "--timelapse", str(tmp_path / "t.gif")]  # fmt: skip
     # Tests that run in the background of a script inherit that Ctrl-C is ignored: a person's shell would not have it so.
@@ -199,7 +204,7 @@ def test_a_folder_is_painted_and_one_bad_file_is_reported(pair, tmp_path, capsys
 def test_weights_are_listed_and_verified(capsys):
     assert cli.main(["weights", "list", "--json"]) == 0
     listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["weights"]}
-    assert listed["lite"]["where"] == "shipped" and listed["vgg19"]["licence"]
+    assert listed["lite"]["where"] == "shipped" and listed["vgg19"]["license"]
     assert cli.main(["weights", "verify"]) == 0
     assert "good (shipped" in capsys.readouterr().out
     assert cli.main(["weights", "pull", "vgg20"]) == 2

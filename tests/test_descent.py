@@ -55,7 +55,7 @@ def test_a_slope_brings_large_shapes_sooner():
 
 
 def test_no_move_is_longer_than_curvature_is_trusted():
-    descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley)      # whose bottom is one move away, for whoever trusts it
+    descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley)  # whose bottom is one move away, for whoever trusts it
     pictures = [descent.picture.detach().clone()]
     for _ in range(20):
         descent.step()

@@ -5,10 +5,10 @@ import torch
 from networks import FP32, picture
 
 from style_core import DreamOptions, RequestError, dream, finish
-from style_core.recipes.dream import octave_sizes, parse_terms
 from style_core.networks.extractor import load_extractor
-from style_core.weights.registry import MODELS
+from style_core.recipes.dream import octave_sizes, parse_terms
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom, warped
+from style_core.weights.registry import MODELS
 
 SMALL = DreamOptions(size=160, octaves=3, iterations=10, octave_scale=1.3, jitter=8)
 
@@ -92,7 +92,7 @@ def test_octaves_that_hold_no_pattern_are_left_out():
     assert sizes[-1] == (160, 160) and len(sizes) < 8 and min(min(size) for size in sizes) >= 64
 
 
-def test_warping_by_nothing_changes_nothing_and_zoom_enlarges_about_the_centre():
+def test_warping_by_nothing_changes_nothing_and_zoom_enlarges_about_the_center():
     image = picture(40, 60)
     assert torch.allclose(warped(image, 1.0, 0.0), image, atol=1e-5)
     dot = torch.zeros(3, 41, 61)
@@ -118,5 +118,3 @@ def test_a_zoom_goes_on_where_it_was_broken_off(monkeypatch):
     rest = frames(last=whole[1], done=2)
     assert len(whole) == 4 and len(rest) == 2
     assert all(torch.equal(one, two) for one, two in zip(whole[2:], rest))
-
-

@@ -39,7 +39,7 @@ def test_features_are_those_of_the_layers_applied_one_by_one():
 def test_extraction_stops_at_the_deepest_layer_asked_for():
     extractor = random_extractor()
     for index in range(7, len(extractor.trunk)):
-        extractor.trunk[index] = None                       # whoever calls it fails
+        extractor.trunk[index] = None  # whoever calls it fails
     extractor.extract(torch.rand(1, 3, 32, 32), ["relu2_1"])
     with pytest.raises(TypeError):
         extractor.extract(torch.rand(1, 3, 32, 32), ["relu2_2"])

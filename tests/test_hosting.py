@@ -41,7 +41,9 @@ def GPU(duration):
 def on_a_space(code: str, tmp_path: Path) -> str:
     (tmp_path / "spaces.py").write_text(SPACES)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -106,7 +108,7 @@ def test_the_dockerfile_is_slim_unprivileged_healthy_and_stoppable():
     assert order[0] == "FROM" and "-slim" in instruction("FROM")[0]
     assert re.search(r"useradd .*--uid 1000", " ".join(instruction("RUN"))) and order.index("USER") < order.index("CMD")
     assert instruction("USER") == ["painter"] and order.count("CMD") == 1 and "HEALTHCHECK" in order and "EXPOSE" in order
-    assert instruction("CMD")[0].startswith("[")                       # no shell between SIGTERM and the app
+    assert instruction("CMD")[0].startswith("[")  # no shell between SIGTERM and the app
     assert not any(re.search(r"\b(sudo|latest|ADD)\b", f"{word} {rest}") for word, rest in INSTRUCTIONS)
     for source in (rest.split()[0] for rest in instruction("COPY") if not rest.startswith("--")):
         assert (ROOT / source).exists(), source
@@ -115,7 +117,11 @@ def test_the_dockerfile_is_slim_unprivileged_healthy_and_stoppable():
 @pytest.fixture
 def image(tmp_path):
     """What COPY puts into the image: the tracked files, without what .dockerignore leaves out."""
-    ignored = {line.strip().rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines()} | {".cache", ".pytest_cache", "__pycache__"}
+    ignored = {line.strip().rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines()} | {
+        ".cache",
+        ".pytest_cache",
+        "__pycache__",
+    }
     folder = tmp_path / "app"
     shutil.copytree(ROOT, folder, ignore=lambda _, names: [name for name in names if name in ignored or name == "__pycache__"])
     return folder
@@ -124,7 +130,9 @@ def image(tmp_path):
 def test_its_run_steps_resolve_in_a_clean_folder(image):
     """pip's own dry run: the same commands, with nothing installed."""
     steps = [step for step in instruction("RUN") if "pip" in step]
-    index = subprocess.run([sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True, check=False).stdout.strip()
+    index = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True, check=False
+    ).stdout.strip()
     environment = {**os.environ, "PIP_DRY_RUN": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     environment["TORCH_INDEX"] = os.environ.get("PIP_INDEX_URL") or index or "https://pypi.org/simple"
     for step in steps:
@@ -140,7 +148,13 @@ def test_its_command_serves_from_a_read_only_folder_is_healthy_and_ends_on_sigte
     for path in sorted(image.rglob("*"), reverse=True):
         path.chmod(0o555 if path.is_dir() else 0o444)
     image.chmod(0o555)
-    environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "GRADIO_TEMP_DIR": str(tmp_path / "gradio"), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        "HF_HOME": str(tmp_path / "hf"),
+        "GRADIO_TEMP_DIR": str(tmp_path / "gradio"),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     process = subprocess.Popen(command, cwd=image, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     check = re.search(r'"-c", "(.*)"\]', instruction("HEALTHCHECK")[0]).group(1).replace("7860", port)
     try:
@@ -158,7 +172,9 @@ def test_its_command_serves_from_a_read_only_folder_is_healthy_and_ends_on_sigte
 
 def test_sigterm_the_moment_that_the_port_answers_ends_it_as_well():
     port = free_port()
-    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     deadline = time.monotonic() + 120
     while True:
         try:
@@ -167,7 +183,7 @@ def test_sigterm_the_moment_that_the_port_answers_ends_it_as_well():
         except OSError:
             assert process.poll() is None and time.monotonic() < deadline, process.stdout.read()
             time.sleep(0.003)
-    process.terminate()                                # Gradio's launch has more to do at this point
+    process.terminate()  # Gradio's launch has more to do at this point
     said, _ = process.communicate(timeout=30)
     assert "Traceback" not in said and process.returncode == 0
 

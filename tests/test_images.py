@@ -29,7 +29,7 @@ def test_a_photo_taken_sideways_is_read_upright():
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     image = Image.new("RGB", (40, 24))
-    image.paste((255, 255, 255), (0, 0, 40, 12))                        # the camera's top, the viewer's right
+    image.paste((255, 255, 255), (0, 0, 40, 12))  # the camera's top, the viewer's right
     upright = read_image(bytes_of(image, "JPEG", exif=exif.tobytes(), quality=95))
     assert upright.shape == (3, 40, 24)
     assert upright[:, :, 18:].mean() > 0.95 and upright[:, :, :6].mean() < 0.05
@@ -44,10 +44,10 @@ def test_each_format_is_read(kind):
     assert (image.mean((1, 2)) - torch.tensor([1.0, 0.5, 0.0])).abs().max() < 0.02
 
 
-def test_cmyk_and_grey_become_rgb():
+def test_cmyk_and_gray_become_rgb():
     assert (read_image(bytes_of(plain().convert("CMYK"), "JPEG", quality=95)).mean((1, 2)) - torch.tensor([1.0, 0.5, 0])).abs().max() < 0.03
-    grey = read_image(bytes_of(plain(color=(90, 90, 90)).convert("L"), "JPEG"))
-    assert grey.shape[0] == 3 and (grey - 90 / 255).abs().max() < 0.02
+    gray = read_image(bytes_of(plain(color=(90, 90, 90)).convert("L"), "JPEG"))
+    assert gray.shape[0] == 3 and (gray - 90 / 255).abs().max() < 0.02
 
 
 def test_sixteen_bits_keep_their_depth():
@@ -83,12 +83,12 @@ def test_of_an_animation_the_first_frame_is_used_and_it_is_said():
     assert picture.image[0].mean() > 0.9
 
 
-def test_a_colour_profile_is_converted_to_srgb():
+def test_a_color_profile_is_converted_to_srgb():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = read_image(bytes_of(plain(), "PNG", icc_profile=profile))
     assert (image.mean((1, 2)) - torch.tensor([1.0, 128 / 255, 0.0])).abs().max() < 0.01
     broken = load_picture(bytes_of(plain(), "PNG", icc_profile=b"no profile at all" * 20))
-    assert "colour profile" in broken.note
+    assert "color profile" in broken.note
 
 
 def huge_png(side: int) -> bytes:
@@ -164,6 +164,6 @@ def test_sizes_keep_the_shape():
     torch.testing.assert_close(resize(flat, (7, 11)), torch.full((3, 7, 11), 0.3))
 
 
-def test_over_a_colour_that_is_no_colour():
-    with pytest.raises(RequestError, match="background is blurple; it must be a colour name or #rrggbb."):
+def test_over_a_color_that_is_no_color():
+    with pytest.raises(RequestError, match="background is blurple; it must be a color name or #rrggbb."):
         over(picture(16, 16), torch.ones(1, 16, 16), "blurple")

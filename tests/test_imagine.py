@@ -1,4 +1,4 @@
-"""The latent space: seeds, likenesses, walks, directions, sizes; with the shipped weights."""
+"""The latent space: seeds, inversiones, walks, directions, sizes; with the shipped weights."""
 
 import pytest
 import torch
@@ -6,8 +6,10 @@ from networks import FP32, picture
 from safetensors.torch import load_file, save_file
 
 from style_core import ImagineOptions, RequestError, finish, imagine
-from style_core.recipes.imagine import Latent, open_latent, slerp, walk
-from style_core.networks.latent import DIRECTIONS, SIDE, Z_SIZE, LatentNet
+from style_core.networks.latent import Latent, slerp
+from style_core.networks.latent_net import DIRECTIONS, SIDE, Z_SIZE, LatentNet
+from style_core.recipes.imagine import walk
+from style_core.weights.open import open_latent
 from style_core.weights.registry import MODELS
 
 PLAIN = ImagineOptions(size=128, finish="plain")
@@ -39,18 +41,16 @@ def test_truncation_0_is_one_picture_but_for_its_grain_and_less_of_it_varies_les
     assert none < 0.4 * all_ and none < some < all_
 
 
-def test_variation_walks_from_the_likeness_of_a_picture_to_anything():
+def test_variation_walks_from_the_inversion_of_a_picture_to_anything():
     photo = picture(140, 180)
-    likeness, (near,), (far,) = (
-        pictures(changed(variation=share, count=count), photo) for share, count in ((0.0, 2), (0.2, 1), (0.9, 1))
-    )
-    torch.testing.assert_close(likeness[0], pictures(changed(variation=0.0), photo)[0])
-    grain = (likeness[0] - likeness[1]).abs().mean()
-    assert grain < 0.5 * (far - likeness[0]).abs().mean()
-    assert (near - likeness[0]).abs().mean() < (far - likeness[0]).abs().mean()
+    inversion, (near,), (far,) = (pictures(changed(variation=share, count=count), photo) for share, count in ((0.0, 2), (0.2, 1), (0.9, 1)))
+    torch.testing.assert_close(inversion[0], pictures(changed(variation=0.0), photo)[0])
+    noise_maps = (inversion[0] - inversion[1]).abs().mean()
+    assert noise_maps < 0.5 * (far - inversion[0]).abs().mean()
+    assert (near - inversion[0]).abs().mean() < (far - inversion[0]).abs().mean()
 
 
-def test_a_likeness_is_nearer_to_its_own_picture_than_to_others():
+def test_a_inversion_is_nearer_to_its_own_picture_than_to_others():
     latent = open_latent()
     photos = [picture(128, 128, seed=seed) for seed in range(8)]
     again = [latent.paint(latent.style(latent.encode(photo)))[0] for photo in photos]

@@ -4,7 +4,7 @@ import torch
 from networks import FP32, picture, random_extractor
 
 from style_core.networks.extractor import FeatureExtractor, vgg_layers
-from style_core.training.layerwise import cut_down, fit_rectified, spanning_channels
+from style_core.training.layerwise import fit_rectified, init_from_teacher, spanning_channels
 
 
 def test_chosen_channels_span_the_others():
@@ -35,7 +35,7 @@ def test_only_rectified_answers_are_fitted():
 def test_a_student_as_wide_as_its_teacher_sees_what_it_sees():
     teacher = random_extractor()
     student = FeatureExtractor("student", vgg_layers([8] * 5)[:12], FP32)
-    cut_down(student, (teacher,), [torch.stack([picture(64, 64, seed), picture(64, 64, seed + 1)]) for seed in (0, 2, 4)])
+    init_from_teacher(student, (teacher,), [torch.stack([picture(64, 64, seed), picture(64, 64, seed + 1)]) for seed in (0, 2, 4)])
     unseen = picture(64, 64, 9)[None]
     with torch.no_grad():
         for layer in ("relu1_2", "relu2_2", "relu3_1"):
@@ -49,7 +49,7 @@ def test_a_narrow_student_keeps_most_of_it_and_its_channels_are_of_one_size():
     teacher = random_extractor(width=16)
     student = FeatureExtractor("student", vgg_layers([12] * 5)[:12], FP32)
     batches = [torch.stack([picture(64, 64, seed), picture(64, 64, seed + 1)]) for seed in (0, 2, 4)]
-    cut_down(student, (teacher,), batches)
+    init_from_teacher(student, (teacher,), batches)
     with torch.no_grad():
         mine, theirs = (network.extract(batches[0], ["relu3_1"])["relu3_1"] for network in (student, teacher))
     flat = mine.transpose(0, 1).flatten(1).mT

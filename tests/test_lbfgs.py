@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from style_core.optimization.lbfgs import Curvature
+from style_core.optimization.lbfgs import LBFGSHistory
 
 
 def rosenbrock(x):
@@ -28,7 +28,7 @@ def test_it_goes_where_torch_s_goes(count):
         loss.backward()
         return loss
 
-    own, curvature = start.clone(), Curvature(start, 4)
+    own, curvature = start.clone(), LBFGSHistory(start, 4)
     for step in range(10):
         optimizer.step(evaluate)
         gradient = gradient_of(own)
@@ -41,16 +41,16 @@ def test_it_goes_where_torch_s_goes(count):
 
 def test_a_move_that_shows_no_curvature_is_not_kept():
     x = torch.ones(8)
-    curvature = Curvature(x, 4)
+    curvature = LBFGSHistory(x, 4)
     assert torch.equal(curvature.direction(x), -x)
     curvature.moved(-0.1 * x)
-    assert torch.equal(curvature.direction(1.2 * x), -1.2 * x)      # against the move the gradient grew: uphill curvature
+    assert torch.equal(curvature.direction(1.2 * x), -1.2 * x)  # against the move the gradient grew: uphill curvature
 
 
 def test_it_solves_a_quadratic_of_as_many_dimensions_as_it_keeps_moves():
     scales = torch.tensor([1.0, 4.0, 9.0, 16.0])
     x = torch.tensor([1.0, -1.0, 0.5, 2.0])
-    curvature = Curvature(x, 8)
+    curvature = LBFGSHistory(x, 8)
     for _ in range(30):
         gradient = scales * x
         move = curvature.direction(gradient)

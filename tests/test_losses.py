@@ -5,17 +5,8 @@ from torch.autograd import gradcheck
 
 from style_core.errors import RequestError
 from style_core.networks.extractor import FeatureExtractor
-from style_core.optimization.losses import (
-    ContentTarget,
-    StyleTarget,
-    channel_means,
-    gram_matrix,
-    out_of_gamut,
-    relative_distance,
-    style_shares,
-    total_variation,
-    wasserstein_distance,
-)
+from style_core.networks.moments import channel_means, gram_matrix, relative_distance, style_shares
+from style_core.optimization.losses import ContentTarget, StyleTarget, out_of_gamut, total_variation, wasserstein_distance
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -49,7 +40,7 @@ def test_gram_matrix_is_the_same_in_either_memory_format_and_float32_for_bfloat1
     (torch.float64, True, 1e-12), (torch.float32, False, 1e-5), (torch.bfloat16, True, 1e-5), (torch.bfloat16, False, 2e-3),
 ])  # fmt: skip
 def test_gram_matrix_of_a_large_map_is_as_exact_as_was_asked_for(dtype, exact, within):
-    large = features(2, 6, 70, 90).to(dtype)                # a number of positions that chunks don't divide
+    large = features(2, 6, 70, 90).to(dtype)  # a number of positions that chunks don't divide
     flat = large.double().flatten(2)
     wanted = flat @ flat.mT / (70 * 90)
     found = gram_matrix(large, exact=exact)
@@ -189,4 +180,4 @@ def test_a_metric_taken_to_moments_equals_one_taken_to_every_pixel(kind, guided)
         wanted = relative_distance(network.extract(image, [layer])[layer], network.extract(photo, [layer])[layer])
         torch.testing.assert_close(content[layer], wanted)
     without = StyleTarget.of(plain, style, layers, guide).distances(plain.extract(image, layers), kind, guide)
-    assert abs(float(without["relu3_1"] / by_moments["relu3_1"]) - 1) > 0.01          # the metric matters
+    assert abs(float(without["relu3_1"] / by_moments["relu3_1"]) - 1) > 0.01  # the metric matters

@@ -59,10 +59,10 @@ def proxy(address: str) -> Iterator[str]:
                     self.send_header(name, value)
             self.end_headers()
             try:
-                while chunk := answer.read1(65536):            # as it comes: progress is a stream
+                while chunk := answer.read1(65536):  # as it comes: progress is a stream
                     self.wfile.write(chunk)
                     self.wfile.flush()
-            except ConnectionError:                            # the visitor has left
+            except ConnectionError:  # the visitor has left
                 self.close_connection = True
             finally:
                 behind.close()

@@ -7,12 +7,12 @@ import pytest
 import torch
 from networks import FP32, picture, random_extractor
 
-from style_core.networks import extractor as features
-from style_core.recipes import optimize as gatys
 from style_core.errors import RequestError
-from style_core.recipes.optimize import GatysOptions, balance_of, levels_of, optimize, parse_layers
+from style_core.networks import extractor as features
 from style_core.optimization.losses import StyleTarget
 from style_core.progress import finish
+from style_core.recipes import optimize as gatys
+from style_core.recipes.optimize import GatysOptions, balance_of, levels_of, optimize, parse_layers
 
 SMALL = {"size": 96, "iterations": 12, "extractor": "lite"}
 
@@ -45,7 +45,7 @@ def style_distance(extractor, image, style) -> float:
 
 
 def test_only_the_network_that_stands_in_is_helped_and_not_where_weights_are_given(monkeypatch, small_network):
-    monkeypatch.setattr(gatys, "_STANDING_IN", {"stand-in": (2.0, 10.0)})
+    monkeypatch.setattr(gatys, "_LITE_CORRECTION", {"stand-in": (2.0, 10.0)})
     given = {"iterations": 6}
     plain, weighed = painted(**given), painted(alpha=1.0, beta=20.0, **given)
     small_network.name = "stand-in"
@@ -55,6 +55,7 @@ def test_only_the_network_that_stands_in_is_helped_and_not_where_weights_are_giv
 
 def test_a_picture_to_start_from_is_not_painted_small_again():
     """Its large shapes stand; levels smaller than 384 px would only undo them."""
+
     def sizes(side, **given):
         started = given.pop("started", False)
         return [level[0] for level in levels_of((side, side), GatysOptions(**given), started)]
@@ -120,7 +121,7 @@ def test_a_style_without_a_mask_gets_what_no_mask_claims():
 
 
 @pytest.mark.parametrize("color", ["keep", "match"])
-def test_the_photo_can_keep_its_colours(color):
+def test_the_photo_can_keep_its_colors(color):
     content, style = picture(64, 96), torch.zeros(3, 64, 64)
     content[2] *= 0.3
     style[2] = picture(64, 64, seed=1)[0]
@@ -219,11 +220,11 @@ def test_divergence_yields_the_last_good_picture_and_then_the_reason(monkeypatch
     assert seen[-1].image is not None and torch.isfinite(seen[-1].image).all()
 
 
-def test_cancelling_gives_the_memory_back_and_leaves_no_thread():
+def test_canceling_gives_the_memory_back_and_leaves_no_thread():
     options = GatysOptions(size=384, iterations=500, extractor="lite", pyramid=False)
     process = psutil.Process()
 
-    def cancelled_after_3_steps() -> int:
+    def canceled_after_3_steps() -> int:
         steps = optimize(picture(384, 384), [picture(384, 384, seed=1)], options, compute=FP32)
         for step in steps:
             if step.iteration == 3:
@@ -235,8 +236,8 @@ def test_cancelling_gives_the_memory_back_and_leaves_no_thread():
         return process.memory_info().rss
 
     threads = threading.active_count()
-    first = cancelled_after_3_steps()
-    second = cancelled_after_3_steps()
+    first = canceled_after_3_steps()
+    second = canceled_after_3_steps()
     assert threading.active_count() == threads
     assert second < 1.1 * first
 

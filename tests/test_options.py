@@ -47,7 +47,7 @@ def test_whole_numbers_sent_as_floats_are_taken():
 
 
 def test_knobs_carry_what_a_front_end_needs():
-    size, *_, layers = Sample.knobs()
+    size, *_, layers = Sample.fields()
     assert (size.name, size.kind, size.default, size.unit, size.expert) == ("size", int, 512, "px", False)
     assert (layers.kind, layers.allowed, layers.expert) == (str, None, True)
 

@@ -1,4 +1,4 @@
-"""What follows a run: places on its way, colours, verdicts, estimates, painted masks."""
+"""What follows a run: places on its way, colors, verdicts, estimates, painted masks."""
 
 import pytest
 import torch
@@ -7,12 +7,12 @@ from PIL import Image, ImageDraw
 
 from style_core.media.color import luminance_of
 from style_core.media.diagnosis import diagnose
-from style_core.recipes.estimate import Estimate, activations, estimate, flops, largest_that_fits
-from style_core.networks.extractor import vgg_layers
-from style_core.recipes.optimize import GatysOptions, levels_of
 from style_core.media.images import masks_by_color, size_of
-from style_core.networks.vgg19 import VGG19_WIDTHS
 from style_core.media.retouch import along, recolor
+from style_core.networks.extractor import vgg_layers
+from style_core.networks.vgg19 import VGG19_WIDTHS
+from style_core.recipes.estimate import Estimate, activations, estimate, flops, largest_that_fits
+from style_core.recipes.optimize import GatysOptions, levels_of
 
 
 def test_the_way_begins_with_the_photo_ends_with_the_result_and_blends_between():
@@ -45,7 +45,7 @@ def test_recoloring_keeps_the_luminance_of_the_result_and_the_chroma_of_the_phot
 
 @pytest.mark.parametrize(("spoil", "verdict"), [
     (lambda photo, style: photo * 0.99 + 0.005, "unchanged"),
-    (lambda photo, style: luminance_of(style).expand(3, -1, -1), "grey"),
+    (lambda photo, style: luminance_of(style).expand(3, -1, -1), "gray"),
     (lambda photo, style: (style > 0.5).float(), "saturated"),
     (lambda photo, style: (style * 0.4 + 0.3 + 0.25 * torch.randn(style.shape, generator=torch.Generator().manual_seed(0))).clamp(0.02, 0.98), "grainy"),
     (lambda photo, style: style * 0.9 + 0.05, ""),
@@ -59,7 +59,7 @@ def test_the_strokes_of_a_brush_become_a_mask_for_each_color():
     strokes = Image.new("RGBA", (60, 40))
     draw = ImageDraw.Draw(strokes)
     draw.rectangle((0, 0, 19, 39), fill="#d1495b")
-    draw.rectangle((40, 10, 59, 39), fill="#306db5")          # what antialiasing makes of #2e6fb7
+    draw.rectangle((40, 10, 59, 39), fill="#306db5")  # what antialiasing makes of #2e6fb7
     red, blue, yellow = masks_by_color(strokes, ["#d1495b", "#2e6fb7", "#f2c14e"])
     assert red.shape == (1, 40, 60) and red.sum() == 20 * 40 and red[0, 0, 19] == 1 and red[0, 0, 20] == 0
     assert blue.sum() == 20 * 30 and yellow is None
@@ -72,7 +72,7 @@ def test_flops_and_activations_are_those_of_the_network():
         if isinstance(layer, torch.nn.Conv2d):
             work += 2 * 9 * layer.in_channels * layer.out_channels * x.shape[-2] * x.shape[-1]
         x = layer(x)
-        kept += 0 if isinstance(layer, torch.nn.Conv2d) else x.numel()      # rectified in place
+        kept += 0 if isinstance(layer, torch.nn.Conv2d) else x.numel()  # rectified in place
     assert flops([4, 5, 6, 7, 8], 32, 48) == work
     assert activations([4, 5, 6, 7, 8], 32, 48) == kept
     # What the benchmarks' figures rest on: VGG-19 to relu5_1 and back at 256 px.

@@ -13,8 +13,8 @@ from studio import files, words
 from studio.after import retouched
 from studio.sentences import SENTENCES, translated
 from style_core import RECIPES, read_image, read_settings
-from style_core.weights import registry as weights
 from style_core.media.video import Clip
+from style_core.weights import registry as weights
 
 STUDIO = Path(__file__).resolve().parents[1] / "studio"
 CORE = STUDIO.parent / "style_core"
@@ -39,9 +39,9 @@ def test_every_word_that_the_studio_shows_exists_and_every_word_is_shown():
 
 def test_options_have_words_for_every_choice_that_has_any():
     for recipe in RECIPES.values():
-        for knob in recipe.options.knobs():
-            if isinstance(knob.allowed, tuple) and knob.name in words.CHOICES:
-                assert set(knob.allowed) <= words.CHOICES[knob.name].keys(), knob.name
+        for field in recipe.options.fields():
+            if isinstance(field.allowed, tuple) and field.name in words.CHOICES:
+                assert set(field.allowed) <= words.CHOICES[field.name].keys(), field.name
 
 
 class Request:
@@ -49,7 +49,9 @@ class Request:
         self.headers = {"accept-language": language}
 
 
-@pytest.mark.parametrize(("asked", "said"), [("zh-CN,zh;q=0.9", "请先选择一张照片。"), ("de-DE", "Choose a photo first."), ("", "Choose a photo first.")])
+@pytest.mark.parametrize(
+    ("asked", "said"), [("zh-CN,zh;q=0.9", "请先选择一张照片。"), ("de-DE", "Choose a photo first."), ("", "Choose a photo first.")]
+)
 def test_sentences_follow_the_browser(asked, said):
     assert words.say("NO_CONTENT", Request(asked)) == said
     assert words.say("NO_CONTENT", None) == "Choose a photo first."
@@ -78,7 +80,7 @@ def sentences_of(code: str) -> Iterator[str]:
 def test_whatever_the_core_says_can_be_said_in_chinese():
     files_of_core = [path for path in CORE.glob("*.py") if not path.name.startswith(("cli", "__main__"))]
     said = {sentence for path in files_of_core for sentence in sentences_of(path.read_text())}
-    said -= {"A recipe yields at least one Step; this one yielded none."}        # of programmers, to programmers
+    said -= {"A recipe yields at least one Step; this one yielded none."}  # of programmers, to programmers
     assert len(said) > 80
     shown = [text for name, entry in weights.registry().items() for text in (entry.about, weights.whereabouts(name))]
     assert not [text for text in [*said, *shown] if translated(text) == text]
@@ -89,7 +91,7 @@ def test_whatever_the_core_says_can_be_said_in_chinese():
 @pytest.mark.parametrize(("english", "chinese"), [
     ("size is 9999; it must be between 64 and 4096 px.", "size 的值是 9999；应在 64 与 4096 px 之间。"),
     ("Painting with the compact network: The hub could not be reached.", "正用精简网络绘制：无法连接 hub。"),
-    ("a.gif is animated; its first frame is used. The colour profile of a.gif is broken and was ignored.",
+    ("a.gif is animated; its first frame is used. The color profile of a.gif is broken and was ignored.",
      "a.gif 是动图；使用它的第一帧。a.gif 的色彩配置文件已损坏，未予采用。"),
     ("There is no file my photo. final.jpg; check its name and folder.", "没有文件 my photo. final.jpg；请检查文件名和文件夹。"),
     ("Nobody ever said this.", "Nobody ever said this."),

@@ -6,12 +6,13 @@ from networks import picture
 from safetensors.torch import load_file, save_file
 
 from style_core import RequestError, StylizeOptions, finish, gallery, gallery_code, stylize
-from style_core.recipes.stylize_clip import stylize_clip
 from style_core.devices import Compute
-from style_core.recipes.stylize import Generator, open_generator
-from style_core.networks.generator import GeneratorNet
 from style_core.media.images import read_image
 from style_core.media.video import Clip, FrameWriter
+from style_core.networks.generator import Generator
+from style_core.networks.generator_net import GeneratorNet
+from style_core.recipes.stylize_clip import stylize_clip
+from style_core.weights.open import open_generator
 from style_core.weights.registry import MODELS
 
 FP32 = Compute.choose("cpu", "fp32")
@@ -28,14 +29,14 @@ def codes(shipped) -> list[torch.Tensor]:
 
 
 def painted(generator, photo, *given, **more) -> torch.Tensor:
-    *_, (_, _, result) = generator.paint(generator.look(photo), *given, **more)
+    *_, (_, _, result) = generator.paint(generator.encode_content(photo), *given, **more)
     return result
 
 
 def test_strength_0_is_the_photo_bit_for_bit_and_strength_is_continuous(shipped, codes):
     photo = picture(64, 96)
-    look = shipped.look(photo)
-    results = [list(shipped.paint(look, codes[:1], strength=strength))[-1][-1] for strength in (0, 0.002, 0.5, 0.502, 1)]
+    encoded = shipped.encode_content(photo)
+    results = [list(shipped.paint(encoded, codes[:1], strength=strength))[-1][-1] for strength in (0, 0.002, 0.5, 0.502, 1)]
     assert torch.equal(results[0], photo)
     assert (results[1] - photo).abs().mean() < 0.01
     assert (results[2] - results[3]).abs().mean() < 0.005
@@ -56,7 +57,7 @@ def test_a_blend_is_symmetric_and_lies_between(shipped, codes):
 def test_tiles_are_exactly_the_untiled_picture(shipped, codes, size):
     tiled = Generator(shipped.net, FP32, tile=128)
     photo = picture(*size)
-    assert not shipped.look(photo).tiled and tiled.look(photo).tiled
+    assert not shipped.encode_content(photo).tiled and tiled.encode_content(photo).tiled
     whole, parts = painted(shipped, photo, codes[:1]), painted(tiled, photo, codes[:1])
     assert (whole - parts).abs().mean() * 255 < 0.05
     assert (whole - parts).abs().max() * 255 < 1
@@ -89,9 +90,9 @@ def test_odd_sizes_keep_their_size(shipped, codes, size):
     assert result.shape == (3, *size) and result.isfinite().all() and result.min() >= 0 and result.max() <= 1
 
 
-def test_a_grey_photo_is_painted_and_a_flat_one_stays_calm(shipped, codes):
-    grey = picture(64, 64)[:1].expand(3, -1, -1)
-    assert painted(shipped, grey, codes[:1]).isfinite().all()
+def test_a_gray_photo_is_painted_and_a_flat_one_stays_calm(shipped, codes):
+    gray = picture(64, 64)[:1].expand(3, -1, -1)
+    assert painted(shipped, gray, codes[:1]).isfinite().all()
     for compute in (FP32, Compute.choose("cpu", "bf16")):
         generator = Generator.load(MODELS / "generator.safetensors", compute)
         flat = painted(generator, torch.full((3, 96, 160), 0.5), codes[:1])
@@ -118,7 +119,7 @@ def test_the_same_request_gives_the_same_bytes():
     assert torch.equal(one, two)
 
 
-def test_kept_colours_are_the_photos():
+def test_kept_colors_are_the_photos():
     photo = picture(64, 96)
     kept = finish(stylize(photo, [picture(64, 64, seed=3)], StylizeOptions(size=96, color="keep"), compute=FP32)).image
     chroma = [image - image.mean(0, keepdim=True) for image in (kept, photo)]
@@ -153,12 +154,14 @@ def test_a_request_that_cannot_be_carried_out_says_why(request_, sentence):
 def test_another_networks_file_is_refused(tmp_path):
     state = GeneratorNet(FP32).state_dict()
     first = next(name for name in state if name.startswith("stages"))
-    save_file({name: tensor for name, tensor in state.items() if name != first and not name.startswith("encoder")}, tmp_path / "half.safetensors")
+    save_file(
+        {name: tensor for name, tensor in state.items() if name != first and not name.startswith("encoder")}, tmp_path / "half.safetensors"
+    )
     with pytest.raises(RequestError, match="half.safetensors does not hold the generator"):
         Generator.load(tmp_path / "half.safetensors", FP32)
 
 
-def test_a_still_clip_stays_still_and_a_cancelled_one_leaves_no_file(tmp_path, codes):
+def test_a_still_clip_stays_still_and_a_canceled_one_leaves_no_file(tmp_path, codes):
     photo = picture(48, 64)
     with FrameWriter(tmp_path / "in.mp4", 10) as writer:
         for index in range(6):

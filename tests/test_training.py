@@ -13,12 +13,12 @@ from torch import nn
 from style_core import RequestError, write_image
 from style_core.devices import Compute
 from style_core.networks.extractor import load_extractor
-from style_core.networks.generator import LEVELS, Moments
-from style_core.optimization.losses import gram_matrix
+from style_core.networks.generator_net import LEVELS
+from style_core.networks.moments import Moments, gram_matrix
 from style_core.training import blend, distill, register, runs
 from style_core.training.data import Crops, is_held_out, split
 from style_core.training.generator import mixed
-from style_core.training.muon import Muon, orthogonalised
+from style_core.training.muon import Muon, orthogonalized
 from style_core.training.workers import Workers
 
 FP32 = Compute.choose("cpu", "fp32")
@@ -128,7 +128,7 @@ def test_distillation_compares_what_pairs_differ_by():
     with torch.no_grad():
         for head in student.heads.values():
             head.weight = nn.Parameter(torch.randn(16, head.in_channels, 1, 1))
-    lesson = distill.Lesson(teacher, student, *[_still_crops()] * 2, Workers(1), pairs=2, size=32)
+    lesson = distill.TrainStep(teacher, student, *[_still_crops()] * 2, Workers(1), pairs=2, size=32)
     one, two = picture(32, 32, seed=1), picture(32, 32, seed=2)
     with torch.no_grad():
         same = lesson.losses(torch.stack([one, one])[None])
@@ -144,8 +144,8 @@ def test_distillation_compares_what_pairs_differ_by():
 
 def test_a_lesson_pairs_canvases_with_their_styles():
     torch.manual_seed(0)
-    lesson = distill.Lesson(random_extractor(width=16), distill.Student(), *[_still_crops()] * 2, Workers(1), pairs=4, size=32)
-    styles = [slot["style"] for slot in lesson.canvases.slots]
+    lesson = distill.TrainStep(random_extractor(width=16), distill.Student(), *[_still_crops()] * 2, Workers(1), pairs=4, size=32)
+    styles = [span["style"] for span in lesson.canvases.spans]
     pairs = lesson.draw()
     assert pairs.shape == (4, 2, 3, 32, 32)
     assert sum(any(torch.equal(pair[1:], style) for style in styles) for pair in pairs) >= 2
@@ -189,7 +189,9 @@ def test_registering_records_hash_size_and_golden_figures(tmp_path, monkeypatch)
 
     torch.manual_seed(0)
     distill.export(distill.Student(), tmp_path / "new.safetensors", {})
-    (tmp_path / "registry.toml").write_text('[lite]\nfile = "lite.safetensors"\nsha256 = ""\nbytes = 0\n\n[other]\nsha256 = "kept"\nbytes = 7\n')
+    (tmp_path / "registry.toml").write_text(
+        '[lite]\nfile = "lite.safetensors"\nsha256 = ""\nbytes = 0\n\n[other]\nsha256 = "kept"\nbytes = 7\n'
+    )
     monkeypatch.setattr(register, "MODELS", tmp_path)
     monkeypatch.setattr(register, "registry", lambda: {"lite": SimpleNamespace(file="lite.safetensors")})
     register.register("lite", tmp_path / "new.safetensors")
@@ -200,10 +202,10 @@ def test_registering_records_hash_size_and_golden_figures(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("shape", [(12, 40), (40, 12), (3, 3)])
-def test_an_orthogonalised_matrix_keeps_its_directions_and_evens_their_sizes(shape):
+def test_an_orthogonalized_matrix_keeps_its_directions_and_evens_their_sizes(shape):
     torch.manual_seed(0)
     left, sizes, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
-    result = orthogonalised(left * torch.linspace(0.2, 5, len(sizes)) @ right)
+    result = orthogonalized(left * torch.linspace(0.2, 5, len(sizes)) @ right)
     turned = left.mT @ result @ right.mT
     assert (turned - turned.diagonal().diag()).abs().max() < 1e-4
     assert 0.6 < turned.diagonal().min() and turned.diagonal().max() < 1.3

@@ -15,9 +15,9 @@ import torch
 from hub import hub_server
 from safetensors.torch import load_file, save_file
 
+from style_core.networks.vgg19 import tensor_shapes
 from style_core.weights import registry as weights
 from style_core.weights.verify import WeightsError, check_golden, check_vgg19
-from style_core.networks.vgg19 import tensor_shapes
 
 ROOT = Path(__file__).resolve().parents[1]
 FETCH = "import sys; from style_core import cli; sys.exit(cli.main(['weights', 'pull', 'vgg19', '--json']))"
@@ -257,7 +257,7 @@ def damaged(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tens
 
 DAMAGE = {
     "bgr": "its input channels seem to be swapped",
-    "0 to 255": "VGG-19 for normalised input is wanted",
+    "0 to 255": "VGG-19 for normalized input is wanted",
     "half-written": "the file was only partly written",
     "random": "as to a network that was never trained",
     "not finite": "holds values that are no numbers",

@@ -12,10 +12,10 @@ from style_core.cli.run import FILM_FPS, Follower, followed, report
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import check_writable, read_image, write_image
-from style_core.options import Options
-from style_core.progress import Step
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter, check_video_path
+from style_core.options import Options
+from style_core.progress import Step
 
 _FACTS = "flight.json"
 

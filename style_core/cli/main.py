@@ -15,17 +15,18 @@ from torch import Tensor
 from style_core.cli import weights as cli_weights
 from style_core.cli.films import run_clip, run_walk, run_zoom
 from style_core.cli.run import run_batch, run_many, run_recipe
-from style_core.recipes.stylize_clip import CLIP_SUFFIXES, stylize_clip
 from style_core.devices import DEVICES, Compute, prepare_cpu
-from style_core.recipes.dream import DreamOptions, dream
 from style_core.errors import RequestError
-from style_core.weights.gallery import gallery, gallery_code
-from style_core.recipes.optimize import GatysOptions, optimize
-from style_core.recipes.stylize import StylizeOptions, open_generator, stylize
 from style_core.media.images import load_picture, read_image, read_mask
-from style_core.recipes.imagine import ImagineOptions, imagine, walk
-from style_core.options import Knob, Options, Range
+from style_core.options import OptionField, Options, Range
+from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
+from style_core.recipes.imagine import ImagineOptions, imagine, walk
+from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.recipes.stylize import StylizeOptions, stylize
+from style_core.recipes.stylize_clip import CLIP_SUFFIXES, stylize_clip
+from style_core.weights.gallery import gallery, gallery_code
+from style_core.weights.open import open_generator
 
 _FROM_GALLERY = "gallery:"
 
@@ -53,30 +54,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def add_options(parser: argparse.ArgumentParser, options: type[Options]) -> None:
     """A flag for each option, with its default and range in the help; values are checked by the class itself."""
-    for knob in options.knobs():
-        flag = f"--{knob.name.replace('_', '-')}"
-        if knob.kind is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=knob.default, help=_help(knob))
+    for field in options.fields():
+        flag = f"--{field.name.replace('_', '-')}"
+        if field.kind is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, help=_help(field))
         else:
-            parser.add_argument(flag, type=knob.kind, default=knob.default, metavar=_metavar(knob), help=_help(knob))
+            parser.add_argument(flag, type=field.kind, default=field.default, metavar=_metavar(field), help=_help(field))
 
 
 def options_from(given: argparse.Namespace, options: type[Options]) -> Options:
     """The Options that parsed flags ask for."""
-    return options(**{knob.name: getattr(given, knob.name) for knob in options.knobs()})
+    return options(**{field.name: getattr(given, field.name) for field in options.fields()})
 
 
-def _help(knob: Knob) -> str:
-    allowed = f" {knob.allowed}" if isinstance(knob.allowed, Range) else ""
-    default = "on" if knob.default is True else "off" if knob.default is False else knob.default
+def _help(field: OptionField) -> str:
+    allowed = f" {field.allowed}" if isinstance(field.allowed, Range) else ""
+    default = "on" if field.default is True else "off" if field.default is False else field.default
     shown = f" (default {default};{allowed})" if allowed else f" (default {default})" if default != "" else ""
-    return (knob.help + shown).replace("%", "%%")
+    return (field.help + shown).replace("%", "%%")
 
 
-def _metavar(knob: Knob) -> str:
-    if isinstance(knob.allowed, tuple):
-        return "|".join(knob.allowed)
-    return knob.unit.upper() or {int: "N", float: "X", str: "TEXT"}[knob.kind]
+def _metavar(field: OptionField) -> str:
+    if isinstance(field.allowed, tuple):
+        return "|".join(field.allowed)
+    return field.unit.upper() or {int: "N", float: "X", str: "TEXT"}[field.kind]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,7 +108,9 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--background", default="white", metavar="COLOR", help="What shows where CONTENT is transparent (default white).")
     parser.add_argument("--keep-alpha", action="store_true", help="Keep CONTENT's transparency in a .png or .webp.")
     parser.add_argument("--style-weights", type=float, nargs="+", metavar="W", help="One for each style; only ratios count.")
-    parser.add_argument("--mask", action="append", metavar="MASK.png", help="Where a style goes, white on black; once for each style, in order.")
+    parser.add_argument(
+        "--mask", action="append", metavar="MASK.png", help="Where a style goes, white on black; once for each style, in order."
+    )
 
 
 def _add_stylize(commands: Any) -> None:
@@ -126,7 +129,9 @@ def _stylize(given: argparse.Namespace) -> int:
     weights = _pictures_first(given.styles, given.style_weights)
     masks = _pictures_first(given.styles, read_masks(given.mask, len(given.styles)))
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
-        return run_clip(stylize_clip(given.content, given.out, styles, options, style_weights=weights, codes=codes, compute=compute), compute, given)
+        return run_clip(
+            stylize_clip(given.content, given.out, styles, options, style_weights=weights, codes=codes, compute=compute), compute, given
+        )
 
     def steps(path):
         return stylize(_read(path, given), styles, options, style_weights=weights, masks=masks, codes=codes, compute=compute)
@@ -172,7 +177,9 @@ def _add_dream(commands: Any) -> None:
     parser.add_argument("--guide", metavar="IMAGE", help="A picture whose features the dream is drawn to.")
     parser.add_argument("--mask", metavar="MASK.png", help="Where to dream, white on black.")
     parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write how the dream grew.")
-    parser.add_argument("--zoom", metavar="FILE.mp4|.gif", help="Fly into the dream and write the film; broken off, the same command goes on.")
+    parser.add_argument(
+        "--zoom", metavar="FILE.mp4|.gif", help="Fly into the dream and write the film; broken off, the same command goes on."
+    )
     add_options(parser, ZoomOptions)
 
 
@@ -187,7 +194,9 @@ def _dream(given: argparse.Namespace) -> int:
             raise RequestError("A zoom leaves the mask's place behind; give --mask or --zoom, not both.")
         flight = options_from(given, ZoomOptions)
         facts = {**options.as_dict(), **flight.as_dict(), "image": given.image, "guide": given.guide}
-        return run_zoom(lambda **done: dream_zoom(image, options, flight, guide=guide, compute=compute, **done), facts, options, compute, given)
+        return run_zoom(
+            lambda **done: dream_zoom(image, options, flight, guide=guide, compute=compute, **done), facts, options, compute, given
+        )
     preview_every = 0.0 if given.timelapse else 1.0
     steps = dream(image, options, guide=guide, mask=mask, compute=compute, preview_every=preview_every)
     return run_recipe("dream", steps, options, compute, given)
@@ -196,7 +205,9 @@ def _dream(given: argparse.Namespace) -> int:
 def _add_imagine(commands: Any) -> None:
     parser = _add_recipe(commands, "imagine", ImagineOptions, _imagine)
     parser.add_argument("--near", metavar="IMAGE", nargs="+", help="A picture to vary; for a walk, one or both of its ends.")
-    parser.add_argument("--walk", metavar="FILE.mp4|.gif", help="Also write a walk: to the next seed's picture, or from and to those that are near.")
+    parser.add_argument(
+        "--walk", metavar="FILE.mp4|.gif", help="Also write a walk: to the next seed's picture, or from and to those that are near."
+    )
     parser.add_argument("--frames", type=int, default=96, metavar="N", help="Frames of the walk (default 96).")
     parser.epilog = "With --count, OUT.png stands for OUT-1.png, OUT-2.png and so on."
 

@@ -12,12 +12,12 @@ from tqdm import tqdm
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.networks.extractor import EXTRACTORS
 from style_core.media.images import check_writable, resize, write_image
-from style_core.options import Options
-from style_core.progress import Step, finish
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter, check_video_path
+from style_core.networks.extractor import EXTRACTORS
+from style_core.options import Options
+from style_core.progress import Step, finish
 
 _TIMELAPSE_FRAMES = 240
 FILM_FPS = 24
@@ -43,9 +43,7 @@ def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Co
     return 130 if interrupted else 0
 
 
-def run_batch(
-    recipe: str, steps: Callable[[Path], Iterator[Step]], options: Options, compute: Compute, given: argparse.Namespace
-) -> int:
+def run_batch(recipe: str, steps: Callable[[Path], Iterator[Step]], options: Options, compute: Compute, given: argparse.Namespace) -> int:
     """Paint each picture of a folder into another; what can't be read is reported, and the rest is done.
 
     Returns:
@@ -176,9 +174,7 @@ class Follower:
             print(f"{step.iteration} of {step.total}{left}", file=sys.stderr, flush=True)
 
 
-def report(
-    given: argparse.Namespace, follower: Follower, options: Options | None, compute: Compute, out: list[str] | None = None
-) -> None:
+def report(given: argparse.Namespace, follower: Follower, options: Options | None, compute: Compute, out: list[str] | None = None) -> None:
     """Say what was made; `out` where it is several files."""
     height, width = follower.image.shape[-2:]
     last = follower.last

@@ -31,14 +31,16 @@ def add(commands: Any) -> None:
 def _list(given: argparse.Namespace) -> int:
     rows = [
         {"name": entry.name, "where": weights.whereabouts(entry.name), "megabytes": round(entry.bytes / 1e6, 1),
-         "licence": entry.licence, "about": entry.about, "source": entry.source}
+         "license": entry.license, "about": entry.about, "source": entry.source}
         for entry in weights.registry().values()
     ]  # fmt: skip
     if given.json:
         print(json.dumps({"weights": rows}, ensure_ascii=False))
         return 0
     for row in rows:
-        print(f"{row['name']:<10} {row['megabytes']:>6} MB  {row['where']}\n{'':<10} {row['about']}\n{'':<10} {row['licence']}; {row['source']}")
+        print(
+            f"{row['name']:<10} {row['megabytes']:>6} MB  {row['where']}\n{'':<10} {row['about']}\n{'':<10} {row['license']}; {row['source']}"
+        )
     return 0
 
 

@@ -1,10 +1,11 @@
-"""Colour: luminance kept apart from chroma, and colours matched by mean and covariance (Gatys et al. 2017, section 5)."""
+"""Color: luminance kept apart from chroma, and colors matched by mean and covariance (Gatys et al. 2017, section 5)."""
 
 import torch
 from torch import Tensor
 
-from style_core.optimization.losses import matrix_root
+from style_core.matrices import matrix_root
 
+COLORS = ("style", "keep", "match")
 # Luma weights of Rec. 601, as in the YIQ space that Gatys et al. use.
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -15,9 +16,9 @@ def luminance_of(image: Tensor) -> Tensor:
 
 
 def keep_color(result: Tensor, photo: Tensor) -> Tensor:
-    """The luminance of `result` with the colours of `photo`, both `[3, H, W]`.
+    """The luminance of `result` with the colors of `photo`, both `[3, H, W]`.
 
-    Where that leaves the gamut, the colour is desaturated towards its grey until it fits, so that the luminance, which
+    Where that leaves the gamut, the color is desaturated towards its gray until it fits, so that the luminance, which
     carries the painting, stays.
     """
     luma = luminance_of(result)
@@ -29,10 +30,10 @@ def keep_color(result: Tensor, photo: Tensor) -> Tensor:
 
 
 def match_color(image: Tensor, reference: Tensor, region: Tensor | None = None) -> Tensor:
-    """`image` recoloured so that its colours have the mean and covariance of those of `reference`, clamped to `[0, 1]`.
+    """`image` recolored so that its colors have the mean and covariance of those of `reference`, clamped to `[0, 1]`.
 
     Args:
-        region: `[1, H, W]` in `[0, 1]`: how much the colours of `image` count at each place; None for the same everywhere.
+        region: `[1, H, W]` in `[0, 1]`: how much the colors of `image` count at each place; None for the same everywhere.
     """
     return matched_unclamped(image, reference, region).clamp(0, 1)
 
@@ -41,7 +42,7 @@ def matched_unclamped(image: Tensor, reference: Tensor, region: Tensor | None = 
     """`C_r^(1/2) C_i^(-1/2) (x - m_i) + m_r`: Gatys et al. (2017), eq. 10 and 11, in double precision inside."""
     mean, spread = _moments(image, region)
     wanted_mean, wanted_spread = _moments(reference)
-    # The ridge lets a picture of one colour, whose covariance has no inverse, take the reference's mean.
+    # The ridge lets a picture of one color, whose covariance has no inverse, take the reference's mean.
     ridge = 1e-8 * torch.eye(3, dtype=torch.float64)
     transform = matrix_root(wanted_spread) @ torch.linalg.inv(matrix_root(spread + ridge))
     pixels = image.double().flatten(1) - mean
@@ -49,9 +50,9 @@ def matched_unclamped(image: Tensor, reference: Tensor, region: Tensor | None = 
 
 
 def _moments(image: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    pixels = image.double().flatten(1)                                   # [3, P]
+    pixels = image.double().flatten(1)  # [3, P]
     weights = pixels.new_ones(1, pixels.shape[1]) if region is None else region.double().flatten(1) + 1e-9
     weights = weights / weights.sum()
     mean = (pixels * weights).sum(1, keepdim=True)
-    centred = pixels - mean
-    return mean, (centred * weights) @ centred.mT
+    centered = pixels - mean
+    return mean, (centered * weights) @ centered.mT

@@ -1,4 +1,4 @@
-"""Whether a result went the way that results go wrong: unchanged, grey, saturated, grainy."""
+"""Whether a result went the way that results go wrong: unchanged, gray, saturated, grainy."""
 
 import torch
 from torch import Tensor
@@ -6,12 +6,12 @@ from torch import Tensor
 from style_core.media.color import luminance_of
 from style_core.media.images import fit
 
-_SIDE = 384                  # px: verdicts should not depend on the size of the picture
-_UNCHANGED = 0.02            # mean difference from the photo, in pixel values
-_GREY = 0.25                 # of the style's chroma
-_FEW_COLORS = 0.02           # chroma of a picture that is grey itself
-_SATURATED = 0.25            # share of pixels with a channel at its limit, beyond that of photo and style
-_GRAINY = 2.5                # times the finest detail of whichever of photo and style has more
+_SIDE = 384  # px: verdicts should not depend on the size of the picture
+_UNCHANGED = 0.02  # mean difference from the photo, in pixel values
+_GREY = 0.25  # of the style's chroma
+_FEW_COLORS = 0.02  # chroma of a picture that is gray itself
+_SATURATED = 0.25  # share of pixels with a channel at its limit, beyond that of photo and style
+_GRAINY = 2.5  # times the finest detail of whichever of photo and style has more
 
 
 def diagnose(result: Tensor, photo: Tensor | None = None, style: Tensor | None = None) -> str:
@@ -20,13 +20,13 @@ def diagnose(result: Tensor, photo: Tensor | None = None, style: Tensor | None =
     Args:
         result, photo, style: `[3, H, W]`, any sizes; without a photo or a style fewer things can be told.
     Returns:
-        `unchanged`, `grey`, `saturated`, `grainy`, or an empty string.
+        `unchanged`, `gray`, `saturated`, `grainy`, or an empty string.
     """
     result, others = fit(result, _SIDE), [fit(image, _SIDE) for image in (photo, style) if image is not None]
     if photo is not None and others[0].shape == result.shape and (result - others[0]).abs().mean() < _UNCHANGED:
         return "unchanged"
     if style is not None and _chroma(others[-1]) > _FEW_COLORS and _chroma(result) < _GREY * _chroma(others[-1]):
-        return "grey"
+        return "gray"
     if _at_limits(result) > _SATURATED + max([_at_limits(image) for image in others], default=0.0):
         return "saturated"
     # A style of bold strokes has as much fine detail as grain has, so that without it nothing can be told.

@@ -60,7 +60,7 @@ def load_picture(source: str | Path | bytes | IO[bytes], *, background: str = "w
 
     Args:
         source: a path, the bytes of a file, or an open binary file.
-        background: a colour name or `#rrggbb` for what is transparent.
+        background: a color name or `#rrggbb` for what is transparent.
     Raises:
         RequestError: when there is no such file, it is no picture that can be read, it is damaged, or it is too large
             or too small; the sentence names the file, never its folder.
@@ -86,22 +86,20 @@ def load_picture(source: str | Path | bytes | IO[bytes], *, background: str = "w
 
 
 def over(image: Tensor, alpha: Tensor, background: str) -> Tensor:
-    """`image` with its `alpha` `[1, H, W]` over a colour.
+    """`image` with its `alpha` `[1, H, W]` over a color.
 
     Raises:
-        RequestError: when the colour has no such name.
+        RequestError: when the color has no such name.
     """
     try:
         color = ImageColor.getrgb(background)[:3]
     except ValueError as error:
-        raise RequestError(f"background is {background}; it must be a colour name or #rrggbb.") from error
+        raise RequestError(f"background is {background}; it must be a color name or #rrggbb.") from error
     ground = torch.tensor(color, dtype=torch.float32).view(3, 1, 1) / 255
     return ground + alpha * (image - ground)
 
 
-def write_image(
-    path: str | Path, image: Tensor, *, settings: dict | None = None, alpha: Tensor | None = None, quality: int = 95
-) -> None:
+def write_image(path: str | Path, image: Tensor, *, settings: dict | None = None, alpha: Tensor | None = None, quality: int = 95) -> None:
     """Write an image with its settings; the suffix chooses PNG, JPEG or WebP.
 
     The file appears whole or not at all.
@@ -119,7 +117,7 @@ def write_image(
     picture = to_pil(image)
     if alpha is not None and kind != "JPEG":
         picture.putalpha(to_pil(resize(alpha, tuple(image.shape[-2:])).expand(3, -1, -1)).convert("L"))
-    # Chroma at full resolution: painted edges are colour edges.
+    # Chroma at full resolution: painted edges are color edges.
     extra = {"JPEG": {"quality": quality, "subsampling": 0}, "WEBP": {"quality": quality, "method": 4}, "PNG": {}}[kind]
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -156,16 +154,16 @@ def read_mask(source: str | Path | bytes | IO[bytes]) -> Tensor:
 
 
 def masks_by_color(strokes: Image.Image, colors: Sequence[str], least_alpha: float = 0.2) -> list[Tensor | None]:
-    """What was painted over a photo, as a mask for each colour.
+    """What was painted over a photo, as a mask for each color.
 
     Args:
         strokes: transparent where nothing was painted.
         colors: as Pillow names them, such as `#d1495b`; each stroke counts for the nearest.
         least_alpha: below which a pixel counts as not painted.
     Returns:
-        For each colour `[1, H, W]` of 0 and 1, or None where nothing was painted with it.
+        For each color `[1, H, W]` of 0 and 1, or None where nothing was painted with it.
     """
-    pixels = torch.from_numpy(numpy.array(strokes.convert("RGBA"))).float() / 255             # [H, W, 4]
+    pixels = torch.from_numpy(numpy.array(strokes.convert("RGBA"))).float() / 255  # [H, W, 4]
     palette = torch.tensor([ImageColor.getrgb(color)[:3] for color in colors]) / 255
     nearest = torch.cdist(pixels[..., :3].reshape(-1, 3), palette).argmin(1).view(pixels.shape[:2])
     painted = pixels[..., 3] >= least_alpha
@@ -255,7 +253,7 @@ def _opened(data: bytes, name: str) -> Image.Image:
     head = data[:512].lstrip().lower()
     if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
         raise RequestError(f"{name} is an SVG drawing; export it as PNG first.")
-    Image.init()                                    # registers all of Pillow's readers; AVIF depends on the build
+    Image.init()  # registers all of Pillow's readers; AVIF depends on the build
     try:
         return Image.open(io.BytesIO(data), formats=[kind for kind in READABLE if kind in Image.OPEN])
     except UnidentifiedImageError as error:
@@ -275,7 +273,7 @@ def _check_size(size: tuple[int, int], name: str) -> None:
 
 
 def _in_srgb(picture: Image.Image, name: str) -> tuple[Image.Image, str]:
-    """Colours as its ICC profile means them; CMYK without a profile by Pillow's own formula."""
+    """Colors as its ICC profile means them; CMYK without a profile by Pillow's own formula."""
     profile = picture.info.get("icc_profile")
     if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
         return picture, ""
@@ -286,18 +284,18 @@ def _in_srgb(picture: Image.Image, name: str) -> tuple[Image.Image, str]:
             opaque, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
     except (ImageCms.PyCMSError, OSError):
-        return picture, f"The colour profile of {name} is broken and was ignored."
+        return picture, f"The color profile of {name} is broken and was ignored."
     if alpha is not None:
         converted.putalpha(alpha)
     return converted, ""
 
 
 def _to_tensors(picture: Image.Image) -> tuple[Tensor, Tensor | None]:
-    """Image and alpha of any mode; 16-bit grey keeps its depth where Pillow's own conversion would clip it."""
+    """Image and alpha of any mode; 16-bit gray keeps its depth where Pillow's own conversion would clip it."""
     if picture.mode.startswith(("I;16", "I", "F")):
-        grey = numpy.asarray(picture, dtype=numpy.float32)
-        scale = 65535.0 if picture.mode != "F" or grey.max() > 1 else 1.0
-        return torch.from_numpy(grey / scale).clamp(0, 1)[None].expand(3, -1, -1).contiguous(), None
+        gray = numpy.asarray(picture, dtype=numpy.float32)
+        scale = 65535.0 if picture.mode != "F" or gray.max() > 1 else 1.0
+        return torch.from_numpy(gray / scale).clamp(0, 1)[None].expand(3, -1, -1).contiguous(), None
     see_through = picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
     with warnings.catch_warnings():
         # Palette pictures with bytes of transparency: Pillow suggests RGBA, which is what happens here.

@@ -8,8 +8,6 @@ from torch import Tensor
 from style_core.media.color import keep_color, match_color
 from style_core.media.images import resize
 
-COLORS = ("style", "keep", "match")
-
 
 def along(way: Sequence[Tensor | Callable[[], Tensor]], position: float) -> Tensor:
     """A picture on the way from the first of `way` to the last, at the last one's size.
@@ -28,7 +26,7 @@ def along(way: Sequence[Tensor | Callable[[], Tensor]], position: float) -> Tens
 
 
 def recolor(result: Tensor, photo: Tensor, color: str) -> Tensor:
-    """A result in its own colours (`style`), with the photo's (`keep`), or its own matched to the photo's (`match`)."""
+    """A result in its own colors (`style`), with the photo's (`keep`), or its own matched to the photo's (`match`)."""
     photo = resize(photo, tuple(result.shape[-2:]))
     if color == "keep":
         return keep_color(result, photo)

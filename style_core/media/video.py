@@ -15,7 +15,7 @@ from style_core.errors import RequestError
 from style_core.media.images import to_pil
 
 SUFFIXES = (".mp4", ".gif")
-_CRF = "18"                  # constant quality of H.264: 18 is visually lossless for most pictures
+_CRF = "18"  # constant quality of H.264: 18 is visually lossless for most pictures
 
 
 def check_video_path(path: str | Path) -> Path:
@@ -110,7 +110,7 @@ class Clip:
 
     @classmethod
     def open(cls, path: str | Path) -> "Clip":
-        """Look at a clip's header.
+        """EncodedPhoto at a clip's header.
 
         Raises:
             RequestError: when the file is no clip that can be read.

@@ -4,9 +4,7 @@ Layers are named as the field names them: `relu3_1` is the rectified output of t
 block. Gatys's `conv4_2` is accepted and means `relu4_2`.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -14,13 +12,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from style_core.weights import registry as weights
-from style_core.networks._torchvision import import_torchvision
-from style_core.networks.fused import rectified
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.networks.vgg19 import BLOCK_DEPTHS, LAYERS, convolution_index, layer_name, pooling_of, stride_of
-from style_core.progress import Step
+from style_core.networks.fused import rectified
+from style_core.networks.vgg19 import BLOCK_DEPTHS, LAYERS, VGG19_WIDTHS, convolution_index, layer_name, pooling_of, stride_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -106,7 +101,7 @@ class FeatureExtractor(nn.Module):
         """The sha256 of its file by its name, as Steps and settings record it; empty for one that came from no file."""
         return {self.name: self.sha256} if self.sha256 else {}
 
-    def normalised(self, batch: Tensor) -> Tensor:
+    def normalized(self, batch: Tensor) -> Tensor:
         """A batch as the trunk takes it: sRGB `[B, 3, H, W]` in ImageNet's units, in the compute's type and layout."""
         return torch.addcmul(-self.mean / self.std, batch, 1 / self.std).to(self.compute.dtype, memory_format=self.compute.memory_format)
 
@@ -137,7 +132,7 @@ class FeatureExtractor(nn.Module):
                 f"{stride} px a side. Use a larger size or an earlier layer."
             )
         features = {}
-        x = self.normalised(batch)
+        x = self.normalized(batch)
         for index, layer in enumerate(self.trunk[: deepest + 1]):
             if isinstance(layer, nn.Conv2d):
                 x = rectified(x, layer)
@@ -168,13 +163,12 @@ def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str =
         RequestError: when the file's tensors are not such a network.
     """
     tensors = load_file(path)
-    state = {
-        key.removeprefix("features."): tensor.float() for key, tensor in tensors.items() if key.startswith("features.")
-    }
+    state = {key.removeprefix("features."): tensor.float() for key, tensor in tensors.items() if key.startswith("features.")}
     metrics = {key.removeprefix("metric."): tensor.float() for key, tensor in tensors.items() if key.startswith("metric.")}
-    depth = max((int(key.split(".")[0]) for key in state), default=-1) + 2       # the last convolution's rectifier
+    depth = max((int(key.split(".")[0]) for key in state), default=-1) + 2  # the last convolution's rectifier
     if name == "vgg19":
-        trunk = _torchvision_vgg19()
+        with torch.device("meta"):
+            trunk = vgg_layers(VGG19_WIDTHS)
     else:
         starts = [convolution_index(f"relu{block}_1") for block in range(1, 6)]
         widths = [state[f"{index}.weight"].shape[0] for index in starts if f"{index}.weight" in state]
@@ -186,54 +180,3 @@ def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str =
     except RuntimeError as error:
         raise RequestError(f"{Path(path).name} does not hold the layers of {name}: {error}") from error
     return FeatureExtractor(name, trunk, compute, pooling, metrics)
-
-
-def open_extractor(
-    choice: str, layers: Iterable[str], compute: Compute, pooling: str = "max"
-) -> Generator[Step, None, tuple[FeatureExtractor, str]]:
-    """Get an extractor ready, fetching its weights if need be: `extractor, note = yield from open_extractor(...)`.
-
-    Args:
-        choice: `vgg19`, `lite`, or `auto`: VGG-19 where its weights are at hand or the hub has them, else `lite`.
-        layers: those that will be asked for; no deeper tensors are fetched.
-    Returns:
-        The extractor, and a sentence for the person: which network is at work where that was not their choice.
-    Raises:
-        RequestError: for an unknown choice or layer; for weights asked for by name that can't be had.
-    """
-    if choice not in EXTRACTORS:
-        raise RequestError(f"extractor is {choice}; it must be one of {', '.join(EXTRACTORS)}.")
-    names = [layer_name(layer) for layer in layers]
-    note = ""
-    if choice == "auto":
-        try:
-            path = yield from weights.fetch("vgg19", names)
-            return _cached("vgg19", path, compute, pooling), note
-        except weights.WeightsError as error:
-            choice, note = "lite", f"Painting with the compact network: {error}"
-    path = yield from weights.fetch(choice, names)
-    return _cached(choice, path, compute, pooling), note
-
-
-_CACHE_SIZE = 3
-_cache: OrderedDict[tuple, FeatureExtractor] = OrderedDict()
-_cache_lock = threading.Lock()
-
-
-def _cached(name: str, path: Path, compute: Compute, pooling: str) -> FeatureExtractor:
-    """Loaded networks are shared by all runs of a process: they are frozen, and loading takes a second."""
-    key = (name, str(path), path.stat().st_mtime_ns, compute, pooling)
-    with _cache_lock:
-        if key not in _cache:
-            _cache[key] = load_extractor(name, path, compute, pooling)
-            _cache[key].sha256 = weights.sha256_of(path)
-            while len(_cache) > _CACHE_SIZE:
-                _cache.popitem(last=False)
-        _cache.move_to_end(key)
-        return _cache[key]
-
-
-def _torchvision_vgg19() -> nn.Sequential:
-    """torchvision's VGG-19 feature layers without weights; `meta` keeps its 500 MB classifier from being made."""
-    with torch.device("meta"):
-        return import_torchvision().models.vgg19(weights=None, init_weights=False).features

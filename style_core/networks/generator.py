@@ -1,248 +1,271 @@
-"""The generator's network: photos painted in one forward pass, in a style that is a small code.
+"""The loaded generator: encodes photos and styles, and paints, in tiles where a picture is large.
 
-An encoder (the trunk of `lite`, frozen) sees the photo at five depths. Its features, normalised over the whole picture,
-enter a decoder from the deepest up; every stage of the decoder is scaled and shifted as the style's code says
-(conditional instance normalisation, Dumoulin et al. 2017; predicted for styles never seen, Ghiasi et al. 2017). The
-code itself is made from the moments of the style picture's features, second moments included, because Gram matrices
-are what style is judged by.
-
-Only the stages up to a quarter of the picture's size are normalised by their own statistics; the two finest are plain
-convolutions. So a large picture can be finished in tiles that are exactly those of the untiled result.
+A photo is encoded once (`Generator.encode_content`); whatever moves after that, strength or weights or masks, runs the
+decoder alone. Statistics of tiles are the whole picture's, as in URST (Chen et al. 2022), but measured in full and not on
+a thumbnail, so that tiles are exactly the untiled picture's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import Tensor
 from torch.nn import functional
 
 from style_core.devices import Compute
-from style_core.networks.extractor import FeatureExtractor, vgg_layers
-from style_core.optimization.losses import channel_means, gram_matrix
+from style_core.errors import RequestError
+from style_core.files import sha256_of
+from style_core.media.images import fit_short
+from style_core.networks.generator_net import LEVELS, STRIDE, GeneratorNet, StyleModulation
+from style_core.networks.moments import Moments, style_shares
 
-LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-ENCODER_WIDTHS = (16, 32, 96, 128, 160)
-STRIDE = 16                                     # of the deepest level: sides are padded to a multiple of it
-CODE_SIZE = 256
-_PROBES = 16                                    # projections of each level whose second moments enter the code
-_WIDTHS = (16, 32, 64, 96, 96)                  # of the decoder's stages, finest first
-_BLOCKS = (0, 0, 1, 4, 2)                       # residual blocks in each stage
-_HIDDEN = 352
-_EPSILON = 1e-5
-# Below these a variation is noise or rounding, and normalisation must not make a pattern of it: variance of the
-# decoder's channels (those of photos: hundreds), and share of the size that photos' features have at a level.
-_CALM_VARIANCE = 10.0
-_CALM_SHARE = 0.03
+STYLE_SIDE = 512  # px, short side at which a style picture is looked at when its scale is 1
+_TILE = 1024  # px, side of what is painted at once
+
+
+_ENCODE_HALO = 96  # px round a tile that the deepest level sees
+_FINE_HALO = 16  # px round a tile that the fine stages see
+
+
+_COARSE_LEVELS = LEVELS[2:]
+_FADE = 0.25  # strength below which the photo itself shines through
+
+
+_SOFT_EDGE = 0.01  # of the long side: how soft the edges of masks become
 
 
 @dataclass(frozen=True)
-class Moments:
-    """First and second moments of a picture's features: what of a style enters its code.
+class EncodedPhoto:
+    """A photo as the generator sees it, ready to be painted again and again.
 
     Attributes:
-        means: `[B, C]` by level.
-        grams: `[B, C, C]` by level, float32.
+        photo: `[3, H, W]`.
+        padded: `[1, 3, H', W']`, sides multiples of the encoder's stride.
+        features: by level, `[1, C, h, w]`; only the coarse ones where the picture is painted in tiles.
+        moments: of the whole picture.
+        code: the photo's own style.
     """
 
-    means: dict[str, Tensor]
-    grams: dict[str, Tensor]
+    photo: Tensor
+    padded: Tensor
+    features: dict[str, Tensor]
+    moments: Moments
+    code: Tensor
+
+    @property
+    def tiled(self) -> bool:
+        return LEVELS[0] not in self.features
+
+
+class Generator:
+    """The loaded generator: looks at photos and styles, and paints.
+
+    Args:
+        net: the network, on the device and in the precision of `compute`.
+        sha256: of its file.
+        tile: px, side above which pictures are handled in tiles.
+    """
+
+    name = "generator"
+
+    def __init__(self, net: GeneratorNet, compute: Compute, sha256: str = "", tile: int = _TILE):
+        self.net, self.compute, self.sha256, self.tile = net, compute, sha256, tile
 
     @classmethod
-    def of(cls, features: dict[str, Tensor]) -> "Moments":
-        return cls(
-            {level: channel_means(features[level]) for level in LEVELS},
-            {level: gram_matrix(features[level]) for level in LEVELS},
+    def load(cls, path: str | Path, compute: Compute, tile: int = _TILE) -> "Generator":
+        """Load from a safetensors file made by `style_core.training.generator`.
+
+        Raises:
+            RequestError: when the file's tensors are not the generator's.
+        """
+        net = GeneratorNet(compute)
+        state = load_file(path)
+        trunk = {name.removeprefix("encoder.features."): t for name, t in state.items() if name.startswith("encoder.")}
+        rest = {name: tensor for name, tensor in state.items() if not name.startswith("encoder.")}
+        try:
+            net.encoder.trunk.load_state_dict(trunk)
+            missing = net.load_state_dict(rest, strict=False)
+        except RuntimeError as error:
+            raise RequestError(f"{Path(path).name} does not hold the generator: {error}") from error
+        unfilled = [name for name in missing.missing_keys if not name.startswith("encoder.")]
+        if unfilled or missing.unexpected_keys:
+            wrong = (unfilled + missing.unexpected_keys)[0]
+            raise RequestError(f"{Path(path).name} does not hold the generator: {wrong} is missing or unknown.")
+        net.requires_grad_(False).eval()
+        net.style.to(compute.device, torch.float32)
+        for part in (net.stages, net.picture, net.out):
+            part.to(compute.device, compute.dtype, memory_format=compute.memory_format)
+        return cls(net, compute, sha256_of(Path(path)), tile)
+
+    @torch.no_grad()
+    def encode_style(self, style: Tensor, scale: float = 1.0) -> Tensor:
+        """The code of a style picture `[3, h, w]`: `[1, 256]`, float32, on the CPU."""
+        sized = fit_short(style, max(64, round(STYLE_SIDE * scale)))
+        return self.code_of(self._encode(sized)[2])
+
+    @torch.no_grad()
+    def encode_content(self, photo: Tensor) -> EncodedPhoto:
+        """See a photo `[3, H, W]`; both sides at least 16 px."""
+        padded, features, moments = self._encode(photo)
+        return EncodedPhoto(photo, padded, features, moments, self.code_of(moments))
+
+    @torch.no_grad()
+    def code_of(self, moments: Moments) -> Tensor:
+        """The code of a picture whose features have these moments, `[1, 256]`, on the CPU."""
+        return self.net.style.encode(moments).cpu()
+
+    @torch.no_grad()
+    def paint(
+        self, encoded: EncodedPhoto, codes: Sequence[Tensor], shares: Sequence[float] | None = None, strength: float = 1.0,
+        masks: Sequence[Tensor | None] | None = None,
+    ) -> Iterator[tuple[int, int, Tensor | None]]:  # fmt: skip
+        """Paint what was looked at; yields tiles done, tiles in all, and at the end the result `[3, H, W]`, on the CPU.
+
+        Args:
+            codes: `[1, 256]` each.
+            shares: weights of the codes; None is equal.
+            strength: in `[0, 1]`; 0 gives the photo back, bit for bit.
+            masks: for each code where it goes, `[1, h, w]`, or None for wherever no mask claims.
+        """
+        if strength == 0:
+            yield 1, 1, encoded.photo.clone()
+            return
+        values, regions, unclaimed = self._modulated(encoded, codes, style_shares(shares, len(codes)), strength, masks)
+        modulation = StyleModulation(self.net.style(values.to(self.compute.device)), regions)
+        pieces = (
+            self._tiled(encoded, modulation)
+            if encoded.tiled
+            else iter([(1, 1, self.net(encoded.padded, encoded.features, encoded.moments, modulation))])
+        )
+        for done, total, painted in pieces:
+            if painted is None:
+                yield done, total, None
+        height, width = encoded.photo.shape[-2:]
+        result = painted[0, :, :height, :width].float().cpu()
+        shown = min(1.0, strength / _FADE) * (1 - unclaimed[0, :, :height, :width].cpu() if unclaimed is not None else 1.0)
+        yield total, total, torch.lerp(encoded.photo, result, torch.as_tensor(shown, dtype=torch.float32)).clamp(0, 1)
+
+    def _encode(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor], Moments]:
+        height, width = image.shape[-2:]
+        if min(height, width) < STRIDE:
+            raise RequestError(f"The picture is {width} x {height} px; it must be at least {STRIDE} px on each side.")
+        # The deepest level needs two positions to be padded by reflection.
+        right, below = (max(-side % STRIDE, 2 * STRIDE - side) for side in (width, height))
+        mode = "reflect" if right < width and below < height else "replicate"
+        padded = functional.pad(image[None].float(), (0, right, 0, below), mode=mode).to(self.compute.device)
+        if max(padded.shape[-2:]) <= self.tile:
+            features = self.net.encode(padded)
+            return padded, features, Moments.of(features)
+        return padded, *self._encode_tiled(padded)
+
+    def _encode_tiled(self, padded: Tensor) -> tuple[dict[str, Tensor], Moments]:
+        """Coarse features of the whole and moments of all levels, tile by tile."""
+        sums = {level: [0.0, 0.0] for level in LEVELS}
+        whole: dict[str, Tensor] = {}
+        count = padded.shape[-2] * padded.shape[-1]
+        for core in _tiles(padded.shape[-2:], self.tile):
+            outer = core.grown(_ENCODE_HALO, padded.shape[-2:])
+            features = self.net.encode(outer.of(padded))
+            share = core.height * core.width / count
+            for index, level in enumerate(LEVELS):
+                stride = 2**index
+                inner = core.within(outer).of(features[level], stride)
+                moments = Moments.of_one(inner)
+                sums[level][0] = sums[level][0] + share * moments[0]
+                sums[level][1] = sums[level][1] + share * moments[1]
+                if level in _COARSE_LEVELS:
+                    if level not in whole:
+                        size = [side // stride for side in padded.shape[-2:]]
+                        whole[level] = inner.new_empty(1, inner.shape[1], *size).to(memory_format=self.compute.memory_format)
+                    core.of(whole[level], stride).copy_(inner)
+        means, grams = ({level: both[i] for level, both in sums.items()} for i in (0, 1))
+        return whole, Moments(means, grams)
+
+    def _tiled(self, encoded: EncodedPhoto, modulation: StyleModulation) -> Iterator[tuple[int, int, Tensor | None]]:
+        size = encoded.padded.shape[-2:]
+        coarse = self.net.coarse(encoded.features, encoded.moments, modulation)
+        tiles = list(_tiles(size, self.tile))
+        canvas = torch.empty(1, 3, *size)
+        for index, core in enumerate(tiles):
+            yield index, len(tiles), None
+            outer = core.grown(_FINE_HALO, size)
+            batch = outer.of(encoded.padded)
+            features = self.net.encode(batch, LEVELS[:2])
+            local = modulation.crop(*outer.slices(1))
+            painted = self.net.fine(outer.of(coarse, 4), features, batch, encoded.moments, local)
+            core.of(canvas).copy_(core.within(outer).of(painted))
+        yield len(tiles), len(tiles), canvas
+
+    def _modulated(
+        self,
+        encoded: EncodedPhoto,
+        codes: Sequence[Tensor],
+        shares: Sequence[float],
+        strength: float,
+        masks: Sequence[Tensor | None] | None,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Codes at their strength, `[S, 256]`, where each holds, `[S, 1, H, W]`, and where none does, `[1, 1, H, W]`."""
+        masks = masks or [None] * len(codes)
+        free = [index for index, mask in enumerate(masks) if mask is None]
+        mixed = [sum(shares[i] * codes[i] for i in free) / sum(shares[i] for i in free)] if free and sum(shares[i] for i in free) else []
+        claimed = [index for index, mask in enumerate(masks) if mask is not None]
+        values = torch.cat([torch.lerp(encoded.code, code, strength) for code in [*mixed, *(codes[i] for i in claimed)]])
+        if not claimed:
+            return values, None, None
+        guides = [self._guide(masks[index], encoded) for index in claimed]
+        total = sum(guides)
+        guides = [guide / total.clamp_min(1) for guide in guides]
+        rest = (1 - total).clamp_min(0)
+        if mixed:
+            return values, torch.cat([rest, *guides]), None
+        # Where no style goes the photo stays; there the regions' own styles, in proportion, paint what is not shown.
+        filled = torch.cat(guides) + rest / len(guides)
+        return values, filled, rest
+
+    def _guide(self, mask: Tensor, encoded: EncodedPhoto) -> Tensor:
+        """A mask at the padded picture's size, its edges softened, `[1, 1, H, W]`."""
+        height, width = encoded.photo.shape[-2:]
+        sized = functional.interpolate(mask[None].float(), (height, width), mode="bilinear", antialias=True, align_corners=False)
+        reach = max(1, round(_SOFT_EDGE * max(height, width)))
+        soft = functional.avg_pool2d(functional.pad(sized, (reach,) * 4, mode="replicate"), 2 * reach + 1, stride=1)
+        padded_height, padded_width = encoded.padded.shape[-2:]
+        return (
+            functional.pad(soft, (0, padded_width - width, 0, padded_height - height), mode="replicate").clamp(0, 1).to(self.compute.device)
         )
 
-    @staticmethod
-    def of_one(features: Tensor) -> tuple[Tensor, Tensor]:
-        """Means `[B, C]` and Gram matrices `[B, C, C]` of one level."""
-        return channel_means(features), gram_matrix(features)
 
-    def deviations(self, level: str) -> Tensor:
-        """Standard deviation of each channel, `[B, C]`."""
-        variance = self.grams[level].diagonal(dim1=-2, dim2=-1) - self.means[level].square()
-        return variance.clamp_min(0).add(_EPSILON).sqrt()
+@dataclass(frozen=True)
+class _Box:
+    """A rectangle of a picture, in pixels, at whole strides."""
 
+    top: int
+    left: int
+    height: int
+    width: int
 
-class Dial:
-    """Where which style holds: scales and shifts of the decoder's channels, one for a picture or varying over it.
+    def slices(self, stride: int) -> tuple[slice, slice]:
+        rows = slice(self.top // stride, (self.top + self.height) // stride)
+        return rows, slice(self.left // stride, (self.left + self.width) // stride)
 
-    Args:
-        values: `[B, V]`, one style for each picture of a batch; or `[S, V]` with `shares`.
-        shares: `[S, 1, H, W]` that sum to 1 at each position: styles by region of one picture.
-    """
+    def of(self, maps: Tensor, stride: int = 1) -> Tensor:
+        """The part of `[..., h, w]` maps at `stride` that lies in the box; a view."""
+        rows, columns = self.slices(stride)
+        return maps[..., rows, columns]
 
-    def __init__(self, values: Tensor, shares: Tensor | None = None):
-        self.values, self.shares = values, shares
+    def grown(self, halo: int, size: Sequence[int]) -> "_Box":
+        top, left = max(0, self.top - halo), max(0, self.left - halo)
+        bottom = min(size[0], self.top + self.height + halo)
+        right = min(size[1], self.left + self.width + halo)
+        return _Box(top, left, bottom - top, right - left)
 
-    def at(self, start: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Scale and shift for `width` channels that stand at `start`, ready to be used on `like`, `[B, width, h, w]`."""
-        chosen = self.values[:, start : start + 2 * width]
-        if self.shares is None:
-            scale, shift = chosen[:, :, None, None].chunk(2, 1)
-        else:
-            local = functional.interpolate(self.shares, like.shape[-2:], mode="area")
-            scale, shift = torch.einsum("sv,sohw->vhw", chosen, local)[None].chunk(2, 1)
-        return 1 + scale.to(like.dtype), shift.to(like.dtype)
-
-    def crop(self, rows: slice, columns: slice) -> "Dial":
-        return Dial(self.values, None if self.shares is None else self.shares[..., rows, columns])
+    def within(self, outer: "_Box") -> "_Box":
+        return _Box(self.top - outer.top, self.left - outer.left, self.height, self.width)
 
 
-class _Slots:
-    """Hands out places in the vector of scales and shifts while the decoder is built."""
-
-    def __init__(self):
-        self.total = 0
-
-    def take(self, width: int) -> int:
-        start, self.total = self.total, self.total + 2 * width
-        return start
-
-
-class Painted(nn.Module):
-    """A convolution whose result is scaled and shifted by the style; normalised over the picture first if `normal`."""
-
-    def __init__(self, slots: _Slots, inputs: int, outputs: int, kernel: int = 3, *, normal: bool):
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode="reflect")
-        self.normal, self.width, self.start = normal, outputs, slots.take(outputs)
-
-    def forward(self, x: Tensor, dial: Dial) -> Tensor:
-        x = self.conv(x)
-        if self.normal:
-            x = functional.instance_norm(x, eps=_CALM_VARIANCE)
-        scale, shift = dial.at(self.start, self.width, x)
-        return x * scale + shift
-
-
-class _Residual(nn.Module):
-    """Two painted convolutions round a shortcut (He et al. 2016)."""
-
-    def __init__(self, slots: _Slots, width: int):
-        super().__init__()
-        self.first = Painted(slots, width, width, normal=True)
-        self.second = Painted(slots, width, width, normal=True)
-
-    def forward(self, x: Tensor, dial: Dial) -> Tensor:
-        return x + self.second(self.first(x, dial).relu(), dial)
-
-
-def _doubled(x: Tensor, exact: bool) -> Tensor:
-    """Twice as large, `[B, C, 2 H, 2 W]`.
-
-    Resized, then convolved: transposed convolutions leave checkerboards (Odena et al. 2016), and nearest neighbours
-    stairs along what is smooth.
-
-    Args:
-        exact: keep what is constant so to the last bit, by setting each channel's first value aside meanwhile: instance
-            normalisation would make clouds of its rounding errors.
-    """
-    resize = partial(functional.interpolate, scale_factor=2.0, mode="bilinear", align_corners=False)
-    if not exact:
-        return resize(x)
-    first = x[..., :1, :1].float()
-    return (resize(x.float() - first) + first).to(x.dtype)
-
-
-class _Stage(nn.Module):
-    """One size of the decoder: what comes up from below joins what the encoder saw at this size."""
-
-    def __init__(self, slots: _Slots, level: int):
-        super().__init__()
-        width, seen, normal = _WIDTHS[level], ENCODER_WIDTHS[level], level >= 2
-        below = _WIDTHS[level + 1] if level + 1 < len(_WIDTHS) else 0
-        self.skip = Painted(slots, seen, width, 1 if level >= 2 else 3, normal=False)
-        self.rise = Painted(slots, below, width, normal=normal) if below else None
-        self.blocks = nn.ModuleList(_Residual(slots, width) for _ in range(_BLOCKS[level]))
-
-    def forward(self, below: Tensor | None, seen: Tensor, dial: Dial) -> Tensor:
-        x = self.skip(seen, dial)
-        if self.rise is not None:
-            x = x + self.rise(_doubled(below, exact=self.rise.normal), dial)
-        x = x.relu()
-        for block in self.blocks:
-            x = block(x, dial)
-        return x
-
-
-class StyleNet(nn.Module):
-    """Moments of a style picture -> its code; a code -> the decoder's scales and shifts."""
-
-    def __init__(self, values: int):
-        super().__init__()
-        self.probes = nn.ParameterList(nn.Parameter(torch.randn(_PROBES, width) / width**0.5) for width in ENCODER_WIDTHS)
-        self.register_buffer("scales", torch.ones(len(LEVELS)))
-        pairs = _PROBES * (_PROBES + 1) // 2
-        self.read = nn.Linear(sum(2 * width + pairs for width in ENCODER_WIDTHS), _HIDDEN)
-        self.code = nn.Linear(_HIDDEN, CODE_SIZE)
-        self.widen = nn.Linear(CODE_SIZE, CODE_SIZE)
-        self.values = nn.Linear(CODE_SIZE, values)
-
-    def encode(self, moments: Moments) -> Tensor:
-        """`[B, CODE_SIZE]`."""
-        parts = []
-        for index, level in enumerate(LEVELS):
-            unit = self.scales[index]
-            projected = self.probes[index] @ moments.grams[level] @ self.probes[index].mT / unit**2
-            rows, columns = torch.triu_indices(_PROBES, _PROBES, device=projected.device)
-            second = projected[:, rows, columns]
-            # Signed roots: second moments span decades, and are of the size of first ones then.
-            second = second.sign() * (second.abs() + 1e-4).sqrt()
-            parts += [moments.means[level] / unit, (moments.deviations(level) / unit).log1p(), second]
-        return self.code(functional.leaky_relu(self.read(torch.cat(parts, 1)), 0.2))
-
-    def forward(self, code: Tensor) -> Tensor:
-        """Codes `[B, CODE_SIZE]` -> the dial's values, `[B, V]`."""
-        return self.values(functional.leaky_relu(self.widen(functional.leaky_relu(code, 0.2)), 0.2))
-
-
-class GeneratorNet(nn.Module):
-    """Encoder, style net and decoder; everything that `models/generator.safetensors` holds."""
-
-    def __init__(self, compute: Compute):
-        super().__init__()
-        trunk = vgg_layers(ENCODER_WIDTHS, padding_mode="reflect")[:30]
-        self.encoder = FeatureExtractor("generator", trunk, compute)
-        slots = _Slots()
-        self.stages = nn.ModuleList(_Stage(slots, level) for level in range(len(LEVELS)))
-        self.picture = Painted(slots, 3, _WIDTHS[0], 3, normal=False)
-        self.out = nn.Conv2d(_WIDTHS[0], 3, 5, padding=2, padding_mode="reflect")
-        self.style = StyleNet(slots.total)
-        for module in self.stages.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
-
-    def encode(self, batch: Tensor, levels: Sequence[str] = LEVELS) -> dict[str, Tensor]:
-        """Features by level of `[B, 3, H, W]`; sides are multiples of `STRIDE`."""
-        return self.encoder.extract(batch, levels)
-
-    def coarse(self, features: dict[str, Tensor], moments: Moments, dial: Dial) -> Tensor:
-        """The three coarse stages, `[B, 64, H / 4, W / 4]`; they see the whole picture."""
-        x = None
-        for index in (4, 3, 2):
-            x = self.stages[index](x, self._normalised(features, moments, index), dial)
-        return x
-
-    def fine(self, x: Tensor, features: dict[str, Tensor], batch: Tensor, moments: Moments, dial: Dial) -> Tensor:
-        """The two fine stages, from `coarse`'s result to pictures `[B, 3, H, W]`; they see a few pixels around each."""
-        x = self.stages[1](x, self._normalised(features, moments, 1), dial)
-        seen = self.stages[0](x, self._normalised(features, moments, 0), dial)
-        centred = ((batch - 0.5) * 2).to(seen.dtype, memory_format=self.encoder.compute.memory_format)
-        return torch.sigmoid(self.out(seen + self.picture(centred, dial)).float())
-
-    def forward(self, batch: Tensor, features: dict[str, Tensor], moments: Moments, dial: Dial) -> Tensor:
-        return self.fine(self.coarse(features, moments, dial), features, batch, moments, dial)
-
-    def _normalised(self, features: dict[str, Tensor], moments: Moments, index: int) -> Tensor:
-        """A level's features with mean 0 and deviation 1 by channel over the whole picture, whose `moments` these are."""
-        level = LEVELS[index]
-        mean, deviation = moments.means[level], moments.deviations(level)
-        floor = 1e-2 * deviation.mean(1, keepdim=True) + _CALM_SHARE * self.style.scales[index] + _EPSILON
-        scale = (1 / (deviation + floor))[:, :, None, None]
-        dtype = features[level].dtype
-        return torch.addcmul((-mean[:, :, None, None] * scale).to(dtype), features[level], scale.to(dtype))
+def _tiles(size: Sequence[int], side: int) -> Iterator[_Box]:
+    height, width = size
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            yield _Box(top, left, min(side, height - top), min(side, width - left))

@@ -1,159 +1,162 @@
-"""The latent space's networks: an encoder and a decoder of 128 px pictures, joined by a code of 128 numbers.
+"""The loaded latent space: seeds to pictures, and pictures to their place in it (GAN inversion)."""
 
-`z ~ N(0, I)` is mapped to a style `w` (a mapping network, Karras et al. 2019), which scales and shifts each stage of
-the decoder; a picture is encoded to a mean and a log-variance of `z` (VAE, Kingma and Welling 2014). Each stage adds its
-own correction to the enlarged picture of the one before (skip generator, Karras et al. 2020), so that training can
-begin with small pictures and go on with large ones.
-"""
-
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy
 import torch
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import Tensor
 from torch.nn import functional
 
-Z_SIZE = 128
-W_SIZE = 256
-SIDE = 128                                      # px, of what is imagined
-SEEN_SIDE = 64                                  # px, at which a picture is encoded
-DIRECTIONS = 8                                  # principal directions that ship with the weights
-WIDTHS = {4: 256, 8: 256, 16: 192, 32: 112, 64: 56, 128: 28}
-PLACES = 1 + len(WIDTHS)                       # where a style enters: at the start and in each stage
-_DEEP = (16, 32)                               # sizes with a second convolution
-_SEEN_WIDTHS = (3, 24, 48, 96, 160, 224)
-_EPSILON = 1e-8
+from style_core.errors import RequestError
+from style_core.files import sha256_of
+from style_core.media.images import fit_short
+from style_core.networks.extractor import FeatureExtractor
+from style_core.networks.latent_net import PLACES, SIDE, W_SIZE, WIDTHS, Z_SIZE, LatentNet
+from style_core.networks.moments import relative_distances
 
-
-class _Modulated(nn.Module):
-    """Convolution, group norm (Wu and He 2018), the style's scale and shift, noise, rectifier."""
-
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect", bias=False)
-        self.norm = nn.GroupNorm(outputs // 14 if outputs % 14 == 0 else outputs // 16, outputs, affine=False)
-        self.affine = nn.Linear(W_SIZE, 2 * outputs)
-        nn.init.normal_(self.affine.weight, std=0.5 / W_SIZE**0.5)
-        nn.init.zeros_(self.affine.bias)
-        self.grain = nn.Parameter(torch.full((outputs,), 0.2))
-
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        scale, shift = self.affine(w)[:, :, None, None].chunk(2, 1)
-        x = torch.addcmul(shift.to(x.dtype), self.norm(self.conv(x)), 1 + scale.to(x.dtype))
-        return functional.leaky_relu(x + self.grain[:, None, None].to(x.dtype) * noise.to(x.dtype), 0.2)
-
-
-class _Stage(nn.Module):
-    """One size: two modulated convolutions, and what this size adds to the picture."""
-
-    def __init__(self, inputs: int, outputs: int, deep: bool):
-        super().__init__()
-        self.first = _Modulated(inputs, outputs)
-        self.second = _Modulated(outputs, outputs) if deep else None
-        self.color = nn.Conv2d(outputs, 3, 1)
-
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.first(x, w, noise)
-        if self.second is not None:
-            x = x + self.second(x, w, noise.flip(-1))
-        return x, self.color(x)
-
-
-class Decoder(nn.Module):
-    """Codes to pictures."""
-
-    def __init__(self):
-        super().__init__()
-        self.mapping = nn.Sequential(
-            nn.Linear(Z_SIZE, W_SIZE), nn.LeakyReLU(0.2), nn.Linear(W_SIZE, W_SIZE), nn.LeakyReLU(0.2), nn.Linear(W_SIZE, W_SIZE)
-        )
-        self.start = nn.Linear(W_SIZE, WIDTHS[4] * 16)
-        sizes = list(WIDTHS)
-        self.stages = nn.ModuleList(_Stage(WIDTHS[max(4, size // 2)], WIDTHS[size], deep=size in _DEEP) for size in sizes)
-        # Styles of unit size from the first step on: with weaker ones all codes would begin as one picture.
-        for linear in [layer for layer in self.mapping if isinstance(layer, nn.Linear)] + [self.start]:
-            nn.init.kaiming_normal_(linear.weight, 0.2)
-            nn.init.zeros_(linear.bias)
-        for stage in list(self.stages)[1:]:
-            nn.init.zeros_(stage.color.weight)
-            nn.init.zeros_(stage.color.bias)
-
-    def styles(self, z: Tensor) -> Tensor:
-        """`[B, Z_SIZE]` -> `[B, W_SIZE]`."""
-        return self.mapping(z * (z.square().mean(1, keepdim=True) + _EPSILON).rsqrt())
-
-    def forward(self, w: Tensor, side: int = SIDE, noises: list[Tensor] | None = None) -> Tensor:
-        """Styles -> pictures `[B, 3, side, side]` in `[0, 1]`.
-
-        Args:
-            w: `[B, W_SIZE]`, or one for the start and one for each stage, `[B, PLACES, W_SIZE]` (the space W+ of Abdal et
-                al., "Image2StyleGAN", 2019).
-            side: px: 4, 8 ... 128; smaller than 128 leaves the last stages out.
-            noises: `[B or 1, 1, s, s]` for each stage; None draws them.
-        """
-        w = w if w.dim() == 3 else w[:, None].expand(-1, PLACES, -1)
-        x = self.start(w[:, 0]).view(-1, WIDTHS[4], 4, 4)
-        picture = None
-        for index, (size, stage) in enumerate(zip(WIDTHS, self.stages)):
-            if size > side:
-                break
-            if index:
-                x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            noise = noises[index] if noises is not None else torch.randn(len(w), 1, size, size, device=w.device)
-            x, correction = stage(x, w[:, 1 + index], noise)
-            picture = correction.float() if picture is None else _doubled(picture) + correction.float()
-        return torch.sigmoid(picture)
-
-
-def _doubled(picture: Tensor) -> Tensor:
-    return functional.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-
-class Encoder(nn.Module):
-    """Pictures to the mean and the log-variance of their codes."""
-
-    def __init__(self):
-        super().__init__()
-        layers: list[nn.Module] = []
-        for inputs, outputs in zip(_SEEN_WIDTHS, _SEEN_WIDTHS[1:]):
-            layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.GroupNorm(outputs // 8, outputs), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers)
-        self.out = nn.Linear(_SEEN_WIDTHS[-1] * 4, 2 * Z_SIZE)
-
-    def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """`[B, 3, h, w]` in `[0, 1]` -> two of `[B, Z_SIZE]`, float32."""
-        seen = functional.interpolate(batch, (SEEN_SIDE, SEEN_SIDE), mode="bilinear", antialias=True, align_corners=False)
-        features = self.layers((seen - 0.5) * 4)
-        mean, log_variance = self.out(features.flatten(1)).float().chunk(2, 1)
-        return mean, log_variance.clamp(-8, 4)
+_INVERSION_STEPS, _INVERSION_RATE = 80, 0.1
+_COARSE, _COARSE_WEIGHT = 16, 8.0  # px a side at which colors are compared, and how much that counts
+INVERSION_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
+_PACED_SIDE = 32  # px, of the pictures by which a walk keeps its pace
 
 
 @dataclass(frozen=True)
-class Directions:
-    """Where the styles of many codes vary most (GANSpace, Härkönen et al. 2020).
+class Inversion:
+    """Where a picture is found in the latent space.
 
     Attributes:
-        mean: `[W_SIZE]`.
-        axes: `[DIRECTIONS, W_SIZE]`, each as long as the styles' standard deviation along it.
+        code: what the encoder reads in it, `[1, Z_SIZE]`.
+        detail: what has to be added to the code's style, place by place, to come nearer to it: `[1, PLACES, W_SIZE]`.
+        noise_maps: where its strokes fall, `[1, 1, s, s]` for each stage.
     """
 
-    mean: Tensor
-    axes: Tensor
+    code: Tensor
+    detail: Tensor
+    noise_maps: list[Tensor]
 
 
-class LatentNet(nn.Module):
-    """Encoder and decoder, and the decoder's principal directions; everything that `models/latent.safetensors` holds."""
+class Latent:
+    """The loaded latent space.
 
-    def __init__(self):
-        super().__init__()
-        self.encoder, self.decoder = Encoder(), Decoder()
-        self.register_buffer("mean", torch.zeros(W_SIZE))
-        self.register_buffer("axes", torch.zeros(DIRECTIONS, W_SIZE))
+    Args:
+        net: encoder and decoder, float32, on the CPU: a picture takes some 20 ms.
+        sha256: of its file.
+    """
+
+    def __init__(self, net: LatentNet, sha256: str = ""):
+        self.net, self.sha256 = net, sha256
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Latent":
+        """Load from a safetensors file made by `style_core.training.latent`.
+
+        Raises:
+            RequestError: when the file's tensors are not the latent space's.
+        """
+        net = LatentNet()
+        try:
+            net.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+        except RuntimeError as error:
+            raise RequestError(f"{Path(path).name} does not hold the latent space: {error}") from error
+        return cls(net.requires_grad_(False).eval(), sha256_of(Path(path)))
+
+    def code(self, seed: int) -> Tensor:
+        """The code of a seed, `[1, Z_SIZE]`, drawn from the prior."""
+        return torch.randn(1, Z_SIZE, generator=torch.Generator().manual_seed(seed))
+
+    def noise_maps(self, seed: int) -> list[Tensor]:
+        """The noise of a seed, `[1, 1, s, s]` for each stage: where its strokes fall, which no code says."""
+        generator = torch.Generator().manual_seed(seed)
+        return [torch.randn(1, 1, size, size, generator=generator) for size in WIDTHS]
 
     @torch.no_grad()
-    def measure(self, count: int = 4096) -> None:
-        """Find the mean style and the principal directions, from `count` codes of a fixed seed."""
-        z = torch.randn(count, Z_SIZE, generator=torch.Generator().manual_seed(0))
-        w = self.decoder.styles(z)
-        self.mean.copy_(w.mean(0))
-        _, lengths, axes = torch.linalg.svd(w - self.mean, full_matrices=False)
-        self.axes.copy_(axes[:DIRECTIONS] * lengths[:DIRECTIONS, None] / count**0.5)
+    def encode(self, image: Tensor) -> Tensor:
+        """The code of the square in the middle of a picture `[3, h, w]`: `[1, Z_SIZE]`, as long as the prior's are."""
+        mean = self.net.encoder(_middle(image)[None])[0]
+        return mean * (Z_SIZE**0.5 / mean.norm(dim=1, keepdim=True).clamp_min(1e-6))
+
+    def invert(self, image: Tensor, extractor: FeatureExtractor) -> Iterator[Inversion]:
+        """Find a picture: encode it, then go on by optimization from there (Zhu et al. 2016); each inversion is nearer.
+
+        Styles (W+, Abdal et al. 2019) and noise (Karras et al. 2020, appendix D) both move; the noise keeps its unit size.
+
+        Args:
+            extractor: whose features of picture and inversion are compared.
+        """
+        target, code = _middle(image)[None], self.encode(image)
+        start = self.style(code)[:, None].expand(1, PLACES, W_SIZE)
+        with torch.enable_grad():
+            detail = torch.zeros_like(start).requires_grad_()
+            noise_maps = [noise.requires_grad_() for noise in self.noise_maps(0)]
+            optimizer = torch.optim.Adam([detail, *noise_maps], lr=_INVERSION_RATE, betas=(0.9, 0.99))
+            with torch.no_grad():
+                truth = extractor.extract(target, INVERSION_LAYERS)
+            for step in range(_INVERSION_STEPS):
+                optimizer.param_groups[0]["lr"] = _INVERSION_RATE * (1 - step / _INVERSION_STEPS)
+                found = self.net.decoder(start + detail, SIDE, noise_maps)
+                features = extractor.extract(found, INVERSION_LAYERS)
+                colors = [functional.adaptive_avg_pool2d(batch, _COARSE) for batch in (found, target)]
+                loss = sum(relative_distances(features[layer], truth[layer]) for layer in INVERSION_LAYERS).sum()
+                loss = loss + _COARSE_WEIGHT * (colors[0] - colors[1]).abs().mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                with torch.no_grad():
+                    for noise in noise_maps:
+                        noise.div_(noise.square().mean().sqrt())
+                yield Inversion(code, detail.detach().clone(), [noise.detach().clone() for noise in noise_maps])
+
+    @torch.no_grad()
+    def style(self, code: Tensor, truncation: float = 1.0, axes: Sequence[float] = ()) -> Tensor:
+        """Codes `[B, Z_SIZE]` -> styles `[B, W_SIZE]`, drawn towards the mean and moved along the principal directions."""
+        w = torch.lerp(self.net.mean, self.net.decoder.styles(code), truncation)
+        for axis, amount in zip(self.net.axes, axes):
+            w = w + amount * axis
+        return w
+
+    @torch.no_grad()
+    def paint(self, w: Tensor, noise_maps: list[Tensor] | None = None) -> Tensor:
+        """Styles `[B, W_SIZE]` or `[B, PLACES, W_SIZE]` -> pictures `[B, 3, SIDE, SIDE]`; without noise maps, seed 0's."""
+        return self.net.decoder(w, SIDE, noise_maps or self.noise_maps(0))
+
+    def shown(self, inversion: Inversion) -> Tensor:
+        """The picture of a inversion, `[1, 3, SIDE, SIDE]`."""
+        return self.paint(self.style(inversion.code)[:, None] + inversion.detail, inversion.noise_maps)
+
+    @torch.no_grad()
+    def pace(self, way: Callable[[float], Tensor], frames: int) -> list[float]:
+        """Where on a way to stop for `frames` pictures that differ evenly: shares of it, from 0 to 1.
+
+        Equal steps of a code are unequal steps of its picture: some stretches change little, others much.
+        """
+        shares = torch.linspace(0, 1, 2 * frames)
+        styles = torch.cat([way(float(share)) for share in shares])
+        pictures = torch.cat([self.net.decoder(part, _PACED_SIDE, self.noise_maps(0)) for part in styles.split(32)])
+        steps = (pictures[1:] - pictures[:-1]).square().mean((1, 2, 3)).sqrt()
+        # Where nothing changes at all the way still goes on.
+        gone = torch.cat([torch.zeros(1), (steps + steps.mean() / 10 + 1e-9).cumsum(0)])
+        return numpy.interp(numpy.linspace(0, float(gone[-1]), frames), gone.numpy(), shares.numpy()).tolist()
+
+
+def _middle(image: Tensor) -> Tensor:
+    """The square in the middle of a picture, `[3, SIDE, SIDE]`."""
+    sized = fit_short(image, SIDE)
+    top, left = ((side - SIDE) // 2 for side in sized.shape[-2:])
+    return sized[:, top : top + SIDE, left : left + SIDE]
+
+
+def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
+    """Spherical interpolation of codes, or of noise (Shoemake 1985; White 2016): on the way, lengths stay the prior's."""
+    cosine = (start * end).sum() / (start.norm() * end.norm()).clamp_min(1e-12)
+    angle = torch.arccos(cosine.clamp(-1, 1))
+    if angle < 1e-4:
+        return torch.lerp(start, end, share)
+    return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / torch.sin(angle)
+
+
+def blended(start: list[Tensor], end: list[Tensor], share: float) -> list[Tensor]:
+    """Noise on the way from one set of noise maps to another, of the same size all along."""
+    return [slerp(one, two, share) for one, two in zip(start, end, strict=True)]

@@ -13,6 +13,10 @@ LITE_WIDTHS = (16, 48, 80, 144, 224)
 LAYERS = tuple(f"relu{block}_{depth}" for block, depths in enumerate(BLOCK_DEPTHS, 1) for depth in range(1, depths + 1))
 
 
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # Gatys et al. 2016
+CONTENT_LAYER = "relu4_2"
+
+
 def layer_name(name: str) -> str:
     """The canonical name of a layer: `relu4_2` for `relu4_2` and `conv4_2`.
 
@@ -32,7 +36,7 @@ def block_of(layer: str) -> int:
 
 
 def stride_of(layer: str) -> int:
-    """Pixels of the picture between neighbouring positions of a layer: 1 in the first block, 16 in the fifth."""
+    """Pixels of the picture between neighboring positions of a layer: 1 in the first block, 16 in the fifth."""
     return 2 ** block_of(layer)
 
 

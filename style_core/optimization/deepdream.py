@@ -11,14 +11,14 @@ from style_core.errors import RequestError
 from style_core.networks.extractor import FeatureExtractor, layer_name
 from style_core.optimization.losses import total_variation
 
-_SMALLEST_LEVEL = 8          # px, short side: the coarsest scale that the gradient is split into
-_LARGEST_SHIFT = 0.25        # of the short side: what is mirrored at the borders must not become the subject
-_SMALLEST_TILE = 96          # px: smaller ones show the network more borders than picture
+_SMALLEST_LEVEL = 8  # px, short side: the coarsest scale that the gradient is split into
+_LARGEST_SHIFT = 0.25  # of the short side: what is mirrored at the borders must not become the subject
+_SMALLEST_TILE = 96  # px: smaller ones show the network more borders than picture
 # Operations that one tile may cost, forwards and backwards, so that a Step comes at least about once a second on two
 # cores, and that activations fit into memory on a GPU.
 _TILE_OPERATIONS = {"cpu": 6e10, "cuda": 4e12, "mps": 5e11}
-_GUIDE_POSITIONS = 1024      # of the guide that each position is compared with; more cost memory and change little
-_SILENCE = 1e-12             # mean squared features below this are no answer
+_GUIDE_POSITIONS = 1024  # of the guide that each position is compared with; more cost memory and change little
+_SILENCE = 1e-12  # mean squared features below this are no answer
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Term:
         return self.layer + (f"[{','.join(map(str, self.channels))}]" if self.channels else "")
 
 
-class Attraction:
+class DreamObjective:
     """What a dream climbs: how strongly the chosen features answer, position by position.
 
     Without a guide an answer is `mean_c F[c, p]^2`. With one it is `mean_c F[c, p] Y[c, q]`, where `q` is the position of
@@ -74,7 +74,7 @@ class Attraction:
         features = self.extractor.extract(batch, self.layers)
         sums, counts = [], []
         for term, guide in zip(self.terms, self._guides):
-            answer = _answer(self._chosen(features, term), guide)              # [B, 1, h / s, w / s]
+            answer = _answer(self._chosen(features, term), guide)  # [B, 1, h / s, w / s]
             weight = torch.ones_like(answer[:1])
             if mask is not None:
                 weight = functional.interpolate(mask, answer.shape[-2:], mode="area")
@@ -89,9 +89,7 @@ class Attraction:
         for term in self.terms:
             width = widths[layer_name(term.layer)]
             if missing := [channel for channel in term.channels if channel >= width]:
-                raise RequestError(
-                    f"{term.layer} of {self.extractor.name} has no channel {missing[0]}; its channels are 0 to {width - 1}."
-                )
+                raise RequestError(f"{term.layer} of {self.extractor.name} has no channel {missing[0]}; its channels are 0 to {width - 1}.")
 
     def _chosen(self, features: dict[str, Tensor], term: Term) -> Tensor:
         chosen = features[layer_name(term.layer)]
@@ -104,7 +102,7 @@ class Attraction:
         features = self.extractor.extract(guide, self.layers)
         guides = []
         for term in self.terms:
-            flat = self._chosen(features, term)[0].flatten(1)                  # [C, P]
+            flat = self._chosen(features, term)[0].flatten(1)  # [C, P]
             apart = max(1, flat.shape[1] // _GUIDE_POSITIONS)
             guides.append(flat[:, ::apart].contiguous())
         return guides
@@ -117,12 +115,12 @@ def _answer(features: Tensor, guide: Tensor | None) -> Tensor:
     with torch.no_grad():
         # The length of F[:, p] scales all its products alike, so only the guide's lengths matter to the choice.
         likeness = torch.einsum("bchw,cq->bqhw", features, functional.normalize(guide, dim=0))
-        nearest = guide.T[likeness.argmax(1)].movedim(-1, 1)                   # [B, C, h, w]
+        nearest = guide.T[likeness.argmax(1)].movedim(-1, 1)  # [B, C, h, w]
     return (features * nearest).mean(1, keepdim=True)
 
 
 @dataclass(frozen=True)
-class Stride:
+class AscentConfig:
     """How a picture moves: `step` is the root mean square of a move, in pixel values.
 
     Attributes:
@@ -131,7 +129,7 @@ class Stride:
         smoothing: in `[0, 1]`; 0 leaves the gradient as it is, 1 gives each octave of spatial frequency the same
             energy, as natural pictures have (Field 1987).
         tv: how many doublings of the answer a halving of the total variation is worth.
-        colors: `[3, 3]`, what a move's colours are multiplied by; None leaves them.
+        colors: `[3, 3]`, what a move's colors are multiplied by; None leaves them.
         wrap: whether the picture continues at its opposite border, as a tile does, or is mirrored.
     """
 
@@ -158,7 +156,7 @@ class Ascent:
     """
 
     def __init__(
-        self, picture: Tensor, attraction: Attraction, stride: Stride, generator: torch.Generator, mask: Tensor | None = None
+        self, picture: Tensor, attraction: DreamObjective, stride: AscentConfig, generator: torch.Generator, mask: Tensor | None = None
     ):
         self.picture = picture
         self.attraction = attraction
@@ -316,7 +314,7 @@ def equalize(gradient: Tensor, smoothing: float) -> Tensor:
 
 def operations(extractor: FeatureExtractor, layers: Sequence[str]) -> float:
     """Multiplications and additions, forwards and backwards, that one pixel costs down to the deepest of `layers`."""
-    deepest = max(layers)                                  # names sort as depth does
+    deepest = max(layers)  # names sort as depth does
     block, depth = (int(part) for part in deepest.removeprefix("relu").split("_"))
     pixels, done, total = 1.0, [1, 0], 0.0
     for layer in extractor.trunk:

@@ -5,29 +5,29 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from style_core.optimization.lbfgs import Curvature
 from style_core.errors import RequestError
+from style_core.optimization.lbfgs import LBFGSHistory
 
 OPTIMIZERS = ("lbfgs", "adam")
-_HISTORY = 10                # curvature pairs; more cost memory traffic and, without a line search, gain nothing
-_FIRST_MOVE = 0.005          # of L-BFGS, root mean square in pixel values
-_LONGEST_MOVE = 0.05         # likewise: curvature learned so far is trusted no further
-_ASTRAY = 10.0               # a loss this many times the best one, and above the first, is divergence
+_HISTORY = 10  # curvature pairs; more cost memory traffic and, without a line search, gain nothing
+_FIRST_MOVE = 0.005  # of L-BFGS, root mean square in pixel values
+_LONGEST_MOVE = 0.05  # likewise: curvature learned so far is trusted no further
+_ASTRAY = 10.0  # a loss this many times the best one, and above the first, is divergence
 
 
 class Diverged(RequestError):
-    """The optimiser left the road twice; `image` is the last good picture, `[3, H, W]`."""
+    """The optimizer left the road twice; `image` is the last good picture, `[3, H, W]`."""
 
     def __init__(self, image: Tensor):
         super().__init__(
-            "The optimisation diverged twice and was stopped; the last good picture is kept. "
+            "The optimization diverged twice and was stopped; the last good picture is kept. "
             "Use the adam optimizer, a lower learning rate, or a lower strength."
         )
         self.image = image
 
 
 class Descent:
-    """Minimise `objective` over a picture by L-BFGS or Adam.
+    """Minimize `objective` over a picture by L-BFGS or Adam.
 
     L-BFGS takes one evaluation a step, so that a step is a step; in place of a line search its moves are bounded. It isn't
     clamped, which would spoil its curvature pairs, while Adam is.
@@ -39,7 +39,7 @@ class Descent:
         learning_rate: of Adam, in pixel values.
         averaging: decay of the exponential moving average of the iterates, in `[0, 1)`; 0 is none.
         slope: L-BFGS's moves shrink with frequency as `f^-slope`, those of pictures with a slope of about 1 (Field 1987), so
-            that colours and large shapes take part from the first step (preconditioning; Olah et al. 2017, "Feature
+            that colors and large shapes take part from the first step (preconditioning; Olah et al. 2017, "Feature
             Visualization"); 0 is none, and right where those stand already.
     """
 
@@ -102,7 +102,7 @@ class Descent:
         return self._best[0].clamp(0, 1).float().cpu()
 
     def _spread(self, white: Tensor) -> Tensor:
-        """What the optimiser sees, as a picture sees it; its own adjoint, so that it takes gradients back as well."""
+        """What the optimizer sees, as a picture sees it; its own adjoint, so that it takes gradients back as well."""
         if self._gains is None:
             return white
         return torch.fft.irfft2(torch.fft.rfft2(white) * self._gains, s=white.shape[-2:])
@@ -132,12 +132,12 @@ class Descent:
         self._begin()
 
     def _begin(self) -> None:
-        """A fresh optimiser at the present picture."""
+        """A fresh optimizer at the present picture."""
         if self.kind == "adam":
             self._variable = self.picture.detach().clone().requires_grad_()
             self._adam = torch.optim.Adam([self._variable], lr=self.learning_rate, betas=(0.9, 0.99))
         else:
-            self._curvature = Curvature(self.picture, _HISTORY)
+            self._curvature = LBFGSHistory(self.picture, _HISTORY)
 
 
 def falling_spectrum(height: int, width: int, slope: float) -> Tensor:

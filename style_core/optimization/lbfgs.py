@@ -8,15 +8,15 @@ gives those of the new vectors, and one more the direction.
 import torch
 from torch import Tensor
 
-_BLOCK = 8192                # values that are multiplied at a time: the products then are many, and every core has some
-_LEAST = 1e-10               # of a move times what it did to the gradient: below it there is no curvature to learn from
+_BLOCK = 8192  # values that are multiplied at a time: the products then are many, and every core has some
+_LEAST = 1e-10  # of a move times what it did to the gradient: below it there is no curvature to learn from
 
 
-class Curvature:
+class LBFGSHistory:
     """The last moves of a descent and the changes of its gradient.
 
     Args:
-        like: a tensor of the shape and device of what is optimised.
+        like: a tensor of the shape and device of what is optimized.
         size: how many moves are kept.
     """
 
@@ -24,10 +24,10 @@ class Curvature:
         self.size = size
         self.count = like.numel()
         blocks = -(-self.count // _BLOCK)
-        self._pairs = like.new_zeros(size, 2, blocks, _BLOCK, dtype=torch.float32)           # moves, changes
-        self._last = like.new_zeros(3, blocks, _BLOCK, dtype=torch.float32)                  # move, change, gradient
-        self._products = torch.zeros(2 * size, 2 * size, dtype=torch.float64)                # of all pairs with one another
-        self._order: list[int] = []                                                          # slots in use, the oldest first
+        self._pairs = like.new_zeros(size, 2, blocks, _BLOCK, dtype=torch.float32)  # moves, changes
+        self._last = like.new_zeros(3, blocks, _BLOCK, dtype=torch.float32)  # move, change, gradient
+        self._products = torch.zeros(2 * size, 2 * size, dtype=torch.float64)  # of all pairs with one another
+        self._order: list[int] = []  # spans in use, the oldest first
         self._has_moved = False
 
     @property
@@ -59,7 +59,7 @@ class Curvature:
         self._has_moved = False
         if kept:
             self._pairs[self._free_slot()] = self._last[:2]
-        products = _multiply(self._rows(), self._last)                                       # [2 n, 3]
+        products = _multiply(self._rows(), self._last)  # [2 n, 3]
         if kept:
             newest = slice(2 * self._order[-1], 2 * self._order[-1] + 2)
             self._products[: len(products), newest] = products[:, :2]
@@ -67,9 +67,9 @@ class Curvature:
         return products[:, 2]
 
     def _free_slot(self) -> int:
-        slot = len(self._order) if len(self._order) < self.size else self._order.pop(0)
-        self._order.append(slot)
-        return slot
+        span = len(self._order) if len(self._order) < self.size else self._order.pop(0)
+        self._order.append(span)
+        return span
 
     def _flat(self, index: int) -> Tensor:
         """The last move, change or gradient, `[count]`."""
@@ -86,19 +86,19 @@ class Curvature:
         shares = products.new_zeros(used + 1)
         shares[-1] = 1
         steps = {}
-        for slot in reversed(self._order):
-            move, change = 2 * slot, 2 * slot + 1
-            steps[slot] = (products[move] @ shares) / products[move, change]
-            shares[change] -= steps[slot]
+        for span in reversed(self._order):
+            move, change = 2 * span, 2 * span + 1
+            steps[span] = (products[move] @ shares) / products[move, change]
+            shares[change] -= steps[span]
         newest = self._order[-1]
         shares *= products[2 * newest, 2 * newest + 1] / products[2 * newest + 1, 2 * newest + 1]
-        for slot in self._order:
-            move, change = 2 * slot, 2 * slot + 1
-            shares[move] += steps[slot] - (products[change] @ shares) / products[move, change]
+        for span in self._order:
+            move, change = 2 * span, 2 * span + 1
+            shares[move] += steps[span] - (products[change] @ shares) / products[move, change]
         return -shares
 
 
 def _multiply(rows: Tensor, vectors: Tensor) -> Tensor:
     """Products of rows `[blocks, n, block]` with vectors `[k, blocks, block]`: `[n, k]`, float64, summed block by block."""
-    found = torch.bmm(vectors.transpose(0, 1), rows.mT)             # in the other order, with so few vectors, it takes 1.7 times as long
-    return found.cpu().sum(0, dtype=torch.float64).mT               # MPS has no float64
+    found = torch.bmm(vectors.transpose(0, 1), rows.mT)  # in the other order, with so few vectors, it takes 1.7 times as long
+    return found.cpu().sum(0, dtype=torch.float64).mT  # MPS has no float64

@@ -1,4 +1,4 @@
-"""What style transfer minimises: content, style and smoothness, each as pure functions of tensors.
+"""What style transfer minimizes: content, style and smoothness, each as pure functions of tensors.
 
 Distances are relative, `|x - t|^2 / |t|^2`, so that one weight means the same for every pair of pictures, every size
 and every extractor.
@@ -12,91 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.errors import RequestError
+from style_core.matrices import eigh, matrix_root
 from style_core.networks.extractor import FeatureExtractor, in_metric
+from style_core.networks.moments import channel_means, gram_matrix, relative_distance, style_shares
+from style_core.networks.vgg19 import CONTENT_LAYER, STYLE_LAYERS
 
-JUDGE_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-JUDGE_CONTENT_LAYER = "relu4_2"
 _EPSILON = 1e-12
-_CHUNK = 1024                # positions of a feature map that are summed at a time
-
-
-class _SecondMoment(torch.autograd.Function):
-    """`X^T X` of `[B, P, C]` with one product in the backward pass where autograd would make two.
-
-    Summed by chunks, of which every core has some; `exact` sums are float32 throughout. Otherwise those of bfloat16 features are
-    bfloat16 within a chunk, by the units that are made for it: each is 0.2 % off, at random, and the sum of `n` of them
-    `n^(1/2)` times less.
-    """
-
-    @staticmethod
-    def forward(ctx, positions: Tensor, exact: bool) -> Tensor:
-        ctx.save_for_backward(positions)
-        batch, count, channels = positions.shape
-        wide = torch.promote_types(positions.dtype, torch.float32)
-        if exact or count < 4 * _CHUNK:
-            positions = positions.to(wide)
-        whole = count - count % _CHUNK
-        chunks = positions[:, :whole].reshape(-1, _CHUNK, channels)
-        found = (chunks.mT @ chunks).view(batch, -1, channels, channels).sum(1, dtype=wide)
-        rest = positions[:, whole:].to(wide)
-        return found + rest.mT @ rest if whole < count else found
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        (positions,) = ctx.saved_tensors
-        symmetric = (gradient + gradient.mT).to(positions.dtype)
-        return positions @ symmetric, None
-
-
-def gram_matrix(features: Tensor, guide: Tensor | None = None, *, exact: bool = True) -> Tensor:
-    """Channel-by-channel inner products of a feature map: its style, with position forgotten.
-
-    `G[b, i, j] = sum_p T[p]^2 F[b, i, p] F[b, j, p] / sum_p T[p]^2`, after Gatys, Ecker and Bethge (2016), eq. 3, and
-    with a guide after Gatys et al. (2017), eq. 3. The 2016 paper divides in the loss; dividing here gives the same
-    texture the same matrix at 256 and at 2048 px.
-
-    Args:
-        features: `[B, C, H, W]`, any floating type.
-        guide: `[1, 1, H, W]`, where the style counts and how much; None is everywhere.
-        exact: sums in float32; else those of bfloat16 features may be about 0.1 % off, in several times less time.
-    Returns:
-        `[B, C, C]`, float32 (bfloat16 sums over `H W` lose the style), symmetric, positive semi-definite.
-    Raises:
-        RequestError: if no positions are left, that is, the picture is smaller than the layer's stride.
-    """
-    height, width = features.shape[-2:]
-    if height * width == 0:
-        raise RequestError(
-            f"The picture is too small for this layer: {width} x {height} positions are left of it. "
-            "Use a larger size or an earlier layer."
-        )
-    count = height * width
-    if guide is not None:
-        features = features * guide.to(features.dtype)
-        count = guide.float().square().sum().clamp_min(_EPSILON)
-    return _SecondMoment.apply(_positions(features), exact) / count      # [B, C, C]
-
-
-def channel_means(features: Tensor, guide: Tensor | None = None) -> Tensor:
-    """Mean of each channel over (guided) positions: `[B, C, H, W]` -> `[B, C]`, float32."""
-    positions = _positions(features).float()                             # [B, P, C]
-    if guide is None:
-        return positions.mean(1)
-    # The square, as in the guided Gram matrix: moments of one distribution need one weighting.
-    weight = guide.float().square().flatten()[None, :, None]
-    return (positions * weight).sum(1) / weight.sum().clamp_min(_EPSILON)
-
-
-def relative_distance(input: Tensor, target: Tensor) -> Tensor:
-    """`|input - target|^2 / |target|^2`, a scalar: 0 when equal, 1 when `input` is nothing."""
-    target = target.float()
-    return (input.float() - target).square().sum() / target.square().sum().clamp_min(_EPSILON)
-
-
-def relative_distances(input: Tensor, target: Tensor) -> Tensor:
-    """`relative_distance` of each element of a batch: `[B, ...]` twice -> `[B]`, float32."""
-    difference = (input.float() - target.float()).flatten(1).square().sum(1)
-    return difference / target.float().flatten(1).square().sum(1).clamp_min(1e-8)
 
 
 class _TraceRoot(torch.autograd.Function):
@@ -107,7 +28,7 @@ class _TraceRoot(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, covariance: Tensor, root: Tensor) -> Tensor:
-        values, vectors = _eigh(root @ covariance @ root)
+        values, vectors = eigh(root @ covariance @ root)
         floor = values[..., -1:].clamp_min(_EPSILON) * 1e-7
         roots = values.clamp_min(floor).sqrt()
         ctx.save_for_backward(roots, vectors, root)
@@ -138,12 +59,6 @@ def wasserstein_distance(mean: Tensor, covariance: Tensor, target_mean: Tensor, 
     return distance / scale.clamp_min(_EPSILON)
 
 
-def matrix_root(matrix: Tensor) -> Tensor:
-    """The symmetric square root of symmetric positive semi-definite matrices, `[..., C, C]`."""
-    values, vectors = _eigh(matrix)
-    return (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
-
-
 class _TotalVariation(torch.autograd.Function):
     """`total_variation`, in half the passes over the picture that autograd would make of it."""
 
@@ -165,12 +80,12 @@ class _TotalVariation(torch.autograd.Function):
 
 
 def total_variation(batch: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels, `[B, 3, H, W]` -> scalar (Mahendran and Vedaldi 2015, beta 2)."""
+    """Mean squared difference of neighboring pixels, `[B, 3, H, W]` -> scalar (Mahendran and Vedaldi 2015, beta 2)."""
     return _TotalVariation.apply(batch)
 
 
 def out_of_gamut(batch: Tensor) -> Tensor:
-    """Mean squared distance of pixels from `[0, 1]`: keeps an unclamped optimiser inside what a screen can show."""
+    """Mean squared distance of pixels from `[0, 1]`: keeps an unclamped optimizer inside what a screen can show."""
     # Nothing flows back through the clamp: inside, the excess is 0 there; outside, the clamp stands still.
     return functional.mse_loss(batch, batch.detach().clamp(0, 1))
 
@@ -282,22 +197,6 @@ class ContentTarget:
         }
 
 
-def style_shares(weights: Sequence[float] | None, count: int) -> list[float]:
-    """Style weights as shares that sum to 1; None is equal shares.
-
-    Raises:
-        RequestError: for a wrong number of weights, a negative one, or none above 0.
-    """
-    if weights is None:
-        return [1 / count] * count
-    if len(weights) != count:
-        raise RequestError(f"There are {len(weights)} style weights for {count} styles; give one for each.")
-    if not all(0 <= weight < float("inf") for weight in weights) or sum(weights) <= 0:
-        listed = ", ".join(f"{weight:g}" for weight in weights)
-        raise RequestError(f"The style weights are {listed}; they must not be negative, and one must be above 0.")
-    return [weight / sum(weights) for weight in weights]
-
-
 def guide_at(guide: Tensor | None, feature: Tensor) -> Tensor | None:
     """A guide `[1, 1, H, W]` averaged down to a feature map's positions."""
     if guide is None or guide.shape[-2:] == feature.shape[-2:]:
@@ -305,7 +204,7 @@ def guide_at(guide: Tensor | None, feature: Tensor) -> Tensor | None:
     return functional.interpolate(guide, size=feature.shape[-2:], mode="area")
 
 
-def judge(extractor: FeatureExtractor, result: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
+def evaluate(extractor: FeatureExtractor, result: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
     """How far a result is from its style and its photo: the two figures that this project quotes.
 
     Args:
@@ -317,12 +216,12 @@ def judge(extractor: FeatureExtractor, result: Tensor, content: Tensor, style: T
         relu4_2; and each style layer's own.
     """
     device = extractor.compute.device
-    target = StyleTarget.of(extractor, style[None].to(device), JUDGE_STYLE_LAYERS)
-    photo = ContentTarget.of(extractor, content[None].to(device), [JUDGE_CONTENT_LAYER])
+    target = StyleTarget.of(extractor, style[None].to(device), STYLE_LAYERS)
+    photo = ContentTarget.of(extractor, content[None].to(device), [CONTENT_LAYER])
     with torch.no_grad():
-        features = extractor.extract(result[None].to(device), [*JUDGE_STYLE_LAYERS, JUDGE_CONTENT_LAYER], measured=False)
+        features = extractor.extract(result[None].to(device), [*STYLE_LAYERS, CONTENT_LAYER], measured=False)
         by_layer = {layer: float(value) for layer, value in target.distances(features).items()}
-        content_distance = float(photo.distances(features)[JUDGE_CONTENT_LAYER])
+        content_distance = float(photo.distances(features)[CONTENT_LAYER])
     return {"style": sum(by_layer.values()) / len(by_layer), "content": content_distance, **by_layer}
 
 
@@ -336,16 +235,3 @@ def _measured_means(features: Tensor, guide: Tensor | None, metric: Tensor | Non
     """Likewise, the means `[B, C]` of its channels."""
     means = channel_means(features, guide)
     return means if metric is None else means @ metric
-
-
-def _positions(features: Tensor) -> Tensor:
-    """`[B, C, H, W]` -> `[B, H W, C]`; no copy when the features are channels_last."""
-    return features.permute(0, 2, 3, 1).flatten(1, 2)
-
-
-def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    # MPS has no eigendecomposition.
-    if matrix.device.type == "mps":
-        values, vectors = torch.linalg.eigh(matrix.cpu())
-        return values.to(matrix.device), vectors.to(matrix.device)
-    return torch.linalg.eigh(matrix)

@@ -1,4 +1,4 @@
-"""What `optimize` minimises at one size: content, styles by region, and smoothness, added up with their weights."""
+"""What `optimize` minimizes at one size: content, styles by region, and smoothness, added up with their weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Balance:
 
 
 class Objective:
-    """A callable: picture `[1, 3, H, W]` -> (loss to minimise, its relative parts by name)."""
+    """A callable: picture `[1, 3, H, W]` -> (loss to minimize, its relative parts by name)."""
 
     def __init__(
         self,

@@ -9,23 +9,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from style_core.optimization.deepdream import Ascent, Attraction, Stride, Term
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.networks.extractor import EXTRACTORS, FeatureExtractor, layer_name, open_extractor
 from style_core.media.images import fit
+from style_core.networks.extractor import EXTRACTORS, FeatureExtractor, layer_name
+from style_core.optimization.deepdream import Ascent, AscentConfig, DreamObjective, Term
 from style_core.options import Options, Range, option
 from style_core.progress import Step
+from style_core.weights.open import open_extractor
 
 STARTS = ("photo", "noise")
 
-_FULL_STEP = 0.04            # root mean square of a move at strength 1, in pixel values
-_SMALLEST_SIDE = 48          # px, short side of the smallest octave: fewer hold no pattern
-_SMALLEST_MAP = 4            # positions, short side of the deepest layer in the smallest octave
-_GUIDE_SIDE = 256            # px, long side at which a guide is looked at: whole things rather than their grain
-_NOISE = 0.08                # standard deviation of the noise that a dream may start from
-_KINSHIP = 0.9               # correlation of the colour channels of pictures at large, where there is no photo to ask
-_COLOR_FLOOR = 0.05          # share of plain colour noise, so that a grey photo may dream a little colour too
+_FULL_STEP = 0.04  # root mean square of a move at strength 1, in pixel values
+_SMALLEST_SIDE = 48  # px, short side of the smallest octave: fewer hold no pattern
+_SMALLEST_MAP = 4  # positions, short side of the deepest layer in the smallest octave
+_GUIDE_SIDE = 256  # px, long side at which a guide is looked at: whole things rather than their grain
+_NOISE = 0.08  # standard deviation of the noise that a dream may start from
+_KINSHIP = 0.9  # correlation of the color channels of pictures at large, where there is no photo to ask
+_COLOR_FLOOR = 0.05  # share of plain color noise, so that a gray photo may dream a little color too
 _ITEM = re.compile(r"(?P<layer>[^\s,:\[\]]+)(?:\[(?P<channels>[^\[\]]*)\])?(?::(?P<weight>[^\s,]*))?(?:[\s,]+|$)")
 
 
@@ -42,7 +43,7 @@ class DreamOptions(Options):
     extractor: str = option("auto", "Feature network: vgg19 is the reference, lite the compact one that ships.", EXTRACTORS)
     octave_scale: float = option(1.5, "How much larger each octave is than the one before.", Range(1.1, 2.5, 0.05), expert=True)
     smoothing: float = option(0.5, "0 moves fine grain most, 1 coarse shapes as much as grain.", Range(0, 1, 0.05), expert=True)
-    decorrelate: bool = option(True, "Dream in the photo's own colours rather than in rainbow ones.", expert=True)
+    decorrelate: bool = option(True, "Dream in the photo's own colors rather than in rainbow ones.", expert=True)
     jitter: int = option(32, "Largest random shift, which hides the network's grid.", Range(0, 128, 1, "px"), expert=True)
     tv: float = option(0.0, "Weight of smoothness: higher leaves less grain.", Range(0, 10, 0.1), expert=True)
     seed: int = option(0, "Of the shifts, and of the noise.", Range(0, 2**31 - 1, 1), expert=True)
@@ -144,11 +145,11 @@ def check_request(image: Tensor | None, options: DreamOptions, mask: Tensor | No
     return parse_terms(options.layer)
 
 
-def attraction_of(extractor: FeatureExtractor, terms: Sequence[Term], guide: Tensor | None) -> Attraction:
+def attraction_of(extractor: FeatureExtractor, terms: Sequence[Term], guide: Tensor | None) -> DreamObjective:
     """What to climb, with the guide, if there is one, at the size at which guides are looked at."""
     if guide is not None:
         guide = fit(guide, _GUIDE_SIDE)[None].to(extractor.compute.device)
-    return Attraction(extractor, terms, guide)
+    return DreamObjective(extractor, terms, guide)
 
 
 def _canvas(image: Tensor | None, options: DreamOptions) -> Tensor:
@@ -176,7 +177,7 @@ class Growth:
         note: what a person should know about the octaves, or empty.
     """
 
-    def __init__(self, photo: Tensor, attraction: Attraction, options: DreamOptions, mask: Tensor | None = None):
+    def __init__(self, photo: Tensor, attraction: DreamObjective, options: DreamOptions, mask: Tensor | None = None):
         self.attraction = attraction
         self.options = options
         device = attraction.extractor.compute.device
@@ -231,9 +232,9 @@ class Growth:
         noise = (photo.mean((2, 3), keepdim=True) + _NOISE * noise).clamp(0, 1)
         return noise if self.mask is None else photo.lerp(noise, _sized(self.mask, size).clamp(0, 1))
 
-    def _stride(self) -> Stride:
+    def _stride(self) -> AscentConfig:
         options = self.options
-        return Stride(
+        return AscentConfig(
             step=_FULL_STEP * options.strength,
             jitter=options.jitter,
             smoothing=options.smoothing,
@@ -262,22 +263,22 @@ def octave_sizes(size: Sequence[int], options: DreamOptions, layers: Sequence[st
 
 
 def color_kinship(photo: Tensor) -> Tensor:
-    """The square root of the covariance of a photo's colours `[3, 3]`, scaled to keep the size of a move.
+    """The square root of the covariance of a photo's colors `[3, 3]`, scaled to keep the size of a move.
 
-    Ascent in the colours that it makes independent moves along the photo's own palette. Raw ascent takes each channel for
+    Ascent in the colors that it makes independent moves along the photo's own palette. Raw ascent takes each channel for
     itself and ends in rainbows (Olah et al., "Feature Visualization", 2017, decorrelate with ImageNet's covariance
-    instead). A photo of one colour has no palette; it gets the correlation that pictures have at large.
+    instead). A photo of one color has no palette; it gets the correlation that pictures have at large.
 
     Args:
         photo: `[1, 3, H, W]`.
     """
-    colors = photo[0].flatten(1).float()                                       # [3, H W]
+    colors = photo[0].flatten(1).float()  # [3, H W]
     covariance = torch.cov(colors)
     if covariance.trace() < 1e-6:
         covariance = torch.full((3, 3), _KINSHIP).fill_diagonal_(1.0).to(photo.device)
     covariance = covariance * 3 / covariance.trace()
     covariance = torch.lerp(covariance, torch.eye(3, device=photo.device), _COLOR_FLOOR)
-    values, vectors = torch.linalg.eigh(covariance.cpu())                      # MPS has no eigh
+    values, vectors = torch.linalg.eigh(covariance.cpu())  # MPS has no eigh
     return (vectors @ values.clamp_min(0).sqrt().diag() @ vectors.T).to(photo.device)
 
 

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.devices import Compute
-from style_core.recipes.dream import DreamOptions, check_request, dream
-from style_core.networks.extractor import open_extractor
 from style_core.options import Options, Range, option
 from style_core.progress import Step
+from style_core.recipes.dream import DreamOptions, check_request, dream
+from style_core.weights.open import open_extractor
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class ZoomOptions(Options):
     iterations_each: int = option(3, "Steps of dreaming in each octave of each frame after the first.", Range(1, 50, 1))
 
 
-_OCTAVES_EACH = 2            # of every frame after the first: the coarse shapes are there already
+_OCTAVES_EACH = 2  # of every frame after the first: the coarse shapes are there already
 
 
 def warped(image: Tensor, zoom: float, turn: float) -> Tensor:
-    """An image `[3, H, W]` enlarged about its centre by `zoom` and turned by `turn` degrees; edges are reflected in."""
+    """An image `[3, H, W]` enlarged about its center by `zoom` and turned by `turn` degrees; edges are reflected in."""
     height, width = image.shape[-2:]
     sine, cosine = math.sin(math.radians(turn)) / zoom, math.cos(math.radians(turn)) / zoom
     # grid_sample measures both axes from -1 to 1, so a turn in pixels carries the aspect ratio.
@@ -54,7 +54,7 @@ def dream_zoom(
     done: int = 0,
     compute: Compute | None = None,
 ) -> Iterator[Step]:
-    """Fly into a dream; each Step with an image holds the next frame. Whoever stops iterating has cancelled it.
+    """Fly into a dream; each Step with an image holds the next frame. Whoever stops iterating has canceled it.
 
     Args:
         image: `[3, H, W]`; None dreams from noise.

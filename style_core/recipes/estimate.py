@@ -15,12 +15,12 @@ from style_core.networks.vgg19 import BLOCK_DEPTHS, LAYERS, LITE_WIDTHS, VGG19_W
 
 WIDTHS = {"vgg19": VGG19_WIDTHS, "lite": LITE_WIDTHS}
 
-_BASE_BYTES = 0.45e9         # of a process with torch and a network loaded
-_HISTORY = 30                # pictures in float32 that L-BFGS and the recipe keep
-_ROUND_TRIP = 2.2            # times the activations: they, their gradients on the way back, and what convolutions borrow
-_TRAVERSALS = 35             # of all activations through memory in an iteration: rectifiers, pooling, Gram matrices, both ways
-_PICTURE_TRAVERSALS = 100    # likewise, of the picture in float32: the optimiser
-_OVERHEAD = 1.1              # of a run over its iterations: targets, previews
+_BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
+_HISTORY = 30  # pictures in float32 that L-BFGS and the recipe keep
+_ROUND_TRIP = 2.2  # times the activations: they, their gradients on the way back, and what convolutions borrow
+_TRAVERSALS = 35  # of all activations through memory in an iteration: rectifiers, pooling, Gram matrices, both ways
+_PICTURE_TRAVERSALS = 100  # likewise, of the picture in float32: the optimizer
+_OVERHEAD = 1.1  # of a run over its iterations: targets, previews
 _GIGABYTE = 1e9
 
 
@@ -32,10 +32,8 @@ class Estimate:
     bytes: float
 
 
-def estimate(
-    sizes: Sequence[tuple[int, int, int]], extractor: str, compute: Compute, deepest: str = "relu5_1"
-) -> Estimate:
-    """Estimate an optimisation.
+def estimate(sizes: Sequence[tuple[int, int, int]], extractor: str, compute: Compute, deepest: str = "relu5_1") -> Estimate:
+    """Estimate an optimization.
 
     Args:
         sizes: height, width and iterations of each level or octave.
@@ -66,7 +64,9 @@ def flops(widths: Sequence[int], height: int, width: int, deepest: str = "relu5_
 
 def activations(widths: Sequence[int], height: int, width: int, deepest: str = "relu5_1") -> float:
     """Numbers that a VGG-shaped network keeps for the way back, layer by layer."""
-    kept = sum(widths[block_of(layer)] * (height >> block_of(layer)) * (width >> block_of(layer)) for layer in LAYERS[: LAYERS.index(deepest) + 1])
+    kept = sum(
+        widths[block_of(layer)] * (height >> block_of(layer)) * (width >> block_of(layer)) for layer in LAYERS[: LAYERS.index(deepest) + 1]
+    )
     pooled = sum(widths[block] * (height >> block + 1) * (width >> block + 1) for block in range(len(BLOCK_DEPTHS) - 1))
     return kept + pooled
 
@@ -115,6 +115,6 @@ def _fastest(work: Callable[[], Tensor]) -> float:
     for _ in range(4):
         started = time.perf_counter()
         found = work()
-        float(found[(0,) * found.ndim])                # reading a value waits for a GPU
+        float(found[(0,) * found.ndim])  # reading a value waits for a GPU
         best = min(best, time.perf_counter() - started)
     return best

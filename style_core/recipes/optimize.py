@@ -1,4 +1,4 @@
-"""`optimize`: a picture optimised against the features of a photo and of paintings (Gatys, Ecker and Bethge 2016)."""
+"""`optimize`: a picture optimized against the features of a photo and of paintings (Gatys, Ecker and Bethge 2016)."""
 
 import time
 from collections import deque
@@ -10,21 +10,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from style_core.media.color import keep_color, luminance_of, match_color
-from style_core.optimization.descent import OPTIMIZERS, Descent, Diverged
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.networks.extractor import EXTRACTORS, POOLINGS, FeatureExtractor, layer_name, open_extractor
-from style_core.recipes.stylize import StylizeOptions, stylize
+from style_core.media.color import COLORS, keep_color, luminance_of, match_color
 from style_core.media.images import fit, fit_short, resize
-from style_core.optimization.losses import ContentTarget, StyleTarget, style_shares
+from style_core.networks.extractor import EXTRACTORS, POOLINGS, FeatureExtractor, layer_name
+from style_core.networks.moments import style_shares
+from style_core.networks.vgg19 import STYLE_LAYERS
+from style_core.optimization.descent import OPTIMIZERS, Descent, Diverged
+from style_core.optimization.losses import ContentTarget, StyleTarget
 from style_core.optimization.objective import Balance, Objective, Region
 from style_core.options import Options, Range, option
 from style_core.progress import Step
+from style_core.recipes.stylize import StylizeOptions, stylize
+from style_core.weights.open import open_extractor
 
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 INITS = ("content", "style", "noise", "generator")
-COLORS = ("style", "keep", "match")
 STYLE_LOSSES = ("gram", "covariance")
 
 
@@ -43,33 +44,33 @@ def _preset(content: str, *style: float) -> Preset:
 PRESETS = {
     "gatys-2016": _preset("relu4_2", 1, 1, 1, 1, 1),
     "coarse-to-fine": _preset("relu4_2", 1.0, 0.75, 0.2, 0.2, 0.2),
-    "shallow-heavy": _preset("relu4_2", 256, 64, 16, 4, 1),              # as Crowson's style-transfer-pytorch
+    "shallow-heavy": _preset("relu4_2", 256, 64, 16, 4, 1),  # as Crowson's style-transfer-pytorch
     "deep-content": _preset("relu5_2", 1, 1, 1, 1, 1),
 }
 
 # Style strength s weighs content by 1 - s and style by s times this. Measured by benchmarks/gatys.py: at the default
-# strength both judged distances are where a painting is wanted.
+# strength both evaluated distances are where a painting is wanted.
 STYLE_GAIN = 15.0
 # What a network that stands in for VGG-19 needs besides, as VGG-19 judges: the style's weights times the first, and the
 # second more of total variation, since of fine grain it sees too little. Chosen as models/lite.md says.
-_STANDING_IN = {"lite": (1.6, 10.0)}
-_SMALLEST_LEVEL = 96         # px, long side: below this no stroke is left to form
-_SMALLEST_STARTED = 384      # likewise, of a run from a picture in which the large strokes stand already
-_PYRAMID_FROM = 256          # px, long side: smaller pictures are painted at once
-_COARSE_SHARE = 0.4          # of the iterations, for all levels but the last
-_SLOPE = 0.5                 # of moves over frequency at the first level; the later ones begin with its large shapes
-_STALL_WINDOW = 40           # iterations
-_STALL_GAIN = 0.002          # relative gain over the window under which nothing more is to be had
+_LITE_CORRECTION = {"lite": (1.6, 10.0)}
+_SMALLEST_LEVEL = 96  # px, long side: below this no stroke is left to form
+_SMALLEST_STARTED = 384  # likewise, of a run from a picture in which the large strokes stand already
+_PYRAMID_FROM = 256  # px, long side: smaller pictures are painted at once
+_COARSE_SHARE = 0.4  # of the iterations, for all levels but the last
+_SLOPE = 0.5  # of moves over frequency at the first level; the later ones begin with its large shapes
+_STALL_WINDOW = 40  # iterations
+_STALL_GAIN = 0.002  # relative gain over the window under which nothing more is to be had
 
 
 @dataclass(frozen=True)
 class GatysOptions(Options):
-    """Optimise a picture against VGG features (Gatys, Ecker, Bethge 2016)."""
+    """Optimize a picture against VGG features (Gatys, Ecker, Bethge 2016)."""
 
     size: int = option(512, "Long side of the result.", Range(64, 4096, 32, "px"))
-    iterations: int = option(200, "Optimiser steps; the picture can be stopped at any of them.", Range(1, 3000, 1))
+    iterations: int = option(200, "Optimizer steps; the picture can be stopped at any of them.", Range(1, 3000, 1))
     strength: float = option(0.5, "0 keeps the photo, 1 keeps only the style.", Range(0, 1, 0.01))
-    color: str = option("style", "Colours of the style, the photo's own, or the style's matched to the photo's.", COLORS)
+    color: str = option("style", "Colors of the style, the photo's own, or the style's matched to the photo's.", COLORS)
     style_scale: float = option(1.0, "Size of the strokes: 1 shows the style picture as large as the result.", Range(0.25, 4, 0.05))
     extractor: str = option("auto", "Feature network: vgg19 is the reference, lite the compact one that ships.", EXTRACTORS)
     preset: str = option("gatys-2016", "Weights of the layers.", tuple(PRESETS), expert=True)
@@ -106,9 +107,9 @@ def balance_of(options: GatysOptions) -> Balance:
 
 def _for_network(balance: Balance, name: str, options: GatysOptions) -> Balance:
     """A balance made for VGG-19, as the network `name` needs it; weights given as alpha and beta are left alone."""
-    if name not in _STANDING_IN or options.alpha or options.beta:
+    if name not in _LITE_CORRECTION or options.alpha or options.beta:
         return balance
-    gain, smoothness = _STANDING_IN[name]
+    gain, smoothness = _LITE_CORRECTION[name]
     return replace(balance, style={layer: gain * weight for layer, weight in balance.style.items()}, tv=balance.tv + smoothness)
 
 
@@ -148,7 +149,7 @@ def optimize(
     compute: Compute | None = None,
     preview_every: float = 1.0,
 ) -> Iterator[Step]:
-    """Paint `content` in `styles` by optimising the pixels; yields as it goes, the last Step holds the result.
+    """Paint `content` in `styles` by optimizing the pixels; yields as it goes, the last Step holds the result.
 
     Args:
         content: `[3, H, W]`.
@@ -160,7 +161,7 @@ def optimize(
         preview_every: seconds between Steps that carry a picture.
     Raises:
         RequestError: for a request that can't be carried out, before any heavy work; `Diverged` (one of its kind) when
-            the optimisation fails twice, after a last Step with the last good picture.
+            the optimization fails twice, after a last Step with the last good picture.
     """
     _check_request(styles, style_weights, masks)
     balance = balance_of(options)
@@ -179,9 +180,7 @@ def optimize(
     yield from _paint(scene, init_image, started, preview_every, note)
 
 
-def _check_request(
-    styles: Sequence[Tensor], weights: Sequence[float] | None, masks: Sequence[Tensor | None] | None
-) -> None:
+def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, masks: Sequence[Tensor | None] | None) -> None:
     if not styles:
         raise RequestError("There is no style picture; give at least one.")
     style_shares(weights, len(styles))
@@ -203,7 +202,7 @@ def _from_generator(content, styles, weights, masks, options: GatysOptions, comp
 
 
 class _Scene:
-    """What is to be painted: the pictures in their colours, measured again at each size."""
+    """What is to be painted: the pictures in their colors, measured again at each size."""
 
     def __init__(self, content, styles, weights, masks, options: GatysOptions, extractor: FeatureExtractor, balance: Balance):
         self.options = options
@@ -255,9 +254,9 @@ class _Scene:
         return picture[None].to(self.extractor.compute.device)
 
     def _recolored(self) -> Tensor:
-        """The photo in the colours of the weightiest style, where the picture is to have those.
+        """The photo in the colors of the weightiest style, where the picture is to have those.
 
-        Shifting the colours of all pixels at once is what gradients do worst: from here pale and dark styles are reached
+        Shifting the colors of all pixels at once is what gradients do worst: from here pale and dark styles are reached
         in fewer steps.
         """
         if self.options.color != "style":
@@ -273,20 +272,20 @@ class _Scene:
         return picture
 
     def shown(self, image: Tensor) -> Tensor:
-        """A painted image as the person sees it: at the size of the result, whatever the level, in the colours asked for."""
+        """A painted image as the person sees it: at the size of the result, whatever the level, in the colors asked for."""
         image = resize(image, tuple(self.photo.shape[-2:]))
         return keep_color(image, self.photo) if self.options.color == "keep" else image
 
 
 def _in_color(photo: Tensor, styles: Sequence[Tensor], color: str) -> tuple[Tensor, list[Tensor]]:
-    """Photo and styles as the optimiser should see them (Gatys et al. 2017, section 5)."""
+    """Photo and styles as the optimizer should see them (Gatys et al. 2017, section 5)."""
     if color == "style":
         return photo, list(styles)
     if color == "match":
         return photo, [match_color(style, photo) for style in styles]
-    # Luminance only: both in grey, the style's matched to the photo's.
-    grey = luminance_of(photo).expand(3, -1, -1)
-    return grey, [match_color(luminance_of(style).expand(3, -1, -1), grey) for style in styles]
+    # Luminance only: both in gray, the style's matched to the photo's.
+    gray = luminance_of(photo).expand(3, -1, -1)
+    return gray, [match_color(luminance_of(style).expand(3, -1, -1), gray) for style in styles]
 
 
 def _regions(targets, shares, masks, size, device) -> list[Region]:
@@ -329,9 +328,7 @@ def levels_of(size: tuple[int, int], options: GatysOptions, started: bool = Fals
             factors.append(factors[-1] / 2)
     counts = split_iterations(options.iterations, len(factors))
     return [
-        (max(1, round(height * factor)), max(1, round(width * factor)), count)
-        for factor, count in zip(reversed(factors), counts)
-        if count
+        (max(1, round(height * factor)), max(1, round(width * factor)), count) for factor, count in zip(reversed(factors), counts) if count
     ]
 
 
@@ -369,7 +366,7 @@ def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_eve
             done += 1
             pace.tick(height * width)
             if descent.restarted and not restarted:
-                note = "The optimiser diverged and was restarted once from the best picture so far."
+                note = "The optimizer diverged and was restarted once from the best picture so far."
             preview = None
             if time.monotonic() - shown_at >= preview_every:
                 preview, shown_at = scene.shown(descent.image()), time.monotonic()

@@ -1,41 +1,26 @@
 """`stylize`: any style on any photo, in one pass of a pretrained generator.
 
 A style is encoded once into a small code; codes mix, and a strength walks from the photo's own code to theirs. A photo
-is looked at once (`Generator.look`); whatever moves after that, strength or weights or masks, runs the decoder alone.
+is looked at once (`Generator.encode_content`); whatever moves after that, strength or weights or masks, runs the decoder alone.
 Pictures beyond a size are looked at and painted in tiles whose statistics are the whole picture's, as in URST (Chen et
 al. 2022), but measured in full and not on a thumbnail, so that tiles are exactly the untiled picture's.
 """
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import torch
-from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn import functional
 
-from style_core.weights import registry as weights
-from style_core.media.color import keep_color, luminance_of, match_color
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.networks.generator import LEVELS, STRIDE, Dial, GeneratorNet, Moments
-from style_core.media.images import fit, fit_short
-from style_core.optimization.losses import style_shares
+from style_core.media.color import COLORS, keep_color, luminance_of, match_color
+from style_core.media.images import fit
+from style_core.networks.generator import Generator
+from style_core.networks.moments import style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step
-
-COLORS = ("style", "keep", "match")
-STYLE_SIDE = 512             # px, short side at which a style picture is looked at when its scale is 1
-
-_TILE = 1024                 # px, side of what is painted at once
-_LOOK_HALO = 96              # px round a tile that the deepest level sees
-_FINE_HALO = 16              # px round a tile that the fine stages see
-_COARSE_LEVELS = LEVELS[2:]
-_FADE = 0.25                 # strength below which the photo itself shines through
-_SOFT_EDGE = 0.01            # of the long side: how soft the edges of masks become
+from style_core.weights.open import open_generator
 
 
 @dataclass(frozen=True)
@@ -44,251 +29,8 @@ class StylizeOptions(Options):
 
     size: int = option(1024, "Long side of the result.", Range(64, 8192, 32, "px"))
     strength: float = option(1.0, "0 keeps the photo exactly, 1 takes the style in full.", Range(0, 1, 0.01))
-    color: str = option("style", "Colours of the style, the photo's own, or the style's matched to the photo's.", COLORS)
+    color: str = option("style", "Colors of the style, the photo's own, or the style's matched to the photo's.", COLORS)
     style_scale: float = option(1.0, "Size of the strokes: larger looks at the painting from nearer.", Range(0.25, 4, 0.05))
-
-
-@dataclass(frozen=True)
-class Look:
-    """A photo as the generator sees it, ready to be painted again and again.
-
-    Attributes:
-        photo: `[3, H, W]`.
-        padded: `[1, 3, H', W']`, sides multiples of the encoder's stride.
-        features: by level, `[1, C, h, w]`; only the coarse ones where the picture is painted in tiles.
-        moments: of the whole picture.
-        code: the photo's own style.
-    """
-
-    photo: Tensor
-    padded: Tensor
-    features: dict[str, Tensor]
-    moments: Moments
-    code: Tensor
-
-    @property
-    def tiled(self) -> bool:
-        return LEVELS[0] not in self.features
-
-
-class Generator:
-    """The loaded generator: looks at photos and styles, and paints.
-
-    Args:
-        net: the network, on the device and in the precision of `compute`.
-        sha256: of its file.
-        tile: px, side above which pictures are handled in tiles.
-    """
-
-    name = "generator"
-
-    def __init__(self, net: GeneratorNet, compute: Compute, sha256: str = "", tile: int = _TILE):
-        self.net, self.compute, self.sha256, self.tile = net, compute, sha256, tile
-
-    @classmethod
-    def load(cls, path: str | Path, compute: Compute, tile: int = _TILE) -> "Generator":
-        """Load from a safetensors file made by `style_core.training.generator`.
-
-        Raises:
-            RequestError: when the file's tensors are not the generator's.
-        """
-        net = GeneratorNet(compute)
-        state = load_file(path)
-        trunk = {name.removeprefix("encoder.features."): t for name, t in state.items() if name.startswith("encoder.")}
-        rest = {name: tensor for name, tensor in state.items() if not name.startswith("encoder.")}
-        try:
-            net.encoder.trunk.load_state_dict(trunk)
-            missing = net.load_state_dict(rest, strict=False)
-        except RuntimeError as error:
-            raise RequestError(f"{Path(path).name} does not hold the generator: {error}") from error
-        unfilled = [name for name in missing.missing_keys if not name.startswith("encoder.")]
-        if unfilled or missing.unexpected_keys:
-            wrong = (unfilled + missing.unexpected_keys)[0]
-            raise RequestError(f"{Path(path).name} does not hold the generator: {wrong} is missing or unknown.")
-        net.requires_grad_(False).eval()
-        net.style.to(compute.device, torch.float32)
-        for part in (net.stages, net.picture, net.out):
-            part.to(compute.device, compute.dtype, memory_format=compute.memory_format)
-        return cls(net, compute, weights.sha256_of(Path(path)), tile)
-
-    @torch.no_grad()
-    def encode_style(self, style: Tensor, scale: float = 1.0) -> Tensor:
-        """The code of a style picture `[3, h, w]`: `[1, 256]`, float32, on the CPU."""
-        sized = fit_short(style, max(64, round(STYLE_SIDE * scale)))
-        return self.code_of(self._look(sized)[2])
-
-    @torch.no_grad()
-    def look(self, photo: Tensor) -> Look:
-        """See a photo `[3, H, W]`; both sides at least 16 px."""
-        padded, features, moments = self._look(photo)
-        return Look(photo, padded, features, moments, self.code_of(moments))
-
-    @torch.no_grad()
-    def code_of(self, moments: Moments) -> Tensor:
-        """The code of a picture whose features have these moments, `[1, 256]`, on the CPU."""
-        return self.net.style.encode(moments).cpu()
-
-    @torch.no_grad()
-    def paint(
-        self, look: Look, codes: Sequence[Tensor], shares: Sequence[float] | None = None, strength: float = 1.0,
-        masks: Sequence[Tensor | None] | None = None,
-    ) -> Iterator[tuple[int, int, Tensor | None]]:  # fmt: skip
-        """Paint what was looked at; yields tiles done, tiles in all, and at the end the result `[3, H, W]`, on the CPU.
-
-        Args:
-            codes: `[1, 256]` each.
-            shares: weights of the codes; None is equal.
-            strength: in `[0, 1]`; 0 gives the photo back, bit for bit.
-            masks: for each code where it goes, `[1, h, w]`, or None for wherever no mask claims.
-        """
-        if strength == 0:
-            yield 1, 1, look.photo.clone()
-            return
-        values, regions, unclaimed = self._dialled(look, codes, style_shares(shares, len(codes)), strength, masks)
-        dial = Dial(self.net.style(values.to(self.compute.device)), regions)
-        pieces = self._tiled(look, dial) if look.tiled else iter([(1, 1, self.net(look.padded, look.features, look.moments, dial))])
-        for done, total, painted in pieces:
-            if painted is None:
-                yield done, total, None
-        height, width = look.photo.shape[-2:]
-        result = painted[0, :, :height, :width].float().cpu()
-        shown = min(1.0, strength / _FADE) * (1 - unclaimed[0, :, :height, :width].cpu() if unclaimed is not None else 1.0)
-        yield total, total, torch.lerp(look.photo, result, torch.as_tensor(shown, dtype=torch.float32)).clamp(0, 1)
-
-    def _look(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor], Moments]:
-        height, width = image.shape[-2:]
-        if min(height, width) < STRIDE:
-            raise RequestError(f"The picture is {width} x {height} px; it must be at least {STRIDE} px on each side.")
-        # The deepest level needs two positions to be padded by reflection.
-        right, below = (max(-side % STRIDE, 2 * STRIDE - side) for side in (width, height))
-        mode = "reflect" if right < width and below < height else "replicate"
-        padded = functional.pad(image[None].float(), (0, right, 0, below), mode=mode).to(self.compute.device)
-        if max(padded.shape[-2:]) <= self.tile:
-            features = self.net.encode(padded)
-            return padded, features, Moments.of(features)
-        return padded, *self._look_tiled(padded)
-
-    def _look_tiled(self, padded: Tensor) -> tuple[dict[str, Tensor], Moments]:
-        """Coarse features of the whole and moments of all levels, tile by tile."""
-        sums = {level: [0.0, 0.0] for level in LEVELS}
-        whole: dict[str, Tensor] = {}
-        count = padded.shape[-2] * padded.shape[-1]
-        for core in _tiles(padded.shape[-2:], self.tile):
-            outer = core.grown(_LOOK_HALO, padded.shape[-2:])
-            features = self.net.encode(outer.of(padded))
-            share = core.height * core.width / count
-            for index, level in enumerate(LEVELS):
-                stride = 2**index
-                inner = core.within(outer).of(features[level], stride)
-                moments = Moments.of_one(inner)
-                sums[level][0] = sums[level][0] + share * moments[0]
-                sums[level][1] = sums[level][1] + share * moments[1]
-                if level in _COARSE_LEVELS:
-                    if level not in whole:
-                        size = [side // stride for side in padded.shape[-2:]]
-                        whole[level] = inner.new_empty(1, inner.shape[1], *size).to(memory_format=self.compute.memory_format)
-                    core.of(whole[level], stride).copy_(inner)
-        means, grams = ({level: both[i] for level, both in sums.items()} for i in (0, 1))
-        return whole, Moments(means, grams)
-
-    def _tiled(self, look: Look, dial: Dial) -> Iterator[tuple[int, int, Tensor | None]]:
-        size = look.padded.shape[-2:]
-        coarse = self.net.coarse(look.features, look.moments, dial)
-        tiles = list(_tiles(size, self.tile))
-        canvas = torch.empty(1, 3, *size)
-        for index, core in enumerate(tiles):
-            yield index, len(tiles), None
-            outer = core.grown(_FINE_HALO, size)
-            batch = outer.of(look.padded)
-            features = self.net.encode(batch, LEVELS[:2])
-            local = dial.crop(*outer.slices(1))
-            painted = self.net.fine(outer.of(coarse, 4), features, batch, look.moments, local)
-            core.of(canvas).copy_(core.within(outer).of(painted))
-        yield len(tiles), len(tiles), canvas
-
-    def _dialled(
-        self, look: Look, codes: Sequence[Tensor], shares: Sequence[float], strength: float, masks: Sequence[Tensor | None] | None
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Codes at their strength, `[S, 256]`, where each holds, `[S, 1, H, W]`, and where none does, `[1, 1, H, W]`."""
-        masks = masks or [None] * len(codes)
-        free = [index for index, mask in enumerate(masks) if mask is None]
-        mixed = [sum(shares[i] * codes[i] for i in free) / sum(shares[i] for i in free)] if free and sum(shares[i] for i in free) else []
-        claimed = [index for index, mask in enumerate(masks) if mask is not None]
-        values = torch.cat([torch.lerp(look.code, code, strength) for code in [*mixed, *(codes[i] for i in claimed)]])
-        if not claimed:
-            return values, None, None
-        guides = [self._guide(masks[index], look) for index in claimed]
-        total = sum(guides)
-        guides = [guide / total.clamp_min(1) for guide in guides]
-        rest = (1 - total).clamp_min(0)
-        if mixed:
-            return values, torch.cat([rest, *guides]), None
-        # Where no style goes the photo stays; there the regions' own styles, in proportion, paint what is not shown.
-        filled = torch.cat(guides) + rest / len(guides)
-        return values, filled, rest
-
-    def _guide(self, mask: Tensor, look: Look) -> Tensor:
-        """A mask at the padded picture's size, its edges softened, `[1, 1, H, W]`."""
-        height, width = look.photo.shape[-2:]
-        sized = functional.interpolate(mask[None].float(), (height, width), mode="bilinear", antialias=True, align_corners=False)
-        reach = max(1, round(_SOFT_EDGE * max(height, width)))
-        soft = functional.avg_pool2d(functional.pad(sized, (reach,) * 4, mode="replicate"), 2 * reach + 1, stride=1)
-        padded_height, padded_width = look.padded.shape[-2:]
-        return functional.pad(soft, (0, padded_width - width, 0, padded_height - height), mode="replicate").clamp(0, 1).to(self.compute.device)
-
-
-@dataclass(frozen=True)
-class _Box:
-    """A rectangle of a picture, in pixels, at whole strides."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    def slices(self, stride: int) -> tuple[slice, slice]:
-        rows = slice(self.top // stride, (self.top + self.height) // stride)
-        return rows, slice(self.left // stride, (self.left + self.width) // stride)
-
-    def of(self, maps: Tensor, stride: int = 1) -> Tensor:
-        """The part of `[..., h, w]` maps at `stride` that lies in the box; a view."""
-        rows, columns = self.slices(stride)
-        return maps[..., rows, columns]
-
-    def grown(self, halo: int, size: Sequence[int]) -> "_Box":
-        top, left = max(0, self.top - halo), max(0, self.left - halo)
-        bottom = min(size[0], self.top + self.height + halo)
-        right = min(size[1], self.left + self.width + halo)
-        return _Box(top, left, bottom - top, right - left)
-
-    def within(self, outer: "_Box") -> "_Box":
-        return _Box(self.top - outer.top, self.left - outer.left, self.height, self.width)
-
-
-def _tiles(size: Sequence[int], side: int) -> Iterator[_Box]:
-    height, width = size
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            yield _Box(top, left, min(side, height - top), min(side, width - left))
-
-
-_loaded: dict[tuple, Generator] = {}
-_loading = threading.Lock()
-
-
-def open_generator(compute: Compute) -> Generator:
-    """The shipped generator, loaded once a process.
-
-    Raises:
-        RequestError: when its file is missing or not the one that ships.
-    """
-    path = weights.find("generator")
-    key = (str(path), path.stat().st_mtime_ns, compute)
-    with _loading:
-        if key not in _loaded:
-            _loaded.clear()
-            _loaded[key] = Generator.load(path, compute)
-        return _loaded[key]
 
 
 def stylize(
@@ -326,20 +68,20 @@ def stylize(
     made = {"generator": generator.sha256}
     encoded = encoded_styles(generator, styles, photo, options)
     yield Step(0, 1, seconds=time.monotonic() - started, weights=made)
-    look = generator.look(photo)
-    for done, total, result in generator.paint(look, [*encoded, *codes], style_weights, options.strength, masks):
+    encoded = generator.encode_content(photo)
+    for done, total, result in generator.paint(encoded, [*encoded, *codes], style_weights, options.strength, masks):
         if result is not None:
             result = recolored(result, photo, options, from_codes=bool(codes))
         yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made)
 
 
 def encoded_styles(generator: Generator, styles: Sequence[Tensor], photo: Tensor, options: StylizeOptions) -> list[Tensor]:
-    """Codes of style pictures, in the colours and at the stroke size that options ask for."""
+    """Codes of style pictures, in the colors and at the stroke size that options ask for."""
     return [generator.encode_style(in_color(style, photo, options.color), options.style_scale) for style in styles]
 
 
 def recolored(result: Tensor, photo: Tensor, options: StylizeOptions, *, from_codes: bool) -> Tensor:
-    """A result in the colours that options ask for; codes, unlike style pictures, could not be recoloured before."""
+    """A result in the colors that options ask for; codes, unlike style pictures, could not be recolored before."""
     if options.color == "keep" and options.strength:
         return keep_color(result, photo)
     if options.color == "match" and from_codes:
@@ -348,10 +90,10 @@ def recolored(result: Tensor, photo: Tensor, options: StylizeOptions, *, from_co
 
 
 def in_color(style: Tensor, photo: Tensor, color: str) -> Tensor:
-    """A style picture as the generator should see it: as it is, or recoloured to the photo's colours or its luminance."""
+    """A style picture as the generator should see it: as it is, or recolored to the photo's colors or its luminance."""
     if color == "match":
         return match_color(style, photo)
     if color == "keep":
-        grey = luminance_of(photo).expand(3, -1, -1)
-        return match_color(luminance_of(style).expand(3, -1, -1), grey)
+        gray = luminance_of(photo).expand(3, -1, -1)
+        return match_color(luminance_of(style).expand(3, -1, -1), gray)
     return style

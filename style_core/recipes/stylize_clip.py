@@ -10,16 +10,17 @@ from torch import Tensor
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.recipes.stylize import StylizeOptions, encoded_styles, open_generator, recolored
-from style_core.networks.generator import LEVELS, Moments
 from style_core.media.images import fit
-from style_core.optimization.losses import style_shares
-from style_core.progress import Step
 from style_core.media.video import Clip, FrameWriter, check_video_path
+from style_core.networks.generator_net import LEVELS
+from style_core.networks.moments import Moments, style_shares
+from style_core.progress import Step
+from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
+from style_core.weights.open import open_generator
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")
-_MEMORY = 0.9                # of the statistics before, in each frame's
-_CUT = 0.35                  # relative change of the statistics that means a new scene
+_MEMORY = 0.9  # of the statistics before, in each frame's
+_CUT = 0.35  # relative change of the statistics that means a new scene
 
 
 def stylize_clip(
@@ -29,7 +30,7 @@ def stylize_clip(
 ) -> Iterator[Step]:  # fmt: skip
     """Paint a clip into the file `out`, with its sound; yields a Step for each frame.
 
-    Whoever stops iterating has cancelled it, and no file is left. Statistics are an average over time, started anew at
+    Whoever stops iterating has canceled it, and no file is left. Statistics are an average over time, started anew at
     a cut, so that a style doesn't jump with every frame's own.
 
     Raises:
@@ -50,11 +51,11 @@ def stylize_clip(
         for frame in clip.images():
             photo = fit(frame, options.size)
             chosen = chosen or [*encoded_styles(generator, styles, photo, options), *codes]
-            look = generator.look(photo)
-            memory = carried(memory, look.moments)
-            look = replace(look, moments=memory, code=generator.code_of(memory))
-            *_, (_, _, painted) = generator.paint(look, chosen, shares, options.strength)
-            # Colours matched frame by frame would flicker, so codes keep their own.
+            encoded = generator.encode_content(photo)
+            memory = carried(memory, encoded.moments)
+            encoded = replace(encoded, moments=memory, code=generator.code_of(memory))
+            *_, (_, _, painted) = generator.paint(encoded, chosen, shares, options.strength)
+            # Colors matched frame by frame would flicker, so codes keep their own.
             painted = recolored(painted, photo, options, from_codes=False)
             writer.add(painted)
             done += 1

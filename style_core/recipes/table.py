@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from style_core.recipes.dream import DreamOptions, dream
-from style_core.recipes.optimize import GatysOptions, optimize
-from style_core.recipes.stylize import StylizeOptions, stylize
-from style_core.recipes.imagine import ImagineOptions, imagine
 from style_core.options import Options
 from style_core.progress import Step
+from style_core.recipes.dream import DreamOptions, dream
+from style_core.recipes.imagine import ImagineOptions, imagine
+from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.recipes.stylize import StylizeOptions, stylize
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ def command_of(settings: Mapping[str, Any]) -> str:
     if getattr(options, "start", "") == "noise":
         pictures = []
     words = ["python", "-m", "style_core", recipe.name, *pictures, "-o", "OUT.png"]
-    for knob in recipe.options.knobs():
-        value, flag = getattr(options, knob.name), knob.name.replace("_", "-")
-        if value == knob.default:
+    for field in recipe.options.fields():
+        value, flag = getattr(options, field.name), field.name.replace("_", "-")
+        if value == field.default:
             continue
-        if knob.kind is bool:
+        if field.kind is bool:
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            words += [f"--{flag}", f"{value:.10g}" if knob.kind is float else str(value)]
+            words += [f"--{flag}", f"{value:.10g}" if field.kind is float else str(value)]
     return shlex.join(words)

@@ -15,18 +15,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.networks.latent import SIDE
+from style_core.networks.latent_net import SIDE
 from style_core.training.data import Crops, split
 from style_core.training.latent import CROP_SCALE
 from style_core.training.runs import Run
 
 Z_SIZE = 100
-_WIDTHS = (384, 256, 160, 96, 48)      # of the generator at 4 to 64 px; the discriminator's, the other way round
+_WIDTHS = (384, 256, 160, 96, 48)  # of the generator at 4 to 64 px; the discriminator's, the other way round
 
 
 def generator() -> nn.Sequential:
     """Codes `[B, Z_SIZE, 1, 1]` -> pictures `[B, 3, 128, 128]` in `[-1, 1]`."""
-    layers: list[nn.Module] = [nn.ConvTranspose2d(Z_SIZE, _WIDTHS[0], 4, 1, 0, bias=False), nn.BatchNorm2d(_WIDTHS[0]), nn.ReLU(inplace=True)]
+    layers: list[nn.Module] = [
+        nn.ConvTranspose2d(Z_SIZE, _WIDTHS[0], 4, 1, 0, bias=False),
+        nn.BatchNorm2d(_WIDTHS[0]),
+        nn.ReLU(inplace=True),
+    ]
     for inputs, outputs in zip(_WIDTHS, _WIDTHS[1:]):
         layers += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, nn.ConvTranspose2d(_WIDTHS[-1], 3, 4, 2, 1), nn.Tanh())
@@ -41,7 +45,7 @@ def discriminator() -> nn.Sequential:
     return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 0))
 
 
-def _initialise(net: nn.Module) -> None:
+def _initialize(net: nn.Module) -> None:
     for layer in net.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(layer.weight, 0.0, 0.02)
@@ -56,7 +60,9 @@ def samples(path: Path, count: int, seed: int = 0) -> Tensor:
     net.eval()
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        return torch.cat([net(torch.randn(min(50, count - start), Z_SIZE, 1, 1, generator=draw)) for start in range(0, count, 50)]) / 2 + 0.5
+        return (
+            torch.cat([net(torch.randn(min(50, count - start), Z_SIZE, 1, 1, generator=draw)) for start in range(0, count, 50)]) / 2 + 0.5
+        )
 
 
 def train(given: argparse.Namespace) -> None:
@@ -67,19 +73,19 @@ def train(given: argparse.Namespace) -> None:
     crops = Crops(split(given.data)[0], given.seed)
     players = [generator(), discriminator()]
     for player in players:
-        _initialise(player)
+        _initialize(player)
     optimizers = [torch.optim.Adam(player.parameters(), 2e-4, betas=(0.5, 0.999)) for player in players]
     run = Run(given.out, given.minutes, dict(zip(("g", "d", "g_optimizer", "d_optimizer", "crops"), (*players, *optimizers, crops))))
     while run.going():
         real = crops.batch(given.batch, SIDE, CROP_SCALE) * 2 - 1
         with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16):
             fake = players[0](torch.randn(given.batch, Z_SIZE, 1, 1))
-            judged = _entropy(players[1](real), 1.0) + _entropy(players[1](fake.detach()), 0.0)
-        _move(optimizers[1], judged)
+            evaluated = _entropy(players[1](real), 1.0) + _entropy(players[1](fake.detach()), 0.0)
+        _move(optimizers[1], evaluated)
         with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16):
             fooled = _entropy(players[1](fake), 1.0)
         _move(optimizers[0], fooled)
-        run.step_done(judged=float(judged.detach()), fooled=float(fooled.detach()))
+        run.step_done(evaluated=float(evaluated.detach()), fooled=float(fooled.detach()))
     save_file({name: tensor.half().contiguous() for name, tensor in players[0].state_dict().items()}, given.out / "dcgan.safetensors")
 
 

@@ -9,10 +9,10 @@ losses are: features (content) and Gram matrices (style), at the layers that mat
 folded into a square root of its metric, `(W^T W)^(1/2)`: plain distances between shipped features approximate the
 teacher's own.
 
-A student is only as good as its blind spots, and an optimiser finds them all. So part of each batch is on-policy:
+A student is only as good as its blind spots, and an optimizer finds them all. So part of each batch is on-policy:
 canvases that are being painted with the student itself, on which the teacher then corrects it (after the idea of
 DAgger, Ross et al. 2011; Collaborative Distillation, Wang et al. 2020, distils for style transfer off-policy). Each
-comes with the style that it is painted in: what the optimiser brings to nothing is the difference of their Gram matrices
+comes with the style that it is painted in: what the optimizer brings to nothing is the difference of their Gram matrices
 as the student sees it, and what the student gets wrong of it is what is left for the teacher to see.
 """
 
@@ -26,21 +26,22 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from style_core.devices import Compute, prepare_cpu
+from style_core.matrices import matrix_root
 from style_core.networks.extractor import FeatureExtractor, load_extractor, vgg_layers
-from style_core.networks.vgg19 import LITE_WIDTHS, VGG19_WIDTHS, block_of
-from style_core.optimization.losses import gram_matrix, matrix_root, out_of_gamut, relative_distances
+from style_core.networks.moments import gram_matrix, relative_distances
+from style_core.networks.vgg19 import LITE_WIDTHS, STYLE_LAYERS, VGG19_WIDTHS, block_of
+from style_core.optimization.losses import out_of_gamut
 from style_core.training.data import Crops, split
-from style_core.training.layerwise import cut_down, ridged
+from style_core.training.layerwise import init_from_teacher, ridged
 from style_core.training.muon import Muon
 from style_core.training.runs import Run, cosine
 from style_core.training.workers import Workers
 
 TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
-STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _WEIGHTS = {"features": 1.0, "gram": 3.0, "difference": 4.0}
-_LATE = 0.7                  # of the minutes, from when on crops are larger: what a picture's border does to relu5_1 counts less
-_DEPTH = 30                  # layers of the Sequential to relu5_1
-_POOLING = "average"         # by the maximum it would take more than twice as long
+_LATE = 0.7  # of the minutes, from when on crops are larger: what a picture's border does to relu5_1 counts less
+_DEPTH = 30  # layers of the Sequential to relu5_1
+_POOLING = "average"  # by the maximum it would take more than twice as long
 
 
 class Student(nn.Module):
@@ -100,16 +101,16 @@ class Canvases:
     def __init__(self, student: Student, photos: Crops, paintings: Crops, workers: Workers, count: int, size: int, life: int = 120):
         self.student, self.photos, self.paintings, self.workers = student, photos, paintings, workers
         self.count, self.size, self.life = count, size, life
-        self.slots = [self._fresh(index * life // count) for index in range(count)]
+        self.spans = [self._fresh(index * life // count) for index in range(count)]
 
     def batch(self, count: int, moves: int) -> Tensor:
         """The `count` canvases whose turn it is, after `moves` more moves, each with its style: `[count, 2, 3, H, W]`; detached."""
-        turn, self.slots = self.slots[:count], self.slots[count:]
-        turn = [slot if slot["age"] < self.life else self._fresh(0) for slot in turn]
+        turn, self.spans = self.spans[:count], self.spans[count:]
+        turn = [span if span["age"] < self.life else self._fresh(0) for span in turn]
         rate = 0.01 + 0.04 * float(torch.rand(()))
         self.workers.map(lambda span: self._paint(turn[span], moves, rate), self.workers.spans(count))
-        self.slots += turn
-        return torch.stack([torch.cat([slot["canvas"], slot["style"]]) for slot in turn])
+        self.spans += turn
+        return torch.stack([torch.cat([span["canvas"], span["style"]]) for span in turn])
 
     def _fresh(self, age: int) -> dict:
         photo = self.photos.batch(1, self.size, (1.0, 2.0))
@@ -118,43 +119,47 @@ class Canvases:
         return {"canvas": start, "photo": photo, "style": style, "age": age, "strength": float(torch.rand(())) * 20 + 2,
                 "moments": (torch.zeros_like(photo), torch.zeros_like(photo)), "moves": 0}  # fmt: skip
 
-    def _paint(self, slots: list[dict], moves: int, rate: float) -> None:
+    def _paint(self, spans: list[dict], moves: int, rate: float) -> None:
         """Adam on each canvas, all in one batch; the student's weights are left alone."""
         student = self.student
         with torch.no_grad():
-            styles = {layer: student.mapped_gram(layer, f) for layer, f in student(torch.cat([s["style"] for s in slots])).items()}
-            photos = student.mapped("relu4_2", student(torch.cat([s["photo"] for s in slots]))["relu4_2"])
-        strengths = torch.tensor([slot["strength"] for slot in slots])
-        canvas = torch.cat([slot["canvas"] for slot in slots])
-        first, second = (torch.cat([slot["moments"][i] for slot in slots]) for i in (0, 1))
+            styles = {layer: student.mapped_gram(layer, f) for layer, f in student(torch.cat([s["style"] for s in spans])).items()}
+            photos = student.mapped("relu4_2", student(torch.cat([s["photo"] for s in spans]))["relu4_2"])
+        strengths = torch.tensor([span["strength"] for span in spans])
+        canvas = torch.cat([span["canvas"] for span in spans])
+        first, second = (torch.cat([span["moments"][i] for span in spans]) for i in (0, 1))
         for _ in range(moves):
             canvas.requires_grad_()
             features = student(canvas)
             content = relative_distances(student.mapped("relu4_2", features["relu4_2"]), photos)
-            style = sum(relative_distances(student.mapped_gram(layer, features[layer]), styles[layer]) for layer in STYLE) / len(STYLE)
-            loss = (content + strengths * style).sum() + 10 * len(slots) * out_of_gamut(canvas)
+            style = sum(relative_distances(student.mapped_gram(layer, features[layer]), styles[layer]) for layer in STYLE_LAYERS) / len(
+                STYLE_LAYERS
+            )
+            loss = (content + strengths * style).sum() + 10 * len(spans) * out_of_gamut(canvas)
             (gradient,) = torch.autograd.grad(loss, canvas)
             first = 0.9 * first + 0.1 * gradient
             second = 0.95 * second + 0.05 * gradient.square()
-            for slot in slots:
-                slot["moves"] += 1
-            corrected = torch.stack([torch.tensor([1 - 0.9 ** s["moves"], 1 - 0.95 ** s["moves"]]) for s in slots])
+            for span in spans:
+                span["moves"] += 1
+            corrected = torch.stack([torch.tensor([1 - 0.9 ** s["moves"], 1 - 0.95 ** s["moves"]]) for s in spans])
             move = (first / corrected[:, 0].view(-1, 1, 1, 1)) / ((second / corrected[:, 1].view(-1, 1, 1, 1)).sqrt() + 1e-12)
             canvas = (canvas.detach() - rate * move).clamp(0, 1)
-        for index, slot in enumerate(slots):
-            slot["canvas"] = canvas[index : index + 1].detach()
-            slot["moments"] = (first[index : index + 1], second[index : index + 1])
-            slot["age"] += moves
+        for index, span in enumerate(spans):
+            span["canvas"] = canvas[index : index + 1].detach()
+            span["moments"] = (first[index : index + 1], second[index : index + 1])
+            span["age"] += moves
 
 
-class Lesson:
+class TrainStep:
     """One step of distillation: pictures, canvases, teacher, losses.
 
     Args:
         pairs, size: pairs of pictures in a step, at least two, and their side in pixels.
     """
 
-    def __init__(self, teacher: FeatureExtractor, student: Student, photos: Crops, paintings: Crops, workers: Workers, pairs: int, size: int):
+    def __init__(
+        self, teacher: FeatureExtractor, student: Student, photos: Crops, paintings: Crops, workers: Workers, pairs: int, size: int
+    ):
         self.teacher, self.student, self.photos, self.paintings = teacher, student, photos, paintings
         self.canvases = Canvases(student, photos, paintings, workers, count=6 * pairs, size=size)
         self.pairs, self.size = pairs, size
@@ -167,7 +172,7 @@ class Lesson:
         return torch.cat([fresh, self.canvases.batch(self.pairs - half, moves=4)])[torch.randperm(self.pairs)]
 
     def losses(self, pairs: Tensor) -> dict[str, Tensor]:
-        """Distances to the teacher, averaged over `[B, 2, 3, H, W]`, by name; `loss` is what is minimised.
+        """Distances to the teacher, averaged over `[B, 2, 3, H, W]`, by name; `loss` is what is minimized.
 
         Of features and Gram matrices, each relative to the teacher's, and of a pair's difference of Gram matrices, relative to both.
         """
@@ -177,7 +182,7 @@ class Lesson:
         losses = {}
         for layer, features in self.student(batch).items():
             losses[f"features {layer}"] = relative_distances(self.student.mapped(layer, features), truth[layer]).mean()
-            if layer in STYLE:
+            if layer in STYLE_LAYERS:
                 seen, true = self.student.mapped_gram(layer, features), gram_matrix(truth[layer])
                 losses[f"gram {layer}"] = relative_distances(seen, true).mean()
                 # Each one's as it follows from the other's and the difference that the student sees.
@@ -196,7 +201,7 @@ def roughened(batch: Tensor) -> Tensor:
 
 
 def objective(losses: dict[str, Tensor]) -> Tensor:
-    """What distillation minimises: all of a step's distances, weighted by their kind."""
+    """What distillation minimizes: all of a step's distances, weighted by their kind."""
     return sum(loss * _WEIGHTS[name.split()[0]] for name, loss in losses.items())
 
 
@@ -212,7 +217,7 @@ def begin_with(student: Student, path: Path, teacher: FeatureExtractor, pictures
     if {name: tensor.shape for name, tensor in own.items()} == {name: tensor.shape for name, tensor in theirs.items()}:
         student.extractor.trunk.load_state_dict(theirs)
     else:
-        cut_down(student.extractor, (before, teacher), pictures)
+        init_from_teacher(student.extractor, (before, teacher), pictures)
 
 
 @torch.no_grad()
@@ -257,13 +262,15 @@ def train(given: argparse.Namespace) -> None:
     optimizer = Muon([p for p in student.parameters() if p.requires_grad], lr=given.rate, dtype=compute.dtype)
     run = Run(given.out, given.minutes, {"student": student, "optimizer": optimizer, "photos": photos, "paintings": paintings})
     if run.steps == 0:
-        pictures = [roughened(torch.cat([source.batch(4, given.early[1], (0.8, 2.1)) for source in (photos, paintings)])) for _ in range(16)]
+        pictures = [
+            roughened(torch.cat([source.batch(4, given.early[1], (0.8, 2.1)) for source in (photos, paintings)])) for _ in range(16)
+        ]
         with torch.no_grad():
             student.match_scales(teacher.extract(pictures[0], TAUGHT))
         if given.begin:
             begin_with(student, given.begin, teacher, pictures)
         else:
-            cut_down(student.extractor, (teacher,), pictures)
+            init_from_teacher(student.extractor, (teacher,), pictures)
         fit_heads(student, teacher, pictures)
     workers = Workers(torch.get_num_threads())
     lesson = None
@@ -273,7 +280,7 @@ def train(given: argparse.Namespace) -> None:
             group["lr"] = given.rate * cosine(run.progress)
         count, size = given.late if run.progress > _LATE else given.early
         if lesson is None or lesson.size != size:
-            lesson = Lesson(teacher, student, photos, paintings, workers, count, size)
+            lesson = TrainStep(teacher, student, photos, paintings, workers, count, size)
         pairs = lesson.draw()
         optimizer.zero_grad()
         losses = workers.learn(lambda span: lesson.losses(pairs[span]), "loss", len(pairs))
@@ -302,9 +309,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with content/ and style/.")
     parser.add_argument("--teacher", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/lite"))
-    parser.add_argument("--begin", type=Path, help="An exported student to go on from; of another shape, it is cut down instead of the teacher.")
+    parser.add_argument(
+        "--begin", type=Path, help="An exported student to go on from; of another shape, it is cut down instead of the teacher."
+    )
     parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--early", type=int, nargs=2, default=(4, 192), metavar=("PAIRS", "PX"), help="Pairs of crops a step, and their side.")
+    parser.add_argument(
+        "--early", type=int, nargs=2, default=(4, 192), metavar=("PAIRS", "PX"), help="Pairs of crops a step, and their side."
+    )
     parser.add_argument("--late", type=int, nargs=2, default=(4, 288), metavar=("PAIRS", "PX"), help="The same for the last three tenths.")
     parser.add_argument("--rate", type=float, default=4e-4)
     parser.add_argument("--seed", type=int, default=0)

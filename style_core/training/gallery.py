@@ -11,9 +11,9 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.weights.gallery import gallery
-from style_core.recipes.stylize import Generator
 from style_core.media.images import fit, read_image, to_pil
+from style_core.networks.generator import Generator
+from style_core.weights.gallery import gallery
 from style_core.weights.registry import MODELS
 
 _THUMBNAIL_SIDE = 256
@@ -26,12 +26,12 @@ def main() -> None:
     given = parser.parse_args()
     prepare_cpu()
     generator = Generator.load(MODELS / "generator.safetensors", Compute.choose("cpu"))
-    look = generator.look(fit(read_image(given.sample), 2 * _THUMBNAIL_SIDE))
+    encoded = generator.encode_content(fit(read_image(given.sample), 2 * _THUMBNAIL_SIDE))
     codes = {}
     (MODELS / "gallery").mkdir(exist_ok=True)
     for style in gallery().values():
         codes[style.name] = generator.encode_style(read_image(given.data / "style" / style.file)).half().contiguous()
-        *_, (_, _, painted) = generator.paint(look, [codes[style.name].float()])
+        *_, (_, _, painted) = generator.paint(encoded, [codes[style.name].float()])
         to_pil(fit(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=85)
     save_file(codes, MODELS / "gallery.safetensors", {"generator": generator.sha256})
 

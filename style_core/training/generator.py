@@ -4,7 +4,7 @@
 
 (jemalloc, because glibc's allocator searches its free blocks longer and longer in a run of hours.)
 
-It minimises, over crops of photos and over paintings, what its results are judged by: the relative content distance at
+It minimizes, over crops of photos and over paintings, what its results are evaluated by: the relative content distance at
 relu4_2 and the relative distances of Gram matrices at relu1_1..relu5_1, both in VGG-19's features (Johnson et al. 2016;
 Ghiasi et al. 2017). A painting's targets are measured once and kept. Some styles are mixtures of two paintings, whose
 moments mix linearly, so that codes may be blended; some are the photo's own, which must come back as it was.
@@ -23,21 +23,23 @@ from torch import Tensor, nn
 
 from style_core.devices import Compute, prepare_cpu
 from style_core.errors import RequestError
-from style_core.networks.extractor import FeatureExtractor, load_extractor
-from style_core.networks.generator import LEVELS, STRIDE, Dial, GeneratorNet, Moments
 from style_core.media.images import fit_short, read_image, to_pil
-from style_core.optimization.losses import JUDGE_CONTENT_LAYER, JUDGE_STYLE_LAYERS, gram_matrix, judge, relative_distances, total_variation
+from style_core.networks.extractor import FeatureExtractor, load_extractor
+from style_core.networks.generator_net import LEVELS, STRIDE, GeneratorNet, StyleModulation
+from style_core.networks.moments import Moments, gram_matrix, relative_distances
+from style_core.networks.vgg19 import CONTENT_LAYER, STYLE_LAYERS
+from style_core.optimization.losses import evaluate, total_variation
 from style_core.training.average import Average
 from style_core.training.data import Crops, split
 from style_core.training.muon import Muon
 from style_core.training.runs import Run, cosine
 from style_core.training.workers import Workers
 
-_STYLE_SIDE = 512            # px, short side at which paintings are measured: that at which results are judged
-_MEASURED_SIDE = 416         # px: of the square that is cut out of a painting and measured
-_MIXED, _OWN = 0.15, 0.08    # shares of styles that are mixtures, or the photo's own
-_FAINT = 0.04                # share of crops that are nearly of one colour: fog, walls, a covered lens
-_KEPT = 0.999                # decay of the average over weights, which is what ships
+_STYLE_SIDE = 512  # px, short side at which paintings are measured: that at which results are evaluated
+_MEASURED_SIDE = 416  # px: of the square that is cut out of a painting and measured
+_MIXED, _OWN = 0.15, 0.08  # shares of styles that are mixtures, or the photo's own
+_FAINT = 0.04  # share of crops that are nearly of one color: fog, walls, a covered lens
+_KEPT = 0.999  # decay of the average over weights, which is what ships
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Style:
     """A painting, measured: what the generator is told of it, and what the judge wants to see."""
 
     means: dict[str, Tensor]
-    grams: dict[str, Tensor]               # of the encoder's features
-    targets: dict[str, Tensor]             # float16 Gram matrices `[1, C, C]` of the judge's, over their norms
+    grams: dict[str, Tensor]  # of the encoder's features
+    targets: dict[str, Tensor]  # float16 Gram matrices `[1, C, C]` of the judge's, over their norms
     norms: dict[str, float]
 
     @property
@@ -60,8 +62,8 @@ class Style:
 class Gallery:
     """Paintings, measured one a step, so that training starts at once, and kept in a folder for the run's next parts."""
 
-    def __init__(self, files: list[Path], net: GeneratorNet, judging: FeatureExtractor, folder: Path, seed: int):
-        self.files, self.net, self.judging, self.folder = files, net, judging, folder
+    def __init__(self, files: list[Path], net: GeneratorNet, evaluator: FeatureExtractor, folder: Path, seed: int):
+        self.files, self.net, self.evaluator, self.folder = files, net, evaluator, folder
         folder.mkdir(parents=True, exist_ok=True)
         self._random = random.Random(seed)
         self._unseen = [index for index, file in enumerate(files) if not self._kept(file).exists()]
@@ -89,7 +91,7 @@ class Gallery:
     @torch.no_grad()
     def measure(self, batch: Tensor) -> Style:
         moments = Moments.of(self.net.encode(whole_strides(batch)))
-        grams = {layer: gram_matrix(f) for layer, f in self.judging.extract(batch, JUDGE_STYLE_LAYERS).items()}
+        grams = {layer: gram_matrix(f) for layer, f in self.evaluator.extract(batch, STYLE_LAYERS).items()}
         norms = {layer: float(gram.norm()) for layer, gram in grams.items()}
         return Style(moments.means, moments.grams, {layer: (gram / norms[layer]).half() for layer, gram in grams.items()}, norms)
 
@@ -111,11 +113,11 @@ class Task:
         return Task(self.batch[span], self.styles[span])
 
 
-class Lesson:
+class TrainStep:
     """One step: crops, styles, painting, losses."""
 
-    def __init__(self, net: GeneratorNet, judging: FeatureExtractor, photos: Crops, gallery: Gallery, style_weight: float, seed: int):
-        self.net, self.judging, self.photos, self.gallery = net, judging, photos, gallery
+    def __init__(self, net: GeneratorNet, evaluator: FeatureExtractor, photos: Crops, gallery: Gallery, style_weight: float, seed: int):
+        self.net, self.evaluator, self.photos, self.gallery = net, evaluator, photos, gallery
         self.style_weight = style_weight
         self._random = random.Random(seed)
 
@@ -130,25 +132,25 @@ class Lesson:
             return None
         one = self.gallery.draw()
         if lot >= _OWN + _MIXED:
-            return one.moments, {layer: one.target(layer) for layer in JUDGE_STYLE_LAYERS}
+            return one.moments, {layer: one.target(layer) for layer in STYLE_LAYERS}
         two, share = self.gallery.draw(), self._random.uniform(0.2, 0.8)
-        targets = {layer: torch.lerp(one.target(layer), two.target(layer), share) for layer in JUDGE_STYLE_LAYERS}
+        targets = {layer: torch.lerp(one.target(layer), two.target(layer), share) for layer in STYLE_LAYERS}
         return mixed(one.moments, two.moments, share), targets
 
     def losses(self, task: Task) -> dict[str, Tensor]:
-        """Means over a task by name; `total` is what is minimised."""
+        """Means over a task by name; `total` is what is minimized."""
         batch = task.batch
         with torch.no_grad():
             features = self.net.encode(batch)
             own = Moments.of(features)
-            truth = self.judging.extract(batch, [JUDGE_CONTENT_LAYER, *(JUDGE_STYLE_LAYERS if None in task.styles else [])])
+            truth = self.evaluator.extract(batch, [CONTENT_LAYER, *(STYLE_LAYERS if None in task.styles else [])])
             moments, targets = self._wanted(task, own, truth)
             is_own = torch.tensor([float(style is None) for style in task.styles])
         result = self._painted(batch, features, own, moments)
-        seen = self.judging.extract(result, [*JUDGE_STYLE_LAYERS, JUDGE_CONTENT_LAYER])
-        by_layer = {layer: relative_distances(gram_matrix(seen[layer]), targets[layer]) for layer in JUDGE_STYLE_LAYERS}
+        seen = self.evaluator.extract(result, [*STYLE_LAYERS, CONTENT_LAYER])
+        by_layer = {layer: relative_distances(gram_matrix(seen[layer]), targets[layer]) for layer in STYLE_LAYERS}
         style = sum(by_layer.values()) / len(by_layer)
-        content = relative_distances(seen[JUDGE_CONTENT_LAYER], truth[JUDGE_CONTENT_LAYER])
+        content = relative_distances(seen[CONTENT_LAYER], truth[CONTENT_LAYER])
         identity = ((result - batch).abs().mean((1, 2, 3)) * is_own).sum() / len(batch)
         # The logarithm keeps a few hopeless pairs from leading: relative distances of pale paintings start in the tens.
         # A content distance above 1 is a calm photo, painted over: just beyond it counts twice, and less the more
@@ -164,16 +166,16 @@ class Lesson:
         return mean + (batch - mean) * contrasts.view(-1, 1, 1, 1)
 
     def _painted(self, batch: Tensor, features: dict[str, Tensor], own: Moments, moments: Moments) -> Tensor:
-        dial = Dial(self.net.style(self.net.style.encode(moments)))
-        dtype = self.judging.compute.dtype
+        modulation = StyleModulation(self.net.style(self.net.style.encode(moments)))
+        dtype = self.evaluator.compute.dtype
         # Without its cache, which threads would share, graphs and all.
         with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16, cache_enabled=False):
-            return self.net(batch, features, own, dial)
+            return self.net(batch, features, own, modulation)
 
     def _wanted(self, task: Task, own: Moments, truth: dict[str, Tensor]) -> tuple[Moments, dict[str, Tensor]]:
         """What the style net is told, and the Gram matrices that the result should have."""
         styles = [
-            style or (_picked(own, index), {layer: gram_matrix(truth[layer][index : index + 1]) for layer in JUDGE_STYLE_LAYERS})
+            style or (_picked(own, index), {layer: gram_matrix(truth[layer][index : index + 1]) for layer in STYLE_LAYERS})
             for index, style in enumerate(task.styles)
         ]
         chosen, targets = zip(*styles)
@@ -181,7 +183,7 @@ class Lesson:
             {level: torch.cat([m.means[level] for m in chosen]) for level in LEVELS},
             {level: torch.cat([m.grams[level] for m in chosen]) for level in LEVELS},
         )
-        stacked = {layer: torch.cat([target[layer] for target in targets]) for layer in JUDGE_STYLE_LAYERS}
+        stacked = {layer: torch.cat([target[layer] for target in targets]) for layer in STYLE_LAYERS}
         return joined, stacked
 
     def state_dict(self) -> dict:
@@ -208,16 +210,16 @@ def _picked(moments: Moments, index: int) -> Moments:
 
 
 @torch.no_grad()
-def examine(net: GeneratorNet, judging: FeatureExtractor, pairs: list[tuple[Path, Path]], sheet: Path | None = None) -> dict[str, float]:
-    """Mean judged distances on pairs never trained on, short side 512; a sheet of small results if asked for."""
+def examine(net: GeneratorNet, evaluator: FeatureExtractor, pairs: list[tuple[Path, Path]], sheet: Path | None = None) -> dict[str, float]:
+    """Mean evaluated distances on pairs never trained on, short side 512; a sheet of small results if asked for."""
     rows, results = [], []
     for photo, painting in pairs:
         content, style = (whole_strides(fit_short(read_image(path), _STYLE_SIDE)) for path in (photo, painting))
         features = net.encode(content[None])
-        dial = Dial(net.style(net.style.encode(Moments.of(net.encode(style[None])))))
-        with torch.autocast("cpu", judging.compute.dtype, enabled=judging.compute.dtype == torch.bfloat16):
-            result = net(content[None], features, Moments.of(features), dial)[0]
-        rows.append(judge(judging, result, content, style))
+        modulation = StyleModulation(net.style(net.style.encode(Moments.of(net.encode(style[None])))))
+        with torch.autocast("cpu", evaluator.compute.dtype, enabled=evaluator.compute.dtype == torch.bfloat16):
+            result = net(content[None], features, Moments.of(features), modulation)[0]
+        rows.append(evaluate(evaluator, result, content, style))
         results.append([content, style, result])
     if sheet is not None:
         _write_sheet(results, sheet)
@@ -257,7 +259,7 @@ def train(given: argparse.Namespace) -> None:
     prepare_cpu()
     torch.manual_seed(given.seed)
     compute = Compute.choose("cpu")
-    judging = load_extractor("vgg19", given.judge, compute)
+    evaluator = load_extractor("vgg19", given.evaluate, compute)
     photo_files, held_photos = split(given.data / "content")
     painting_files, held_paintings = split(given.data / "style")
     net = GeneratorNet(compute)
@@ -265,14 +267,16 @@ def train(given: argparse.Namespace) -> None:
     if not (given.out / "encoder.safetensors").exists():
         given.out.mkdir(parents=True, exist_ok=True)
         tensors = load_file(given.begin or given.encoder).items()
-        save_file({n.removeprefix("encoder."): tensor for n, tensor in tensors if n.startswith("encoder.")}, given.out / "encoder.safetensors")
+        save_file(
+            {n.removeprefix("encoder."): tensor for n, tensor in tensors if n.startswith("encoder.")}, given.out / "encoder.safetensors"
+        )
     encoder = load_file(given.out / "encoder.safetensors")
     net.encoder.trunk.load_state_dict({k.removeprefix("features."): v for k, v in encoder.items() if k.startswith("features.")})
     if given.begin:
         begin(net, given.begin)
     photos = Crops(photo_files, given.seed)
-    gallery = Gallery(painting_files, net, judging, given.out / "styles", given.seed + 1)
-    lesson = Lesson(net, judging, photos, gallery, given.style_weight, given.seed + 2)
+    gallery = Gallery(painting_files, net, evaluator, given.out / "styles", given.seed + 1)
+    lesson = TrainStep(net, evaluator, photos, gallery, given.style_weight, given.seed + 2)
     if not given.begin:
         match_scales(net, photos)
     optimizer = Muon([p for p in net.parameters() if p.requires_grad], lr=given.rate, dtype=compute.dtype)
@@ -294,11 +298,11 @@ def train(given: argparse.Namespace) -> None:
         run.step_done(**losses)
         if time.monotonic() - examined > 60 * given.examine_every or run.progress >= 1:
             examined = time.monotonic()
-            judged = examine(average.net, judging, pairs, given.out / "sheet.jpg")
-            print("validation", judged, flush=True)
-            if judged["content"] + given.style_weight * judged["style"] < best:
-                best = judged["content"] + given.style_weight * judged["style"]
-                export(average.net, encoder, given.out / "generator.safetensors", _facts(given, run, judged))
+            evaluated = examine(average.net, evaluator, pairs, given.out / "sheet.jpg")
+            print("validation", evaluated, flush=True)
+            if evaluated["content"] + given.style_weight * evaluated["style"] < best:
+                best = evaluated["content"] + given.style_weight * evaluated["style"]
+                export(average.net, encoder, given.out / "generator.safetensors", _facts(given, run, evaluated))
 
 
 @torch.no_grad()
@@ -308,7 +312,7 @@ def match_scales(net: GeneratorNet, photos: Crops) -> None:
     net.style.scales.copy_(torch.stack([features[level].float().square().mean().sqrt() for level in LEVELS]))
 
 
-def _facts(given: argparse.Namespace, run: Run, judged: dict[str, float]) -> dict[str, str]:
+def _facts(given: argparse.Namespace, run: Run, evaluated: dict[str, float]) -> dict[str, str]:
     return {
         "model": "generator: any photo in any painting's style, in one pass",
         "command": f"python -m style_core.training.generator --minutes {given.minutes:g} --rate {given.rate:g} "
@@ -316,7 +320,7 @@ def _facts(given: argparse.Namespace, run: Run, judged: dict[str, float]) -> dic
         + (f" --begin {given.begin.name}" if given.begin else ""),
         "steps": str(run.steps),
         "minutes": f"{run.spent:.1f}",
-        "validation": f"style {judged['style']:.3f}, content {judged['content']:.3f} on 12 pairs, short side 512",
+        "validation": f"style {evaluated['style']:.3f}, content {evaluated['content']:.3f} on 12 pairs, short side 512",
     }
 
 
@@ -324,7 +328,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with content/ and style/.")
     parser.add_argument("--judge", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
-    parser.add_argument("--encoder", type=Path, default=Path("models/generator.safetensors"), help="Weights whose encoder a run from nothing takes.")
+    parser.add_argument(
+        "--encoder", type=Path, default=Path("models/generator.safetensors"), help="Weights whose encoder a run from nothing takes."
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/generator"))
     parser.add_argument("--minutes", type=float, default=100)
     parser.add_argument("--rate", type=float, default=2e-3)

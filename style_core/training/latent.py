@@ -2,10 +2,10 @@
 
     python -m style_core.training.latent --data FOLDER --minutes 60 --out runs/latent
 
-The discriminator judges through frozen features (Projected GAN, Sauer et al. 2021): small heads, spectrally normalised
+The discriminator judges through frozen features (Projected GAN, Sauer et al. 2021): small heads, spectrally normalized
 (Miyato et al. 2018), look at the levels of VGG-19 and at the pixels themselves, and are trained with the hinge loss on
 augmented pictures (Zhao et al. 2020). Reconstruction is measured in the same features, once by place and once by Gram
-matrix: what a code can't place it still paints in the right manner. Half of what is judged is decoded from codes of
+matrix: what a code can't place it still paints in the right manner. Half of what is evaluated is decoded from codes of
 pictures, half from the prior. The VAE begins alone, so that codes mean something before the critic joins: a GAN that
 starts from nothing collapses. From the start, pictures of the prior are also drawn to the distribution of real ones: their
 pooled features match those of real crops in sliced Wasserstein distance (Deshpande et al. 2018), which no collapsed
@@ -24,24 +24,24 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.networks.extractor import FeatureExtractor, load_extractor
 from style_core.media.images import to_pil
-from style_core.networks.latent import SIDE, Z_SIZE, LatentNet
-from style_core.optimization.losses import gram_matrix, relative_distances
+from style_core.networks.extractor import FeatureExtractor, load_extractor
+from style_core.networks.latent_net import SIDE, Z_SIZE, LatentNet
+from style_core.networks.moments import gram_matrix, relative_distances
 from style_core.training.average import Average
 from style_core.training.data import Crops, split
 from style_core.training.runs import Run, cosine
 
 LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-PLACED = {"relu2_1": 0.5, "relu3_1": 1.0, "relu4_1": 1.0}      # levels at which reconstructions are compared by place
-_KEPT = 0.998                # decay of the average over weights, which is what ships
-CROP_SCALE = (0.8, 1.5)      # sides of training crops, in pictures' sides
-_GAIN = 8.0                  # of a verdict: spectrally normalised layers alone are too weak to reach the hinge
-_RAMP = 0.1                  # share of the minutes over which the critic's word gains its weight
-_CROWD = 256                 # pictures whose features are compared with as many real ones
-_COLOR_PLACES = 4            # a side: parts of a picture whose colours are compared
-_DIRECTIONS = 128            # random directions a step along which they are
-_WARMED = 0.4                # share of the minutes after which the prior weighs in full
+PLACED = {"relu2_1": 0.5, "relu3_1": 1.0, "relu4_1": 1.0}  # levels at which reconstructions are compared by place
+_KEPT = 0.998  # decay of the average over weights, which is what ships
+CROP_SCALE = (0.8, 1.5)  # sides of training crops, in pictures' sides
+_GAIN = 8.0  # of a verdict: spectrally normalized layers alone are too weak to reach the hinge
+_RAMP = 0.1  # share of the minutes over which the critic's word gains its weight
+_QUEUE = 256  # pictures whose features are compared with as many real ones
+_COLOR_PLACES = 4  # a side: parts of a picture whose colors are compared
+_DIRECTIONS = 128  # random directions a step along which they are
+_WARMED = 0.4  # share of the minutes after which the prior weighs in full
 
 
 class _Head(nn.Module):
@@ -72,7 +72,7 @@ class Critic(nn.Module):
         self.scales = nn.ParameterList(nn.Parameter(torch.ones(width, 1, 1), requires_grad=False) for width in widths)
         self.heads = nn.ModuleList(_Head(width, 64, shrinks) for width, shrinks in zip(widths, (2, 2, 1, 1)))
         self.pixels = _Head(3, 48, 3)
-        self._extractor = [extractor]                      # frozen, and not part of what is trained or saved
+        self._extractor = [extractor]  # frozen, and not part of what is trained or saved
 
     def see(self, batch: Tensor) -> dict[str, Tensor]:
         return self._extractor[0].extract(batch, LEVELS)
@@ -115,14 +115,14 @@ def augmented(*batches: Tensor) -> list[Tensor]:
 
 
 def pooled(batch: Tensor, features: dict[str, Tensor]) -> list[Tensor]:
-    """What a crowd is compared by, `[B, numbers]` each: colours by place, levels' means and deviations, the deepest by quarters."""
+    """What a queue is compared by, `[B, numbers]` each: colors by place, levels' means and deviations, the deepest by quarters."""
     colors = functional.adaptive_avg_pool2d(batch.float(), _COLOR_PLACES).flatten(1)
     results = [torch.cat([f.float().mean((2, 3)), f.float().flatten(2).var(2).add(1e-4).sqrt()], 1) for f in features.values()]
     deepest = list(features.values())[-1].float()
     return [colors, *results, functional.adaptive_avg_pool2d(deepest, 2).flatten(1)]
 
 
-class Crowd:
+class FeatureQueue:
     """The latest pooled features of real and of imagined pictures, and how far apart the two crowds are."""
 
     def __init__(self, size: int):
@@ -131,9 +131,9 @@ class Crowd:
         self._imagined: list[Tensor] = []
 
     def distance(self, imagined: list[Tensor], real: list[Tensor]) -> Tensor:
-        """Squared sliced Wasserstein distance, in the real crowd's variances; its gradient reaches the newest pictures.
+        """Squared sliced Wasserstein distance, in the real queue's variances; its gradient reaches the newest pictures.
 
-        Along random directions each newest picture is drawn to the real picture of its own rank in the crowd.
+        Along random directions each newest picture is drawn to the real picture of its own rank in the queue.
         """
         self._real = self._joined(self._real, real)
         everyone = self._joined(self._imagined, imagined)
@@ -141,7 +141,7 @@ class Crowd:
         count, total = len(imagined[0]), imagined[0].new_zeros(())
         for mine, theirs in zip(everyone, self._real):
             spread = theirs.std(0)
-            scale = 1 / (spread + 0.3 * spread.mean())     # channels that hardly ever answer must not outweigh the rest
+            scale = 1 / (spread + 0.3 * spread.mean())  # channels that hardly ever answer must not outweigh the rest
             directions = functional.normalize(torch.randn(mine.shape[1], _DIRECTIONS), dim=0) * scale[:, None]
             found, wanted = mine @ directions, (theirs @ directions).sort(0).values
             ranks = found.detach().argsort(0).argsort(0)[-count:]
@@ -149,24 +149,24 @@ class Crowd:
             total = total + (found[-count:] - wanted.gather(0, places)).square().mean()
         return total / len(everyone)
 
-    def _joined(self, crowd: list[Tensor], newest: list[Tensor]) -> list[Tensor]:
-        return [torch.cat([old, new])[-self._size :] for old, new in zip(crowd, newest)] if crowd else list(newest)
+    def _joined(self, queue: list[Tensor], newest: list[Tensor]) -> list[Tensor]:
+        return [torch.cat([old, new])[-self._size :] for old, new in zip(queue, newest)] if queue else list(newest)
 
 
-class Lesson:
+class TrainStep:
     """One step of both players."""
 
     def __init__(self, net: LatentNet, critic: Critic, crops: Crops, given: argparse.Namespace, dtype: torch.dtype):
         self.net, self.critic, self.crops, self.given, self.dtype = net, critic, crops, given, dtype
-        self._crowds = {side: Crowd(_CROWD) for side in (SIDE // 2, SIDE)}
+        self._queues = {side: FeatureQueue(_QUEUE) for side in (SIDE // 2, SIDE)}
 
-    def losses(self, count: int, side: int, warm: float, trust: float) -> tuple[dict[str, Tensor], Tensor | None]:
+    def losses(self, count: int, side: int, warm: float, adversarial_weight: float) -> tuple[dict[str, Tensor], Tensor | None]:
         """The painter's losses by name, `total` among them, and the critic's loss, over a fresh batch of `count`.
 
         Args:
             side: of the pictures, px.
             warm: in `[0, 1]`, how much of the prior's weight is on yet.
-            trust: in `[0, 1]`, how much the critic's word weighs; 0 for no critic.
+            adversarial_weight: in `[0, 1]`, how much the critic's word weighs; 0 for no critic.
         """
         real = self.crops.batch(count, side, tuple(SIDE / side * scale for scale in CROP_SCALE))
         with torch.autocast("cpu", self.dtype, enabled=self.dtype == torch.bfloat16):
@@ -184,10 +184,10 @@ class Lesson:
             # Pictures of the prior must tell their codes: those of a collapsed decoder can't (Zhu et al. 2017, BicycleGAN).
             lost = 1 - functional.cosine_similarity(self.net.encoder(fake[count:])[0], drawn).mean()
             imagined = pooled(batch[count:], {level: f[count:] for level, f in features.items()})
-            apart = self._crowds[side].distance(imagined, pooled(seen_real, truth))
+            apart = self._queues[side].distance(imagined, pooled(seen_real, truth))
             total = rebuilt + warm * self.given.kl * divergence + self.given.regression * lost + warm * self.given.sliced * apart
             figures = {"rebuilt": rebuilt, "kl": divergence, "lost": lost, "apart": apart}
-            if trust == 0:
+            if adversarial_weight == 0:
                 return {"total": total, **figures}, None
             self.critic.requires_grad_(False)
             fooled = -self.critic(batch, features).mean()
@@ -195,7 +195,12 @@ class Lesson:
             still = {level: f.detach() for level, f in features.items()}
             verdict_fake, verdict_real = self.critic(batch.detach(), still), self.critic(seen_real, truth)
         critic = functional.relu(1 - verdict_real).mean() + functional.relu(1 + verdict_fake).mean()
-        return {"total": total + trust * self.given.adversarial * fooled, **figures, "fooled": fooled, "critic": critic}, critic
+        return {
+            "total": total + adversarial_weight * self.given.adversarial * fooled,
+            **figures,
+            "fooled": fooled,
+            "critic": critic,
+        }, critic
 
     def _rebuilt(self, features: dict[str, Tensor], truth: dict[str, Tensor], real: Tensor, fake: Tensor) -> Tensor:
         placed = sum(weight * relative_distances(features[level], truth[level]).mean() for level, weight in PLACED.items())
@@ -240,7 +245,7 @@ def train(given: argparse.Namespace) -> None:
     average = Average(net, _KEPT)
     parts = {"net": net, "critic": critic, "average": average, "crops": crops}
     run = Run(given.out, given.minutes, parts | {"painter": players[0], "judge": players[1]})
-    lesson = Lesson(net, critic, crops, given, compute.dtype)
+    lesson = TrainStep(net, critic, crops, given, compute.dtype)
     shown = time.monotonic()
     held = Crops(split(given.data)[1], given.seed).batch(12, SIDE, CROP_SCALE)
     while run.going():
@@ -248,11 +253,11 @@ def train(given: argparse.Namespace) -> None:
             player.param_groups[0]["lr"] = given.rate * min(1, (run.steps + 1) / 50) * cosine(max(0.0, 2 * run.progress - 1), 0.1)
         side = 64 if run.progress < given.small else SIDE
         alone = run.progress < given.alone
-        trust = 0.0 if alone else min(1.0, 0.02 + (run.progress - given.alone) / _RAMP)
-        losses, judged = lesson.losses(given.batch, side, min(1.0, 0.1 + run.progress / _WARMED), trust)
+        adversarial_weight = 0.0 if alone else min(1.0, 0.02 + (run.progress - given.alone) / _RAMP)
+        losses, evaluated = lesson.losses(given.batch, side, min(1.0, 0.1 + run.progress / _WARMED), adversarial_weight)
         move(players[0], losses["total"], net)
-        if judged is not None:
-            move(players[1], judged, critic)
+        if evaluated is not None:
+            move(players[1], evaluated, critic)
         average.follow(net, run.steps)
         run.step_done(**{name: float(value.detach()) for name, value in losses.items()})
         if time.monotonic() - shown > 60 * given.show_every or run.progress >= 1:

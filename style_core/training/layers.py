@@ -11,18 +11,31 @@ from itertools import islice
 from pathlib import Path
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.recipes.dream import DreamOptions, dream
-from style_core.networks.extractor import FeatureExtractor, load_extractor
 from style_core.media.images import fit, read_image, to_pil
-from style_core.weights.layer_pictures import FOLDER, LayerPicture, layer_pictures
+from style_core.networks.extractor import FeatureExtractor, load_extractor
 from style_core.progress import finish
+from style_core.recipes.dream import DreamOptions, dream
+from style_core.weights.layer_pictures import FOLDER, LayerPicture, layer_pictures
 from style_core.weights.registry import MODELS
 
-LAYERS = ("relu1_1", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu3_4", "relu4_1", "relu4_2", "relu4_3", "relu4_4", "relu5_1")
-_CHANNELS, _TRIED = 3, 12    # of each layer: pictures, and channels asked for them
-_SIDE, _DREAMT = 112, 224    # px, as shipped and as dreamt
+LAYERS = (
+    "relu1_1",
+    "relu2_1",
+    "relu2_2",
+    "relu3_1",
+    "relu3_2",
+    "relu3_3",
+    "relu3_4",
+    "relu4_1",
+    "relu4_2",
+    "relu4_3",
+    "relu4_4",
+    "relu5_1",
+)
+_CHANNELS, _TRIED = 3, 12  # of each layer: pictures, and channels asked for them
+_SIDE, _DREAMT = 112, 224  # px, as shipped and as dreamt
 _HOW = {"size": _DREAMT, "start": "noise", "octaves": 3, "iterations": 30, "strength": 0.5}
-_BLANK = 0.15                # standard deviation below which nothing has grown: noise gives that channel nothing to climb
+_BLANK = 0.15  # standard deviation below which nothing has grown: noise gives that channel nothing to climb
 
 
 def telling_channels(extractor: FeatureExtractor, samples: list[Path], layer: str) -> list[int]:

@@ -15,13 +15,15 @@ from torch.nn import functional
 
 from style_core.networks.extractor import FeatureExtractor
 
-_RIDGE = 1e-4                # of the mean square of what is fitted on
+_RIDGE = 1e-4  # of the mean square of what is fitted on
 _EPSILON = 1e-6
-_ROUNDS = 8                  # of fitting: answers below zero may lie anywhere there
+_ROUNDS = 8  # of fitting: answers below zero may lie anywhere there
 
 
 @torch.no_grad()
-def cut_down(student: FeatureExtractor, teachers: Sequence[FeatureExtractor], batches: Sequence[Tensor], places: int = 400) -> None:
+def init_from_teacher(
+    student: FeatureExtractor, teachers: Sequence[FeatureExtractor], batches: Sequence[Tensor], places: int = 400
+) -> None:
     """Set the student's convolutions after a teacher's, of the same shape.
 
     Args:
@@ -39,7 +41,7 @@ def cut_down(student: FeatureExtractor, teachers: Sequence[FeatureExtractor], ba
     for teacher, convolutions in asked.items():
         for answer, batch in zip(answers, batches):
             answer.update(_answers(teacher, batch, convolutions, places))
-    seen = [student.normalised(batch) for batch in batches]
+    seen = [student.normalized(batch) for batch in batches]
     for index, layer in enumerate(student.trunk):
         if isinstance(layer, nn.Conv2d):
             drawn = [answer.pop(index) for answer in answers]
@@ -55,7 +57,7 @@ def cut_down(student: FeatureExtractor, teachers: Sequence[FeatureExtractor], ba
 
 def spanning_channels(features: Tensor, count: int) -> list[int]:
     """The `count` channels of `[N, C]` from which the others follow best, linearly: chosen one by one, greedily."""
-    left = (features.mT @ features).double() / len(features)         # what the chosen channels leave unexplained
+    left = (features.mT @ features).double() / len(features)  # what the chosen channels leave unexplained
     least = 1e-9 * left.diagonal().mean() + 1e-30
     chosen: list[int] = []
     for _ in range(count):
@@ -91,11 +93,11 @@ def ridged(square: Tensor) -> Tensor:
 def _answers(teacher: FeatureExtractor, batch: Tensor, convolutions: Sequence[int], places: int) -> dict[int, tuple[Tensor, Tensor]]:
     """By index of a convolution: places drawn from each picture, `[B, n]`, and what it answers there, `[B n, C]`, not rectified."""
     answers = {}
-    x = teacher.normalised(batch)
+    x = teacher.normalized(batch)
     for index, layer in enumerate(teacher.trunk[: max(convolutions) + 1]):
         x = layer(x)
         if index in convolutions:
-            flat = x.flatten(2).mT                                                           # [B, P, C]
+            flat = x.flatten(2).mT  # [B, P, C]
             drawn = torch.stack([torch.randperm(flat.shape[1])[:places] for _ in flat]).to(x.device)
             found = flat.gather(1, drawn[..., None].expand(-1, -1, flat.shape[2]))
             answers[index] = drawn, found.float().flatten(0, 1)

@@ -1,17 +1,17 @@
-"""Muon: momentum, orthogonalised, for matrices; Adam for the rest (Jordan et al. 2024, "Muon: an optimizer for hidden layers")."""
+"""Muon: momentum, orthogonalized, for matrices; Adam for the rest (Jordan et al. 2024, "Muon: an optimizer for hidden layers")."""
 
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-_QUINTIC = (3.4445, -4.7750, 2.0315)        # of the Newton-Schulz iteration: steep at 0, within 0.3 of 1 for all that is larger
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # of the Newton-Schulz iteration: steep at 0, within 0.3 of 1 for all that is larger
 _ROUNDS = 5
-_ADAM_SIZE = 0.2                            # root mean square of Adam's moves, which Muon's are brought to (Liu et al. 2025)
+_ADAM_SIZE = 0.2  # root mean square of Adam's moves, which Muon's are brought to (Liu et al. 2025)
 
 
 class Muon(torch.optim.Optimizer):
-    """Moves each matrix along its orthogonalised momentum, so that all its directions learn alike; a kernel counts as
+    """Moves each matrix along its orthogonalized momentum, so that all its directions learn alike; a kernel counts as
     the matrix `[O, I * k * k]`. What has fewer than two dimensions is moved by Adam (Kingma and Ba 2015).
 
     Args:
@@ -46,8 +46,8 @@ class Muon(torch.optim.Optimizer):
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
         state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-        ahead = parameter.grad.lerp(state["momentum"], group["momentum"])        # Nesterov's
-        matrix = orthogonalised(ahead.flatten(1).to(self.dtype))
+        ahead = parameter.grad.lerp(state["momentum"], group["momentum"])  # Nesterov's
+        matrix = orthogonalized(ahead.flatten(1).to(self.dtype))
         return (matrix * (_ADAM_SIZE * max(matrix.shape) ** 0.5)).view_as(parameter).to(parameter.dtype)
 
     def _adam(self, parameter: Tensor, group: dict) -> Tensor:
@@ -62,7 +62,7 @@ class Muon(torch.optim.Optimizer):
         return first / (second.sqrt() + 1e-8)
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
+def orthogonalized(matrix: Tensor) -> Tensor:
     """`U V^T`, nearly, of `matrix = U S V^T`, `[R, C]`: singular values above 0.01 of the norm come to 0.7..1.2."""
     wide = matrix if len(matrix) <= matrix.shape[1] else matrix.mT
     wide = wide / (wide.norm() + 1e-7)

@@ -1,6 +1,6 @@
 """Ship a trained file: copy it into `models/`, record its sha256 and size, and keep its golden figures beside it.
 
-    python -m style_core.training.register lite runs/lite/lite.safetensors
+python -m style_core.training.register lite runs/lite/lite.safetensors
 """
 
 import argparse
@@ -9,8 +9,9 @@ import re
 import shutil
 from pathlib import Path
 
+from style_core.files import sha256_of
+from style_core.weights.registry import MODELS, registry
 from style_core.weights.verify import golden_figures
-from style_core.weights.registry import MODELS, registry, sha256_of
 
 
 def register(name: str, trained: Path) -> None:

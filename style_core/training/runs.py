@@ -11,7 +11,7 @@ import torch
 
 
 class Stateful(Protocol):
-    """Whatever a checkpoint can hold: modules, optimisers, sources of crops."""
+    """Whatever a checkpoint can hold: modules, optimizers, sources of crops."""
 
     def state_dict(self) -> dict: ...
 

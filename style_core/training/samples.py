@@ -1,6 +1,6 @@
 """How the sample pictures were drawn: a landscape and two abstract paintings, from noise and arithmetic alone.
 
-    python -m style_core.training.samples --out studio/samples
+python -m style_core.training.samples --out studio/samples
 """
 
 import argparse

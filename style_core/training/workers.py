@@ -35,7 +35,7 @@ class Workers:
 
         Args:
             losses: means over those pictures of the step that the slice names.
-            objective: the loss that is minimised.
+            objective: the loss that is minimized.
             count: pictures of the step.
         """
 

@@ -1,7 +1,7 @@
 """Fetching tensors from a safetensors file on the Hugging Face hub, and no more of the file than they take.
 
 `huggingface_hub` gives the addresses, tokens, mirrors (`HF_ENDPOINT`), session and offline switch. Its own download of
-whole files is not used: it takes 23 s to give up when offline, can't be cancelled between chunks, doesn't resume after
+whole files is not used: it takes 23 s to give up when offline, can't be canceled between chunks, doesn't resume after
 a kill and would fetch 575 MB for 50.
 """
 
@@ -22,8 +22,8 @@ from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_st
 
 from style_core.errors import RequestError
 
-_DECIDE_SECONDS = 4.0        # in all, until the hub has answered with the file's header
-_STALL_SECONDS = 20.0        # without a byte, once it is sending
+_DECIDE_SECONDS = 4.0  # in all, until the hub has answered with the file's header
+_STALL_SECONDS = 20.0  # without a byte, once it is sending
 _MAX_HEADER = 2**24
 _LATE = "The hub could not be reached in time."
 _BROKE_OFF = "The connection to the hub broke off; what has come is kept, so trying again goes on from there."
@@ -48,7 +48,7 @@ class Remote:
 
 
 @dataclass(frozen=True)
-class Slot:
+class TensorSpan:
     """Where a tensor stands in its file: bytes `start` to `stop`, exclusive, from the file's first byte."""
 
     dtype: str
@@ -66,7 +66,7 @@ class Progress:
     note: str = ""
 
 
-def read_slots(remote: Remote) -> dict[str, Slot]:
+def read_spans(remote: Remote) -> dict[str, TensorSpan]:
     """Every tensor's place, from the file's header alone.
 
     Raises:
@@ -76,14 +76,14 @@ def read_slots(remote: Remote) -> dict[str, Slot]:
     return _in_time(lambda: _header_slots(remote, deadline), deadline)
 
 
-def _header_slots(remote: Remote, deadline: float) -> dict[str, Slot]:
+def _header_slots(remote: Remote, deadline: float) -> dict[str, TensorSpan]:
     length = struct.unpack("<Q", _read_range(remote, 0, 8, deadline))[0]
     if length > _MAX_HEADER:
         raise HubError(f"{remote.file} of {remote.repo} is not a safetensors file.")
     try:
         header = json.loads(_read_range(remote, 8, 8 + length, deadline))
         return {
-            name: Slot(entry["dtype"], tuple(entry["shape"]), *(8 + length + offset for offset in entry["data_offsets"]))
+            name: TensorSpan(entry["dtype"], tuple(entry["shape"]), *(8 + length + offset for offset in entry["data_offsets"]))
             for name, entry in header.items()
             if name != "__metadata__"
         }
@@ -91,26 +91,26 @@ def _header_slots(remote: Remote, deadline: float) -> dict[str, Slot]:
         raise HubError(f"{remote.file} of {remote.repo} is not a safetensors file.") from error
 
 
-def fetch_slots(remote: Remote, slots: dict[str, Slot], folder: Path) -> Generator[Progress, None, None]:
+def fetch_spans(remote: Remote, spans: dict[str, TensorSpan], folder: Path) -> Generator[Progress, None, None]:
     """Bring the bytes of some tensors into `folder`, a file each, going on where an earlier try ended.
 
     Raises:
         HubError: when the hub stops answering or sends something else; what has come stays for the next try.
         OSError: when the disk is full or can't be written to.
     """
-    total = sum(slot.stop - slot.start for slot in slots.values())
-    done, note = sum(_size(folder / name) for name in slots), ""
+    total = sum(span.stop - span.start for span in spans.values())
+    done, note = sum(_size(folder / name) for name in spans), ""
     yield Progress(done, total)
-    for start, stop in _missing(slots, folder):
+    for start, stop in _missing(spans, folder):
         with _opened(remote, start, stop) as response:
             whole = response.status_code == 200
             if whole:
                 note = f"{remote.repo} is served without ranges, so the whole file is being read."
-                for name in slots:
+                for name in spans:
                     (folder / name).unlink(missing_ok=True)
-                start, stop, done = 0, max(slot.stop for slot in slots.values()), 0
+                start, stop, done = 0, max(span.stop for span in spans.values()), 0
             expected = total if whole else done + stop - start
-            for kept in _receive(response, start, stop, slots, folder):
+            for kept in _receive(response, start, stop, spans, folder):
                 done += kept
                 yield Progress(done, total, note)
         if done < expected:
@@ -119,26 +119,26 @@ def fetch_slots(remote: Remote, slots: dict[str, Slot], folder: Path) -> Generat
             return
 
 
-def _missing(slots: dict[str, Slot], folder: Path) -> list[tuple[int, int]]:
+def _missing(spans: dict[str, TensorSpan], folder: Path) -> list[tuple[int, int]]:
     """Spans of the file that have not come: tensors that lie side by side are one, for each costs a request or two."""
     spans: list[tuple[int, int]] = []
     # In the order of the file, which is not that of the layers.
-    for name, slot in sorted(slots.items(), key=lambda item: item[1].start):
-        start = slot.start + _size(folder / name)
-        if start >= slot.stop:
+    for name, span in sorted(spans.items(), key=lambda item: item[1].start):
+        start = span.start + _size(folder / name)
+        if start >= span.stop:
             continue
         if spans and spans[-1][1] == start:
             start = spans.pop()[0]
-        spans.append((start, slot.stop))
+        spans.append((start, span.stop))
     return spans
 
 
-def _receive(response: httpx2.Response, position: int, stop: int, slots: dict[str, Slot], folder: Path) -> Iterator[int]:
+def _receive(response: httpx2.Response, position: int, stop: int, spans: dict[str, TensorSpan], folder: Path) -> Iterator[int]:
     """Add to each tensor's file what is its own of the bytes that come, from `position` of the whole to `stop`; yields how many were kept."""
     for chunk in _chunks(response):
         chunk, kept = chunk[: stop - position], 0
-        for name, slot in slots.items():
-            first, last = max(slot.start, position), min(slot.stop, position + len(chunk))
+        for name, span in spans.items():
+            first, last = max(span.start, position), min(span.stop, position + len(chunk))
             if first < last:
                 with (folder / name).open("ab") as file:
                     kept += file.write(chunk[first - position : last - position])
@@ -194,7 +194,7 @@ class _opened:
 
 
 def _chunks(response: httpx2.Response, deadline: float | None = None) -> Iterator[bytes]:
-    chunks = response.iter_bytes()           # as they come: of a size asked for, the last and incomplete one would be lost when the line breaks
+    chunks = response.iter_bytes()  # as they come: of a size asked for, the last and incomplete one would be lost when the line breaks
     while True:
         chunk = _in_words(lambda: next(chunks, None), _BROKE_OFF)
         if chunk is None:
@@ -211,7 +211,7 @@ def _in_time(work: Callable[[], _T], deadline: float) -> _T:
     def attempt() -> None:
         try:
             outcome.set_result(work())
-        except Exception as error:           # whatever it is, it is raised where it is waited for
+        except Exception as error:  # whatever it is, it is raised where it is waited for
             outcome.set_exception(error)
 
     threading.Thread(target=attempt, name="asking the hub", daemon=True).start()

@@ -4,7 +4,6 @@ In this order: a file given by hand (`STYLE_CORE_VGG19=/path`), one that ships i
 Nothing is unpickled, and nothing is used that has not been checked.
 """
 
-import hashlib
 import os
 import shutil
 import time
@@ -23,10 +22,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from style_core.weights import hub
-from style_core.weights.verify import WeightsError, check_golden, check_vgg19
+from style_core.files import forget_digests, sha256_of
 from style_core.networks.vgg19 import LAYERS, layer_name, tensor_shapes
 from style_core.progress import Step
+from style_core.weights import hub
+from style_core.weights.verify import WeightsError, check_golden, check_vgg19
 
 __all__ = ["Entry", "WeightsError", "fetch", "find", "registry", "sha256_of", "verify", "whereabouts"]
 
@@ -44,7 +44,7 @@ class Entry:
     Attributes:
         name: as recipes and people call it.
         about: what it is, a sentence.
-        licence, source: where it comes from and on what terms.
+        license, source: where it comes from and on what terms.
         bytes: of the file, or of the tensors that are used of it.
         file: in `models/` for what ships, in `repo` for what the hub has.
         sha256: of a shipped file.
@@ -53,7 +53,7 @@ class Entry:
 
     name: str
     about: str
-    licence: str
+    license: str
     source: str
     bytes: int
     file: str
@@ -72,18 +72,6 @@ def registry() -> dict[str, Entry]:
 def cache_folder() -> Path:
     """Where fetched tensors are kept: beside the hub client's own cache, which `HF_HOME` moves."""
     return Path(constants.HF_HOME) / "pentimento"
-
-
-def sha256_of(path: Path) -> str:
-    """The file's sha256 in hexadecimal; remembered while the file does not change."""
-    status = path.stat()
-    return _sha256(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=32)
-def _sha256(path: Path, mtime: int, size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find(name: str, layers: Iterable[str] = LAYERS) -> Path | None:
@@ -147,7 +135,7 @@ def verify(name: str) -> str:
     Raises:
         WeightsError: when the file is not what it should be.
     """
-    _sha256.cache_clear()
+    forget_digests()
     _checked_vgg19.cache_clear()
     entry = _entry(name)
     path = find(name, LAYERS[:1])
@@ -212,8 +200,8 @@ def _reaches(path: Path, deepest: str) -> bool:
 def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
     remote = hub.Remote(entry.repo, entry.revision, entry.file)
     yield Step(0, 0, note=f"Asking the hub for {entry.name}.")
-    slots = hub.read_slots(remote)
-    if missing := tensor_shapes(deepest).keys() - slots.keys():
+    spans = hub.read_spans(remote)
+    if missing := tensor_shapes(deepest).keys() - spans.keys():
         raise WeightsError(f"{entry.file} of {entry.repo} has no tensor {min(missing)}; it is not VGG-19's.")
     cache_folder().mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
@@ -225,22 +213,22 @@ def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
             except Timeout:
                 yield Step(0, 0, note=f"Another run is fetching {entry.name}; waiting for it.")
         found = find(entry.name, [deepest])
-        return found or (yield from _bring(entry, deepest, remote, slots))
+        return found or (yield from _bring(entry, deepest, remote, spans))
 
 
-def _bring(entry: Entry, deepest: str, remote: hub.Remote, slots: dict[str, hub.Slot]) -> Generator[Step, None, Path]:
+def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.TensorSpan]) -> Generator[Step, None, Path]:
     """Fetch the tensors up to `deepest`, check them and keep them in a file of their own."""
     wanted = tensor_shapes(deepest)
     parts = cache_folder() / f"{entry.name}.part"
     parts.mkdir(exist_ok=True)
     yielded, said = 0.0, ""
-    for progress in hub.fetch_slots(remote, {name: slots[name] for name in wanted}, parts):
+    for progress in hub.fetch_spans(remote, {name: spans[name] for name in wanted}, parts):
         if time.monotonic() - yielded > _SECONDS_A_STEP or progress.note != said:
             yielded, said = time.monotonic(), progress.note
             note = progress.note or f"Fetching {entry.name} from the hub, once."
             yield Step(progress.done // _MEGABYTE, progress.total // _MEGABYTE, note=note)
     try:
-        tensors = {name: _tensor(parts / name, slots[name]) for name in wanted}
+        tensors = {name: _tensor(parts / name, spans[name]) for name in wanted}
         check_vgg19(tensors, deepest, entry.file)
     except (WeightsError, KeyError, RuntimeError) as error:
         # Bytes that are wrong now would be wrong at the next try as well.
@@ -259,6 +247,6 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, slots: dict[str, hub.
     return path
 
 
-def _tensor(path: Path, slot: hub.Slot) -> Tensor:
+def _tensor(path: Path, span: hub.TensorSpan) -> Tensor:
     data = bytearray(path.read_bytes())
-    return torch.frombuffer(data, dtype=_DTYPES[slot.dtype]).reshape(slot.shape)
+    return torch.frombuffer(data, dtype=_DTYPES[span.dtype]).reshape(span.shape)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.errors import RequestError
-from style_core.networks.latent import SIDE, WIDTHS, Z_SIZE, LatentNet
+from style_core.networks.latent_net import SIDE, WIDTHS, Z_SIZE, LatentNet
 from style_core.networks.vgg19 import LAYERS, convolution_index, pooling_of, tensor_shapes
 
 # Measured on the Oxford training: contrast 5 times the bias or more, blue 0.76 of red, textures at most 62 % alike. A
@@ -59,7 +59,7 @@ def _check_layout(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
 def _check_activations(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
     """What any trained VGG-19 does: activations of a plausible size, contrast outweighing bias, textures told apart."""
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-    # The last one is the mean colour, which normalisation turns into nothing but biases.
+    # The last one is the mean color, which normalization turns into nothing but biases.
     x = torch.cat([(_textures() - mean) / std, torch.zeros(1, 3, 96, 96)])
     for layer in LAYERS[: LAYERS.index(deepest) + 1]:
         index = convolution_index(layer)
@@ -76,9 +76,7 @@ def _check_activations(tensors: dict[str, Tensor], deepest: str, name: str) -> N
         if layer == "relu1_1":
             _check_first_layer(x, weight, name)
         if layer in ("relu4_1", "relu5_1") and (likeness := _likeness(x[:-1])) > _MOST_ALIKE:
-            raise WeightsError(
-                f"{name}: different textures look {likeness:.0%} alike at {layer}, as to a network that was never trained."
-            )
+            raise WeightsError(f"{name}: different textures look {likeness:.0%} alike at {layer}, as to a network that was never trained.")
 
 
 def _check_first_layer(activations: Tensor, weight: Tensor, name: str) -> None:
@@ -87,7 +85,7 @@ def _check_first_layer(activations: Tensor, weight: Tensor, name: str) -> None:
     if moved < _LEAST_CONTRAST * bias_alone:
         raise WeightsError(
             f"{name}: its first layer hardly answers to contrast, as one made for pixels from 0 to 255 would; "
-            "VGG-19 for normalised input is wanted."
+            "VGG-19 for normalized input is wanted."
         )
     red, _, blue = weight.square().sum((0, 2, 3)).tolist()
     # Photographs carry the least detail in blue, and networks trained on them listen to it least.
@@ -103,7 +101,7 @@ def _likeness(features: Tensor) -> float:
 
 
 def _textures(side: int = 96) -> Tensor:
-    """Stripes, checks, soft noise and dots, each in colours of its own, `[4, 3, side, side]`."""
+    """Stripes, checks, soft noise and dots, each in colors of its own, `[4, 3, side, side]`."""
     y, x = torch.meshgrid(torch.arange(side).float(), torch.arange(side).float(), indexing="ij")
     wave = 0.6 * x + 0.2 * y
     stripes = torch.stack([0.5 + 0.5 * torch.sin(wave), 0.5 + 0.4 * torch.sin(wave + 1), 0.4 + 0.3 * torch.sin(0.5 * y)])
@@ -115,7 +113,7 @@ def _textures(side: int = 96) -> Tensor:
 
 
 def _texture(side: int = 64) -> Tensor:
-    """Stripes, checks and a ramp in several colours, `[1, 3, side, side]`."""
+    """Stripes, checks and a ramp in several colors, `[1, 3, side, side]`."""
     y, x = torch.meshgrid(torch.linspace(0, 1, side), torch.linspace(0, 1, side), indexing="ij")
     red = 0.5 + 0.5 * torch.sin(40 * x + 13 * y)
     green = ((x * 8).floor() + (y * 8).floor()) % 2
@@ -129,7 +127,7 @@ def golden_figures(path: Path) -> dict[str, float]:
 
     Returns:
         For a feature network, or one that begins with one, the root mean square of its activations at each rectifier
-        for the built-in texture, and of its metrics; for the latent space, the mean and deviation of each colour of the
+        for the built-in texture, and of its metrics; for the latent space, the mean and deviation of each color of the
         picture of a fixed code.
     """
     tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
@@ -145,7 +143,7 @@ def golden_figures(path: Path) -> dict[str, float]:
             break
         if layer[6] == "1" and layer != "relu1_1":
             x = pool(x, 2)
-        padded = functional.pad(x, (1, 1, 1, 1), mode="reflect" if prefix else "constant")      # as each was trained
+        padded = functional.pad(x, (1, 1, 1, 1), mode="reflect" if prefix else "constant")  # as each was trained
         x = functional.conv2d(padded, tensors[f"{key}.weight"], tensors[f"{key}.bias"]).relu()
         figures[layer] = float(x.square().mean().sqrt())
     figures |= {name: float(tensor.square().mean().sqrt()) for name, tensor in tensors.items() if name.startswith("metric.")}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from serving import app
 
-_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")      # a moving test picture
+_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # a moving test picture
 
 
 def pytest_collection_modifyitems(items):

@@ -44,7 +44,7 @@ FAINT = """() => {
 
 NAMELESS = """() => [...document.querySelectorAll('button, input:not([type=hidden]), textarea, select, [role=slider]')]
   .filter((node) => node.checkVisibility() && node.type !== 'file')
-  .filter((node) => !(node.getAttribute('aria-label') || node.getAttribute('aria-labelledby') || node.title || node.innerText?.trim()
+  .filter((node) => !(node.getAttribute('aria-label') || node.getAttribute('aria-labeledby') || node.title || node.innerText?.trim()
     || node.labels?.length || node.querySelector('img[alt], [aria-label], title')))
   .map((node) => node.outerHTML.slice(0, 160))"""
 
@@ -54,7 +54,7 @@ def test_every_text_stands_out_and_every_control_has_a_name(page, address, theme
     page.goto(f"{address}/?__theme={theme}")
     for tab in TABS:
         page.get_by_role("tab", name=tab, exact=True).click()
-        page.wait_for_timeout(700)                     # for colours that fade in
+        page.wait_for_timeout(700)  # for colors that fade in
         assert page.evaluate(FAINT) == [], tab
         assert page.evaluate(NAMELESS) == [], tab
 

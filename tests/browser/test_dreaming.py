@@ -5,8 +5,8 @@ import re
 import pytest
 from steering import fill, open_tab, unfold
 
-from style_core.weights.layer_pictures import layer_pictures
 from style_core.media.video import Clip
+from style_core.weights.layer_pictures import layer_pictures
 
 
 @pytest.fixture

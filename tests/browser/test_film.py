@@ -7,7 +7,7 @@ from steering import open_tab
 from style_core.media.video import Clip, FrameWriter
 
 
-def test_a_clip_is_painted_and_can_be_cancelled(page, tmp_path):
+def test_a_clip_is_painted_and_can_be_canceled(page, tmp_path):
     with FrameWriter(tmp_path / "clip.mp4", 12) as writer:
         for index in range(4):
             writer.add(picture(64, 96, seed=index))
@@ -35,7 +35,9 @@ def test_a_webcam_is_painted_live(page, address):
     first = live.get_attribute("src")
     page.wait_for_function("first => document.querySelector('#film-live img').src !== first", arg=first)
     # The next frame is on its way all the time: an image that is just being exchanged has no size yet.
-    page.wait_for_function("(() => { const i = document.querySelector('#film-live img'); return Math.max(i.naturalWidth, i.naturalHeight) === 384 })()")
+    page.wait_for_function(
+        "(() => { const i = document.querySelector('#film-live img'); return Math.max(i.naturalWidth, i.naturalHeight) === 384 })()"
+    )
 
 
 @pytest.mark.parametrize("tab", ["Stylize", "Film", "About"])

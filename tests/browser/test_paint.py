@@ -26,7 +26,7 @@ def test_a_picture_forms_before_the_eyes_is_stopped_kept_and_downloaded_with_its
     paint.click("#paint-run")
     seen = set()
     image = paint.locator("#paint-preview img")
-    while len(seen) < 3:                            # the first and two changes
+    while len(seen) < 3:  # the first and two changes
         image.wait_for()
         seen.add(image.get_attribute("src"))
         paint.wait_for_timeout(200)

@@ -48,4 +48,6 @@ def test_only_the_recipes_are_on_the_api_page_and_their_parameters_are_explained
 
 def test_a_mistake_is_told_to_programs_in_the_same_words(address):
     with pytest.raises(Exception, match="There is no layer relu9_9"):
-        Client(address, verbose=False).predict(image=None, guide=None, where=None, start="noise", layer="relu9_9", size=96, api_name="/dream")
+        Client(address, verbose=False).predict(
+            image=None, guide=None, where=None, start="noise", layer="relu9_9", size=96, api_name="/dream"
+        )

@@ -27,7 +27,7 @@ def downloaded(page, run_id: str, folder) -> str:
     return path
 
 
-def test_a_result_is_walked_back_recoloured_filmed_and_downloaded_in_another_type(painted, tmp_path):
+def test_a_result_is_walked_back_recolored_filmed_and_downloaded_in_another_type(painted, tmp_path):
     whole = read_image(downloaded(painted, "paint", tmp_path))
     unfold(painted, "After the run")
     for steer, position in [
@@ -43,7 +43,7 @@ def test_a_result_is_walked_back_recoloured_filmed_and_downloaded_in_another_typ
     painted.click("#paint-kind input")
     painted.get_by_role("option", name="WEBP").click()
     webp = downloaded(painted, "paint", tmp_path)
-    while webp.suffix != ".webp":                     # until the converted file is at the button; the page's own limit ends it
+    while webp.suffix != ".webp":  # until the converted file is at the button; the page's own limit ends it
         painted.wait_for_timeout(300)
         webp = downloaded(painted, "paint", tmp_path)
     assert webp.suffix == ".webp" and read_settings(webp)["recipe"] == "optimize"
@@ -103,7 +103,7 @@ def test_a_brush_says_where_the_style_goes(page, tmp_path):
     unfold(page, "Regions", "#stylize-regions")
     page.click("#stylize-regions-bring")
     page.wait_for_selector("#stylize-regions-editor canvas")
-    page.wait_for_timeout(2500)                       # the editor draws its picture without telling
+    page.wait_for_timeout(2500)  # the editor draws its picture without telling
     box = page.locator("#stylize-regions-editor canvas").first.bounding_box()
     page.mouse.move(box["x"] + 0.35 * box["width"], box["y"] + 0.5 * box["height"])
     page.mouse.down()

@@ -1,0 +1,22 @@
+"""Files: their digests."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+
+def sha256_of(path: Path) -> str:
+    """The file's sha256 in hexadecimal; remembered while the file does not change."""
+    status = path.stat()
+    return _sha256(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=32)
+def _sha256(path: Path, mtime: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def forget_digests() -> None:
+    """Read files again, whatever was remembered of them."""
+    _sha256.cache_clear()

@@ -1,0 +1,218 @@
+"""The generator's network: photos painted in one forward pass, in a style that is a small code.
+
+An encoder (the trunk of `lite`, frozen) sees the photo at five depths. Its features, normalized over the whole picture,
+enter a decoder from the deepest up; every stage of the decoder is scaled and shifted as the style's code says
+(conditional instance normalization, Dumoulin et al. 2017; predicted for styles never seen, Ghiasi et al. 2017). The
+code itself is made from the moments of the style picture's features, second moments included, because Gram matrices
+are what style is evaluated by.
+
+Only the stages up to a quarter of the picture's size are normalized by their own statistics; the two finest are plain
+convolutions. So a large picture can be finished in tiles that are exactly those of the untiled result.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from style_core.devices import Compute
+from style_core.networks.extractor import FeatureExtractor, vgg_layers
+from style_core.networks.moments import Moments
+from style_core.networks.vgg19 import STYLE_LAYERS
+
+LEVELS = STYLE_LAYERS
+ENCODER_WIDTHS = (16, 32, 96, 128, 160)
+STRIDE = 16  # of the deepest level: sides are padded to a multiple of it
+CODE_SIZE = 256
+_PROBES = 16  # projections of each level whose second moments enter the code
+_WIDTHS = (16, 32, 64, 96, 96)  # of the decoder's stages, finest first
+_BLOCKS = (0, 0, 1, 4, 2)  # residual blocks in each stage
+_HIDDEN = 352
+_EPSILON = 1e-5
+# Below these a variation is noise or rounding, and normalization must not make a pattern of it: variance of the
+# decoder's channels (those of photos: hundreds), and share of the size that photos' features have at a level.
+_CALM_VARIANCE = 10.0
+_CALM_SHARE = 0.03
+
+
+class StyleModulation:
+    """Where which style holds: scales and shifts of the decoder's channels, one for a picture or varying over it.
+
+    Args:
+        values: `[B, V]`, one style for each picture of a batch; or `[S, V]` with `shares`.
+        shares: `[S, 1, H, W]` that sum to 1 at each position: styles by region of one picture.
+    """
+
+    def __init__(self, values: Tensor, shares: Tensor | None = None):
+        self.values, self.shares = values, shares
+
+    def at(self, start: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Scale and shift for `width` channels that stand at `start`, ready to be used on `like`, `[B, width, h, w]`."""
+        chosen = self.values[:, start : start + 2 * width]
+        if self.shares is None:
+            scale, shift = chosen[:, :, None, None].chunk(2, 1)
+        else:
+            local = functional.interpolate(self.shares, like.shape[-2:], mode="area")
+            scale, shift = torch.einsum("sv,sohw->vhw", chosen, local)[None].chunk(2, 1)
+        return 1 + scale.to(like.dtype), shift.to(like.dtype)
+
+    def crop(self, rows: slice, columns: slice) -> "StyleModulation":
+        return StyleModulation(self.values, None if self.shares is None else self.shares[..., rows, columns])
+
+
+class _Slots:
+    """Hands out places in the vector of scales and shifts while the decoder is built."""
+
+    def __init__(self):
+        self.total = 0
+
+    def take(self, width: int) -> int:
+        start, self.total = self.total, self.total + 2 * width
+        return start
+
+
+class ModulatedConv(nn.Module):
+    """A convolution whose result is scaled and shifted by the style; normalized over the picture first if `normal`."""
+
+    def __init__(self, slots: _Slots, inputs: int, outputs: int, kernel: int = 3, *, normal: bool):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode="reflect")
+        self.normal, self.width, self.start = normal, outputs, slots.take(outputs)
+
+    def forward(self, x: Tensor, modulation: StyleModulation) -> Tensor:
+        x = self.conv(x)
+        if self.normal:
+            x = functional.instance_norm(x, eps=_CALM_VARIANCE)
+        scale, shift = modulation.at(self.start, self.width, x)
+        return x * scale + shift
+
+
+class _Residual(nn.Module):
+    """Two painted convolutions round a shortcut (He et al. 2016)."""
+
+    def __init__(self, slots: _Slots, width: int):
+        super().__init__()
+        self.first = ModulatedConv(slots, width, width, normal=True)
+        self.second = ModulatedConv(slots, width, width, normal=True)
+
+    def forward(self, x: Tensor, modulation: StyleModulation) -> Tensor:
+        return x + self.second(self.first(x, modulation).relu(), modulation)
+
+
+def _doubled(x: Tensor, exact: bool) -> Tensor:
+    """Twice as large, `[B, C, 2 H, 2 W]`.
+
+    Resized, then convolved: transposed convolutions leave checkerboards (Odena et al. 2016), and nearest neighbors
+    stairs along what is smooth.
+
+    Args:
+        exact: keep what is constant so to the last bit, by setting each channel's first value aside meanwhile: instance
+            normalization would make clouds of its rounding errors.
+    """
+    resize = partial(functional.interpolate, scale_factor=2.0, mode="bilinear", align_corners=False)
+    if not exact:
+        return resize(x)
+    first = x[..., :1, :1].float()
+    return (resize(x.float() - first) + first).to(x.dtype)
+
+
+class _Stage(nn.Module):
+    """One size of the decoder: what comes up from below joins what the encoder saw at this size."""
+
+    def __init__(self, slots: _Slots, level: int):
+        super().__init__()
+        width, seen, normal = _WIDTHS[level], ENCODER_WIDTHS[level], level >= 2
+        below = _WIDTHS[level + 1] if level + 1 < len(_WIDTHS) else 0
+        self.skip = ModulatedConv(slots, seen, width, 1 if level >= 2 else 3, normal=False)
+        self.rise = ModulatedConv(slots, below, width, normal=normal) if below else None
+        self.blocks = nn.ModuleList(_Residual(slots, width) for _ in range(_BLOCKS[level]))
+
+    def forward(self, below: Tensor | None, seen: Tensor, modulation: StyleModulation) -> Tensor:
+        x = self.skip(seen, modulation)
+        if self.rise is not None:
+            x = x + self.rise(_doubled(below, exact=self.rise.normal), modulation)
+        x = x.relu()
+        for block in self.blocks:
+            x = block(x, modulation)
+        return x
+
+
+class StyleNet(nn.Module):
+    """Moments of a style picture -> its code; a code -> the decoder's scales and shifts."""
+
+    def __init__(self, values: int):
+        super().__init__()
+        self.probes = nn.ParameterList(nn.Parameter(torch.randn(_PROBES, width) / width**0.5) for width in ENCODER_WIDTHS)
+        self.register_buffer("scales", torch.ones(len(LEVELS)))
+        pairs = _PROBES * (_PROBES + 1) // 2
+        self.read = nn.Linear(sum(2 * width + pairs for width in ENCODER_WIDTHS), _HIDDEN)
+        self.code = nn.Linear(_HIDDEN, CODE_SIZE)
+        self.widen = nn.Linear(CODE_SIZE, CODE_SIZE)
+        self.values = nn.Linear(CODE_SIZE, values)
+
+    def encode(self, moments: Moments) -> Tensor:
+        """`[B, CODE_SIZE]`."""
+        parts = []
+        for index, level in enumerate(LEVELS):
+            unit = self.scales[index]
+            projected = self.probes[index] @ moments.grams[level] @ self.probes[index].mT / unit**2
+            rows, columns = torch.triu_indices(_PROBES, _PROBES, device=projected.device)
+            second = projected[:, rows, columns]
+            # Signed roots: second moments span decades, and are of the size of first ones then.
+            second = second.sign() * (second.abs() + 1e-4).sqrt()
+            parts += [moments.means[level] / unit, (moments.deviations(level) / unit).log1p(), second]
+        return self.code(functional.leaky_relu(self.read(torch.cat(parts, 1)), 0.2))
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Codes `[B, CODE_SIZE]` -> the modulation's values, `[B, V]`."""
+        return self.values(functional.leaky_relu(self.widen(functional.leaky_relu(code, 0.2)), 0.2))
+
+
+class GeneratorNet(nn.Module):
+    """Encoder, style net and decoder; everything that `models/generator.safetensors` holds."""
+
+    def __init__(self, compute: Compute):
+        super().__init__()
+        trunk = vgg_layers(ENCODER_WIDTHS, padding_mode="reflect")[:30]
+        self.encoder = FeatureExtractor("generator", trunk, compute)
+        slots = _Slots()
+        self.stages = nn.ModuleList(_Stage(slots, level) for level in range(len(LEVELS)))
+        self.picture = ModulatedConv(slots, 3, _WIDTHS[0], 3, normal=False)
+        self.out = nn.Conv2d(_WIDTHS[0], 3, 5, padding=2, padding_mode="reflect")
+        self.style = StyleNet(slots.total)
+        for module in self.stages.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+
+    def encode(self, batch: Tensor, levels: Sequence[str] = LEVELS) -> dict[str, Tensor]:
+        """Features by level of `[B, 3, H, W]`; sides are multiples of `STRIDE`."""
+        return self.encoder.extract(batch, levels)
+
+    def coarse(self, features: dict[str, Tensor], moments: Moments, modulation: StyleModulation) -> Tensor:
+        """The three coarse stages, `[B, 64, H / 4, W / 4]`; they see the whole picture."""
+        x = None
+        for index in (4, 3, 2):
+            x = self.stages[index](x, self._normalized(features, moments, index), modulation)
+        return x
+
+    def fine(self, x: Tensor, features: dict[str, Tensor], batch: Tensor, moments: Moments, modulation: StyleModulation) -> Tensor:
+        """The two fine stages, from `coarse`'s result to pictures `[B, 3, H, W]`; they see a few pixels around each."""
+        x = self.stages[1](x, self._normalized(features, moments, 1), modulation)
+        seen = self.stages[0](x, self._normalized(features, moments, 0), modulation)
+        centered = ((batch - 0.5) * 2).to(seen.dtype, memory_format=self.encoder.compute.memory_format)
+        return torch.sigmoid(self.out(seen + self.picture(centered, modulation)).float())
+
+    def forward(self, batch: Tensor, features: dict[str, Tensor], moments: Moments, modulation: StyleModulation) -> Tensor:
+        return self.fine(self.coarse(features, moments, modulation), features, batch, moments, modulation)
+
+    def _normalized(self, features: dict[str, Tensor], moments: Moments, index: int) -> Tensor:
+        """A level's features with mean 0 and deviation 1 by channel over the whole picture, whose `moments` these are."""
+        level = LEVELS[index]
+        mean, deviation = moments.means[level], moments.deviations(level)
+        floor = 1e-2 * deviation.mean(1, keepdim=True) + _CALM_SHARE * self.style.scales[index] + _EPSILON
+        scale = (1 / (deviation + floor))[:, :, None, None]
+        dtype = features[level].dtype
+        return torch.addcmul((-mean[:, :, None, None] * scale).to(dtype), features[level], scale.to(dtype))

@@ -1,0 +1,150 @@
+"""First and second moments of feature maps: what style is measured by, and how styles mix."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from style_core.errors import RequestError
+from style_core.networks.vgg19 import STYLE_LAYERS
+
+_VARIANCE_FLOOR = 1e-5
+_EPSILON = 1e-12
+_CHUNK = 1024  # positions of a feature map that are summed at a time
+
+
+class _SecondMoment(torch.autograd.Function):
+    """`X^T X` of `[B, P, C]` with one product in the backward pass where autograd would make two.
+
+    Summed by chunks, of which every core has some; `exact` sums are float32 throughout. Otherwise those of bfloat16 features are
+    bfloat16 within a chunk, by the units that are made for it: each is 0.2 % off, at random, and the sum of `n` of them
+    `n^(1/2)` times less.
+    """
+
+    @staticmethod
+    def forward(ctx, positions: Tensor, exact: bool) -> Tensor:
+        ctx.save_for_backward(positions)
+        batch, count, channels = positions.shape
+        wide = torch.promote_types(positions.dtype, torch.float32)
+        if exact or count < 4 * _CHUNK:
+            positions = positions.to(wide)
+        whole = count - count % _CHUNK
+        chunks = positions[:, :whole].reshape(-1, _CHUNK, channels)
+        found = (chunks.mT @ chunks).view(batch, -1, channels, channels).sum(1, dtype=wide)
+        rest = positions[:, whole:].to(wide)
+        return found + rest.mT @ rest if whole < count else found
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        (positions,) = ctx.saved_tensors
+        symmetric = (gradient + gradient.mT).to(positions.dtype)
+        return positions @ symmetric, None
+
+
+def gram_matrix(features: Tensor, guide: Tensor | None = None, *, exact: bool = True) -> Tensor:
+    """Channel-by-channel inner products of a feature map: its style, with position forgotten.
+
+    `G[b, i, j] = sum_p T[p]^2 F[b, i, p] F[b, j, p] / sum_p T[p]^2`, after Gatys, Ecker and Bethge (2016), eq. 3, and
+    with a guide after Gatys et al. (2017), eq. 3. The 2016 paper divides in the loss; dividing here gives the same
+    texture the same matrix at 256 and at 2048 px.
+
+    Args:
+        features: `[B, C, H, W]`, any floating type.
+        guide: `[1, 1, H, W]`, where the style counts and how much; None is everywhere.
+        exact: sums in float32; else those of bfloat16 features may be about 0.1 % off, in several times less time.
+    Returns:
+        `[B, C, C]`, float32 (bfloat16 sums over `H W` lose the style), symmetric, positive semi-definite.
+    Raises:
+        RequestError: if no positions are left, that is, the picture is smaller than the layer's stride.
+    """
+    height, width = features.shape[-2:]
+    if height * width == 0:
+        raise RequestError(
+            f"The picture is too small for this layer: {width} x {height} positions are left of it. Use a larger size or an earlier layer."
+        )
+    count = height * width
+    if guide is not None:
+        features = features * guide.to(features.dtype)
+        count = guide.float().square().sum().clamp_min(_EPSILON)
+    return _SecondMoment.apply(_positions(features), exact) / count  # [B, C, C]
+
+
+def channel_means(features: Tensor, guide: Tensor | None = None) -> Tensor:
+    """Mean of each channel over (guided) positions: `[B, C, H, W]` -> `[B, C]`, float32."""
+    positions = _positions(features).float()  # [B, P, C]
+    if guide is None:
+        return positions.mean(1)
+    # The square, as in the guided Gram matrix: moments of one distribution need one weighting.
+    weight = guide.float().square().flatten()[None, :, None]
+    return (positions * weight).sum(1) / weight.sum().clamp_min(_EPSILON)
+
+
+def relative_distance(input: Tensor, target: Tensor) -> Tensor:
+    """`|input - target|^2 / |target|^2`, a scalar: 0 when equal, 1 when `input` is nothing."""
+    target = target.float()
+    return (input.float() - target).square().sum() / target.square().sum().clamp_min(_EPSILON)
+
+
+def relative_distances(input: Tensor, target: Tensor) -> Tensor:
+    """`relative_distance` of each element of a batch: `[B, ...]` twice -> `[B]`, float32."""
+    difference = (input.float() - target.float()).flatten(1).square().sum(1)
+    return difference / target.float().flatten(1).square().sum(1).clamp_min(1e-8)
+
+
+def style_shares(weights: Sequence[float] | None, count: int) -> list[float]:
+    """Style weights as shares that sum to 1; None is equal shares.
+
+    Raises:
+        RequestError: for a wrong number of weights, a negative one, or none above 0.
+    """
+    if weights is None:
+        return [1 / count] * count
+    if len(weights) != count:
+        raise RequestError(f"There are {len(weights)} style weights for {count} styles; give one for each.")
+    if not all(0 <= weight < float("inf") for weight in weights) or sum(weights) <= 0:
+        listed = ", ".join(f"{weight:g}" for weight in weights)
+        raise RequestError(f"The style weights are {listed}; they must not be negative, and one must be above 0.")
+    return [weight / sum(weights) for weight in weights]
+
+
+def _positions(features: Tensor) -> Tensor:
+    """`[B, C, H, W]` -> `[B, H W, C]`; no copy when the features are channels_last."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """First and second moments of a picture's features: what of a style enters its code.
+
+    Attributes:
+        means: `[B, C]` by level.
+        grams: `[B, C, C]` by level, float32.
+    """
+
+    means: dict[str, Tensor]
+    grams: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, features: dict[str, Tensor]) -> "Moments":
+        return cls(
+            {level: channel_means(features[level]) for level in STYLE_LAYERS},
+            {level: gram_matrix(features[level]) for level in STYLE_LAYERS},
+        )
+
+    def lerp(self, other: "Moments", share: float) -> "Moments":
+        """Moments of a mixture of the two with this `share` of `other`: moments mix linearly."""
+        return Moments(
+            {level: torch.lerp(mean, other.means[level], share) for level, mean in self.means.items()},
+            {level: torch.lerp(gram, other.grams[level], share) for level, gram in self.grams.items()},
+        )
+
+    @staticmethod
+    def of_one(features: Tensor) -> tuple[Tensor, Tensor]:
+        """Means `[B, C]` and Gram matrices `[B, C, C]` of one level."""
+        return channel_means(features), gram_matrix(features)
+
+    def deviations(self, level: str) -> Tensor:
+        """Standard deviation of each channel, `[B, C]`."""
+        variance = self.grams[level].diagonal(dim1=-2, dim2=-1) - self.means[level].square()
+        return variance.clamp_min(0).add(_VARIANCE_FLOOR).sqrt()

@@ -1,0 +1,95 @@
+"""Open a network by name: find its file or fetch it, check it, load it once a process."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Generator as Steps
+from collections.abc import Iterable
+from pathlib import Path
+
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.files import sha256_of
+from style_core.networks.extractor import EXTRACTORS, FeatureExtractor, load_extractor
+from style_core.networks.generator import Generator
+from style_core.networks.latent import Latent
+from style_core.networks.vgg19 import layer_name
+from style_core.progress import Step
+from style_core.weights import registry as weights
+
+_KEPT = 3  # networks of a kind that stay loaded
+
+
+class _Loaded:
+    """Networks by what they were made from: they are frozen, so all runs of a process share them, and loading takes a second."""
+
+    def __init__(self, kept: int = 1):
+        self._kept, self._networks, self._lock = kept, OrderedDict(), threading.Lock()
+
+    def get(self, path: Path, *key, load):
+        key = (str(path), path.stat().st_mtime_ns, *key)
+        with self._lock:
+            if key not in self._networks:
+                while len(self._networks) >= self._kept:
+                    self._networks.popitem(last=False)
+                self._networks[key] = load()
+            self._networks.move_to_end(key)
+            return self._networks[key]
+
+
+_extractors, _generators, _latents = _Loaded(_KEPT), _Loaded(), _Loaded()
+
+
+def open_generator(compute: Compute) -> Generator:
+    """The shipped generator, loaded once a process.
+
+    Raises:
+        RequestError: when its file is missing or not the one that ships.
+    """
+    path = weights.find("generator")
+    return _generators.get(path, compute, load=lambda: Generator.load(path, compute))
+
+
+def open_latent() -> Latent:
+    """The shipped latent space, loaded once a process.
+
+    Raises:
+        RequestError: when its file is missing or not the one that ships.
+    """
+    path = weights.find("latent")
+    return _latents.get(path, load=lambda: Latent.load(path))
+
+
+def open_extractor(
+    choice: str, layers: Iterable[str], compute: Compute, pooling: str = "max"
+) -> Steps[Step, None, tuple[FeatureExtractor, str]]:
+    """Get an extractor ready, fetching its weights if need be: `extractor, note = yield from open_extractor(...)`.
+
+    Args:
+        choice: `vgg19`, `lite`, or `auto`: VGG-19 where its weights are at hand or the hub has them, else `lite`.
+        layers: those that will be asked for; no deeper tensors are fetched.
+    Returns:
+        The extractor, and a sentence for the person: which network is at work where that was not their choice.
+    Raises:
+        RequestError: for an unknown choice or layer; for weights asked for by name that can't be had.
+    """
+    if choice not in EXTRACTORS:
+        raise RequestError(f"extractor is {choice}; it must be one of {', '.join(EXTRACTORS)}.")
+    names = [layer_name(layer) for layer in layers]
+    note = ""
+    if choice == "auto":
+        try:
+            path = yield from weights.fetch("vgg19", names)
+            return _cached("vgg19", path, compute, pooling), note
+        except weights.WeightsError as error:
+            choice, note = "lite", f"Painting with the compact network: {error}"
+    path = yield from weights.fetch(choice, names)
+    return _cached(choice, path, compute, pooling), note
+
+
+def _cached(name: str, path: Path, compute: Compute, pooling: str) -> FeatureExtractor:
+    def load() -> FeatureExtractor:
+        extractor = load_extractor(name, path, compute, pooling)
+        extractor.sha256 = sha256_of(path)
+        return extractor
+
+    return _extractors.get(path, name, compute, pooling, load=load)
