@@ -40,12 +40,14 @@ class Compute:
             RequestError: for a device that this machine does not have.
         """
         if name not in DEVICES:
-            raise RequestError(f"device is {name}; it must be one of {', '.join(DEVICES)}.")
+            raise RequestError("{option} is {value}; it must be one of {allowed}.", option="device", value=name, allowed=", ".join(DEVICES))
         present = _present()
         if name == "auto":
             name = present[0]
         if name not in present:
-            raise RequestError(f"This machine has no {name} device that torch can use; choose auto or {present[0]}.")
+            raise RequestError(
+                "This machine has no {device} device that torch can use; choose auto or {present}.", device=name, present=present[0]
+            )
         device = torch.device(name)
         bf16 = _has_fast_bfloat16(name) if precision == "auto" else precision == "bf16"
         # channels_last is what oneDNN and cuDNN convolve fastest; MPS gains nothing from it.

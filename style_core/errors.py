@@ -1,9 +1,33 @@
 """What can go wrong, and how it is told."""
 
+from typing import Any
+
+from style_core.messages import Message
+
 
 class RequestError(ValueError):
-    """Something asked for cannot be done as asked; the message says what is wrong and what would be right.
+    """A request that can't be carried out. The message says what is wrong and what would be right.
 
-    The only exception that reaches a person as a sentence: exit status 2 in the shell, `gr.Error` in the app, the
+    `RequestError("size is {value}; it must be {allowed}.", value=9, allowed="between 64 and 4096 px")`: `str(error)` is the
+    whole sentence, a `Message` that keeps the template and the values for translation.
+
+    This is the only exception that reaches a person as a sentence: exit status 2 in the shell, `gr.Error` in the app, the
     same words in the API.
     """
+
+    def __init__(self, template: str, /, **values: Any):
+        self.message = template if isinstance(template, Message) and not values else Message(template, **values)
+        super().__init__(self.message)
+
+    @property
+    def template(self) -> str:
+        """The sentence in English, with `{name}` where a value goes."""
+        return self.message.template
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What goes into the template, by name."""
+        return self.message.values
+
+    def __str__(self) -> Message:
+        return self.message

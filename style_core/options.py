@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from style_core.errors import RequestError
+from style_core.messages import Message
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,13 @@ class Range:
         return self.low <= value <= self.high
 
     def __str__(self) -> str:
-        return f"between {self.low:g} and {self.high:g}" + (f" {self.unit}" if self.unit else "")
+        return self.as_message()
+
+    def as_message(self) -> Message:
+        """`between 128 and 2048 px`."""
+        if self.unit:
+            return Message("between {low:g} and {high:g} {unit}", low=self.low, high=self.high, unit=self.unit)
+        return Message("between {low:g} and {high:g}", low=self.low, high=self.high)
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,9 @@ class Options:
         for name in given:
             if name not in names:
                 near = difflib.get_close_matches(name, names, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(names)}."
-                raise RequestError(f"There is no option {name}; {hint}")
+                if near:
+                    raise RequestError("There is no option {option}; did you mean {near}?", option=name, near=near[0])
+                raise RequestError("There is no option {option}; the options are {known}.", option=name, known=", ".join(names))
         return cls(**given)
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,28 +104,31 @@ def _checked(field: OptionField, value: Any) -> Any:
     allowed = field.allowed
     if field.kind is bool:
         if not isinstance(value, bool):
-            raise RequestError(f"{field.name} is {value}; it must be true or false.")
+            raise RequestError("{option} is {value}; it must be true or false.", option=field.name, value=value)
         return value
     if isinstance(allowed, tuple):
         if value not in allowed:
-            raise RequestError(f"{field.name} is {value}; it must be one of {', '.join(allowed)}.")
+            raise RequestError(
+                "{option} is {value}; it must be one of {allowed}.", option=field.name, value=value, allowed=", ".join(allowed)
+            )
         return value
     if field.kind in (int, float):
         return _checked_number(field, value)
     if not isinstance(value, str):
-        raise RequestError(f"{field.name} is {value}; it must be text.")
+        raise RequestError("{option} is {value}; it must be text.", option=field.name, value=value)
     return value
 
 
 def _checked_number(field: OptionField, value: Any) -> int | float:
-    wanted = f"it must be {field.allowed}." if field.allowed else "it must be a number."
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise RequestError(f"{field.name} is {value}; {wanted}")
-    if field.allowed is not None and value not in field.allowed:
-        raise RequestError(f"{field.name} is {value:g}; {wanted}")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(field.allowed, Range) and not (is_number and value in field.allowed):
+        shown = f"{value:g}" if is_number else value
+        raise RequestError("{option} is {value}; it must be {allowed}.", option=field.name, value=shown, allowed=field.allowed.as_message())
+    if not is_number:
+        raise RequestError("{option} is {value}; it must be a number.", option=field.name, value=value)
     if field.kind is int:
         # Sliders and JSON send 300.0 for 300.
         if value != int(value):
-            raise RequestError(f"{field.name} is {value:g}; it must be a whole number.")
+            raise RequestError("{option} is {value}; it must be a whole number.", option=field.name, value=f"{value:g}")
         return int(value)
     return float(value)

@@ -123,7 +123,7 @@ def test_imagine_writes_pictures_by_seed_and_a_walk(tmp_path, capsys):
     assert Clip.open(film).frames == 6
     capsys.readouterr()
     assert cli.main(["imagine", "-o", str(tmp_path / "x.png"), "--near", *[str(tmp_path / "one.png")] * 2, *few]) == 2
-    assert "give one, or ask for a --walk between two" in capsys.readouterr().err
+    assert "give one, or use --walk to go from one to the other" in capsys.readouterr().err
 
 
 MISTAKES = [
@@ -132,7 +132,7 @@ MISTAKES = [
     (["--style-layers", "relu9_1"], "There is no layer relu9_1; layers run from relu1_1 to relu5_4. Did you mean"),
     (["--style-weights", "1", "2"], "There are 2 style weights for 1 styles; give one for each."),
     (["--device", "tpu"], "device is tpu; it must be one of auto, cpu, cuda, mps."),
-    (["--timelapse", "film.avi"], "film.avi has no suffix that frames can be written to; use .mp4 or .gif."),
+    (["--timelapse", "film.avi"], "film.avi does not end in a suffix for films; use .mp4 or .gif."),
     (["--wings", "2"], "nrecognized arguments: --wings 2"),
 ]
 

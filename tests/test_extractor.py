@@ -106,7 +106,7 @@ def test_a_layer_that_a_file_does_not_reach_is_refused_in_words(tmp_path):
 
 
 def test_a_file_with_a_tensor_missing_is_refused_in_words(tmp_path):
-    with pytest.raises(RequestError, match="net.safetensors does not hold the layers of lite"):
+    with pytest.raises(RequestError, match="net.safetensors does not contain the layers of lite"):
         load_extractor("lite", saved(tmp_path, drop="2.weight"), FP32)
 
 

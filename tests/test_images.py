@@ -103,7 +103,7 @@ def huge_png(side: int) -> bytes:
     ("data", "words"),
     [
         (b"", "The picture is empty; choose another picture."),
-        (b"This is text.", "is not a picture that can be read; use JPEG, PNG"),
+        (b"This is text.", "is not a readable picture; use JPEG, PNG"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG drawing; export it as PNG first."),
         (huge_png(40_000), "The picture is 40000 x 40000 px; pictures up to 100 megapixels can be read. Save it smaller."),
         (bytes_of(plain(1, 1), "PNG"), "The picture is 1 x 1 px; it must be at least 16 px on each side."),
@@ -142,12 +142,12 @@ def test_settings_travel_inside_the_picture_and_nothing_else_does(tmp_path, suff
 
 def test_a_picture_of_someone_elses_has_no_settings(tmp_path):
     plain().save(tmp_path / "other.png")
-    with pytest.raises(RequestError, match="other.png carries no settings"):
+    with pytest.raises(RequestError, match="other.png contains no settings"):
         read_settings(tmp_path / "other.png")
 
 
 def test_nothing_is_left_where_a_picture_cannot_be_written(tmp_path):
-    with pytest.raises(RequestError, match=r"out.bmp has no suffix that can be written; use .png, .jpg or .webp."):
+    with pytest.raises(RequestError, match=r"out.bmp does not end in a suffix that can be written; use .png, .jpg or .webp."):
         write_image(tmp_path / "out.bmp", picture(16, 16))
     with pytest.raises(RequestError, match="The folder for out.png does not exist"):
         write_image(tmp_path / "none" / "out.png", picture(16, 16))

@@ -68,7 +68,7 @@ def test_a_walk_has_no_jump_and_ends_where_it_should():
     assert steps.max() <= 3 * steps.median()
 
 
-@pytest.mark.parametrize("ends, frames, sentence", [(3, 8, "A walk has two ends, and 3 pictures"), (0, 1, "goes nowhere")])
+@pytest.mark.parametrize("ends, frames, sentence", [(3, 8, "A walk has two ends, and but 3 pictures"), (0, 1, "it needs at least 2")])
 def test_a_walk_that_cannot_be_walked_is_refused(ends, frames, sentence):
     with pytest.raises(RequestError, match=sentence):
         finish(walk(PLAIN, [picture(64, 64)] * ends, frames=frames))
@@ -97,7 +97,7 @@ def test_a_file_that_is_not_the_latent_space_is_refused(tmp_path):
     tensors = load_file(MODELS / "latent.safetensors")
     tensors.pop("decoder.start.weight")
     save_file(tensors, tmp_path / "wrong.safetensors")
-    with pytest.raises(RequestError, match="wrong.safetensors does not hold the latent space"):
+    with pytest.raises(RequestError, match="wrong.safetensors does not contain the latent space"):
         Latent.load(tmp_path / "wrong.safetensors")
 
 

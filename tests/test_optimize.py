@@ -176,10 +176,10 @@ def test_a_picture_that_stops_changing_ends_early_and_says_so():
         ({"styles": []}, "There is no style picture; give at least one."),
         ({"style_weights": [1, 2]}, "There are 2 style weights for 1 styles; give one for each."),
         ({"masks": [None, None]}, "There are 2 masks for 1 styles; give one for each."),
-        ({"masks": [torch.zeros(1, 4, 4)]}, "A mask is all black, so its style would appear nowhere; paint where it should go."),
+        ({"masks": [torch.zeros(1, 4, 4)]}, "A mask is all black, so its style would not appear; paint where it should go."),
         ({"content_layers": "relu4_9"}, "There is no layer relu4_9; layers run from relu1_1 to relu5_4. Did you mean relu4_4?"),
-        ({"style_layers": "relu1_1:-1"}, "The weight in relu1_1:-1 is no positive number; write it like relu1_1:0.5."),
-        ({"style_layers": " , "}, "No layer is named; write them like relu3_1 relu4_1:0.5."),
+        ({"style_layers": "relu1_1:-1"}, "The weight in relu1_1:-1 must be positive; write it like relu1_1:0.5."),
+        ({"style_layers": " , "}, "No layer is given; write them like relu3_1 relu4_1:0.5."),
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_in_words_before_any_work(given, message, monkeypatch):

@@ -157,7 +157,7 @@ def test_another_networks_file_is_refused(tmp_path):
     save_file(
         {name: tensor for name, tensor in state.items() if name != first and not name.startswith("encoder")}, tmp_path / "half.safetensors"
     )
-    with pytest.raises(RequestError, match="half.safetensors does not hold the generator"):
+    with pytest.raises(RequestError, match="half.safetensors does not contain the generator"):
         Generator.load(tmp_path / "half.safetensors", FP32)
 
 

@@ -106,7 +106,7 @@ def test_distillation_goes_on_from_what_it_exported_with_heads_that_fit(tmp_path
         wanted, found = old.mapped(layer, old(other)[layer]), new.mapped(layer, new(other)[layer])
         assert (found - wanted).norm() < 0.1 * wanted.norm(), layer
     save_file({"features.0.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(RequestError, match="does not hold the layers of lite"):
+    with pytest.raises(RequestError, match="does not contain the layers of lite"):
         distill.begin_with(new, tmp_path / "other.safetensors", Teacher(), batches)
 
 
@@ -169,7 +169,7 @@ def test_a_blend_lies_between_a_network_and_what_it_became(tmp_path):
     with safe_open(blended, "pt") as file:
         assert file.metadata()["command"] == "after" and file.metadata()["pooling"] == "average"
     load_extractor("lite", blended, FP32)
-    with pytest.raises(RequestError, match="before.safetensors and other.safetensors are not of one shape"):
+    with pytest.raises(RequestError, match="before.safetensors and other.safetensors differ in shape"):
         blend.blend(before, other, blended)
 
 

@@ -75,7 +75,7 @@ def test_a_server_without_ranges_sends_the_whole_file_and_it_is_said(whole, envi
     with hub_server(whole) as (address, hub):
         hub.fault = "no-ranges"
         said = pull(environment, address, NOTES)
-        assert "is served without ranges, so the whole file is being read" in said.stdout
+        assert "is served without range requests, so the whole file is downloaded" in said.stdout
         assert pull(environment, address, code).returncode == 0
 
 
@@ -88,10 +88,10 @@ def test_a_redirect_to_another_host_is_followed(whole, environment):
 
 
 REFUSALS = {
-    "401": "The hub asks for a valid token for this file; set HF_TOKEN or log in.",
-    "403": "The hub does not let this account read the file.",
+    "401": "The hub wants a valid token for this file; set HF_TOKEN or log in.",
+    "403": "This account may not read the file on the hub.",
     "404": "The hub has no such file at this revision.",
-    "429": "The hub is answering too many requests from here; try again later.",
+    "429": "The hub has had too many requests from here; try again later.",
     "500": "The hub answered with status 500; try again later.",
     "hang": "The hub could not be reached in time.",
 }
@@ -170,7 +170,7 @@ def test_two_that_fetch_at_once_take_turns(whole, environment):
         with ThreadPoolExecutor(2) as both:
             done = list(both.map(lambda _: pull(environment, address, NOTES), range(2)))
     assert all(each.returncode == 0 for each in done), done
-    assert sum("Another run is fetching vgg19; waiting for it." in each.stdout for each in done) == 1
+    assert sum("Another run is downloading vgg19; waiting for it." in each.stdout for each in done) == 1
     assert hub.served < len(whole) - 4096 * 2048 * 2 + 20_000
     assert load_file(cached(environment)).keys() == tensor_shapes().keys()
 
@@ -257,11 +257,11 @@ def damaged(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tens
 
 DAMAGE = {
     "bgr": "its input channels seem to be swapped",
-    "0 to 255": "VGG-19 for normalized input is wanted",
+    "0 to 255": "use a VGG-19 for normalized input",
     "half-written": "the file was only partly written",
     "random": "as to a network that was never trained",
-    "not finite": "holds values that are no numbers",
-    "integers": "where floating-point numbers are wanted",
+    "not finite": "holds values that are not finite",
+    "integers": "it must hold floating-point numbers",
     "missing": "has no tensor features.19.weight",
 }
 
@@ -287,7 +287,7 @@ def test_a_file_given_by_hand_is_used_and_checked(vgg19_path, monkeypatch, tmp_p
     with pytest.raises(WeightsError, match="wrong.safetensors: features.0.weight has the shape"):
         weights.find("vgg19", [SHALLOW])
     monkeypatch.setenv("STYLE_CORE_VGG19", str(tmp_path / "none"))
-    with pytest.raises(WeightsError, match="STYLE_CORE_VGG19 names none, which is no file"):
+    with pytest.raises(WeightsError, match="STYLE_CORE_VGG19 points to none, which is not a file"):
         weights.find("vgg19")
 
 
@@ -302,5 +302,5 @@ def test_what_ships_is_what_was_registered(name):
 def test_a_shipped_file_that_was_changed_is_refused(monkeypatch, tmp_path):
     (tmp_path / "lite.safetensors").write_bytes((weights.MODELS / "lite.safetensors").read_bytes()[:-1] + b"x")
     monkeypatch.setattr(weights, "MODELS", tmp_path)
-    with pytest.raises(WeightsError, match="lite.safetensors in models/ is not the file that ships"):
+    with pytest.raises(WeightsError, match="lite.safetensors in models/ is not the shipped file"):
         weights.find("lite")

@@ -99,5 +99,5 @@ def _kept_frames(folder: Path, facts: dict[str, Any]) -> list[Path]:
         (folder / _FACTS).write_text(json.dumps(facts))
         return []
     if not (folder / _FACTS).is_file() or json.loads((folder / _FACTS).read_text()) != facts:
-        raise RequestError(f"{folder.name} holds the frames of another zoom; remove it, or give the film another name.")
+        raise RequestError("{folder} holds the frames of another zoom; remove it, or choose another name for the film.", folder=folder.name)
     return sorted(folder.glob("*.png"))

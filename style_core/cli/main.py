@@ -191,7 +191,7 @@ def _dream(given: argparse.Namespace) -> int:
     compute = Compute.choose(given.device)
     if given.zoom:
         if mask is not None:
-            raise RequestError("A zoom leaves the mask's place behind; give --mask or --zoom, not both.")
+            raise RequestError("A mask can't follow a zoom; give --mask or --zoom, not both.")
         flight = options_from(given, ZoomOptions)
         facts = {**options.as_dict(), **flight.as_dict(), "image": given.image, "guide": given.guide}
         return run_zoom(
@@ -219,7 +219,7 @@ def _imagine(given: argparse.Namespace) -> int:
     if given.walk:
         return run_walk("imagine", walk(options, near, frames=given.frames, compute=compute), options, compute, given)
     if len(near) > 1:
-        raise RequestError(f"{len(near)} pictures are near; give one, or ask for a --walk between two.")
+        raise RequestError("--near has {given} pictures; give one, or use --walk to go from one to the other.", given=len(near))
     steps = imagine(options, near[0] if near else None, compute=compute)
     if options.count > 1:
         return run_many("imagine", steps, options, compute, given)
@@ -245,5 +245,5 @@ def read_masks(paths: Sequence[str] | None, styles: int) -> list | None:
     if not paths:
         return None
     if len(paths) > styles:
-        raise RequestError(f"There are {len(paths)} masks for {styles} styles; give at most one for each.")
+        raise RequestError("There are {masks} masks for {styles} styles; give at most one for each.", masks=len(paths), styles=styles)
     return [read_mask(path) for path in paths] + [None] * (styles - len(paths))

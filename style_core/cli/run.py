@@ -53,10 +53,10 @@ def run_batch(recipe: str, steps: Callable[[Path], Iterator[Step]], options: Opt
     """
     source, target = Path(given.content), Path(given.out)
     if not source.is_dir():
-        raise RequestError(f"{source.name} is no folder; with --batch, CONTENT is a folder of pictures.")
+        raise RequestError("{folder} is not a folder; with --batch, CONTENT must be a folder of pictures.", folder=source.name)
     files = sorted(path for path in source.iterdir() if path.suffix.lower() in _BATCH_SUFFIXES)
     if not files:
-        raise RequestError(f"There are no pictures in {source.name}.")
+        raise RequestError("There are no pictures in {folder}.", folder=source.name)
     target.mkdir(parents=True, exist_ok=True)
     done, failed, started = [], {}, time.monotonic()
     for path in tqdm(files, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False):

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from style_core.errors import RequestError
 from style_core.media.settings import embed
+from style_core.messages import Message, joined
 
 MAX_BYTES = 100 * 2**20
 MAX_PIXELS = 100_000_000
@@ -70,11 +71,11 @@ def load_picture(source: str | Path | bytes | IO[bytes], *, background: str = "w
     _check_size(opened.size, name)
     notes = []
     if getattr(opened, "n_frames", 1) > 1:
-        notes.append(f"{name} is animated; its first frame is used.")
+        notes.append(Message("{file} is animated; its first frame is used.", file=name))
     try:
         opened.load()
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise RequestError(f"{name} is damaged or cut off ({error}); export or download it again.") from error
+        raise RequestError("{file} is damaged or cut off ({reason}); export or download it again.", file=name, reason=str(error)) from error
     upright = ImageOps.exif_transpose(opened)
     upright, profile_note = _in_srgb(upright, name)
     if profile_note:
@@ -82,7 +83,7 @@ def load_picture(source: str | Path | bytes | IO[bytes], *, background: str = "w
     image, alpha = _to_tensors(upright)
     if alpha is not None:
         image = over(image, alpha, background)
-    return Picture(image, alpha, " ".join(notes))
+    return Picture(image, alpha, joined(*notes))
 
 
 def over(image: Tensor, alpha: Tensor, background: str) -> Tensor:
@@ -94,7 +95,7 @@ def over(image: Tensor, alpha: Tensor, background: str) -> Tensor:
     try:
         color = ImageColor.getrgb(background)[:3]
     except ValueError as error:
-        raise RequestError(f"background is {background}; it must be a color name or #rrggbb.") from error
+        raise RequestError("background is {background}; it must be a color name or #rrggbb.", background=background) from error
     ground = torch.tensor(color, dtype=torch.float32).view(3, 1, 1) / 255
     return ground + alpha * (image - ground)
 
@@ -125,7 +126,9 @@ def write_image(path: str | Path, image: Tensor, *, settings: dict | None = None
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise RequestError(f"{path.name} could not be written ({error.strerror or error}); choose another folder.") from error
+        raise RequestError(
+            "{file} could not be written ({reason}); choose another folder.", file=path.name, reason=error.strerror or str(error)
+        ) from error
 
 
 def check_writable(path: str | Path) -> str:
@@ -137,9 +140,9 @@ def check_writable(path: str | Path) -> str:
     path = Path(path)
     kind = WRITABLE.get(path.suffix.lower())
     if kind is None:
-        raise RequestError(f"{path.name} has no suffix that can be written; use .png, .jpg or .webp.")
+        raise RequestError("{file} does not end in a suffix that can be written; use .png, .jpg or .webp.", file=path.name)
     if not path.absolute().parent.is_dir():
-        raise RequestError(f"The folder for {path.name} does not exist; create it first or choose another.")
+        raise RequestError("The folder for {file} does not exist; create it first or choose another.", file=path.name)
     return kind
 
 
@@ -231,9 +234,9 @@ def _bytes_of(source: str | Path | bytes | IO[bytes]) -> tuple[bytes, str]:
         path = Path(source)
         name = path.name
         if path.is_dir():
-            raise RequestError(f"{name} is a folder; give one picture.")
+            raise RequestError("{file} is a folder; give one picture.", file=name)
         if not path.is_file():
-            raise RequestError(f"There is no file {name}; check its name and folder.")
+            raise RequestError("There is no file {file}; check its name and folder.", file=name)
         if path.stat().st_size <= MAX_BYTES:
             data = path.read_bytes()
         else:
@@ -241,35 +244,50 @@ def _bytes_of(source: str | Path | bytes | IO[bytes]) -> tuple[bytes, str]:
     if len(data) > MAX_BYTES:
         raise RequestError(_too_heavy(name, len(data)))
     if not data:
-        raise RequestError(f"{name} is empty; choose another picture.")
+        raise RequestError("{file} is empty; choose another picture.", file=name)
     return data, name
 
 
 def _too_heavy(name: str, size: int) -> str:
-    return f"{name} is {size / 2**20:.0f} MB; pictures up to {MAX_BYTES // 2**20} MB can be read. Save it smaller."
+    return Message(
+        "{file} is {size:.0f} MB; pictures up to {most} MB can be read. Save it smaller.",
+        file=name,
+        size=size / 2**20,
+        most=MAX_BYTES // 2**20,
+    )
 
 
 def _opened(data: bytes, name: str) -> Image.Image:
     head = data[:512].lstrip().lower()
     if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
-        raise RequestError(f"{name} is an SVG drawing; export it as PNG first.")
+        raise RequestError("{file} is an SVG drawing; export it as PNG first.", file=name)
     Image.init()  # registers all of Pillow's readers; AVIF depends on the build
     try:
         return Image.open(io.BytesIO(data), formats=[kind for kind in READABLE if kind in Image.OPEN])
     except UnidentifiedImageError as error:
-        raise RequestError(f"{name} is not a picture that can be read; use JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP.") from error
+        raise RequestError("{file} is not a readable picture; use JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP.", file=name) from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise RequestError(f"{name} is damaged ({error}); export or download it again.") from error
+        raise RequestError("{file} is damaged ({reason}); export or download it again.", file=name, reason=str(error)) from error
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
         raise RequestError(
-            f"{name} is {width} x {height} px; pictures up to {MAX_PIXELS // 10**6} megapixels can be read. Save it smaller."
+            "{file} is {width} x {height} px; pictures up to {most} megapixels can be read. Save it smaller.",
+            file=name,
+            width=width,
+            height=height,
+            most=MAX_PIXELS // 10**6,
         )
     if min(size) < MIN_SIDE:
-        raise RequestError(f"{name} is {width} x {height} px; it must be at least {MIN_SIDE} px on each side.")
+        raise RequestError(
+            "{file} is {width} x {height} px; it must be at least {least} px on each side.",
+            file=name,
+            width=width,
+            height=height,
+            least=MIN_SIDE,
+        )
 
 
 def _in_srgb(picture: Image.Image, name: str) -> tuple[Image.Image, str]:
@@ -284,7 +302,7 @@ def _in_srgb(picture: Image.Image, name: str) -> tuple[Image.Image, str]:
             opaque, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
     except (ImageCms.PyCMSError, OSError):
-        return picture, f"The color profile of {name} is broken and was ignored."
+        return picture, Message("The color profile of {file} is broken and was ignored.", file=name)
     if alpha is not None:
         converted.putalpha(alpha)
     return converted, ""

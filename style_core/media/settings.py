@@ -54,15 +54,17 @@ def read_settings(path: str | Path) -> dict:
         with Image.open(path) as picture:
             text = _settings_text(picture)
     except FileNotFoundError as error:
-        raise RequestError(f"There is no file {path.name}; check its name and folder.") from error
+        raise RequestError("There is no file {file}; check its name and folder.", file=path.name) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise RequestError(f"{path.name} is not a picture that can be read.") from error
+        raise RequestError("{file} is not a readable picture.", file=path.name) from error
     try:
         settings = json.loads(text) if text else None
     except ValueError:
         settings = None
     if not isinstance(settings, dict) or "recipe" not in settings:
-        raise RequestError(f"{path.name} carries no settings; only pictures saved by Pentimento do, and editors may strip them.")
+        raise RequestError(
+            "{file} contains no settings; only pictures saved by Pentimento do, and editors may remove them.", file=path.name
+        )
     return settings
 
 

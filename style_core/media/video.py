@@ -26,9 +26,9 @@ def check_video_path(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise RequestError(f"{path.name} has no suffix that frames can be written to; use .mp4 or .gif.")
+        raise RequestError("{file} does not end in a suffix for films; use .mp4 or .gif.", file=path.name)
     if not path.absolute().parent.is_dir():
-        raise RequestError(f"The folder for {path.name} does not exist; create it first or choose another.")
+        raise RequestError("The folder for {file} does not exist; create it first or choose another.", file=path.name)
     return path
 
 
@@ -119,14 +119,14 @@ class Clip:
         try:
             with av.open(str(path)) as container:
                 if not container.streams.video:
-                    raise RequestError(f"{path.name} holds no moving picture; choose an MP4, MOV or WebM clip.")
+                    raise RequestError("{file} contains no video; choose an MP4, MOV or WebM clip.", file=path.name)
                 stream = container.streams.video[0]
                 fps = stream.average_rate or Fraction(25)
                 seconds = (container.duration or 0) / av.time_base
                 count = stream.frames or round(seconds * fps)
                 return cls(path, fps, stream.codec_context.width, stream.codec_context.height, int(count))
         except av.FFmpegError as error:
-            raise RequestError(f"{path.name} is not a clip that can be read; choose an MP4, MOV or WebM file.") from error
+            raise RequestError("{file} is not a readable clip; choose an MP4, MOV or WebM file.", file=path.name) from error
 
     def images(self) -> Iterator[Tensor]:
         """Frames in order, `[3, H, W]`."""

@@ -79,7 +79,9 @@ class FeatureExtractor(nn.Module):
     ):
         super().__init__()
         if pooling not in POOLINGS:
-            raise RequestError(f"pooling is {pooling}; it must be one of {', '.join(POOLINGS)}.")
+            raise RequestError(
+                "{option} is {value}; it must be one of {allowed}.", option="pooling", value=pooling, allowed=", ".join(POOLINGS)
+            )
         self.name = name
         self.sha256 = ""
         self.compute = compute
@@ -119,7 +121,12 @@ class FeatureExtractor(nn.Module):
         """
         names = {layer_name(name) for name in layers}
         if missing := names - self._taps.keys():
-            raise RequestError(f"{self.name} has no layer {min(missing)}; its deepest is {list(self._taps)[-1]}.")
+            raise RequestError(
+                "{network} has no layer {missing}; its deepest is {deepest}.",
+                network=self.name,
+                missing=min(missing),
+                deepest=list(self._taps)[-1],
+            )
         wanted = {self._taps[name]: name for name in names}
         if not wanted:
             return {}
@@ -128,8 +135,11 @@ class FeatureExtractor(nn.Module):
         height, width = batch.shape[-2:]
         if min(height, width) < stride:
             raise RequestError(
-                f"The picture is {width} x {height} px, too small for {wanted[deepest]}, which needs at least "
-                f"{stride} px a side. Use a larger size or an earlier layer."
+                "The picture is {width} x {height} px, too small for {layer}, which needs at least {least} px a side. Use a larger size or an earlier layer.",
+                width=width,
+                height=height,
+                layer=wanted[deepest],
+                least=stride,
             )
         features = {}
         x = self.normalized(batch)
@@ -178,5 +188,7 @@ def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str =
     try:
         trunk.load_state_dict(state, assign=True)
     except RuntimeError as error:
-        raise RequestError(f"{Path(path).name} does not hold the layers of {name}: {error}") from error
+        raise RequestError(
+            "{file} does not contain the layers of {network}: {reason}", file=Path(path).name, network=name, reason=str(error)
+        ) from error
     return FeatureExtractor(name, trunk, compute, pooling, metrics)

@@ -88,11 +88,11 @@ class Generator:
             net.encoder.trunk.load_state_dict(trunk)
             missing = net.load_state_dict(rest, strict=False)
         except RuntimeError as error:
-            raise RequestError(f"{Path(path).name} does not hold the generator: {error}") from error
+            raise RequestError("{file} does not contain the generator: {reason}", file=Path(path).name, reason=str(error)) from error
         unfilled = [name for name in missing.missing_keys if not name.startswith("encoder.")]
         if unfilled or missing.unexpected_keys:
             wrong = (unfilled + missing.unexpected_keys)[0]
-            raise RequestError(f"{Path(path).name} does not hold the generator: {wrong} is missing or unknown.")
+            raise RequestError("{file} does not contain the generator: {wrong} is missing or unknown.", file=Path(path).name, wrong=wrong)
         net.requires_grad_(False).eval()
         net.style.to(compute.device, torch.float32)
         for part in (net.stages, net.picture, net.out):
@@ -150,7 +150,13 @@ class Generator:
     def _encode(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor], Moments]:
         height, width = image.shape[-2:]
         if min(height, width) < STRIDE:
-            raise RequestError(f"The picture is {width} x {height} px; it must be at least {STRIDE} px on each side.")
+            raise RequestError(
+                "{file} is {width} x {height} px; it must be at least {least} px on each side.",
+                file="The picture",
+                width=width,
+                height=height,
+                least=STRIDE,
+            )
         # The deepest level needs two positions to be padded by reflection.
         right, below = (max(-side % STRIDE, 2 * STRIDE - side) for side in (width, height))
         mode = "reflect" if right < width and below < height else "replicate"

@@ -60,7 +60,7 @@ class Latent:
         try:
             net.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
         except RuntimeError as error:
-            raise RequestError(f"{Path(path).name} does not hold the latent space: {error}") from error
+            raise RequestError("{file} does not contain the latent space: {reason}", file=Path(path).name, reason=str(error)) from error
         return cls(net.requires_grad_(False).eval(), sha256_of(Path(path)))
 
     def code(self, seed: int) -> Tensor:

@@ -61,7 +61,9 @@ def gram_matrix(features: Tensor, guide: Tensor | None = None, *, exact: bool = 
     height, width = features.shape[-2:]
     if height * width == 0:
         raise RequestError(
-            f"The picture is too small for this layer: {width} x {height} positions are left of it. Use a larger size or an earlier layer."
+            "The picture is too small for this layer, which sees only {width} x {height} positions of it. Use a larger size or an earlier layer.",
+            width=width,
+            height=height,
         )
     count = height * width
     if guide is not None:
@@ -101,10 +103,10 @@ def style_shares(weights: Sequence[float] | None, count: int) -> list[float]:
     if weights is None:
         return [1 / count] * count
     if len(weights) != count:
-        raise RequestError(f"There are {len(weights)} style weights for {count} styles; give one for each.")
+        raise RequestError("There are {weights} style weights for {styles} styles; give one for each.", weights=len(weights), styles=count)
     if not all(0 <= weight < float("inf") for weight in weights) or sum(weights) <= 0:
         listed = ", ".join(f"{weight:g}" for weight in weights)
-        raise RequestError(f"The style weights are {listed}; they must not be negative, and one must be above 0.")
+        raise RequestError("The style weights are {weights}; they must not be negative, and one must be above 0.", weights=listed)
     return [weight / sum(weights) for weight in weights]
 
 

@@ -26,7 +26,13 @@ def layer_name(name: str) -> str:
     canonical = name.strip().replace("conv", "relu")
     if canonical not in LAYERS:
         near = difflib.get_close_matches(canonical, LAYERS, n=1, cutoff=0.0)[0]
-        raise RequestError(f"There is no layer {name}; layers run from {LAYERS[0]} to {LAYERS[-1]}. Did you mean {near}?")
+        raise RequestError(
+            "There is no layer {layer}; layers run from {first} to {last}. Did you mean {near}?",
+            layer=name,
+            first=LAYERS[0],
+            last=LAYERS[-1],
+            near=near,
+        )
     return canonical
 
 

@@ -89,7 +89,13 @@ class DreamObjective:
         for term in self.terms:
             width = widths[layer_name(term.layer)]
             if missing := [channel for channel in term.channels if channel >= width]:
-                raise RequestError(f"{term.layer} of {self.extractor.name} has no channel {missing[0]}; its channels are 0 to {width - 1}.")
+                raise RequestError(
+                    "{layer} of {network} has no channel {channel}; its channels are 0 to {last}.",
+                    layer=term.layer,
+                    network=self.extractor.name,
+                    channel=missing[0],
+                    last=width - 1,
+                )
 
     def _chosen(self, features: dict[str, Tensor], term: Term) -> Tensor:
         chosen = features[layer_name(term.layer)]

@@ -139,7 +139,7 @@ class StyleTarget:
         shares = style_shares(weights, len(targets))
         first = targets[0]
         if any(target.extractor != first.extractor for target in targets):
-            raise RequestError("Styles measured by different feature networks can't be mixed; measure them with one.")
+            raise RequestError("Styles measured by different feature networks can't be mixed; measure them with the same one.")
         return StyleTarget(
             first.extractor,
             {layer: sum(share * t.grams[layer] for share, t in zip(shares, targets)) for layer in first.grams},

@@ -12,6 +12,7 @@ from torch.nn import functional
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import fit
+from style_core.messages import Message, joined
 from style_core.networks.extractor import EXTRACTORS, FeatureExtractor, layer_name
 from style_core.optimization.deepdream import Ascent, AscentConfig, DreamObjective, Term
 from style_core.options import Options, Range, option
@@ -59,11 +60,11 @@ def parse_terms(text: str) -> tuple[Term, ...]:
     while rest:
         item = _ITEM.match(rest)
         if item is None:
-            raise RequestError(f"{rest} can't be read as a layer; write it like relu4_2, relu4_2:0.5 or relu4_2[12,40]:0.5.")
+            raise RequestError("{text} can't be read as a layer; write it like relu4_2, relu4_2:0.5 or relu4_2[12,40]:0.5.", text=rest)
         terms.append(_term(**item.groupdict()))
         rest = rest[item.end() :]
     if not terms:
-        raise RequestError("No layer is named; write it like relu4_2, or relu3_3:0.5 relu4_2[12,40].")
+        raise RequestError("No layer is given; write it like relu4_2, or relu3_3:0.5 relu4_2[12,40].")
     return tuple(terms)
 
 
@@ -72,13 +73,19 @@ def _term(layer: str, channels: str | None, weight: str | None) -> Term:
     numbers = () if channels is None else tuple(part.strip() for part in channels.split(","))
     for number in numbers:
         if not number.isdecimal():
-            raise RequestError(f"The channel {number or 'missing'} of {name} is no whole number; write it like {name}[12,40].")
+            raise RequestError(
+                "The channel of {layer} is {channel}; it must be a whole number. Write it like {layer}[12,40].",
+                channel=number or "missing",
+                layer=name,
+            )
     try:
         value = 1.0 if weight is None else float(weight)
     except ValueError:
         value = float("nan")
     if not 0 < value < float("inf"):
-        raise RequestError(f"The weight {weight or 'missing'} of {name} is no positive number; write it like {name}:0.5.")
+        raise RequestError(
+            "The weight of {layer} is {weight}; it must be positive. Write it like {layer}:0.5.", weight=weight or "missing", layer=name
+        )
     return Term(name, value, tuple(int(number) for number in numbers))
 
 
@@ -118,7 +125,7 @@ def dream(
         extractor, note = yield from open_extractor(options.extractor, layers, compute or Compute.choose())
     attraction = attraction_of(extractor, terms, guide)
     growth = Growth(_canvas(image, options), attraction, options, mask)
-    note = " ".join(filter(None, (note, growth.note)))
+    note = joined(note, growth.note)
     shown_at, began = time.monotonic(), time.monotonic()
     for _ in growth:
         now, preview = time.monotonic(), None
@@ -139,9 +146,9 @@ def check_request(image: Tensor | None, options: DreamOptions, mask: Tensor | No
     if image is None and options.start == "photo":
         raise RequestError("There is no photo; give one, or set start to noise.")
     if mask is not None and image is None:
-        raise RequestError("There is a mask but no photo that it could keep; give a photo, or leave the mask out.")
+        raise RequestError("There is a mask but no photo to keep; give a photo, or leave out the mask.")
     if mask is not None and not mask.any():
-        raise RequestError("The mask is all black, so nothing would be dreamt; paint where to dream.")
+        raise RequestError("The mask is all black, so nothing would change; paint where to dream.")
     return parse_terms(options.layer)
 
 
@@ -186,7 +193,9 @@ class Growth:
         self.sizes = octave_sizes(photo.shape[-2:], options, attraction.layers)
         self.note = ""
         if len(self.sizes) < options.octaves:
-            self.note = f"Dreamt in {len(self.sizes)} of {options.octaves} octaves: the picture is too small for more."
+            self.note = Message(
+                "Used {octaves} of {wanted} octaves; the picture is too small for more.", octaves=len(self.sizes), wanted=options.octaves
+            )
         self.done, self.total = 0, len(self.sizes) * options.iterations
         self.share = 0.0
         self.rises: dict[str, float] = {}

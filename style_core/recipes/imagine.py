@@ -55,7 +55,7 @@ def _found(latent: Latent, image: Tensor, total: int, started: float) -> Generat
     """A picture's place in the space, with signs of life while it is searched."""
     extractor, _ = yield from open_extractor("lite", INVERSION_LAYERS, Compute.choose("cpu", "fp32"))
     for inversion in latent.invert(image, extractor):
-        yield Step(0, total, seconds=time.monotonic() - started, note="Looking for its likeness.")
+        yield Step(0, total, seconds=time.monotonic() - started, note="Encoding the picture.")
     return inversion
 
 
@@ -103,9 +103,9 @@ def walk(
         RequestError: for a request that can't be carried out.
     """
     if len(ends) > 2:
-        raise RequestError(f"A walk has two ends, and {len(ends)} pictures were given; give two at most.")
+        raise RequestError("A walk has two ends, but {given} pictures were given; give at most two.", given=len(ends))
     if frames < 2:
-        raise RequestError(f"A walk of {frames} frames goes nowhere; it needs 2 or more.")
+        raise RequestError("A walk has {frames} frames; it needs at least 2.", frames=frames)
     started = time.monotonic()
     yield Step(0, frames, note="Starting.")
     latent = open_latent()

@@ -14,6 +14,7 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.color import COLORS, keep_color, luminance_of, match_color
 from style_core.media.images import fit, fit_short, resize
+from style_core.messages import Message
 from style_core.networks.extractor import EXTRACTORS, POOLINGS, FeatureExtractor, layer_name
 from style_core.networks.moments import style_shares
 from style_core.networks.vgg19 import STYLE_LAYERS
@@ -127,10 +128,10 @@ def parse_layers(text: str) -> dict[str, float]:
         except ValueError:
             value = float("nan")
         if not 0 < value < float("inf"):
-            raise RequestError(f"The weight in {item} is no positive number; write it like {name}:0.5.")
+            raise RequestError("The weight in {item} must be positive; write it like {layer}:0.5.", item=item, layer=name)
         layers[layer_name(name)] = value
     if not layers:
-        raise RequestError("No layer is named; write them like relu3_1 relu4_1:0.5.")
+        raise RequestError("No layer is given; write them like relu3_1 relu4_1:0.5.")
     return layers
 
 
@@ -185,10 +186,10 @@ def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, ma
         raise RequestError("There is no style picture; give at least one.")
     style_shares(weights, len(styles))
     if masks is not None and len(masks) != len(styles):
-        raise RequestError(f"There are {len(masks)} masks for {len(styles)} styles; give one for each.")
+        raise RequestError("There are {masks} masks for {styles} styles; give one for each.", masks=len(masks), styles=len(styles))
     for mask in masks or ():
         if mask is not None and not mask.any():
-            raise RequestError("A mask is all black, so its style would appear nowhere; paint where it should go.")
+            raise RequestError("A mask is all black, so its style would not appear; paint where it should go.")
 
 
 def _from_generator(content, styles, weights, masks, options: GatysOptions, compute: Compute) -> Generator[Step, None, Tensor]:
@@ -373,7 +374,7 @@ def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_eve
             yield moment(done, total, losses, preview, pace.elapsed(), pace.left(), note)
             if _stalled(recent, losses["total"]):
                 if (height, width, count) == levels[-1]:
-                    note = f"Ended after {done} of {total} iterations: the picture had stopped changing."
+                    note = Message("Stopped after {done} of {total} iterations; the picture no longer changed.", done=done, total=total)
                 pace.skip(height * width * (count - iteration))
                 break
         image = descent.result()

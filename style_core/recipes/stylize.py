@@ -60,16 +60,16 @@ def stylize(
         raise RequestError("There is no style; give a style picture or choose one from the gallery.")
     style_shares(style_weights, count)
     if masks is not None and len(masks) != count:
-        raise RequestError(f"There are {len(masks)} masks for {count} styles; give one for each.")
+        raise RequestError("There are {masks} masks for {styles} styles; give one for each.", masks=len(masks), styles=count)
     started = time.monotonic()
     yield Step(0, 1, note="Starting.")
     photo = fit(content, options.size)
     generator = open_generator(compute or Compute.choose())
     made = {"generator": generator.sha256}
-    encoded = encoded_styles(generator, styles, photo, options)
+    style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
     yield Step(0, 1, seconds=time.monotonic() - started, weights=made)
     encoded = generator.encode_content(photo)
-    for done, total, result in generator.paint(encoded, [*encoded, *codes], style_weights, options.strength, masks):
+    for done, total, result in generator.paint(encoded, style_codes, style_weights, options.strength, masks):
         if result is not None:
             result = recolored(result, photo, options, from_codes=bool(codes))
         yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made)

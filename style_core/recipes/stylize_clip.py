@@ -66,7 +66,7 @@ def stylize_clip(
             eta = seconds / done * (clip.frames - done) if clip.frames >= done else None
             yield Step(done, max(done, clip.frames), image=preview, seconds=seconds, eta=eta, weights=made)
     if painted is None:
-        raise RequestError(f"{Path(source).name} has no frames; choose another clip.")
+        raise RequestError("{file} has no frames; choose another clip.", file=Path(source).name)
     yield Step(done, done, image=painted, seconds=time.monotonic() - started, eta=0.0, weights=made)
 
 

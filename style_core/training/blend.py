@@ -31,7 +31,9 @@ def blend(before: Path, after: Path, out: Path, share: float = 0.5) -> None:
     shapes = [{name: tensor.shape for name, tensor in each.items()} for each in (first, second)]
     if shapes[0] != shapes[1] or pooling_of(before) != pooling_of(after):
         raise RequestError(
-            f"{before.name} and {after.name} are not of one shape; blend a network with what it became when it was trained on."
+            "{before} and {after} differ in shape; blend a network with a further trained version of itself.",
+            before=before.name,
+            after=after.name,
         )
     tensors = {name: tensor.float().lerp(second[name].float(), share).to(tensor.dtype) for name, tensor in first.items()}
     save_file(tensors, out, {**facts, "blend": f"{share:g} of the weights that this command gave, the rest of those that it began with"})

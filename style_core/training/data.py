@@ -24,7 +24,7 @@ def split(folder: Path) -> tuple[list[Path], list[Path]]:
     """
     files = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
-        raise RequestError(f"There are no pictures in {Path(folder).name}; it should hold .jpg, .png or .webp files.")
+        raise RequestError("There are no pictures in {folder}; it should hold .jpg, .png or .webp files.", folder=Path(folder).name)
     held_out = [path for path in files if is_held_out(path.name)]
     return [path for path in files if not is_held_out(path.name)], held_out
 

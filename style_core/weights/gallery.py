@@ -49,9 +49,9 @@ def gallery_code(name: str, generator_sha256: str = "") -> Tensor:
         RequestError: for an unknown name, or codes made for another generator.
     """
     if name not in gallery():
-        raise RequestError(f"There is no style {name} in the gallery; there are {', '.join(gallery())}.")
+        raise RequestError("There is no style {style} in the gallery; there are {known}.", style=name, known=", ".join(gallery()))
     with safe_open(MODELS / "gallery.safetensors", "pt") as codes:
         made_for = codes.metadata()["generator"]
         if generator_sha256 and made_for != generator_sha256:
-            raise RequestError("The gallery's codes were made for another generator; make them again with style_core.training.gallery.")
+            raise RequestError("The gallery's codes belong to another generator; make them again with style_core.training.gallery.")
         return codes.get_tensor(name).float()

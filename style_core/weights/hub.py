@@ -21,12 +21,13 @@ from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from style_core.errors import RequestError
+from style_core.messages import Message
 
 _DECIDE_SECONDS = 4.0  # in all, until the hub has answered with the file's header
 _STALL_SECONDS = 20.0  # without a byte, once it is sending
 _MAX_HEADER = 2**24
 _LATE = "The hub could not be reached in time."
-_BROKE_OFF = "The connection to the hub broke off; what has come is kept, so trying again goes on from there."
+_BROKE_OFF = "The connection to the hub was lost; try again to resume the download."
 _T = TypeVar("_T")
 
 
@@ -79,7 +80,7 @@ def read_spans(remote: Remote) -> dict[str, TensorSpan]:
 def _header_slots(remote: Remote, deadline: float) -> dict[str, TensorSpan]:
     length = struct.unpack("<Q", _read_range(remote, 0, 8, deadline))[0]
     if length > _MAX_HEADER:
-        raise HubError(f"{remote.file} of {remote.repo} is not a safetensors file.")
+        raise HubError("{file} of {repo} is not a safetensors file.", file=remote.file, repo=remote.repo)
     try:
         header = json.loads(_read_range(remote, 8, 8 + length, deadline))
         return {
@@ -88,7 +89,7 @@ def _header_slots(remote: Remote, deadline: float) -> dict[str, TensorSpan]:
             if name != "__metadata__"
         }
     except (ValueError, KeyError, TypeError) as error:
-        raise HubError(f"{remote.file} of {remote.repo} is not a safetensors file.") from error
+        raise HubError("{file} of {repo} is not a safetensors file.", file=remote.file, repo=remote.repo) from error
 
 
 def fetch_spans(remote: Remote, spans: dict[str, TensorSpan], folder: Path) -> Generator[Progress, None, None]:
@@ -105,7 +106,7 @@ def fetch_spans(remote: Remote, spans: dict[str, TensorSpan], folder: Path) -> G
         with _opened(remote, start, stop) as response:
             whole = response.status_code == 200
             if whole:
-                note = f"{remote.repo} is served without ranges, so the whole file is being read."
+                note = Message("{repo} is served without range requests, so the whole file is downloaded.", repo=remote.repo)
                 for name in spans:
                     (folder / name).unlink(missing_ok=True)
                 start, stop, done = 0, max(span.stop for span in spans.values()), 0
@@ -114,23 +115,23 @@ def fetch_spans(remote: Remote, spans: dict[str, TensorSpan], folder: Path) -> G
                 done += kept
                 yield Progress(done, total, note)
         if done < expected:
-            raise HubError("The connection to the hub broke off before the file had come; try again." if whole else _BROKE_OFF)
+            raise HubError("The connection to the hub was lost before the download was complete; try again." if whole else _BROKE_OFF)
         if whole:
             return
 
 
 def _missing(spans: dict[str, TensorSpan], folder: Path) -> list[tuple[int, int]]:
     """Spans of the file that have not come: tensors that lie side by side are one, for each costs a request or two."""
-    spans: list[tuple[int, int]] = []
+    gaps: list[tuple[int, int]] = []
     # In the order of the file, which is not that of the layers.
     for name, span in sorted(spans.items(), key=lambda item: item[1].start):
         start = span.start + _size(folder / name)
         if start >= span.stop:
             continue
-        if spans and spans[-1][1] == start:
-            start = spans.pop()[0]
-        spans.append((start, span.stop))
-    return spans
+        if gaps and gaps[-1][1] == start:
+            start = gaps.pop()[0]
+        gaps.append((start, span.stop))
+    return gaps
 
 
 def _receive(response: httpx2.Response, position: int, stop: int, spans: dict[str, TensorSpan], folder: Path) -> Iterator[int]:
@@ -159,7 +160,9 @@ def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> bytes
                 break
     data = data[skip : skip + stop - start]
     if len(data) != stop - start:
-        raise HubError(f"{remote.file} of {remote.repo} is shorter than it says; it is damaged on the hub or on the way.")
+        raise HubError(
+            "{file} of {repo} is shorter than its header says; it is damaged on the hub or in transit.", file=remote.file, repo=remote.repo
+        )
     return data
 
 
@@ -181,9 +184,9 @@ class _opened:
                 _in_words(response.read)
                 _in_words(lambda: hf_raise_for_status(response))
             if response.status_code == 206 and not response.headers.get("content-range", "").startswith(f"bytes {self._start}-"):
-                raise HubError("The hub sent another part of the file than was asked for; try again later.")
+                raise HubError("The hub sent a different part of the file than requested; try again later.")
             if response.status_code not in (200, 206):
-                raise HubError(f"The hub answered with status {response.status_code}; try again later.")
+                raise HubError("The hub answered with status {status}; try again later.", status=response.status_code)
         except BaseException:
             self._stream.__exit__(None, None, None)
             raise
@@ -227,7 +230,7 @@ def _in_words(work: Callable[[], _T], lost: str = "The hub could not be reached.
         return work()
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
-        raise HubError(_STATUS.get(status, f"The hub answered with status {status}; try again later.")) from error
+        raise HubError(_STATUS.get(status, Message("The hub answered with status {status}; try again later.", status=status))) from error
     except OfflineModeIsEnabled as error:
         raise HubError("The hub is switched off by HF_HUB_OFFLINE.") from error
     except httpx2.TimeoutException as error:
@@ -237,10 +240,10 @@ def _in_words(work: Callable[[], _T], lost: str = "The hub could not be reached.
 
 
 _STATUS = {
-    401: "The hub asks for a valid token for this file; set HF_TOKEN or log in.",
-    403: "The hub does not let this account read the file.",
+    401: "The hub wants a valid token for this file; set HF_TOKEN or log in.",
+    403: "This account may not read the file on the hub.",
     404: "The hub has no such file at this revision.",
-    429: "The hub is answering too many requests from here; try again later.",
+    429: "The hub has had too many requests from here; try again later.",
 }
 
 

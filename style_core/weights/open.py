@@ -9,6 +9,7 @@ from pathlib import Path
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.files import sha256_of
+from style_core.messages import Message
 from style_core.networks.extractor import EXTRACTORS, FeatureExtractor, load_extractor
 from style_core.networks.generator import Generator
 from style_core.networks.latent import Latent
@@ -73,7 +74,9 @@ def open_extractor(
         RequestError: for an unknown choice or layer; for weights asked for by name that can't be had.
     """
     if choice not in EXTRACTORS:
-        raise RequestError(f"extractor is {choice}; it must be one of {', '.join(EXTRACTORS)}.")
+        raise RequestError(
+            "{option} is {value}; it must be one of {allowed}.", option="extractor", value=choice, allowed=", ".join(EXTRACTORS)
+        )
     names = [layer_name(layer) for layer in layers]
     note = ""
     if choice == "auto":
@@ -81,7 +84,7 @@ def open_extractor(
             path = yield from weights.fetch("vgg19", names)
             return _cached("vgg19", path, compute, pooling), note
         except weights.WeightsError as error:
-            choice, note = "lite", f"Painting with the compact network: {error}"
+            choice, note = "lite", Message("Painting with the compact network: {reason}", reason=str(error))
     path = yield from weights.fetch(choice, names)
     return _cached(choice, path, compute, pooling), note
 

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from style_core.files import forget_digests, sha256_of
+from style_core.messages import Message
 from style_core.networks.vgg19 import LAYERS, layer_name, tensor_shapes
 from style_core.progress import Step
 from style_core.weights import hub
@@ -112,19 +113,19 @@ def fetch(name: str, layers: Iterable[str] = LAYERS) -> Generator[Step, None, Pa
         raise WeightsError(str(error)) from error
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise WeightsError(f"The weights could not be kept in the cache folder ({reason}).") from error
+        raise WeightsError("The weights could not be saved to the cache folder ({reason}).", reason=reason) from error
 
 
 def whereabouts(name: str) -> str:
     """Where a weight file is now, in words: given by hand, shipped, cached, or on the hub."""
     entry = _entry(name)
     if os.environ.get(GIVEN.get(name, ""), ""):
-        return f"given by {GIVEN[name]}"
+        return Message("given by {variable}", variable=GIVEN[name])
     if not entry.repo:
         return "shipped" if (MODELS / entry.file).is_file() else "missing from models/"
     if os.path.isfile(cache_folder() / f"{name}.safetensors"):
         return "cached from the hub"
-    return f"on the hub, at {entry.repo}"
+    return Message("on the hub, at {repo}", repo=entry.repo)
 
 
 def verify(name: str) -> str:
@@ -152,7 +153,7 @@ def verify(name: str) -> str:
 
 def _entry(name: str) -> Entry:
     if name not in registry():
-        raise WeightsError(f"There are no weights called {name}; there are {', '.join(registry())}.")
+        raise WeightsError("There are no weights called {weights}; there are {known}.", weights=name, known=", ".join(registry()))
     return registry()[name]
 
 
@@ -162,7 +163,11 @@ def _deepest(layers: Iterable[str]) -> str:
 
 def _check_given(path: Path, deepest: str) -> Path:
     if not path.is_file():
-        raise WeightsError(f"{GIVEN['vgg19']} names {path.name}, which is no file; give the path of VGG-19's safetensors.")
+        raise WeightsError(
+            "{variable} points to {file}, which is not a file; give the path of VGG-19's safetensors file.",
+            variable=GIVEN["vgg19"],
+            file=path.name,
+        )
     _checked_vgg19(path, path.stat().st_mtime_ns, deepest)
     return path
 
@@ -170,9 +175,9 @@ def _check_given(path: Path, deepest: str) -> Path:
 def _check_shipped(entry: Entry) -> Path:
     path = MODELS / entry.file
     if not path.is_file():
-        raise WeightsError(f"{entry.file} is missing from models/; get the project's files again.")
+        raise WeightsError("{file} is missing from models/; get the project's files again.", file=entry.file)
     if sha256_of(path) != entry.sha256:
-        raise WeightsError(f"{entry.file} in models/ is not the file that ships (its sha256 differs); get it again.")
+        raise WeightsError("{file} in models/ is not the shipped file (its sha256 differs); get it again.", file=entry.file)
     return path
 
 
@@ -185,7 +190,7 @@ def _load(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path.name} is not a whole safetensors file ({error}).") from error
+        raise WeightsError("{file} is not a complete safetensors file ({reason}).", file=path.name, reason=str(error)) from error
 
 
 def _reaches(path: Path, deepest: str) -> bool:
@@ -199,10 +204,12 @@ def _reaches(path: Path, deepest: str) -> bool:
 
 def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
     remote = hub.Remote(entry.repo, entry.revision, entry.file)
-    yield Step(0, 0, note=f"Asking the hub for {entry.name}.")
+    yield Step(0, 0, note=Message("Asking the hub for {weights}.", weights=entry.name))
     spans = hub.read_spans(remote)
     if missing := tensor_shapes(deepest).keys() - spans.keys():
-        raise WeightsError(f"{entry.file} of {entry.repo} has no tensor {min(missing)}; it is not VGG-19's.")
+        raise WeightsError(
+            "{file} of {repo} has no tensor {missing}; it is not VGG-19.", file=entry.file, repo=entry.repo, missing=min(missing)
+        )
     cache_folder().mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         # One at a time: two would write into each other's parts.
@@ -211,7 +218,7 @@ def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
                 held.enter_context(WeakFileLock(cache_folder() / f"{entry.name}.lock", timeout=_SECONDS_A_STEP))
                 break
             except Timeout:
-                yield Step(0, 0, note=f"Another run is fetching {entry.name}; waiting for it.")
+                yield Step(0, 0, note=Message("Another run is downloading {weights}; waiting for it.", weights=entry.name))
         found = find(entry.name, [deepest])
         return found or (yield from _bring(entry, deepest, remote, spans))
 
@@ -225,7 +232,7 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.
     for progress in hub.fetch_spans(remote, {name: spans[name] for name in wanted}, parts):
         if time.monotonic() - yielded > _SECONDS_A_STEP or progress.note != said:
             yielded, said = time.monotonic(), progress.note
-            note = progress.note or f"Fetching {entry.name} from the hub, once."
+            note = progress.note or Message("Downloading {weights} from the hub; this happens once.", weights=entry.name)
             yield Step(progress.done // _MEGABYTE, progress.total // _MEGABYTE, note=note)
     try:
         tensors = {name: _tensor(parts / name, spans[name]) for name in wanted}
@@ -235,7 +242,7 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.
         shutil.rmtree(parts, ignore_errors=True)
         if isinstance(error, WeightsError):
             raise
-        raise WeightsError(f"What the hub sent for {entry.name} is not what its header promised; try again.") from error
+        raise WeightsError("The hub's data for {weights} does not match its header; try again.", weights=entry.name) from error
     path = cache_folder() / f"{entry.name}.safetensors"
     partial = path.with_suffix(f".{os.getpid()}.part")
     try:

@@ -43,17 +43,30 @@ def check_vgg19(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
 def _check_layout(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
     for key, shape in tensor_shapes(deepest).items():
         if key not in tensors:
-            raise WeightsError(f"{name} has no tensor {key}; VGG-19's weights in torchvision's layout are wanted.")
+            raise WeightsError("{file} has no tensor {tensor}; use VGG-19's weights in torchvision's layout.", file=name, tensor=key)
         tensor = tensors[key]
         if tuple(tensor.shape) != shape:
-            raise WeightsError(f"{name}: {key} has the shape {tuple(tensor.shape)} where VGG-19 has {shape}.")
+            raise WeightsError(
+                "{file}: {tensor} has the shape {shape}; VGG-19 has {wanted}.",
+                file=name,
+                tensor=key,
+                shape=str(tuple(tensor.shape)),
+                wanted=str(shape),
+            )
         if not tensor.is_floating_point():
-            raise WeightsError(f"{name}: {key} holds {tensor.dtype} where floating-point numbers are wanted.")
+            raise WeightsError(
+                "{file}: {tensor} holds {dtype}; it must hold floating-point numbers.", file=name, tensor=key, dtype=str(tensor.dtype)
+            )
         if not torch.isfinite(tensor).all():
-            raise WeightsError(f"{name}: {key} holds values that are no numbers; the file is damaged.")
+            raise WeightsError("{file}: {tensor} holds values that are not finite; the file is damaged.", file=name, tensor=key)
         dead = (tensor.flatten(1) == 0).all(1).float().mean() if tensor.dim() > 1 else torch.tensor(0.0)
         if dead > 0.02:
-            raise WeightsError(f"{name}: {dead:.0%} of the filters of {key} are all zero; the file was only partly written.")
+            raise WeightsError(
+                "{file}: {share:.0%} of the filters of {tensor} are all zero; the file was only partly written.",
+                file=name,
+                share=dead,
+                tensor=key,
+            )
 
 
 def _check_activations(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
@@ -69,14 +82,26 @@ def _check_activations(tensors: dict[str, Tensor], deepest: str, name: str) -> N
         x = functional.conv2d(x, weight, bias, padding=1).relu()
         size = float(x[:-1].square().mean().sqrt())
         if not 1e-3 < size < 1e5:
-            raise WeightsError(f"{name}: activations at {layer} are about {size:.2g}, which no trained VGG-19 gives.")
+            raise WeightsError(
+                "{file}: activations at {layer} are about {size:.2g}; no trained VGG-19 gives that.", file=name, layer=layer, size=size
+            )
         active = float((x[:-1] > 0).float().mean())
         if not 0.005 < active < 0.98:
-            raise WeightsError(f"{name}: {active:.1%} of the activations at {layer} are positive, which no trained VGG-19 gives.")
+            raise WeightsError(
+                "{file}: {share:.1%} of the activations at {layer} are positive; no trained VGG-19 gives that.",
+                file=name,
+                share=active,
+                layer=layer,
+            )
         if layer == "relu1_1":
             _check_first_layer(x, weight, name)
         if layer in ("relu4_1", "relu5_1") and (likeness := _likeness(x[:-1])) > _MOST_ALIKE:
-            raise WeightsError(f"{name}: different textures look {likeness:.0%} alike at {layer}, as to a network that was never trained.")
+            raise WeightsError(
+                "{file}: different textures look {share:.0%} alike at {layer}; the network seems untrained.",
+                file=name,
+                share=likeness,
+                layer=layer,
+            )
 
 
 def _check_first_layer(activations: Tensor, weight: Tensor, name: str) -> None:
@@ -84,13 +109,15 @@ def _check_first_layer(activations: Tensor, weight: Tensor, name: str) -> None:
     moved = (activations[:-1] - activations[-1:]).square().mean().sqrt()
     if moved < _LEAST_CONTRAST * bias_alone:
         raise WeightsError(
-            f"{name}: its first layer hardly answers to contrast, as one made for pixels from 0 to 255 would; "
-            "VGG-19 for normalized input is wanted."
+            "{file}: its first layer hardly responds to contrast, as if made for pixels from 0 to 255; use a VGG-19 for normalized input.",
+            file=name,
         )
     red, _, blue = weight.square().sum((0, 2, 3)).tolist()
     # Photographs carry the least detail in blue, and networks trained on them listen to it least.
     if blue > _MOST_BLUE * red:
-        raise WeightsError(f"{name}: its first layer listens more to blue than to red; its input channels seem to be swapped (BGR).")
+        raise WeightsError(
+            "{file}: its first layer responds more to blue than to red; its input channels seem to be swapped (BGR).", file=name
+        )
 
 
 def _likeness(features: Tensor) -> float:
@@ -172,4 +199,10 @@ def check_golden(path: Path) -> None:
     found = golden_figures(path)
     for name, wanted in golden.items():
         if name not in found or abs(found[name] - wanted) > 1e-3 * max(1.0, abs(wanted)):
-            raise WeightsError(f"{path.name} answers {found.get(name, 'nothing')} at {name} where it answered {wanted}; get it again.")
+            raise WeightsError(
+                "{file} gives {found} at {figure} instead of {wanted}; get it again.",
+                file=path.name,
+                found=found.get(name, "nothing"),
+                figure=name,
+                wanted=wanted,
+            )

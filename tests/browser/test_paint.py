@@ -64,7 +64,7 @@ def cut_off(path) -> None:
 
 BAD = {
     "cut.png": (cut_off, "damaged or cut off"),
-    "text.jpg": (lambda path: path.write_text("This is no picture."), "is not a picture that can be read"),
+    "text.jpg": (lambda path: path.write_text("This is no picture."), "is not a readable picture"),
     "dot.png": (lambda path: Image.new("RGB", (1, 1)).save(path), "it must be at least"),
     "vast.png": (bomb, "40000 x 40000 px"),
 }

@@ -88,7 +88,7 @@ def test_settings_come_back_from_a_dropped_picture_and_others_are_refused_in_wor
     write_image(tmp_path / "made.png", picture(40, 40), settings={"recipe": "stylize", "options": options, "gallery": "red-fuji"})
     write_image(tmp_path / "plain.png", picture(40, 40))
     page.locator("#history-drop input[type=file]").set_input_files(str(tmp_path / "plain.png"))
-    page.get_by_text("carries no settings").first.wait_for()
+    page.get_by_text("contains no settings").first.wait_for()
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).locator("visible=true").last.click()
     page.locator("#history-drop input[type=file]").set_input_files(str(tmp_path / "made.png"))
     page.locator("#history-status").filter(has_text="are back").wait_for()
