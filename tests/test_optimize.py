@@ -1,4 +1,5 @@
 import gc
+import os
 import threading
 from types import SimpleNamespace
 
@@ -8,11 +9,11 @@ import torch
 from networks import FP32, picture, random_extractor
 
 from style_core.errors import RequestError
-from style_core.networks import extractor as features
 from style_core.optimization.losses import StyleTarget
 from style_core.progress import finish
 from style_core.recipes import optimize as gatys
 from style_core.recipes.optimize import GatysOptions, balance_of, levels_of, optimize, parse_layers
+from style_core.weights import open as opening
 
 SMALL = {"size": 96, "iterations": 12, "extractor": "lite"}
 
@@ -244,10 +245,12 @@ def test_canceling_gives_the_memory_back_and_leaves_no_thread():
 
 def test_a_loaded_network_is_shared_until_its_file_changes(tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(features, "load_extractor", lambda *given: made.append(given) or SimpleNamespace())
+    monkeypatch.setattr(opening, "load_extractor", lambda *given: made.append(given) or SimpleNamespace())
     path = tmp_path / "net.safetensors"
     path.write_bytes(b"one")
-    first = features._cached("lite", path, FP32, "max")
-    assert features._cached("lite", path, FP32, "max") is first
-    assert features._cached("lite", path, FP32, "average") is not first
-    assert len(made) == 2
+    first = opening._cached("lite", path, FP32, "max")
+    assert opening._cached("lite", path, FP32, "max") is first
+    assert opening._cached("lite", path, FP32, "average") is not first
+    os.utime(path, ns=(0, 0))
+    assert opening._cached("lite", path, FP32, "max") is not first
+    assert len(made) == 3

@@ -20,8 +20,8 @@ from style_core.weights import registry as weights
 from style_core.weights.verify import WeightsError, check_golden, check_vgg19
 
 ROOT = Path(__file__).resolve().parents[1]
-FETCH = "import sys; from style_core import cli; sys.exit(cli.main(['weights', 'pull', 'vgg19', '--json']))"
-NOTES = "from style_core import weights; print({step.note for step in weights.fetch('vgg19')})"
+FETCH = "import sys; from style_core.cli import main as cli; sys.exit(cli.main(['weights', 'pull', 'vgg19', '--json']))"
+NOTES = "from style_core.weights import registry as weights; print({step.note for step in weights.fetch('vgg19')})"
 SHALLOW = "relu2_1"
 
 
@@ -98,7 +98,7 @@ REFUSALS = {
 
 
 TIMED = """
-import time; from style_core import weights
+import time; from style_core.weights import registry as weights
 start = time.monotonic()
 try: list(weights.fetch('vgg19'))
 except weights.WeightsError as error: print(error)
@@ -188,7 +188,7 @@ def test_a_wrong_file_on_the_hub_is_refused_and_not_kept(environment):
 @pytest.mark.skipif(os.name == "nt", reason="folders are made read-only otherwise on Windows")
 def test_a_read_only_cache_says_so(whole, environment):
     # Root may write anywhere, so it becomes nobody, once everything is imported that nobody may not read.
-    humbly = "import encodings.idna, os\nfrom style_core import cli\nif os.geteuid() == 0: os.seteuid(65534)\n" + FETCH
+    humbly = "import encodings.idna, os\nfrom style_core.cli import main as cli\nif os.geteuid() == 0: os.seteuid(65534)\n" + FETCH
     with tempfile.TemporaryDirectory() as home, hub_server(whole) as (address, _):
         os.chmod(home, 0o555)
         result = pull({**environment, "HF_HOME": home}, address, humbly)
