@@ -31,7 +31,15 @@ from style_core.weights.verify import WeightsError, check_golden, check_vgg19
 
 __all__ = ["Entry", "WeightsError", "fetch", "find", "registry", "sha256_of", "verify", "whereabouts"]
 
-MODELS = Path(__file__).resolve().parent.parent.parent / "models"
+
+def _models_folder() -> Path:
+    """`models/` of a clone, or the copy of it inside an installed package."""
+    package = Path(__file__).resolve().parent.parent
+    clone = package.parent / "models"
+    return clone if (clone / "registry.toml").is_file() else package / "_models"
+
+
+MODELS = _models_folder()
 GIVEN = {"vgg19": "STYLE_CORE_VGG19"}
 _DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _SECONDS_A_STEP = 0.3
