@@ -1,0 +1,16 @@
+"""Pictures of our own that look like photographs: light, depth and grain, from arithmetic and a seed alone.
+
+python -m style_core.training.scenes --out studio/samples [NAME ...]
+"""
+
+from collections.abc import Callable
+
+from PIL import Image
+
+from style_core.training.scenes import mountains
+
+# A scene maps (width, seed) to a picture; the file is named after it.
+SCENES: dict[str, Callable[..., Image.Image]] = {
+    "mountain-lake": mountains.render,
+}
+WIDTH = 1536
