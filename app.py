@@ -44,7 +44,7 @@ def main() -> None:
     asked_to_end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: asked_to_end.set())
     prepare_cpu()
-    page = build(compute).queue(max_size=32)
+    page = build(compute).queue(max_size=32, api_open=False)
     page.launch(
         server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
         auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N, css=theme.CSS + regions.CSS, js=theme.JS,

@@ -5,6 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from studio import history, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize, words
+from studio.guard import GuardedBlocks
 from style_core import Compute
 
 _SAMPLES = Path(__file__).parent / "samples"
@@ -16,7 +17,7 @@ _FILES_SWEPT, _FILES_KEPT = 600, 3 * 3600  # seconds
 def build(compute: Compute) -> gr.Blocks:
     """The whole studio, computing where `compute` says."""
     samples = {"content": str(_SAMPLES / "landscape.jpg"), "style": str(_SAMPLES / "night-wind.jpg")}
-    with gr.Blocks(title="Pentimento", delete_cache=(_FILES_SWEPT, _FILES_KEPT), analytics_enabled=False) as page:
+    with GuardedBlocks(title="Pentimento", delete_cache=(_FILES_SWEPT, _FILES_KEPT), analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
             gr.Markdown("# Pentimento")
             gr.Markdown(words.TAGLINE)

@@ -1,10 +1,15 @@
-"""Where a Space lends a GPU by the call (ZeroGPU): what computes goes through here; anywhere else it runs as it is.
+"""What computes goes through here: one at a time, in the order of asking, wherever it is called from.
+
+Where a Space lends a GPU by the call (ZeroGPU), work also crosses into another process; anywhere else it runs as it is.
 
 The Space runs what is decorated in another process: what goes in, comes out or is raised is pickled, so there are no
 locks, no CUDA tensors and no errors of ours across the border.
 """
 
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import gradio as gr
@@ -22,6 +27,40 @@ _LEAST, _MOST = 20, 120  # seconds that are asked for; visitors have a few minut
 _SECONDS_A_MEGAPIXEL = 0.08  # of one iteration, forward and back
 _KEPT_BYTES = 2 * 2**30  # of memory, between pictures that are painted at once
 _FRAMES = 30  # pictures' worth of work in a recipe that doesn't iterate
+
+
+class Turns:
+    """A lock that is given in the order of asking, and that any thread may give back: generators change threads."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until all who asked before are done, and have the device for the block."""
+        ticket = object()
+        with self._changed:
+            self._waiting.append(ticket)
+            try:
+                self._changed.wait_for(lambda: self._waiting[0] is ticket)
+            except BaseException:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+                raise
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+
+
+# The queue's limit holds for events that came through the queue, and frees a canceled event's place while its step
+# still runs. This holds for all of them. It is taken for a step at a time, so that a slider's move need not wait for the
+# end of a long run.
+_device = Turns()
+turn = _device.turn
 
 
 def seconds_for(work: Callable, given: tuple, more: dict) -> int:
@@ -54,8 +93,15 @@ if spaces is not None:
 
 def steps(recipe: Callable[..., Iterator[Step]], *given, **more) -> Iterator[Step]:
     """The Steps of a recipe, which is a function of a module, so that it can be named to another process."""
+    running = _steps(recipe, given, more) if spaces is not None else recipe(*given, **more)
     try:
-        yield from _steps(recipe, given, more) if spaces is not None else recipe(*given, **more)
+        with closing(running):
+            while True:
+                with turn():
+                    step = next(running, None)
+                if step is None:
+                    return
+                yield step
     finally:
         release_memory()
 
@@ -63,7 +109,8 @@ def steps(recipe: Callable[..., Iterator[Step]], *given, **more) -> Iterator[Ste
 def call(work: Callable, *given, **more) -> Any:
     """The result of a function of a module."""
     try:
-        return _result(work, given, more) if spaces is not None else work(*given, **more)
+        with turn():
+            return _result(work, given, more) if spaces is not None else work(*given, **more)
     finally:
         # A slider's every move comes through here: what the next move needs again is kept.
         release_memory(beyond=_KEPT_BYTES)

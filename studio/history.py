@@ -59,6 +59,8 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
 
     def choose(paths: list, request: gr.Request, event: gr.SelectData) -> tuple:
         path = paths[event.index]
+        if not files.is_ours(path):  # the list comes back from the browser, which may have put anything into it
+            raise gr.Error(words.say("NOT_UPLOADED", request), print_exception=False)
         return path, words.say("HISTORY_CHOSEN", request, name=Path(path).name, command=command_of(read_settings(path)))
 
     def restore(path: str | None, request: gr.Request) -> dict:

@@ -1,8 +1,11 @@
 """Fixtures that several test files share."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before a test imports torch, as the programs do
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

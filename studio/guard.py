@@ -1,0 +1,73 @@
+"""What a request may name: only files that came through this app's own upload, whatever component takes them.
+
+Gradio checks paths of payloads that carry its `meta` mark and lets those without it pass. Here every payload is checked
+before any component sees it, in one place, so that no component and no handler can forget to.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from studio import words
+
+_MARK = {"_type": "gradio.FileData"}
+_FETCHED = ("http://", "https://")
+
+
+class GuardedBlocks(gr.Blocks):
+    """Blocks whose handlers can't be given a file that was not uploaded."""
+
+    async def preprocess_data(self, block_fn: Any, inputs: list, state: Any, explicit_call: bool = False) -> list:
+        if not explicit_call:  # calls from Python are ours
+            for payload in files_in(inputs):
+                _check(payload)
+        try:
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except gr.Error:
+            raise
+        except Exception as error:  # whatever a component makes of a value that it was not meant to get
+            raise gr.Error(words.say("BAD_VALUE", None), print_exception=False) from error
+
+
+def files_in(value: Any) -> Iterator[dict]:
+    """Every file payload in what a request holds, however deep it lies."""
+    if isinstance(value, dict):
+        if "path" in value:
+            yield value
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            yield from files_in(part)
+
+
+def was_uploaded(path: object) -> bool:
+    """Whether a path is a file in this app's upload folder, links resolved."""
+    if not isinstance(path, str) or "\0" in path:
+        return False
+    try:
+        real = Path(path).resolve()
+        return real.is_relative_to(Path(get_upload_folder()).resolve()) and real.is_file()
+    except (OSError, RuntimeError):  # too long a name, a loop of links
+        return False
+
+
+def _check(payload: dict) -> None:
+    """Refuse a file payload that names anything else; one sentence for all, which does not tell whether the file exists.
+
+    Raises:
+        gr.Error: when the file was not uploaded.
+    """
+    path = payload["path"]
+    if path is None or path == "":
+        return  # a payload of inline data; components refuse or take that themselves
+    if isinstance(path, str) and path.startswith(_FETCHED):
+        # With the mark, Gradio fetches it, from public hosts alone, into the upload folder.
+        payload["meta"], payload["is_stream"] = dict(_MARK), False
+        return
+    if not was_uploaded(path):
+        raise gr.Error(words.say("NOT_UPLOADED", None), print_exception=False)
+    payload["path"], payload["meta"], payload["is_stream"] = os.path.realpath(path), dict(_MARK), False

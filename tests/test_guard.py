@@ -1,0 +1,122 @@
+"""The real app against requests that name files: nothing but what was uploaded is opened, on any endpoint, by any parameter."""
+
+import json
+import re
+import shutil
+import urllib.error
+import urllib.request
+
+import pytest
+from networks import picture
+from serving import ROOT, app
+
+from style_core import write_image
+
+SECRET = "secret-0451"  # in the names of files that nobody uploaded
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with app("--device", "cpu", GRADIO_TEMP_DIR=str(tmp_path_factory.mktemp("uploads")), HF_HUB_OFFLINE="1") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory):
+    """A picture, a clip's name and a folder outside the upload folder, and the same names where nothing is."""
+    folder = tmp_path_factory.mktemp("outside")
+    write_image(folder / f"{SECRET}.png", picture(64, 64))
+    shutil.copy(ROOT / "studio/samples/landscape.jpg", folder / f"{SECRET}.jpg")
+    return folder
+
+
+def post(address: str, path: str, body: dict) -> tuple[int, str]:
+    request = urllib.request.Request(f"{address}/gradio_api/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def config(address: str) -> dict:
+    with urllib.request.urlopen(f"{address}/config", timeout=60) as answer:
+        return json.load(answer)
+
+
+def queued(address: str, index: int, data: list, session: str) -> str:
+    """What the queue answers to a call by number, to its end or its first result."""
+    status, said = post(address, "queue/join", {"fn_index": index, "data": data, "session_hash": session, "event_data": {"index": 0}})
+    if status != 200:
+        return said
+    with urllib.request.urlopen(f"{address}/gradio_api/queue/data?session_hash={session}", timeout=60) as stream:
+        lines = []
+        for line in stream:
+            lines.append(line.decode())
+            if "process_completed" in lines[-1] or "process_generating" in lines[-1]:
+                return lines[-1]
+        return "".join(lines)
+
+
+FILES = {"rawimage", "image", "imageeditor", "video", "file", "gallery", "imageslider", "browserstate", "downloadbutton"}
+VARYING = re.compile(r'"(event_id|duration|average_duration)": ?[^,}]*')
+
+
+def payloads(kind: str, path: str) -> list:
+    """A path in each shape that a component of this kind might take it in, the usual one first."""
+    plain = {"path": path}
+    if kind == "imageeditor":
+        return [{"background": plain, "layers": [plain], "composite": plain, "id": None}]
+    if kind == "browserstate":
+        return [[path]]
+    return [plain, {**plain, "is_stream": True, "orig_name": "a.png", "meta": None}, path, {**plain, "path": f"file://{path}"}]
+
+
+def attacks(page: dict, folder) -> list[tuple]:
+    """Calls by number: every handler, hidden or not, with a path in every parameter that may hold a file."""
+    kinds = {block["id"]: block["type"] for block in page["components"]}
+    values = {block["id"]: block["props"].get("value") for block in page["components"]}
+    found, seen = [], set()
+    for handler in page["dependencies"]:
+        given = [values[component] for component in handler["inputs"]]
+        for place, component in enumerate(handler["inputs"]):
+            kind = kinds[component]
+            if kind not in FILES:
+                continue
+            pairs = zip(payloads(kind, f"{folder}/{SECRET}.png"), payloads(kind, f"{folder}/{SECRET}-not-there.png"))
+            for pair in list(pairs)[: None if kind not in seen else 1]:
+                found.append((handler, kind, [[*given[:place], shape, *given[place + 1 :]] for shape in pair]))
+            seen.add(kind)
+    return found
+
+
+def test_no_endpoint_opens_a_file_that_was_not_uploaded_or_tells_whether_it_exists(address, outside):
+    tried = attacks(config(address), outside)
+    assert len(tried) > 40 and {"rawimage", "imageeditor", "video", "browserstate"} <= {kind for _, kind, _ in tried}
+    for number, (handler, kind, calls) in enumerate(tried):
+        index = handler["id"]
+        if handler["queue"] is False:
+            said = [post(address, f"run/{index}", {"fn_index": index, "data": data})[1] for data in calls]
+        else:
+            said = [queued(address, index, data, f"visit{number}{turn}") for turn, data in enumerate(calls)]
+        there, not_there = (VARYING.sub("", answer) for answer in said)
+        assert there == not_there and SECRET not in there, (handler["targets"], kind, there, not_there)
+
+
+def test_what_was_uploaded_is_opened(address):
+    from gradio_client import Client, handle_file
+
+    client = Client(address, verbose=False, download_files=False)
+    result = client.predict(
+        content=handle_file(str(ROOT / "studio/samples/landscape.jpg")), gallery_style="red-fuji", size=64, api_name="/stylize"
+    )
+    assert result[2] or result[0]
+
+
+def test_nothing_computes_beside_the_queue(address):
+    for way in ("run", "api"):
+        for name in ("stylize", "optimize", "dream", "imagine"):
+            status, said = post(address, f"{way}/{name}", {"data": []})
+            assert status == 404 and "queue" in said
+    unqueued = {handler["id"] for handler in config(address)["dependencies"] if handler["queue"] is not False}
+    assert all(post(address, "run/x", {"fn_index": index, "data": []})[0] == 404 for index in unqueued)
