@@ -136,10 +136,7 @@ class StyleTarget:
         Raises:
             RequestError: when the weights don't fit the targets.
         """
-        shares = style_shares(weights, len(targets))
-        first = targets[0]
-        if any(target.extractor != first.extractor for target in targets):
-            raise RequestError("Styles measured by different feature networks can't be mixed; measure them with the same one.")
+        shares, first = mixing_shares(targets, weights), targets[0]
         return StyleTarget(
             first.extractor,
             {layer: sum(share * t.grams[layer] for share, t in zip(shares, targets)) for layer in first.grams},
@@ -195,6 +192,19 @@ class ContentTarget:
         return {
             layer: relative_distance(in_metric(features[layer], self.metrics.get(layer)), target) for layer, target in self.features.items()
         }
+
+
+def mixing_shares(targets: Sequence, weights: Sequence[float]) -> list[float]:
+    """Weights of styles that are to be mixed, as shares that sum to 1.
+
+    Args:
+        targets: styles as an extractor measured them, each with its name as `extractor`.
+    Raises:
+        RequestError: when the weights don't fit the targets, or different networks made them.
+    """
+    if any(target.extractor != targets[0].extractor for target in targets):
+        raise RequestError("Styles measured by different feature networks can't be mixed; measure them with the same one.")
+    return style_shares(weights, len(targets))
 
 
 def guide_at(guide: Tensor | None, feature: Tensor) -> Tensor | None:

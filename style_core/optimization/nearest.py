@@ -1,0 +1,93 @@
+"""Style by nearest neighbors: each place of a picture is drawn towards the place of the painting that it resembles most.
+
+After Kolkin et al. (2022), "Neural Neighbor Style Transfer". Gram matrices say how often features occur together in the whole
+painting; here features are kept together place by place, so strokes stay whole.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from style_core.networks.extractor import FeatureExtractor
+from style_core.optimization.columns import StyleColumns, columns_of, grid_size, inside, joined, nearest, unit
+
+_RENEWED = 10  # evaluations until places are compared again; between two comparisons the loss is smooth, as L-BFGS needs it
+
+
+class NearestTarget:
+    """A style that each place of a picture takes from the place that is nearest to it.
+
+    The distance of a layer is `mean_p (1 - cos(x_p - m, s_n(p) - m))`: `x_p` and `s_q` are columns of the picture and the style,
+    `m` is the style's mean, and `n(p)` is the place of the style whose columns have the largest weighted mean of cosines with
+    those at `p`. It is 0 for a picture made of the style's places, and about 1 for one that has nothing to do with the style.
+
+    The paper centers the picture by its own mean, and matches colors at the end. Here that is done for the comparison alone: the
+    loss measures both from the style's mean, so that colors are drawn along.
+
+    Args:
+        style: its columns.
+        weights: by layer, how much a layer counts in the comparison.
+    """
+
+    def __init__(self, style: StyleColumns, weights: Mapping[str, float]):
+        self.style = style
+        self.weights = {layer: weight for layer, weight in weights.items() if weight > 0}
+        self._units = {layer: unit(style.rows[layer], style.means[layer]) for layer in self.weights}
+        self._joined = joined(style.rows, style.means, self.weights)
+        self._forth = self._back = None
+        self._age = 0
+
+    @property
+    def extractor(self) -> str:
+        """The name of the extractor that made it."""
+        return self.style.extractor
+
+    @classmethod
+    def of(cls, extractor: FeatureExtractor, batch: Tensor, weights: Mapping[str, float] | Iterable[str]) -> "NearestTarget":
+        """Measure a style picture `[1, 3, H, W]`; layers that come without weights count alike."""
+        weights = dict(weights) if isinstance(weights, Mapping) else dict.fromkeys(weights, 1.0)
+        return cls(StyleColumns.of(extractor, batch, [layer for layer, weight in weights.items() if weight > 0]), weights)
+
+    @classmethod
+    def mix(cls, targets: Sequence["NearestTarget"], shares: Sequence[float]) -> "NearestTarget":
+        """Several styles as one, from each as many places as it has weight.
+
+        Raises:
+            RequestError: when the weights don't fit the targets, or different networks made them.
+        """
+        return cls(StyleColumns.mix([target.style for target in targets], shares), targets[0].weights)
+
+    def distances(self, features: Mapping[str, Tensor], guide: Tensor | None = None) -> dict[str, Tensor]:
+        """Style distance of a picture by layer.
+
+        Args:
+            features: `[1, C, H / s, W / s]` by layer, in the extractor's own channels.
+            guide: `[1, 1, H, W]`, the region that carries this style; None is everywhere. It must stay the same from one
+                evaluation to the next.
+        """
+        columns = self._columns(features, guide)
+        self._compare(columns)
+        return self._forth_distances(columns)
+
+    def _columns(self, features: Mapping[str, Tensor], guide: Tensor | None) -> dict[str, Tensor]:
+        layers = list(self.weights)
+        columns = columns_of(features, layers, self.style.metrics)
+        kept = inside(guide, grid_size(features, layers))
+        return columns if kept is None else {layer: column[kept] for layer, column in columns.items()}
+
+    @torch.no_grad()
+    def _compare(self, columns: Mapping[str, Tensor]) -> None:
+        """Find the nearest places again, if that was last done some evaluations ago, or on a grid of another size."""
+        count = len(next(iter(columns.values())))
+        if self._age == 0 or len(self._forth) != count:
+            means = {layer: column.mean(0) for layer, column in columns.items()}
+            self._forth, self._back = nearest(joined(columns, means, self.weights), self._joined)
+        self._age = (self._age + 1) % _RENEWED
+
+    def _forth_distances(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """From each place of the picture to the style."""
+        return {
+            layer: 1 - (unit(column, self.style.means[layer]) * self._units[layer][self._forth]).sum(1).mean()
+            for layer, column in columns.items()
+        }
