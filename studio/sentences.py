@@ -44,6 +44,10 @@ SENTENCES: dict[str, str] = {
     "{file} is not a readable clip; choose an MP4, MOV or WebM file.": "{file} 不是可读取的短片；请选择 MP4、MOV 或 WebM 文件。",
     "{file} contains no video; choose an MP4, MOV or WebM clip.": "{file} 中没有动态画面；请选择 MP4、MOV 或 WebM 短片。",
     "{file} has no frames; choose another clip.": "{file} 没有画面；请选择另一段短片。",
+    "{file} is the clip itself; give the film another name.": "{file} 就是原短片；请给影片另起一个名字。",
+    "{file} is {seconds:.1f} s long: {frames} frames of {width} x {height} px, painted at {across} x {down} px.":
+        "{file} 长 {seconds:.1f} 秒：{frames} 帧，{width} x {height} px，以 {across} x {down} px 绘制。",
+    "Continuing after {frames} frames.": "从第 {frames} 帧之后继续。",
     # Options
     "{option} is {value}; it must be text.": "{option} 的值是 {value}；应为文本。",
     "{option} is {value}; it must be true or false.": "{option} 的值是 {value}；应为 true 或 false。",

@@ -204,7 +204,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "CLIP": ("Clip", "短片"),
     "WEBCAM": ("Webcam", "摄像头"),
     "PAINT_CLIP": ("Paint the clip", "绘制短片"),
-    "CANCELLED": ("Cancelled; no file is left.", "已取消，没有留下文件。"),
+    "CONTINUE": ("Continue", "继续"),
+    "CLIP_ABOUT": (
+        "{seconds}, {frames} frames of {width} x {height} px; painted at {painted_width} x {painted_height} px.",
+        "{seconds}，{frames} 帧，{width} x {height} 像素；以 {painted_width} x {painted_height} 像素绘制。",
+    ),
+    "CLIP_STOPPED": (
+        "Stopped after {frames} of {total} frames; the film so far is kept. Continue goes on from here.",
+        "已在第 {frames} 帧（共 {total} 帧）停止；保留目前的影片。按“继续”可接着绘制。",
+    ),
     "NO_CLIP": ("Choose a clip first.", "请先选择一段短片。"),
     "CLIP_DONE": ("Done: {frames} frames in {seconds}.", "完成：{frames} 帧，用时 {seconds}。"),
     # About

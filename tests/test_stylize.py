@@ -161,7 +161,7 @@ def test_another_networks_file_is_refused(tmp_path):
         Generator.load(tmp_path / "half.safetensors", FP32)
 
 
-def test_a_still_clip_stays_still_and_a_canceled_one_leaves_no_file(tmp_path, codes):
+def test_a_still_clip_stays_still(tmp_path, codes):
     photo = picture(48, 64)
     with FrameWriter(tmp_path / "in.mp4", 10) as writer:
         for index in range(6):
@@ -171,9 +171,3 @@ def test_a_still_clip_stays_still_and_a_canceled_one_leaves_no_file(tmp_path, co
     frames = list(Clip.open(tmp_path / "out.mp4").images())
     assert len(frames) == 6
     assert max(float((a - b).abs().mean()) for a, b in zip(frames, frames[1:])) < 0.02
-    steps = stylize_clip(tmp_path / "in.mp4", tmp_path / "cut.mp4", [], options, codes=codes[:1], compute=FP32)
-    for step in steps:
-        if step.iteration == 2:
-            break
-    steps.close()
-    assert not (tmp_path / "cut.mp4").exists()

@@ -9,6 +9,7 @@ import torch
 from networks import picture
 
 from style_core import RequestError
+from style_core.media.hdr import BT2020, HLG, PQ, nits_of_hlg, nits_of_pq, pq_of_nits
 from style_core.media.video import Clip, FrameWriter
 
 
@@ -26,35 +27,150 @@ def test_frames_come_back_as_they_were_written(tmp_path):
     assert numpy.allclose(means, [index / 6 for index in range(6)], atol=0.03)
 
 
-def test_sound_is_kept(tmp_path):
-    with av.open(str(tmp_path / "tone.mp4"), "w") as container:
-        video = container.add_stream("libx264", rate=10)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        audio = container.add_stream("aac", rate=44100)
-        for index in range(10):
-            frame = av.VideoFrame.from_ndarray(numpy.full((48, 64, 3), index * 20, numpy.uint8), "rgb24")
+def filmed(path, frames, *, times=None, codec="libx264", pixels="yuv420p", rotation=0, sound=None, colors=None):
+    """A clip as cameras make them: `frames` are arrays `[H, W, 3]`, `times` milliseconds, `colors` matrix, primaries, curve."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=10, options={"crf": "1"})
+        video.height, video.width, video.pix_fmt = *frames[0].shape[:2], pixels
+        video.codec_context.time_base = Fraction(1, 1000)
+        matrix, primaries, curve = colors or (5, 2, 2)
+        context = video.codec_context
+        context.colorspace, context.color_primaries, context.color_trc, context.color_range = matrix, primaries, curve, 1
+        if rotation:
+            video.set_display_rotation(rotation)
+        audio = container.add_stream(sound, rate=44100) if sound else None
+        for index, pixels_of_frame in enumerate(frames):
+            kind = "rgb48le" if pixels_of_frame.dtype == numpy.uint16 else "rgb24"
+            frame = av.VideoFrame.from_ndarray(pixels_of_frame, kind).reformat(format=pixels, dst_colorspace=matrix)
+            frame.pts, frame.time_base = times[index] if times else 100 * index, Fraction(1, 1000)
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-        tone = numpy.sin(numpy.arange(44100) / 10).astype(numpy.float32)[None]
-        for start in range(0, 44032, 1024):
-            frame = av.AudioFrame.from_ndarray(numpy.ascontiguousarray(tone[:, start : start + 1024]), "fltp", "mono")
-            frame.sample_rate, frame.pts = 44100, start
-            container.mux(audio.encode(frame))
-        container.mux(audio.encode(None))
-    clip = Clip.open(tmp_path / "tone.mp4")
+        if audio:
+            tone = numpy.sin(numpy.arange(4410 * len(frames)) / 10).astype(numpy.float32)[None]
+            for start in range(0, tone.shape[1] - 1023, 1024):
+                frame = av.AudioFrame.from_ndarray(numpy.ascontiguousarray(tone[:, start : start + 1024]), "fltp", "mono")
+                frame.sample_rate, frame.pts = 44100, start
+                container.mux(audio.encode(frame))
+            container.mux(audio.encode(None))
+    return path
+
+
+def grays(count):
+    return [numpy.full((48, 64, 3), 20 * index, numpy.uint8) for index in range(count)]
+
+
+def seconds_heard(path):
+    with av.open(str(path)) as out:
+        heard = numpy.concatenate([frame.to_ndarray()[0] for frame in out.decode(audio=0)])
+    assert heard.std() > 0.3
+    return len(heard) / 44100
+
+
+@pytest.mark.parametrize(("name", "sound"), [("tone.mp4", "aac"), ("tone.mov", "pcm_s16le"), ("tone.mkv", "flac")])
+def test_sound_is_kept(tmp_path, name, sound):
+    clip = Clip.open(filmed(tmp_path / name, grays(10), sound=sound))
+    assert clip.sound
     with FrameWriter(tmp_path / "out.mp4", clip.fps, sound=clip.path) as writer:
         for image in clip.images():
             writer.add(1 - image)
-    with av.open(str(tmp_path / "out.mp4")) as out:
-        assert len(out.streams.audio) == 1
-        heard = numpy.concatenate([frame.to_ndarray()[0] for frame in out.decode(audio=0)])
-    assert abs(len(heard) / 44100 - 1) < 0.1 and heard.std() > 0.3
+    assert abs(seconds_heard(tmp_path / "out.mp4") - 1) < 0.1
+
+
+def test_a_stopped_film_can_be_played_with_its_sound(tmp_path):
+    clip = Clip.open(filmed(tmp_path / "tone.mp4", grays(10), sound="aac"))
+
+    def writing():
+        with FrameWriter(tmp_path / "out.mp4", clip.fps, sound=clip.path) as writer:
+            for image in clip.images():
+                writer.add(image)
+                yield
+
+    steps = writing()
+    for _ in range(5):
+        next(steps)
+    steps.close()
+    assert Clip.open(tmp_path / "out.mp4").frames == 5
+    assert 0.4 < seconds_heard(tmp_path / "out.mp4") < 0.6
+
+
+@pytest.mark.parametrize(("rotation", "corner"), [(-90, (0, -1)), (90, (-1, 0)), (180, (-1, -1))])
+def test_a_clip_stands_as_the_camera_was_held(tmp_path, rotation, corner):
+    pixels = numpy.zeros((48, 64, 3), numpy.uint8)
+    pixels[:16, :16] = 255  # bright where the sensor's top left is
+    clip = Clip.open(filmed(tmp_path / "turned.mp4", [pixels] * 2, rotation=rotation))
+    assert (clip.width, clip.height) == ((48, 64) if rotation % 180 else (64, 48))
+    image = next(clip.images())
+    assert image.shape == (3, clip.height, clip.width)
+    bright = {(row, column) for row in (0, -1) for column in (0, -1) if image[0, row, column] > 0.5}
+    assert bright == {corner}
+
+
+def test_times_that_vary_are_kept(tmp_path):
+    times = [0, 100, 150, 400, 1000]
+    clip = Clip.open(filmed(tmp_path / "varied.mp4", grays(5), times=times))
+    assert [round(1000 * frame.at) for frame in clip.read()] == times
+    with FrameWriter(tmp_path / "out.mp4", clip.fps) as writer:
+        for frame in clip.read():
+            writer.add(frame.image, frame.at)
+    film = Clip.open(tmp_path / "out.mp4")
+    assert [round(1000 * frame.at) for frame in film.read()] == times and film.seconds > 1
+
+
+def test_frames_are_scaled_as_they_are_decoded(tmp_path):
+    clip = Clip.open(filmed(tmp_path / "large.mp4", [numpy.full((480, 640, 3), 90, numpy.uint8)]))
+    (frame,) = clip.read(long_side=64)
+    assert frame.image.shape == (3, 48, 64) and abs(float(frame.image.mean()) - 90 / 255) < 0.01
+
+
+def test_frames_can_be_skipped(tmp_path):
+    clip = Clip.open(filmed(tmp_path / "clip.mp4", grays(6)))
+    assert [round(float(image.image.mean()) * 255 / 20) for image in clip.read(skip=4)] == [4, 5]
+
+
+def hdr_clip(path, nits, curve):
+    code = {PQ: lambda: pq_of_nits(torch.tensor(float(nits))), HLG: lambda: torch.tensor(nits)}[curve]()
+    pixels = numpy.full((64, 64, 3), round(65535 * float(code)), numpy.uint16)
+    return filmed(path, [pixels] * 2, pixels="yuv420p10le", colors=(9, BT2020, curve))
+
+
+def test_hdr_becomes_srgb(tmp_path):
+    dim = Clip.open(hdr_clip(tmp_path / "dim.mp4", 40, PQ))
+    assert dim.hdr
+    # Below the knee light stays as it is: 40 of SDR white's 203 cd/m^2.
+    wanted = 1.055 * (40 / 203) ** (1 / 2.4) - 0.055
+    assert abs(float(next(dim.images()).mean()) - wanted) < 0.01
+    levels = [float(next(Clip.open(hdr_clip(tmp_path / f"{nits}.mp4", nits, PQ)).images()).mean()) for nits in (203, 500, 1000)]
+    assert 0.75 < levels[0] < levels[1] < levels[2] <= 1 and levels[2] > 0.98
+    hlg = [float(next(Clip.open(hdr_clip(tmp_path / f"hlg{code}.mp4", code, HLG)).images()).mean()) for code in (0.3, 0.75)]
+    assert 0.2 < hlg[0] < 0.7 < hlg[1] < 0.98  # 0.75 is HLG's white, 203 cd/m^2
+
+
+def test_light_and_code_values_are_each_other_s_inverse():
+    nits = torch.tensor([0.1, 1.0, 100.0, 203.0, 1000.0, 10000.0])
+    assert torch.allclose(nits_of_pq(pq_of_nits(nits)), nits, rtol=1e-3)
+    assert abs(float(pq_of_nits(torch.tensor(100.0))) - 0.508) < 0.001  # as ST 2084 gives it
+    white = nits_of_hlg(torch.full((3, 1, 1), 0.75))
+    assert abs(float(white.mean()) - 203) < 1
+
+
+def test_ten_bit_clips_without_hdr_are_read(tmp_path):
+    pixels = numpy.full((64, 64, 3), (150, 100, 50), numpy.uint8)
+    clip = Clip.open(filmed(tmp_path / "deep.mp4", [pixels] * 2, pixels="yuv420p10le", colors=(1, 1, 1)))
+    assert not clip.hdr
+    assert torch.allclose(next(clip.images())[:, 32, 32], torch.tensor([150, 100, 50]) / 255, atol=0.01)
+
+
+def test_colors_come_back_as_they_were_written(tmp_path):
+    color = torch.tensor([0.6, 0.4, 0.2])
+    with FrameWriter(tmp_path / "film.mp4", 25) as writer:
+        writer.add(color[:, None, None].expand(3, 64, 64))
+    assert torch.allclose(next(Clip.open(tmp_path / "film.mp4").images())[:, 9, 9], color, atol=0.012)
 
 
 def test_a_failed_film_leaves_no_file(tmp_path):
     with pytest.raises(ZeroDivisionError), FrameWriter(tmp_path / "film.mp4", 25) as writer:
         writer.add(picture(32, 32))
-        1 / 0
+        raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
 
 

@@ -21,15 +21,15 @@ _FACTS = "flight.json"
 
 
 def run_clip(steps: Iterator[Step], compute: Compute, given: argparse.Namespace) -> int:
-    """Follow a recipe that writes its own film; Ctrl-C leaves no half a file."""
+    """Follow a recipe that writes its own film.
+
+    Returns:
+        The exit status: 0, or 130 when interrupted; the film ends there then, and the same command goes on.
+    """
     follower = Follower(None)
-    try:
-        with closing(steps):
-            follower.follow(steps)
-    finally:
-        follower.close()
+    interrupted = followed(follower, steps)
     report(given, follower, None, compute)
-    return 0
+    return 130 if interrupted else 0
 
 
 def run_walk(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:

@@ -117,7 +117,10 @@ def _add_stylize(commands: Any) -> None:
     parser = _add_recipe(commands, "stylize", StylizeOptions, _stylize)
     _add_styles(parser)
     parser.add_argument("--batch", action="store_true", help="CONTENT and OUT are folders: paint every picture of the one into the other.")
-    parser.epilog = f"A STYLE may be gallery:NAME, with NAME one of {', '.join(gallery())}. CONTENT may be a clip, and OUT an .mp4 then."
+    parser.epilog = (
+        f"A STYLE may be gallery:NAME, with NAME one of {', '.join(gallery())}. CONTENT may be a clip, and OUT an .mp4 then; "
+        "after Ctrl-C the same command continues it."
+    )
 
 
 def _stylize(given: argparse.Namespace) -> int:
@@ -129,9 +132,10 @@ def _stylize(given: argparse.Namespace) -> int:
     weights = _pictures_first(given.styles, given.style_weights)
     masks = _pictures_first(given.styles, read_masks(given.mask, len(given.styles)))
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
-        return run_clip(
-            stylize_clip(given.content, given.out, styles, options, style_weights=weights, codes=codes, compute=compute), compute, given
-        )
+        steps = stylize_clip(
+            given.content, given.out, styles, options, style_weights=weights, codes=codes, compute=compute, begun=given.out
+        )  # fmt: skip
+        return run_clip(steps, compute, given)
 
     def steps(path):
         return stylize(_read(path, given), styles, options, style_weights=weights, masks=masks, codes=codes, compute=compute)

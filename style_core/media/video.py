@@ -1,5 +1,7 @@
 """Moving pictures: frames to MP4 or GIF, and the frames and the sound of a clip."""
 
+import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -7,110 +9,186 @@ from pathlib import Path
 from types import TracebackType
 
 import av
+import numpy
 import torch
+from av.video.reformatter import Colorspace, Interpolation
 from PIL import Image
 from torch import Tensor
 
 from style_core.errors import RequestError
-from style_core.media.images import to_pil
+from style_core.media.hdr import HLG, PQ, is_plain, to_srgb
+from style_core.media.images import size_to_fit, to_pil
+from style_core.media.sound import SoundTrack
 
 SUFFIXES = (".mp4", ".gif")
 _CRF = "18"  # constant quality of H.264: 18 is visually lossless for most pictures
+_CLOCK = Fraction(1, 90000)  # seconds of a tick, which all common frame rates are multiples of
+_BT709, _LIMITED = 1, 1  # as H.273 numbers primaries, curve and matrix, and as ffmpeg the range of video
+_UNSPECIFIED = 2
+_HD_ROWS = 720  # from which unmarked clips are taken to use BT.709's matrix, as players do
 
 
-def check_video_path(path: str | Path) -> Path:
+def check_video_path(path: str | Path, source: str | Path | None = None) -> Path:
     """A path that frames can be written to, before any work is done for it.
 
+    Args:
+        source: the clip that is read meanwhile, which must be another file.
     Raises:
-        RequestError: for another suffix than .mp4 and .gif, or a folder that isn't there.
+        RequestError: for another suffix than .mp4 and .gif, a folder that isn't there, or the source itself.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise RequestError("{file} does not end in a suffix for films; use .mp4 or .gif.", file=path.name)
     if not path.absolute().parent.is_dir():
         raise RequestError("The folder for {file} does not exist; create it first or choose another.", file=path.name)
+    if source is not None and path.exists() and Path(source).exists() and path.samefile(source):
+        raise RequestError("{file} is the clip itself; give the film another name.", file=path.name)
     return path
 
 
 class FrameWriter:
-    """Writes images as frames; the file is complete when the `with` block ends, and gone when it fails.
+    """Writes images as frames. The file appears, or replaces an older one, when the `with` block ends.
+
+    An error leaves what was there before. Whoever stops (Ctrl-C, or a closed generator) keeps the frames added so far.
 
     Args:
         path: `.mp4` (H.264) or `.gif`.
-        fps: frames a second.
-        sound: a clip whose sound is kept, copied as it is; MP4 only.
+        fps: frames a second, for frames that are added without a time of their own.
+        sound: a clip whose sound is kept, as far as the frames go; MP4 only.
+        origin: seconds of that clip at which the first frame stands.
+        comment: text kept inside an MP4.
+        least: frames without which there is no film: one that is stopped earlier isn't kept.
     Raises:
         RequestError: for a path that can't be written to.
     """
 
-    def __init__(self, path: str | Path, fps: float | Fraction, sound: str | Path | None = None):
+    def __init__(
+        self, path: str | Path, fps: float | Fraction, sound: str | Path | None = None, *, origin: Fraction = Fraction(0),
+        comment: str = "", least: int = 1,
+    ):  # fmt: skip
         self.path = check_video_path(path)
         self.fps = Fraction(fps).limit_denominator(1001 * 1000)
-        self._sound = sound
-        self._frames: list[Image.Image] = []
-        self._container = self._stream = None
+        self.count = 0
+        self._clip, self._origin, self._comment, self._least = sound, origin, comment, least
+        self._partial = self.path.with_name(f".{self.path.stem}-{secrets.token_hex(4)}{self.path.suffix.lower()}")
+        self._pictures: list[Image.Image] = []
+        self._times: list[Fraction] = []
+        self._container = self._stream = self._sound = None
 
     def __enter__(self) -> "FrameWriter":
         return self
 
-    def add(self, image: Tensor) -> None:
-        """Add a frame `[3, H, W]`; all frames of a file have one size (cut to even sides in MP4)."""
+    def add(self, image: Tensor, at: Fraction | None = None) -> None:
+        """Add a frame `[3, H, W]`; all frames of a file have one size (cut to even sides in MP4).
+
+        Args:
+            at: seconds from the first frame, each later than the one before; None is one frame's time after it.
+        """
+        last = self._times[-1] if self._times else -1 / self.fps
+        time = last + 1 / self.fps if at is None else max(Fraction(at), last + _CLOCK if self._times else Fraction(0))
+        self._times.append(time)
+        self.count += 1
         if self.path.suffix.lower() == ".gif":
-            self._frames.append(to_pil(image).quantize(256, dither=Image.Dither.FLOYDSTEINBERG))
+            self._pictures.append(to_pil(image).quantize(256, dither=Image.Dither.FLOYDSTEINBERG))
             return
         height, width = (side - side % 2 for side in image.shape[-2:])
         if self._container is None:
             self._open(height, width)
         frame = av.VideoFrame.from_image(to_pil(image[:, :height, :width]))
-        self._container.mux(self._stream.encode(frame))
+        frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+        frame.pts, frame.time_base = round(time / _CLOCK), _CLOCK
+        self._write(self._stream.encode(frame))
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._container is not None:
-            if kind is None:
-                self._container.mux(self._stream.encode(None))
-                self._copy_sound()
-            self._container.close()
-        elif self._frames and kind is None:
-            delay = max(20, round(1000 / self.fps))
-            self._frames[0].save(self.path, save_all=True, append_images=self._frames[1:], duration=delay, loop=0)
-        if kind is not None:
-            self.path.unlink(missing_ok=True)
+        failed = kind is not None and issubclass(kind, Exception)
+        kept = not failed and self.count >= self._least
+        try:
+            if self._container is not None:
+                self._close(kept, whole=kind is None)
+            elif self._pictures and kept:
+                self._save_gif()
+            if kept:
+                os.replace(self._partial, self.path)
+        finally:
+            self._partial.unlink(missing_ok=True)
 
     def _open(self, height: int, width: int) -> None:
-        self._container = av.open(str(self.path), "w", options={"movflags": "faststart"})
-        self._stream = self._container.add_stream("libx264", rate=self.fps, options={"crf": _CRF})
+        self._container = av.open(str(self._partial), "w", options={"movflags": "faststart"})
+        if self._comment:
+            self._container.metadata["comment"] = self._comment
+        # Without B-frames, since those shift decoding times and let players cut the end where the rate varies.
+        self._stream = self._container.add_stream("libx264", rate=self.fps, options={"crf": _CRF, "bf": "0"})
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
-        self._audio = None
-        if self._sound is not None:
-            self._source = av.open(str(self._sound))
-            if self._source.streams.audio:
-                self._audio = self._container.add_stream_from_template(self._source.streams.audio[0])
+        context = self._stream.codec_context
+        context.time_base = _CLOCK
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED
+        if self._clip is not None:
+            self._sound = SoundTrack(self._clip, self._container, self._origin)
 
-    def _copy_sound(self) -> None:
-        if self._sound is None:
-            return
-        with self._source:
-            if self._audio is None:
-                return
-            for packet in self._source.demux(self._source.streams.audio[0]):
-                if packet.dts is not None:
-                    packet.stream = self._audio
-                    self._container.mux(packet)
+    def _write(self, packets: list[av.Packet]) -> None:
+        for packet in packets:
+            if not packet.duration:
+                packet.duration = round(1 / self.fps / _CLOCK)
+            if self._sound is not None:
+                # In step with the frames, so that nothing piles up and a stopped film's sound ends with it.
+                self._sound.write_until(packet.dts * packet.time_base)
+            self._container.mux(packet)
+
+    def _close(self, kept: bool, whole: bool) -> None:
+        try:
+            if kept:
+                self._write(self._stream.encode(None))
+                if self._sound is not None:
+                    self._sound.write_until(Fraction(10**9) if whole else self._times[-1] + 1 / self.fps)
+        finally:
+            self._container.close()
+            if self._sound is not None:
+                self._sound.close()
+
+    def _save_gif(self) -> None:
+        ends = [*self._times[1:], self._times[-1] + 1 / self.fps]
+        delays = [max(20, round(1000 * (end - start))) for start, end in zip(self._times, ends)]
+        self._pictures[0].save(self._partial, save_all=True, append_images=self._pictures[1:], duration=delays, loop=0)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame of a clip: its image `[3, H, W]`, and seconds since the first frame."""
+
+    image: Tensor
+    at: Fraction
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip as it is before its frames are read: `frames` is what the file says, or an estimate from its duration."""
+    """A clip as it is before its frames are read.
+
+    Attributes:
+        fps: frames a second, the average where they vary.
+        width, height: as it is to be shown, turned as the camera was held.
+        frames: what the file says, or an estimate from its duration.
+        seconds: its duration.
+        origin: seconds at which its first frame stands, as its sound counts them.
+        hdr: whether its frames are HDR, and will be tone mapped.
+        sound: whether it has any.
+        comment: text that the file carries.
+    """
 
     path: Path
     fps: Fraction
     width: int
     height: int
     frames: int
+    seconds: float = 0.0
+    origin: Fraction = Fraction(0)
+    hdr: bool = False
+    sound: bool = False
+    comment: str = ""
 
     @classmethod
     def open(cls, path: str | Path) -> "Clip":
-        """EncodedPhoto at a clip's header.
+        """Look at a clip's header and its first frame.
 
         Raises:
             RequestError: when the file is no clip that can be read.
@@ -121,16 +199,72 @@ class Clip:
                 if not container.streams.video:
                     raise RequestError("{file} contains no video; choose an MP4, MOV or WebM clip.", file=path.name)
                 stream = container.streams.video[0]
-                fps = stream.average_rate or Fraction(25)
+                fps = stream.average_rate or stream.guessed_rate or Fraction(25)
                 seconds = (container.duration or 0) / av.time_base
                 count = stream.frames or round(seconds * fps)
-                return cls(path, fps, stream.codec_context.width, stream.codec_context.height, int(count))
-        except av.FFmpegError as error:
+                first = next(container.decode(stream), None)
+                if first is None:
+                    raise RequestError("{file} has no frames; choose another clip.", file=path.name)
+                height, width = _shown_size(first, stream.sample_aspect_ratio)
+                return cls(
+                    path, fps, width, height, max(1, int(count)), seconds or float(count / fps), _time(first) or Fraction(0),
+                    first.color_trc in (PQ, HLG), bool(container.streams.audio), container.metadata.get("comment", ""),
+                )  # fmt: skip
+        except (av.FFmpegError, OSError) as error:
             raise RequestError("{file} is not a readable clip; choose an MP4, MOV or WebM file.", file=path.name) from error
+
+    def size(self, long_side: int | None = None) -> tuple[int, int]:
+        """Height and width of its frames at this `long_side`; smaller clips stay as they are."""
+        size = (self.height, self.width)
+        return size if long_side is None or max(size) <= long_side else size_to_fit(size, long_side)
+
+    def read(self, long_side: int | None = None, skip: int = 0) -> Iterator[Frame]:
+        """Frames in order, upright and in sRGB, without the first `skip`; scaled as they are decoded, one at a time.
+
+        Raises:
+            RequestError: where the clip is damaged.
+        """
+        size = self.size(long_side)
+        try:
+            with av.open(str(self.path)) as container:
+                stream = container.streams.video[0]
+                stream.thread_type = "AUTO"
+                for index, frame in enumerate(container.decode(stream)):
+                    if index >= skip:
+                        time = _time(frame)
+                        at = index / self.fps if time is None else time - self.origin
+                        yield Frame(_upright(frame, size), Fraction(at))
+        except av.FFmpegError as error:
+            raise RequestError(
+                "{file} is damaged ({reason}); export or download it again.", file=self.path.name, reason=error.strerror
+            ) from error
 
     def images(self) -> Iterator[Tensor]:
         """Frames in order, `[3, H, W]`."""
-        with av.open(str(self.path)) as container:
-            for frame in container.decode(video=0):
-                pixels = torch.from_numpy(frame.to_ndarray(format="rgb24"))
-                yield pixels.permute(2, 0, 1).float() / 255
+        return (frame.image for frame in self.read())
+
+
+def _time(frame: av.VideoFrame) -> Fraction | None:
+    return None if frame.pts is None else frame.pts * Fraction(frame.time_base)
+
+
+def _shown_size(frame: av.VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
+    """Height and width at which a frame is shown: with square pixels, upright."""
+    height, width = frame.height, max(1, round(frame.width * (aspect or 1)))
+    return (width, height) if frame.rotation % 180 else (height, width)
+
+
+def _upright(frame: av.VideoFrame, size: tuple[int, int]) -> Tensor:
+    """A decoded frame as sRGB `[3, height, width]`, turned as its file says."""
+    turned = frame.rotation % 180 != 0
+    height, width = size[::-1] if turned else size
+    plain = is_plain(frame.color_trc, frame.color_primaries)
+    matrix = Colorspace.ITU709 if frame.colorspace == _UNSPECIFIED and frame.height >= _HD_ROWS else None
+    # rgb48, since 8 bits of HDR's code values would band.
+    scaled = frame.reformat(width, height, "rgb24" if plain else "rgb48le", src_colorspace=matrix, interpolation=Interpolation.BICUBIC)
+    pixels = scaled.to_ndarray()
+    image = torch.from_numpy(pixels.astype(numpy.float32)).permute(2, 0, 1) / (255 if plain else 65535)
+    if not plain:
+        image = to_srgb(image, frame.color_trc, frame.color_primaries)
+    # Both count counterclockwise.
+    return torch.rot90(image, round(frame.rotation / 90) % 4, (1, 2)).contiguous()

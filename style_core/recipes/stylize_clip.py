@@ -1,17 +1,21 @@
 """Clips: a film painted frame by frame, with statistics that are carried over time so that it doesn't flicker."""
 
+import hashlib
+import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.images import fit
+from style_core.files import sha256_of
 from style_core.media.video import Clip, FrameWriter, check_video_path
+from style_core.messages import Message
+from style_core.networks.generator import EncodedPhoto
+from style_core.networks.generator import Generator as PaintingNet
 from style_core.networks.generator_net import LEVELS
 from style_core.networks.moments import Moments, style_shares
 from style_core.progress import Step
@@ -21,65 +25,134 @@ from style_core.weights.open import open_generator
 CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")
 _MEMORY = 0.9  # of the statistics before, in each frame's
 _CUT = 0.35  # relative change of the statistics that means a new scene
+_WARM_UP = 12  # frames that are looked at again before a stopped film goes on
 
 
 def stylize_clip(
     source: str | Path, out: str | Path, styles: Sequence[Tensor], options: StylizeOptions = StylizeOptions(), *,
     style_weights: Sequence[float] | None = None, codes: Sequence[Tensor] = (), compute: Compute | None = None,
-    preview_every: float = 1.0,
+    preview_every: float = 1.0, begun: str | Path | None = None,
 ) -> Iterator[Step]:  # fmt: skip
-    """Paint a clip into the file `out`, with its sound; yields a Step for each frame.
+    """Paint a clip into the film `out`, with its sound and its timing; yields a Step for each frame.
 
-    Whoever stops iterating has canceled it, and no file is left. Statistics are an average over time, started anew at
-    a cut, so that a style doesn't jump with every frame's own.
+    The film appears when the iteration ends. Whoever stops iterating keeps what is painted so far, as a film that can be
+    played; after an error, what was at `out` before is still there.
 
+    Args:
+        begun: a film of the same request that was stopped, to go on from; `out` itself will do. A film of another
+            request is not gone on from.
     Raises:
         RequestError: for a clip that can't be read, an `out` that can't be written, or a request without a style.
     """
-    check_video_path(out)
+    check_video_path(out, source)
     clip = Clip.open(source)
     if not styles and not codes:
         raise RequestError("There is no style; give a style picture or choose one from the gallery.")
     shares = style_shares(style_weights, len(styles) + len(codes))
-    started, shown_at = time.monotonic(), time.monotonic()
-    yield Step(0, clip.frames, note="Starting.")
+    started = time.monotonic()
+    height, width = clip.size(options.size)
+    said = Message(
+        "{file} is {seconds:.1f} s long: {frames} frames of {width} x {height} px, painted at {across} x {down} px.",
+        file=clip.path.name, seconds=clip.seconds, frames=clip.frames, width=clip.width, height=clip.height, across=width, down=height,
+    )  # fmt: skip
+    yield Step(0, clip.frames, note=said)
     generator = open_generator(compute or Compute.choose())
     made = {"generator": generator.sha256}
-    chosen: list[Tensor] = []
-    memory, done, painted = None, 0, None
-    with FrameWriter(out, clip.fps, sound=clip.path) as writer:
-        for frame in clip.images():
-            photo = fit(frame, options.size)
-            chosen = chosen or [*encoded_styles(generator, styles, photo, options), *codes]
-            encoded = generator.encode_content(photo)
-            memory = carried(memory, encoded.moments)
-            encoded = replace(encoded, moments=memory, code=generator.code_of(memory))
-            *_, (_, _, painted) = generator.paint(encoded, chosen, shares, options.strength)
-            # Colors matched frame by frame would flicker, so codes keep their own.
-            painted = recolored(painted, photo, options, from_codes=False)
-            writer.add(painted)
-            done += 1
+    request = _request_of(clip, styles, codes, shares, options, generator)
+    earlier = earlier_film(begun, request)
+    done = earlier.frames if earlier else 0
+    painter = FramePainter(generator, styles, codes, shares, options)
+    writer = FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1)
+    painted, shown_at = None, float("-inf")
+    with writer:
+        if earlier:
+            yield Step(done, clip.frames, note=Message("Continuing after {frames} frames.", frames=done), weights=made)
+            painted = yield from _taken_over(earlier, clip, writer, painter, options)
+        for frame in clip.read(options.size, skip=done):
+            painted = painter.paint(frame.image)
+            writer.add(painted, frame.at)
             seconds = time.monotonic() - started
             preview = None
             if time.monotonic() - shown_at >= preview_every:
                 preview, shown_at = painted, time.monotonic()
-            eta = seconds / done * (clip.frames - done) if clip.frames >= done else None
-            yield Step(done, max(done, clip.frames), image=preview, seconds=seconds, eta=eta, weights=made)
-    if painted is None:
-        raise RequestError("{file} has no frames; choose another clip.", file=Path(source).name)
-    yield Step(done, done, image=painted, seconds=time.monotonic() - started, eta=0.0, weights=made)
+            total = max(writer.count, clip.frames)
+            eta = seconds / (writer.count - done) * (total - writer.count)
+            yield Step(writer.count, total, image=preview, seconds=seconds, eta=eta, weights=made)
+    yield Step(writer.count, writer.count, image=painted, seconds=time.monotonic() - started, eta=0.0, weights=made)
+
+
+class FramePainter:
+    """Paints frames in order, so that each goes with the ones before it.
+
+    Statistics are an average over time, started anew at a cut, so that a style doesn't jump with every frame's own.
+    Style pictures are seen in the colors of the first frame where options ask for those.
+    """
+
+    def __init__(
+        self, generator: PaintingNet, styles: Sequence[Tensor], codes: Sequence[Tensor], shares: Sequence[float], options: StylizeOptions
+    ):
+        self._generator, self._styles, self._shares, self._options = generator, styles, shares, options
+        self._given = list(codes)
+        self._codes: list[Tensor] = []
+        self._memory: Moments | None = None
+
+    def paint(self, photo: Tensor) -> Tensor:
+        """The next frame `[3, H, W]`, painted."""
+        encoded = self.look(photo)
+        self._codes = self._codes or [*encoded_styles(self._generator, self._styles, photo, self._options), *self._given]
+        *_, (_, _, painted) = self._generator.paint(encoded, self._codes, self._shares, self._options.strength)
+        # Colors matched frame by frame would flicker, so codes keep their own.
+        return recolored(painted, photo, self._options, from_codes=False)
+
+    def look(self, photo: Tensor) -> EncodedPhoto:
+        """See a frame as one of its scene, without painting it."""
+        encoded = self._generator.encode_content(photo)
+        self._memory = carried(self._memory, encoded.moments)
+        return replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory))
 
 
 def carried(memory: Moments | None, new: Moments) -> Moments:
     """Statistics over time: mostly those before, or the new ones alone after a cut."""
     if memory is None or _change(memory, new) > _CUT:
         return new
-    return Moments(
-        {level: torch.lerp(new.means[level], memory.means[level], _MEMORY) for level in LEVELS},
-        {level: torch.lerp(new.grams[level], memory.grams[level], _MEMORY) for level in LEVELS},
-    )
+    return new.lerp(memory, _MEMORY)
 
 
 def _change(one: Moments, two: Moments) -> float:
     level = LEVELS[2]
     return float((one.grams[level] - two.grams[level]).norm() / one.grams[level].norm().clamp_min(1e-9))
+
+
+def _request_of(clip: Clip, styles, codes, shares: Sequence[float], options: StylizeOptions, generator: PaintingNet) -> str:
+    """What a film was asked for, as text inside it, so that only the same request goes on from it."""
+    digest = hashlib.sha256()
+    for tensor in (*styles, *codes):
+        digest.update(repr(tuple(tensor.shape)).encode() + tensor.contiguous().numpy().tobytes())
+    asked = {"clip": sha256_of(clip.path), "styles": digest.hexdigest(), "shares": list(shares), "generator": generator.sha256}
+    return json.dumps({"pentimento": {"recipe": "stylize", "options": options.as_dict(), **asked}}, sort_keys=True)
+
+
+def earlier_film(path: str | Path | None, request: str) -> Clip | None:
+    """The film at `path` where it is one of this request."""
+    if path is None or not Path(path).is_file() or Path(path).suffix.lower() != ".mp4":
+        return None
+    try:
+        film = Clip.open(path)
+    except RequestError:
+        return None  # whatever it is, it isn't gone on from, and `out` is replaced as always
+    return film if film.comment == request else None
+
+
+def _taken_over(
+    earlier: Clip, clip: Clip, writer: FrameWriter, painter: FramePainter, options: StylizeOptions
+) -> Generator[Step, None, Tensor]:
+    """Write a stopped film's frames again, and let the painter see the clip as if it had painted them; returns the last."""
+    for frame in earlier.read():
+        writer.add(frame.image, frame.at)
+    done = writer.count
+    for index, seen in enumerate(clip.read(options.size, skip=max(0, done - _WARM_UP))):
+        if index >= min(done, _WARM_UP):
+            break
+        painter.look(seen.image)
+        yield Step(done, clip.frames)
+    return frame.image

@@ -7,21 +7,45 @@ from steering import open_tab
 from style_core.media.video import Clip, FrameWriter
 
 
-def test_a_clip_is_painted_and_can_be_canceled(page, tmp_path):
-    with FrameWriter(tmp_path / "clip.mp4", 12) as writer:
-        for index in range(4):
+def of_clip(path, frames: int):
+    with FrameWriter(path, 12) as writer:
+        for index in range(frames):
             writer.add(picture(64, 96, seed=index))
+    return str(path)
+
+
+def painted(page, path) -> Clip:
+    """The film that the page shows."""
+    page.wait_for_selector("#film-result video")
+    path.write_bytes(page.request.get(page.locator("#film-result video").get_attribute("src")).body())
+    return Clip.open(path)
+
+
+def test_a_clip_is_painted(page, tmp_path):
+    clip = of_clip(tmp_path / "clip.mp4", 4)
     open_tab(page, "Film", "film")
     page.click("#film-run")
     page.get_by_test_id("toast-body").filter(has_text="Choose a clip first.").wait_for()
-    page.locator("#film-clip input[type=file]").set_input_files(str(tmp_path / "clip.mp4"))
-    page.wait_for_selector("#film-clip video")
+    page.locator("#film-clip input[type=file]").set_input_files(clip)
+    page.locator("#film-about").filter(has_text="4 frames of 96 x 64 px").wait_for()
     page.click("#film-run")
     page.locator("#film-status").filter(has_text="Done: 4 frames").wait_for()
-    page.wait_for_selector("#film-result video")
-    source = page.locator("#film-result video").get_attribute("src")
-    (tmp_path / "out.mp4").write_bytes(page.request.get(source).body())
-    assert Clip.open(tmp_path / "out.mp4").frames == 4
+    assert painted(page, tmp_path / "out.mp4").frames == 4
+
+
+def test_a_stopped_clip_is_kept_and_goes_on(page, tmp_path):
+    open_tab(page, "Film", "film")
+    page.locator("#film-clip input[type=file]").set_input_files(of_clip(tmp_path / "clip.mp4", 120))
+    page.locator("#film-about").filter(has_text="120 frames").wait_for()
+    page.click("#film-run")
+    page.wait_for_selector("#film-preview img")
+    page.click("#film-stop")
+    page.locator("#film-status").filter(has_text="the film so far is kept").wait_for()
+    done = painted(page, tmp_path / "part.mp4").frames
+    assert 0 < done < 120
+    page.click("#film-continue")
+    page.locator("#film-status").filter(has_text="Done: 120 frames").wait_for()
+    assert painted(page, tmp_path / "out.mp4").frames == 120
 
 
 def test_a_webcam_is_painted_live(page, address):

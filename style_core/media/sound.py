@@ -1,0 +1,68 @@
+"""The sound of a clip, carried over into another file."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+_COPIED = ("aac", "mp3", "opus", "alac")  # what players expect in an MP4; anything else is encoded anew
+_PRIMING = Fraction(1, 10)  # seconds: what encoders put before the first sample is kept
+
+
+class SoundTrack:
+    """Writes a clip's sound beside the frames, as far as these have come.
+
+    Args:
+        path: the clip.
+        container: the MP4 that is being written, before its first packet.
+        origin: seconds of the clip at which the first frame stands.
+    """
+
+    def __init__(self, path: str | Path, container: av.container.OutputContainer, origin: Fraction):
+        self._source = av.open(str(path))
+        self._container, self._origin = container, origin
+        self._waiting: av.Packet | None = None
+        self._packets: Iterator[av.Packet] = iter(())
+        self._encoder = None
+        if self._source.streams.audio:
+            sound = self._source.streams.audio[0]
+            if sound.codec_context.name.removesuffix("float") in _COPIED:
+                self._stream = container.add_stream_from_template(sound)
+            else:
+                self._stream = self._encoder = container.add_stream("aac", rate=sound.codec_context.sample_rate)
+                self._encoder.layout = sound.codec_context.layout
+            self._packets = self._copied(sound) if self._encoder is None else self._encoded(sound)
+
+    def write_until(self, seconds: Fraction) -> None:
+        """Write what sounds before `seconds` of the film."""
+        while True:
+            packet = self._waiting or next(self._packets, None)
+            self._waiting = packet
+            if packet is None or packet.dts * packet.time_base >= seconds:
+                return
+            self._waiting = None
+            packet.stream = self._stream
+            self._container.mux(packet)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _copied(self, sound: av.AudioStream) -> Iterator[av.Packet]:
+        for packet in self._source.demux(sound):
+            if packet.dts is None:
+                continue
+            shift = round(self._origin / packet.time_base)
+            packet.dts -= shift
+            packet.pts = packet.dts if packet.pts is None else packet.pts - shift
+            if packet.dts * packet.time_base >= -_PRIMING:
+                yield packet
+
+    def _encoded(self, sound: av.AudioStream) -> Iterator[av.Packet]:
+        for frame in self._source.decode(sound):
+            if frame.pts is None or frame.time_base is None:
+                continue
+            frame.pts -= round(self._origin / frame.time_base)
+            if frame.pts >= 0:
+                yield from self._encoder.encode(frame)
+        yield from self._encoder.encode(None)

@@ -1,0 +1,91 @@
+"""Clips painted: stopped, gone on from, and never at the cost of a file that was there."""
+
+import pytest
+import torch
+from networks import FP32, picture
+
+from style_core import RequestError, StylizeOptions, finish
+from style_core.media.video import Clip, FrameWriter
+from style_core.recipes.stylize_clip import stylize_clip
+
+OPTIONS = StylizeOptions(size=64)
+CODE = torch.linspace(-1, 1, 256)[None]
+
+
+def moving(path, frames=6):
+    """A clip of a picture that moves to the left."""
+    wide = picture(48, 128)
+    with FrameWriter(path, 10) as writer:
+        for index in range(frames):
+            writer.add(wide[:, :, 2 * index : 2 * index + 64])
+    return path
+
+
+def painting(source, out, options=OPTIONS, **more):
+    return stylize_clip(source, out, [], options, codes=[CODE], compute=FP32, **more)
+
+
+def stop_after(steps, frames):
+    for step in steps:
+        if step.iteration == frames:
+            break
+    steps.close()
+
+
+def test_length_and_size_are_told_before_anything_else(tmp_path):
+    steps = painting(moving(tmp_path / "in.mp4"), tmp_path / "out.mp4")
+    assert next(steps).note == "in.mp4 is 0.6 s long: 6 frames of 64 x 48 px, painted at 64 x 48 px."
+    steps.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_a_clip_is_not_painted_onto_itself(tmp_path):
+    source = moving(tmp_path / "in.mp4")
+    before = source.read_bytes()
+    (tmp_path / "same.mp4").symlink_to(source)
+    for out in (source, tmp_path / "same.mp4"):
+        with pytest.raises(RequestError, match="is the clip itself; give the film another name."):
+            finish(painting(source, out))
+    assert source.read_bytes() == before
+
+
+def test_a_failure_leaves_the_film_that_was_there(tmp_path):
+    film = moving(tmp_path / "film.mp4", frames=2)
+    before = film.read_bytes()
+    (tmp_path / "broken.mp4").write_bytes(moving(tmp_path / "in.mp4").read_bytes()[:900])
+    for source in (tmp_path / "broken.mp4", tmp_path / "missing.mp4"):
+        with pytest.raises(RequestError, match="is not a readable clip"):
+            finish(painting(source, film))
+    with pytest.raises(ZeroDivisionError), FrameWriter(film, 10) as writer:
+        writer.add(picture(32, 32))
+        raise ZeroDivisionError
+    assert film.read_bytes() == before
+
+
+def test_a_stopped_film_is_kept_and_gone_on_from(tmp_path):
+    source, out = moving(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    stop_after(painting(source, out), 3)
+    assert Clip.open(out).frames == 3
+    kept = list(Clip.open(out).images())
+    stop_after(painting(source, out, begun=out), 3)
+    assert Clip.open(out).frames == 3, "stopped again before anything new: what there was stays"
+    steps = list(painting(source, out, begun=out))
+    assert any(step.note == "Continuing after 3 frames." for step in steps) and steps[-1].iteration == 6
+    whole = list(Clip.open(out).images())
+    assert len(whole) == 6 and all(float((a - b).abs().mean()) < 0.02 for a, b in zip(kept, whole))
+    finish(painting(source, tmp_path / "straight.mp4"))
+    straight = list(Clip.open(tmp_path / "straight.mp4").images())
+    assert float((straight[-1] - whole[-1]).abs().mean()) < 0.02, "as if it had never been stopped"
+
+
+def test_another_request_starts_anew(tmp_path):
+    source, out = moving(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    stop_after(painting(source, out), 2)
+    steps = list(painting(source, out, StylizeOptions(size=64, strength=0.5), begun=out))
+    assert not any("Continuing" in step.note for step in steps) and Clip.open(out).frames == 6
+
+
+def test_a_film_keeps_the_clips_size_where_that_is_smaller_and_its_rate(tmp_path):
+    finish(painting(moving(tmp_path / "in.mp4"), tmp_path / "out.mp4", StylizeOptions(size=256)))
+    film = Clip.open(tmp_path / "out.mp4")
+    assert (film.width, film.height, film.fps, film.frames) == (64, 48, 10, 6)
