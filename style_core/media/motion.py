@@ -1,0 +1,89 @@
+"""Motion between frames: dense flow, where it can be trusted, and pictures moved along it.
+
+Flow is found by dense inverse search (DIS; Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search"). It is
+trusted where going there and back returns to the same place, and where the photos agree on what is seen there, as in
+Ruder et al. (2016), "Artistic Style Transfer for Videos", section 5.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy
+import torch
+from torch import Tensor
+
+_SIDE = 512  # px: flow is measured on frames of at most this long side, and enlarged
+_SLACK, _SLACK_SHARE = 0.5, 0.01  # squared px that there-and-back may be off, and share of the squared flow
+_EVEN, _ODD = 0.03, 0.12  # difference of brightness up to which, and from which on, photos agree and don't
+_CUT = 0.3  # share of a frame that must be trusted, else it begins a new scene
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Where each pixel of a frame was in the frame before.
+
+    Attributes:
+        flow: `[H, W, 2]`, px, x then y: what is at `p` now was at `p + flow[p]`.
+        trust: `[H, W]` in `[0, 1]`; 0 where nothing of the frame before is seen again.
+    """
+
+    flow: numpy.ndarray
+    trust: numpy.ndarray
+
+    @property
+    def cut(self) -> bool:
+        """Whether the frame begins a new scene."""
+        return float(self.trust.mean()) < _CUT
+
+
+def motion_between(before: Tensor, now: Tensor) -> Motion:
+    """Motion from one photo `[3, H, W]` to the next, of the same size."""
+    height, width = now.shape[-2:]
+    old, new = _gray(before), _gray(now)
+    shrunk = min(1.0, _SIDE / max(height, width))
+    if shrunk < 1:
+        size = (max(16, round(width * shrunk)), max(16, round(height * shrunk)))
+        old, new = (cv2.resize(gray, size, interpolation=cv2.INTER_AREA) for gray in (old, new))
+    back, forth = flow_between(new, old), flow_between(old, new)
+    returned = back + _moved(forth, back, cv2.INTER_LINEAR)
+    squares = (back**2).sum(2) + (_moved(forth, back, cv2.INTER_LINEAR) ** 2).sum(2)
+    off = (returned**2).sum(2) / (_SLACK_SHARE * squares + _SLACK)
+    seen = _moved(old.astype(numpy.float32), back, cv2.INTER_LINEAR)
+    unlike = cv2.GaussianBlur(numpy.abs(seen - new), (0, 0), 1.5) / 255
+    trust = numpy.clip(2 - off, 0, 1) * numpy.clip((_ODD - unlike) / (_ODD - _EVEN), 0, 1) * _inside(back)
+    # Borders of what is hidden are uncertain by a px or two: they go with it, and softly.
+    trust = cv2.GaussianBlur(cv2.erode(trust, numpy.ones((3, 3))), (0, 0), 1.0)
+    if shrunk < 1:
+        scale = numpy.array([width / back.shape[1], height / back.shape[0]], numpy.float32)
+        back, trust = (cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR) for values in (back * scale, trust))
+    return Motion(back, trust)
+
+
+def flow_between(one: numpy.ndarray, two: numpy.ndarray) -> numpy.ndarray:
+    """Flow `[H, W, 2]` from one gray frame (uint8) to another: what is at `p` in the first is at `p + flow[p]` in the second."""
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return search.calc(one, two, None)
+
+
+def carried_along(image: Tensor, motion: Motion) -> Tensor:
+    """The frame before, `[3, H, W]`, as it would look now if it had only moved; Lanczos, so that repeating it hardly blurs."""
+    pixels = image.permute(1, 2, 0).contiguous().numpy()
+    return torch.from_numpy(_moved(pixels, motion.flow, cv2.INTER_LANCZOS4)).permute(2, 0, 1).clamp(0, 1)
+
+
+def _moved(values: numpy.ndarray, flow: numpy.ndarray, how: int) -> numpy.ndarray:
+    rows, columns = numpy.indices(flow.shape[:2], dtype=numpy.float32)
+    return cv2.remap(values, columns + flow[..., 0], rows + flow[..., 1], how, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def _inside(flow: numpy.ndarray) -> numpy.ndarray:
+    """1 where a pixel comes from within the frame."""
+    height, width = flow.shape[:2]
+    rows, columns = numpy.indices((height, width), dtype=numpy.float32)
+    x, y = columns + flow[..., 0], rows + flow[..., 1]
+    return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).astype(numpy.float32)
+
+
+def _gray(image: Tensor) -> numpy.ndarray:
+    pixels = (image.permute(1, 2, 0).clamp(0, 1) * 255).to(torch.uint8).contiguous().numpy()
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
