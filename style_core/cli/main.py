@@ -24,7 +24,7 @@ from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 from style_core.recipes.imagine import ImagineOptions, imagine, walk
 from style_core.recipes.optimize import GatysOptions, optimize
 from style_core.recipes.stylize import StylizeOptions, stylize
-from style_core.recipes.stylize_clip import CLIP_SUFFIXES, stylize_clip
+from style_core.recipes.stylize_clip import CLIP_SUFFIXES, FilmOptions, stylize_clip
 from style_core.weights.gallery import gallery, gallery_code
 from style_core.weights.open import open_generator
 
@@ -116,6 +116,7 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
 def _add_stylize(commands: Any) -> None:
     parser = _add_recipe(commands, "stylize", StylizeOptions, _stylize)
     _add_styles(parser)
+    add_options(parser, FilmOptions)
     parser.add_argument("--batch", action="store_true", help="CONTENT and OUT are folders: paint every picture of the one into the other.")
     parser.epilog = (
         f"A STYLE may be gallery:NAME, with NAME one of {', '.join(gallery())}. CONTENT may be a clip, and OUT an .mp4 then; "
@@ -133,7 +134,8 @@ def _stylize(given: argparse.Namespace) -> int:
     masks = _pictures_first(given.styles, read_masks(given.mask, len(given.styles)))
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
         steps = stylize_clip(
-            given.content, given.out, styles, options, style_weights=weights, codes=codes, compute=compute, begun=given.out
+            given.content, given.out, styles, options, options_from(given, FilmOptions),
+            style_weights=weights, codes=codes, compute=compute, begun=given.out,
         )  # fmt: skip
         return run_clip(steps, compute, given)
 

@@ -1,23 +1,28 @@
-"""Clips: a film painted frame by frame, with statistics that are carried over time so that it doesn't flicker."""
+"""Clips: a film painted frame by frame, with statistics and paint that are carried over time so that it doesn't flicker."""
 
 import hashlib
 import json
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.files import sha256_of
+from style_core.media.motion import Motion, carried_along, motion_between
 from style_core.media.video import Clip, FrameWriter, check_video_path
 from style_core.messages import Message
 from style_core.networks.generator import EncodedPhoto
 from style_core.networks.generator import Generator as PaintingNet
 from style_core.networks.generator_net import LEVELS
 from style_core.networks.moments import Moments, style_shares
+from style_core.options import Options, Range, option
 from style_core.progress import Step
 from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
 from style_core.weights.open import open_generator
@@ -26,12 +31,24 @@ CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")
 _MEMORY = 0.9  # of the statistics before, in each frame's
 _CUT = 0.35  # relative change of the statistics that means a new scene
 _WARM_UP = 12  # frames that are looked at again before a stopped film goes on
+_MOST_CARRIED = 0.95  # share of the last frame's paint at steadiness 1; the rest lets new strokes form
+_ALIKE, _UNLIKE = 0.08, 0.2  # difference of colors up to which, and from which on, old paint stays and goes
+_COLOR_REACH = 0.008  # of the long side: half the side of the square that those colors are averaged over
+
+
+@dataclass(frozen=True)
+class FilmOptions(Options):
+    """How the frames of a film go together."""
+
+    steadiness: float = option(
+        1.0, "How much of the last frame's paint moves along with the picture; 0 paints each frame anew.", Range(0, 1, 0.05)
+    )
 
 
 def stylize_clip(
-    source: str | Path, out: str | Path, styles: Sequence[Tensor], options: StylizeOptions = StylizeOptions(), *,
-    style_weights: Sequence[float] | None = None, codes: Sequence[Tensor] = (), compute: Compute | None = None,
-    preview_every: float = 1.0, begun: str | Path | None = None,
+    source: str | Path, out: str | Path, styles: Sequence[Tensor], options: StylizeOptions = StylizeOptions(),
+    film: FilmOptions = FilmOptions(), *, style_weights: Sequence[float] | None = None, codes: Sequence[Tensor] = (),
+    compute: Compute | None = None, preview_every: float = 1.0, begun: str | Path | None = None,
 ) -> Iterator[Step]:  # fmt: skip
     """Paint a clip into the film `out`, with its sound and its timing; yields a Step for each frame.
 
@@ -58,10 +75,10 @@ def stylize_clip(
     yield Step(0, clip.frames, note=said)
     generator = open_generator(compute or Compute.choose())
     made = {"generator": generator.sha256}
-    request = _request_of(clip, styles, codes, shares, options, generator)
+    request = _request_of(clip, styles, codes, shares, options, film, generator)
     earlier = earlier_film(begun, request)
     done = earlier.frames if earlier else 0
-    painter = FramePainter(generator, styles, codes, shares, options)
+    painter = FramePainter(generator, styles, codes, shares, options, film.steadiness)
     writer = FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1)
     painted, shown_at = None, float("-inf")
     with writer:
@@ -84,23 +101,34 @@ def stylize_clip(
 class FramePainter:
     """Paints frames in order, so that each goes with the ones before it.
 
-    Statistics are an average over time, started anew at a cut, so that a style doesn't jump with every frame's own.
-    Style pictures are seen in the colors of the first frame where options ask for those.
+    Statistics are an average over time, so that a style doesn't jump with every frame's own, and paint moves along with
+    what it shows (as in Ruder et al. 2016, but blended in instead of optimized). Both start anew at a cut. Style pictures
+    are seen in the colors of the first frame where options ask for those.
+
+    Args:
+        steadiness: in `[0, 1]`, how much paint moves along.
     """
 
     def __init__(
-        self, generator: PaintingNet, styles: Sequence[Tensor], codes: Sequence[Tensor], shares: Sequence[float], options: StylizeOptions
-    ):
+        self, generator: PaintingNet, styles: Sequence[Tensor], codes: Sequence[Tensor], shares: Sequence[float], options: StylizeOptions,
+        steadiness: float = 0.0,
+    ):  # fmt: skip
         self._generator, self._styles, self._shares, self._options = generator, styles, shares, options
+        self._steadiness = steadiness
         self._given = list(codes)
         self._codes: list[Tensor] = []
         self._memory: Moments | None = None
+        self._before: tuple[Tensor, Tensor] | None = None  # the last photo, and its painting before colors are put back
 
     def paint(self, photo: Tensor) -> Tensor:
         """The next frame `[3, H, W]`, painted."""
+        motion = self._motion_to(photo)
         encoded = self.look(photo)
         self._codes = self._codes or [*encoded_styles(self._generator, self._styles, photo, self._options), *self._given]
         *_, (_, _, painted) = self._generator.paint(encoded, self._codes, self._shares, self._options.strength)
+        if motion is not None:
+            painted = steadied(painted, carried_along(self._before[1], motion), motion, self._steadiness)
+        self._before = photo, painted
         # Colors matched frame by frame would flicker, so codes keep their own.
         return recolored(painted, photo, self._options, from_codes=False)
 
@@ -109,6 +137,32 @@ class FramePainter:
         encoded = self._generator.encode_content(photo)
         self._memory = carried(self._memory, encoded.moments)
         return replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory))
+
+    def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
+        """Take up a film whose last frame was painted before; the painting may have lost an odd row and column."""
+        height, width = (large - small for large, small in zip(photo.shape[-2:], painted.shape[-2:]))
+        self._before = photo, functional.pad(painted[None], (0, width, 0, height), mode="replicate")[0]
+
+    def _motion_to(self, photo: Tensor) -> Motion | None:
+        """Motion from the last frame; None where none is wanted, or at a cut, where everything starts anew."""
+        if not self._steadiness or self._before is None:
+            return None
+        motion = motion_between(self._before[0], photo)
+        if not motion.cut:
+            return motion
+        self._memory = None
+        return None
+
+
+def steadied(fresh: Tensor, moved: Tensor, motion: Motion, steadiness: float) -> Tensor:
+    """A frame's fresh paint with that of the frame before, `moved` along, wherever that still belongs.
+
+    Old paint goes where its motion isn't trusted, and where its colors, strokes averaged out, are no longer the fresh ones.
+    """
+    reach = max(1, round(_COLOR_REACH * max(fresh.shape[-2:])))
+    apart = functional.avg_pool2d(functional.pad((fresh - moved)[None], (reach,) * 4, mode="replicate"), 2 * reach + 1, stride=1)[0]
+    alike = ((_UNLIKE - apart.abs().amax(0)) / (_UNLIKE - _ALIKE)).clamp(0, 1)
+    return torch.lerp(fresh, moved, _MOST_CARRIED * steadiness * torch.from_numpy(motion.trust) * alike)
 
 
 def carried(memory: Moments | None, new: Moments) -> Moments:
@@ -123,13 +177,13 @@ def _change(one: Moments, two: Moments) -> float:
     return float((one.grams[level] - two.grams[level]).norm() / one.grams[level].norm().clamp_min(1e-9))
 
 
-def _request_of(clip: Clip, styles, codes, shares: Sequence[float], options: StylizeOptions, generator: PaintingNet) -> str:
+def _request_of(clip: Clip, styles, codes, shares: Sequence[float], options: StylizeOptions, film: FilmOptions, generator) -> str:
     """What a film was asked for, as text inside it, so that only the same request goes on from it."""
     digest = hashlib.sha256()
     for tensor in (*styles, *codes):
         digest.update(repr(tuple(tensor.shape)).encode() + tensor.contiguous().numpy().tobytes())
     asked = {"clip": sha256_of(clip.path), "styles": digest.hexdigest(), "shares": list(shares), "generator": generator.sha256}
-    return json.dumps({"pentimento": {"recipe": "stylize", "options": options.as_dict(), **asked}}, sort_keys=True)
+    return json.dumps({"pentimento": {"recipe": "stylize", "options": options.as_dict() | film.as_dict(), **asked}}, sort_keys=True)
 
 
 def earlier_film(path: str | Path | None, request: str) -> Clip | None:
@@ -150,9 +204,8 @@ def _taken_over(
     for frame in earlier.read():
         writer.add(frame.image, frame.at)
     done = writer.count
-    for index, seen in enumerate(clip.read(options.size, skip=max(0, done - _WARM_UP))):
-        if index >= min(done, _WARM_UP):
-            break
+    for seen in islice(clip.read(options.size, skip=max(0, done - _WARM_UP)), min(done, _WARM_UP)):
         painter.look(seen.image)
         yield Step(done, clip.frames)
+    painter.go_on_from(seen.image, frame.image)
     return frame.image
