@@ -4,6 +4,7 @@ import gradio as gr
 from PIL import Image
 
 from studio import words
+from studio.pictures import PAINTING_SIDE
 from style_core import RequestError, read_image
 from style_core.media.images import fit, to_pil
 from style_core.recipes.optimize import sized_style
@@ -38,8 +39,8 @@ def crops_of(is_open: bool, content: str | None, style: str | None, size: float,
     if not is_open or content is None or style is None:
         return None
     try:
-        photo = fit(read_image(content), int(size))
-        painting = sized_style(read_image(style), tuple(photo.shape[-2:]), scale)
+        photo = fit(read_image(content, long_side=int(size)), int(size))
+        painting = sized_style(read_image(style, long_side=PAINTING_SIDE), tuple(photo.shape[-2:]), scale)
     except RequestError:
         return None  # said already, beside the picture
     sheet = Image.new("RGB", (2 * _SIDE + _GAP, _SIDE), "white")

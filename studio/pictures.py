@@ -1,10 +1,18 @@
 """Pictures that people give: taken as the files they are, checked when they come, told about beside where they came."""
 
 import gradio as gr
+from gradio.components.base import server
+from gradio.components.image_editor import AcceptBlobs
+from PIL import Image
 
 from studio import words
 from style_core import RequestError, read_image
-from style_core.media.images import Picture, load_picture
+from style_core.media.images import Picture, load_picture, to_pil
+from style_core.media.reading import read_header, read_pixels
+
+PAINTING_SIDE = 4096  # px: enough of a painting for any size of stroke
+_LAYERS, _UNASKED = 4, 32  # of an editor, and visitors whose strokes wait to be asked for
+_LOOK = 64  # px: enough to tell whether a picture can be read
 
 
 class RawImage(gr.Image):
@@ -39,23 +47,70 @@ def notice_of(path: str | None, request: gr.Request) -> dict:
     if path is None:
         return gr.update(value="", visible=False)
     try:
-        note = load_picture(path).note
+        note = load_picture(path, long_side=_LOOK).note
     except RequestError as error:
         note = str(error)
     return gr.update(value=words.told(note, request), visible=bool(note))
 
 
-def opened(path: str | None, missing: str) -> Picture:
-    """The picture that was given.
+def opened(path: str | None, missing: str, long_side: int = PAINTING_SIDE) -> Picture:
+    """The picture that was given; `long_side` in px is enough of it.
 
     Raises:
         RequestError: when none was, with the sentence `missing`, or when it can't be read.
     """
     if path is None:
         raise RequestError(missing)
-    return load_picture(path)
+    return load_picture(path, long_side=int(long_side))
 
 
-def opened_if_given(path: str | None):
-    """The image, or None where no file was given."""
-    return None if path is None else read_image(path)
+def opened_if_given(path: str | None, long_side: int = PAINTING_SIDE):
+    """The image, or None where no file was given; `long_side` in px is enough of it."""
+    return None if path is None else read_image(path, long_side=int(long_side))
+
+
+class RawEditor(gr.ImageEditor):
+    """An editor that hands over its layers alone, read as every picture is: within limits, and only from uploaded files.
+
+    Gradio's own decodes background, layers and composite at any size, and keeps blobs that nobody ever asks for.
+    """
+
+    is_template = True
+
+    def preprocess(self, payload):
+        if payload is None:
+            return None
+        if payload.id is None:
+            layers = [layer.path for layer in payload.layers if layer is not None and layer.path]
+        else:
+            sent = self.blob_storage.pop(payload.id, None)
+            layers = [layer for layer in sent.layers if layer] if sent else []
+        return {"background": None, "layers": [_strokes(layer) for layer in layers[:_LAYERS]], "composite": None}
+
+    @server
+    def accept_blobs(self, data: AcceptBlobs):
+        """What the browser sends while a person paints; of a visitor who then leaves, nothing asks for it again."""
+        if data.data.get("type") != "layer" or not str(data.data.get("index", "")).isdecimal() or int(data.data["index"]) >= _LAYERS:
+            return
+        super().accept_blobs(data)
+        while len(self.blob_storage) > _UNASKED:
+            del self.blob_storage[next(iter(self.blob_storage))]
+
+
+def _strokes(layer: str | bytes) -> Image.Image:
+    """A layer as an RGBA picture.
+
+    Raises:
+        gr.Error: when it can't be read.
+    """
+    try:
+        header = read_header(layer)
+        if max(header.size) > PAINTING_SIDE:
+            raise RequestError("{file} is too large for a mask; it may have {most} px a side.", file=header.name, most=PAINTING_SIDE)
+        read = read_pixels(header)
+    except RequestError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    strokes = to_pil(read.image)
+    if read.alpha is not None:
+        strokes.putalpha(to_pil(read.alpha.expand(3, -1, -1)).convert("L"))
+    return strokes

@@ -5,6 +5,7 @@ from gradio.i18n import I18nData
 from PIL import Image
 
 from studio import files, words
+from studio.pictures import RawEditor
 from style_core import read_image
 from style_core.media.images import fit, masks_by_color, to_pil
 
@@ -30,7 +31,7 @@ def build(
             for color, name in zip(COLORS, names):
                 gr.Button(name, size="sm", interactive=False, min_width=90, elem_classes=f"swatch swatch-{color.removeprefix('#')}")
         bring = gr.Button(words.BRING_PHOTO, size="sm", elem_id=f"{run_id}-regions-bring")
-        editor = gr.ImageEditor(
+        editor = RawEditor(
             type="pil", brush=gr.Brush(colors=list(COLORS[:count]), color_mode="fixed", default_size=36), eraser=gr.Eraser(default_size=36),
             layers=gr.LayerOptions(allow_additional_layers=False), transforms=(), sources=(), height=420, show_label=False, buttons=[],
             elem_id=f"{run_id}-regions-editor",
@@ -40,7 +41,7 @@ def build(
         if path is None:
             return None
         place = files.place() / "photo.png"
-        to_pil(fit(read_image(path), _SIDE)).save(place)
+        to_pil(fit(read_image(path, long_side=_SIDE), _SIDE)).save(place)
         return {"background": str(place), "layers": [], "composite": None}
 
     bring.click(brought, photo, editor, queue=False, show_progress="hidden", api_visibility="private")

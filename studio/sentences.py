@@ -31,8 +31,13 @@ SENTENCES: dict[str, str] = {
     "{file} is an SVG drawing; export it as PNG first.": "{file} 是 SVG 矢量图；请先导出为 PNG。",
     "{file} is damaged ({reason}); export or download it again.": "{file} 已损坏（{reason}）；请重新导出或下载。",
     "{file} is damaged or cut off ({reason}); export or download it again.": "{file} 已损坏或不完整（{reason}）；请重新导出或下载。",
-    "{file} is not a readable picture; use JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP.":
-        "{file} 不是可读取的图片；请使用 JPEG、PNG、WebP、AVIF、GIF、TIFF 或 BMP。",
+    "{file} is not a readable picture; use JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF, BMP, TGA or PSD.":
+        "{file} 不是可读取的图片；请使用 JPEG、PNG、WebP、AVIF、HEIC、GIF、TIFF、BMP、TGA 或 PSD。",
+    "{file} has more than {most} megapixels, the most that can be read. Save it smaller.": "{file} 超过了可读取的上限 {most} 百万像素。请另存为较小的尺寸。",
+    "{file} takes {needed:.1f} GB to read, and {free:.1f} GB are free; save it smaller.": "读取 {file} 需要 {needed:.1f} GB，而空闲内存只有 {free:.1f} GB；请另存为较小的尺寸。",
+    "There is not enough memory to read {file}; save it smaller.": "内存不足，无法读取 {file}；请另存为较小的尺寸。",
+    "{file} can't be opened ({reason}).": "无法打开 {file}（{reason}）。",
+    "{file} has several pages; its first is used.": "{file} 有多页；使用第一页。",
     "{file} is not a readable picture.": "{file} 不是可读取的图片。",
     "{file} contains no settings; only pictures saved by Pentimento do, and editors may remove them.":
         "{file} 不含设置；只有 Pentimento 保存的图片才有，编辑软件可能会去掉它们。",

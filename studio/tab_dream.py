@@ -44,7 +44,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             (mask,) = regions.masks_of(where, 1) or [None]
             return gpu.steps(
                 dream,
-                opened_if_given(image),
+                opened_if_given(image, options.size),
                 options,
                 guide=opened_if_given(guide),
                 mask=mask,
@@ -53,7 +53,7 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
             )
 
         def before():
-            return None if image is None else fit(opened_if_given(image), given["size"])
+            return None if image is None else fit(opened_if_given(image, given["size"]), given["size"])
 
         yield from live.run("dream", steps, board, before, given, request)
 

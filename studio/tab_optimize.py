@@ -78,7 +78,7 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
 
     def steps():
         options = GatysOptions.make(**given)
-        photo = opened(content, words.say("NO_CONTENT", request)).image
+        photo = opened(content, words.say("NO_CONTENT", request), options.size).image
         styles = [opened(path, words.say("NO_STYLE", request)).image for path, _ in chosen or [(None, 1)]]
         masks = regions.masks_of(painted, len(named))
         if masks is not None:
@@ -89,7 +89,7 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
         )  # fmt: skip
 
     def before():
-        return fit(opened(content, words.say("NO_CONTENT", request)).image, given["size"])
+        return fit(opened(content, words.say("NO_CONTENT", request), given["size"]).image, given["size"])
 
     # A result in the photo's colors is meant to have lost the style's.
     looks_like = (lambda: opened_if_given(chosen[0][0])) if len(chosen) == 1 and given["color"] == "style" else None

@@ -10,8 +10,8 @@ import gradio as gr
 
 from studio import compare, files, gpu, live, paintings, regions, words
 from studio.controls import controls, documented, use_buttons
-from studio.pictures import opened, picture_input
-from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
+from studio.pictures import opened, opened_if_given, picture_input
+from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import fit, to_pil
 from style_core.media.settings import settings_of
@@ -150,7 +150,7 @@ class _Request:
 
     def pictures(self) -> dict[int, object]:
         """The paintings that there are, read, by their place behind the gallery's style: 1, 2 or 3."""
-        return {place: read_image(path) for place, (path, _) in enumerate(self.paintings, 1) if path is not None}
+        return {place: opened_if_given(path) for place, (path, _) in enumerate(self.paintings, 1) if path is not None}
 
     def weights(self) -> list[float]:
         """Of the gallery's style and of the paintings, of those that there are."""
@@ -183,7 +183,7 @@ def _stylize(compute: Compute, wanted: _Request, request: gr.Request | None) -> 
 def _painted(compute: Compute, wanted: _Request, language: str) -> tuple:
     """The result, the photo at its size, and the style picture where it is a picture and gives the colors."""
     options = StylizeOptions.make(**wanted.options)
-    photo = fit(opened(wanted.content, words.say("NO_CONTENT", language)).image, options.size)
+    photo = fit(opened(wanted.content, words.say("NO_CONTENT", language), options.size).image, options.size)
     generator = open_generator(compute)
     named, pictures = bool(wanted.gallery_style), wanted.pictures()
     if not named and not pictures:

@@ -100,7 +100,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "INLINE": ("Pictures written into the address are not accepted; upload a file.", "不接受写在地址里的图片，请上传文件。"),
     "NOT_UPLOADED": ("This file was not uploaded here, or is no longer kept; upload it again.", "这个文件不是上传到这里的，或已不再保留；请重新上传。"),
     "BAD_VALUE": ("A value of this request can't be read; the API page says what each one takes.", "这个请求中有一个值无法读取；API 页面说明了每个值的要求。"),
-    "WAITING": ("Waiting for the device.", "正在等待计算设备。"),
     # Regions
     "REGIONS": ("Regions: paint where each style goes", "区域：涂出每种风格的位置"),
     "REGIONS_INFO": (

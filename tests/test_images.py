@@ -2,17 +2,24 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy
 import pytest
 import torch
 from networks import picture
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from style_core import RequestError, read_image, read_settings, write_image
-from style_core.media.images import MAX_BYTES, fit, fit_short, load_picture, over, read_mask, resize
+from style_core.media import reading
+from style_core.media.images import fit, fit_short, load_picture, over, read_mask, resize
+from style_core.media.reading import MAX_BYTES
 from style_core.media.settings import settings_of
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def bytes_of(image: Image.Image, kind: str, **how) -> bytes:
@@ -105,7 +112,7 @@ def huge_png(side: int) -> bytes:
         (b"", "The picture is empty; choose another picture."),
         (b"This is text.", "is not a readable picture; use JPEG, PNG"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG drawing; export it as PNG first."),
-        (huge_png(40_000), "The picture is 40000 x 40000 px; pictures up to 100 megapixels can be read. Save it smaller."),
+        (huge_png(40_000), "The picture has more than 100 megapixels, the most that can be read. Save it smaller."),
         (bytes_of(plain(1, 1), "PNG"), "The picture is 1 x 1 px; it must be at least 16 px on each side."),
         (bytes_of(plain(300, 300), "JPEG", quality=95)[:700], "is damaged or cut off"),
     ],
@@ -167,3 +174,107 @@ def test_sizes_keep_the_shape():
 def test_over_a_color_that_is_no_color():
     with pytest.raises(RequestError, match="background is blurple; it must be a color name or #rrggbb."):
         over(picture(16, 16), torch.ones(1, 16, 16), "blurple")
+
+
+def test_a_hundred_megapixels_are_read_small_within_a_gigabyte():
+    # In a process of its own: the peak of a process is known only from its whole life.
+    code = """
+import io, resource, sys, zlib
+from PIL import Image
+from style_core.media.images import read_image
+import struct
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+side = 10_000
+deflate, rows = zlib.compressobj(1), []
+for row in range(side):
+    rows.append(deflate.compress(b"\\0" + bytes([row * 255 // side, 128, 0, 255]) * side))
+png = b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0))
+png += chunk(b"IDAT", b"".join(rows) + deflate.flush()) + chunk(b"IEND", b"")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+image = read_image(png, long_side=512)
+used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+print(tuple(image.shape), f"{image[0, 0].mean():.2f} {image[0, -1].mean():.2f} {image[1].std():.4f}", used < 1000, used)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("(3, 527, 527) 0.00 1.00 0.0000 True"), done.stdout
+
+
+def test_a_large_photo_is_decoded_smaller_and_looks_the_same():
+    image = Image.effect_noise((5200, 3600), 40).resize((5200, 3600)).convert("RGB")
+    data = bytes_of(image, "JPEG", quality=80)
+    whole, reduced = read_image(data), read_image(data, long_side=600)
+    assert whole.shape == (3, 3600, 5200) and reduced.shape[-1] >= 600 and reduced.numel() < whole.numel() / 20
+    small = torch.nn.functional.interpolate(whole[None], reduced.shape[-2:], mode="area")[0]
+    assert (small - reduced).abs().mean() < 0.02
+
+
+def test_a_picture_that_does_not_fit_into_memory_is_refused_before_it_is_decoded(monkeypatch):
+    monkeypatch.setattr(reading, "available_bytes", lambda: 1e6)
+    with pytest.raises(RequestError, match=r"The picture takes 0.0 GB to read, and 0.0 GB are free; save it smaller."):
+        read_image(bytes_of(plain(400, 400), "PNG"))
+
+
+def test_pillow_s_own_guard_stays_on():
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(io.BytesIO(huge_png(40_000)))
+
+
+def color_png(pixels: numpy.ndarray) -> bytes:
+    """A 16-bit color PNG of `[H, W, 3 or 4]`."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width, channels = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bits_of_color_keep_their_depth(channels):
+    ramp = numpy.linspace(0, 65535, 24 * 40 * channels).reshape(24, 40, channels).astype(numpy.uint16)
+    read = load_picture(color_png(ramp), background="black")
+    wanted = torch.from_numpy(ramp / 65535.0).float().permute(2, 0, 1)
+    if channels == 4:
+        torch.testing.assert_close(read.alpha, wanted[3:])
+        wanted = wanted[:3] * wanted[3:]
+    torch.testing.assert_close(read.image, wanted, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0, 65535.0])
+def test_a_floating_point_tiff_is_as_light_as_its_numbers_mean(white):
+    ramp = numpy.linspace(0, white, 40 * 24, dtype=numpy.float32).reshape(24, 40)
+    ramp[0, 0] = numpy.nan
+    image = read_image(bytes_of(Image.fromarray(ramp), "TIFF"))
+    assert torch.isfinite(image).all() and abs(float(image.mean()) - 0.5) < 0.01
+
+
+def test_targa_and_photoshop_files_are_read(tmp_path):
+    plain().save(tmp_path / "a.tga")
+    assert (read_image(tmp_path / "a.tga").mean((1, 2)) - torch.tensor([1.0, 128 / 255, 0.0])).abs().max() < 0.01
+    header = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 24, 40, 8, 3) + struct.pack(">IIIH", 0, 0, 0, 0)
+    flat = header + b"".join(bytes([value]) * (24 * 40) for value in (255, 128, 0))
+    assert (read_image(flat).mean((1, 2)) - torch.tensor([1.0, 128 / 255, 0.0])).abs().max() < 0.01
+
+
+def test_a_phone_s_heic_is_read(tmp_path):
+    pytest.importorskip("pillow_heif", reason="needs pillow-heif")
+    plain(64, 48).save(tmp_path / "a.heic", quality=95)
+    image = read_image(tmp_path / "a.heic")
+    assert image.shape == (3, 48, 64) and (image.mean((1, 2)) - torch.tensor([1.0, 0.5, 0.0])).abs().max() < 0.03
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+def test_every_orientation_is_read_as_pillow_shows_it(turned):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = turned
+    ramp = Image.fromarray(numpy.arange(24 * 40 * 3, dtype=numpy.uint16).astype(numpy.uint8).reshape(24, 40, 3))
+    data = bytes_of(ramp, "PNG", exif=exif.tobytes())
+    with Image.open(io.BytesIO(data)) as opened:
+        wanted = numpy.array(ImageOps.exif_transpose(opened))
+    assert torch.equal(read_image(data), torch.from_numpy(wanted).permute(2, 0, 1) / 255)

@@ -4,9 +4,7 @@ An image is float32 `[3, H, W]`, sRGB in `[0, 1]`. What people have is read as t
 depth. What is written carries its settings and nothing about a camera or a place.
 """
 
-import io
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,22 +12,15 @@ from typing import IO
 
 import numpy
 import torch
-from PIL import ExifTags, Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageColor
 from torch import Tensor
 from torch.nn import functional
 
 from style_core.errors import RequestError
+from style_core.media.reading import read_header, read_pixels
 from style_core.media.settings import embed
-from style_core.messages import Message, joined
 
-MAX_BYTES = 100 * 2**20
-MAX_PIXELS = 100_000_000
-MIN_SIDE = 16
-READABLE = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "MPO")
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-
-# Limits are checked on the header here, with sentences of our own, before anything is decoded.
-Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True)
@@ -47,43 +38,32 @@ class Picture:
     note: str = ""
 
 
-def read_image(source: str | Path | bytes | IO[bytes], *, background: str = "white") -> Tensor:
+def read_image(source: str | Path | bytes | IO[bytes], *, background: str = "white", long_side: int | None = None) -> Tensor:
     """Read a picture as an image `[3, H, W]`; transparent parts show `background`.
 
+    Args:
+        long_side: as `load_picture`.
     Raises:
         RequestError: as `load_picture`.
     """
-    return load_picture(source, background=background).image
+    return load_picture(source, background=background, long_side=long_side).image
 
 
-def load_picture(source: str | Path | bytes | IO[bytes], *, background: str = "white") -> Picture:
+def load_picture(source: str | Path | bytes | IO[bytes], *, background: str = "white", long_side: int | None = None) -> Picture:
     """Read a picture with its alpha channel and what is to be said about it.
 
     Args:
         source: a path, the bytes of a file, or an open binary file.
         background: a color name or `#rrggbb` for what is transparent.
+        long_side: in px, that is enough for what the picture is wanted for. Of many megapixels it may then be read smaller
+            than it is, in a fraction of the time and memory, but not below this.
     Raises:
-        RequestError: when there is no such file, it is no picture that can be read, it is damaged, or it is too large
+        RequestError: when there is no such file, it is not a picture that can be read, it is damaged, or it is too large
             or too small; the sentence names the file, never its folder.
     """
-    data, name = _bytes_of(source)
-    opened = _opened(data, name)
-    _check_size(opened.size, name)
-    notes = []
-    if getattr(opened, "n_frames", 1) > 1:
-        notes.append(Message("{file} is animated; its first frame is used.", file=name))
-    try:
-        opened.load()
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise RequestError("{file} is damaged or cut off ({reason}); export or download it again.", file=name, reason=str(error)) from error
-    upright = ImageOps.exif_transpose(opened)
-    upright, profile_note = _in_srgb(upright, name)
-    if profile_note:
-        notes.append(profile_note)
-    image, alpha = _to_tensors(upright)
-    if alpha is not None:
-        image = over(image, alpha, background)
-    return Picture(image, alpha, joined(*notes))
+    read = read_pixels(read_header(source), long_side)
+    image = read.image if read.alpha is None else over(read.image, read.alpha, background)
+    return Picture(image, read.alpha, read.note)
 
 
 def over(image: Tensor, alpha: Tensor, background: str) -> Tensor:
@@ -182,7 +162,7 @@ def to_pil(image: Tensor) -> Image.Image:
 
 def from_pil(picture: Image.Image) -> Tensor:
     """A picture of Pillow's -> `[3, H, W]`; alpha is dropped."""
-    return _to_tensors(picture)[0]
+    return torch.from_numpy(numpy.array(picture.convert("RGB"))).permute(2, 0, 1).float().contiguous() / 255
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -205,10 +185,7 @@ def size_of(path: str | Path) -> tuple[int, int]:
     Raises:
         RequestError: as `load_picture`.
     """
-    data, name = _bytes_of(path)
-    picture = _opened(data, name)
-    turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-    return picture.size if turned else picture.size[::-1]
+    return read_header(path).size
 
 
 def fit(image: Tensor, long_side: int, *, enlarge: bool = False) -> Tensor:
@@ -223,103 +200,3 @@ def fit_short(image: Tensor, short_side: int) -> Tensor:
     height, width = image.shape[-2:]
     factor = short_side / min(height, width)
     return resize(image, (max(1, round(height * factor)), max(1, round(width * factor))))
-
-
-def _bytes_of(source: str | Path | bytes | IO[bytes]) -> tuple[bytes, str]:
-    if isinstance(source, (bytes, bytearray)):
-        data, name = bytes(source), "The picture"
-    elif hasattr(source, "read"):
-        data, name = source.read(MAX_BYTES + 1), "The picture"
-    else:
-        path = Path(source)
-        name = path.name
-        if path.is_dir():
-            raise RequestError("{file} is a folder; give one picture.", file=name)
-        if not path.is_file():
-            raise RequestError("There is no file {file}; check its name and folder.", file=name)
-        if path.stat().st_size <= MAX_BYTES:
-            data = path.read_bytes()
-        else:
-            raise RequestError(_too_heavy(name, path.stat().st_size))
-    if len(data) > MAX_BYTES:
-        raise RequestError(_too_heavy(name, len(data)))
-    if not data:
-        raise RequestError("{file} is empty; choose another picture.", file=name)
-    return data, name
-
-
-def _too_heavy(name: str, size: int) -> str:
-    return Message(
-        "{file} is {size:.0f} MB; pictures up to {most} MB can be read. Save it smaller.",
-        file=name,
-        size=size / 2**20,
-        most=MAX_BYTES // 2**20,
-    )
-
-
-def _opened(data: bytes, name: str) -> Image.Image:
-    head = data[:512].lstrip().lower()
-    if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
-        raise RequestError("{file} is an SVG drawing; export it as PNG first.", file=name)
-    Image.init()  # registers all of Pillow's readers; AVIF depends on the build
-    try:
-        return Image.open(io.BytesIO(data), formats=[kind for kind in READABLE if kind in Image.OPEN])
-    except UnidentifiedImageError as error:
-        raise RequestError("{file} is not a readable picture; use JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP.", file=name) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise RequestError("{file} is damaged ({reason}); export or download it again.", file=name, reason=str(error)) from error
-
-
-def _check_size(size: tuple[int, int], name: str) -> None:
-    width, height = size
-    if width * height > MAX_PIXELS:
-        raise RequestError(
-            "{file} is {width} x {height} px; pictures up to {most} megapixels can be read. Save it smaller.",
-            file=name,
-            width=width,
-            height=height,
-            most=MAX_PIXELS // 10**6,
-        )
-    if min(size) < MIN_SIDE:
-        raise RequestError(
-            "{file} is {width} x {height} px; it must be at least {least} px on each side.",
-            file=name,
-            width=width,
-            height=height,
-            least=MIN_SIDE,
-        )
-
-
-def _in_srgb(picture: Image.Image, name: str) -> tuple[Image.Image, str]:
-    """Colors as its ICC profile means them; CMYK without a profile by Pillow's own formula."""
-    profile = picture.info.get("icc_profile")
-    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
-        return picture, ""
-    alpha = picture.getchannel("A") if picture.mode in ("RGBA", "LA") else None
-    opaque = picture.convert({"RGBA": "RGB", "LA": "L"}.get(picture.mode, picture.mode))
-    try:
-        converted = ImageCms.profileToProfile(
-            opaque, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError):
-        return picture, Message("The color profile of {file} is broken and was ignored.", file=name)
-    if alpha is not None:
-        converted.putalpha(alpha)
-    return converted, ""
-
-
-def _to_tensors(picture: Image.Image) -> tuple[Tensor, Tensor | None]:
-    """Image and alpha of any mode; 16-bit gray keeps its depth where Pillow's own conversion would clip it."""
-    if picture.mode.startswith(("I;16", "I", "F")):
-        gray = numpy.asarray(picture, dtype=numpy.float32)
-        scale = 65535.0 if picture.mode != "F" or gray.max() > 1 else 1.0
-        return torch.from_numpy(gray / scale).clamp(0, 1)[None].expand(3, -1, -1).contiguous(), None
-    see_through = picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
-    with warnings.catch_warnings():
-        # Palette pictures with bytes of transparency: Pillow suggests RGBA, which is what happens here.
-        warnings.simplefilter("ignore", UserWarning)
-        pixels = numpy.asarray(picture.convert("RGBA" if see_through else "RGB"))
-    tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
-    if not see_through:
-        return tensor.contiguous(), None
-    return tensor[:3].contiguous(), tensor[3:].contiguous()

@@ -4,13 +4,13 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from style_core.devices import Compute
+from style_core.memory import available_bytes
 from style_core.networks.vgg19 import BLOCK_DEPTHS, LAYERS, LITE_WIDTHS, VGG19_WIDTHS, block_of
 
 WIDTHS = {"vgg19": VGG19_WIDTHS, "lite": LITE_WIDTHS}
@@ -81,15 +81,7 @@ def free_memory(compute: Compute) -> float | None:
     """Bytes that a run may still take on the device; None where the system doesn't tell."""
     if compute.device.type == "cuda":
         return float(torch.cuda.mem_get_info(compute.device)[0])
-    meminfo = Path("/proc/meminfo")
-    if not meminfo.exists():
-        return None
-    fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-    free = 1024.0 * int(fields["MemAvailable"].split()[0])
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.exists() and used.exists() and limit.read_text().strip() != "max":
-        free = min(free, float(limit.read_text()) - float(used.read_text()))
-    return free
+    return available_bytes()
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,0 +1,354 @@
+"""Reading picture files: bytes to pixels, upright and in sRGB, within limits that the header tells before anything is decoded.
+
+Whatever a decoder raises becomes one sentence here. Large pictures are decoded one at a time, reduced while they are
+decoded where the format allows it and strip by strip where it does not, and the memory that took goes back to the system.
+"""
+
+import io
+import math
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import av
+import numpy
+import torch
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from torch import Tensor
+
+from style_core.devices import release_memory
+from style_core.errors import RequestError
+from style_core.memory import available_bytes
+from style_core.messages import Message, joined
+
+try:
+    from pillow_heif import register_heif_opener
+except ImportError:  # phones' pictures are read where the package is installed
+    register_heif_opener = None
+else:
+    register_heif_opener()
+
+MAX_BYTES = 100 * 2**20
+MAX_PIXELS = 100_000_000
+MIN_SIDE = 16
+READABLE = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "MPO", "PSD")
+_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+_HEAVY_PIXELS = 16_000_000  # from here on a picture is reduced as it is read, and memory is given back
+_STRIP_PIXELS = 2**21
+# Bytes a pixel while decoding: Pillow keeps colors in four, and these libraries a copy of their own.
+_BYTES_A_PIXEL = {"WEBP": 9, "AVIF": 12, "HEIF": 12, "JPEG": 7, "MPO": 7}
+_BYTES_A_RESULT = 28  # of the float32 image, its alpha and a copy
+_SPARE = 0.8  # of the free memory, that one picture may take
+_GRAY = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+_decoding = threading.RLock()
+
+
+@dataclass
+class Pixels:
+    """What was read: `image` `[3, H, W]` in sRGB and `alpha` `[1, H, W]` or None, float32 in `[0, 1]`, and what is to be said."""
+
+    image: Tensor
+    alpha: Tensor | None = None
+    note: str = ""
+
+
+@dataclass
+class Header:
+    """A picture file that was opened, with nothing decoded yet.
+
+    Attributes:
+        picture: Pillow's, lazy.
+        data: the whole file.
+        name: of the file, for sentences.
+        turned: its EXIF orientation, 1 to 8.
+    """
+
+    picture: Image.Image
+    data: bytes = field(repr=False)
+    name: str
+    turned: int = 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width as it will be read."""
+        return self.picture.size if self.turned in (5, 6, 7, 8) else self.picture.size[::-1]
+
+
+def read_header(source: str | Path | bytes | IO[bytes]) -> Header:
+    """Open a picture and check its size.
+
+    Raises:
+        RequestError: when there is no such file, it is not a picture that can be read, or it is too large or too small.
+    """
+    data, name = _bytes_of(source)
+    with _in_words(name):
+        picture = _opened(data, name)
+        header = Header(picture, data, name, _orientation(picture))
+    _check_size(picture.size, name)
+    return header
+
+
+def read_pixels(header: Header, long_side: int | None = None) -> Pixels:
+    """Decode a picture.
+
+    Args:
+        long_side: in px, that is enough: a picture of many megapixels may come smaller than it is, but not below this.
+    Raises:
+        RequestError: when it is damaged, or takes more memory than is free.
+    """
+    picture, name = header.picture, header.name
+    heavy = math.prod(picture.size) > _HEAVY_PIXELS
+    with _decoding, _in_words(name):
+        if heavy and long_side and picture.format in ("JPEG", "MPO"):
+            picture.draft(None, _at_least(picture.size, long_side))
+        factor = max(1, max(picture.size) // long_side) if heavy and long_side else 1
+        _check_memory(picture, factor, name)
+        notes = [_frames_note(picture, name)]
+        try:
+            deep = _sixteen_bit(header) if factor == 1 else None
+            if deep is None:
+                picture.load()
+                image, profile_note = _in_strips(picture, factor, name)
+                notes.append(profile_note)
+            else:
+                image = deep
+        finally:
+            picture.close()
+    image = _upright(image, header.turned)
+    if heavy:
+        release_memory()
+    alpha = image[3:].contiguous() if len(image) == 4 else None
+    return Pixels(image[:3].contiguous(), alpha, joined(*notes))
+
+
+@contextmanager
+def _in_words(name: str) -> Iterator[None]:
+    """Whatever a decoder raises, as one sentence: they raise nearly everything there is for a file that was tampered with."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # limits of ours take the place of Pillow's warning, and its advice is followed
+            yield
+    except RequestError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise RequestError(
+            "{file} has more than {most} megapixels, the most that can be read. Save it smaller.", file=name, most=MAX_PIXELS // 10**6
+        ) from error
+    except MemoryError as error:
+        raise RequestError("There is not enough memory to read {file}; save it smaller.", file=name) from error
+    except UnidentifiedImageError as error:
+        raise RequestError(
+            "{file} is not a readable picture; use JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF, BMP, TGA or PSD.", file=name
+        ) from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        raise RequestError("{file} is damaged or cut off ({reason}); export or download it again.", file=name, reason=reason) from error
+
+
+def _bytes_of(source: str | Path | bytes | IO[bytes]) -> tuple[bytes, str]:
+    if isinstance(source, (bytes, bytearray)):
+        data, name = bytes(source), "The picture"
+    elif hasattr(source, "read"):
+        data, name = source.read(MAX_BYTES + 1), "The picture"
+    else:
+        data, name = _bytes_of_file(Path(source))
+    if len(data) > MAX_BYTES:
+        raise RequestError(_too_heavy(name, len(data)))
+    if not data:
+        raise RequestError("{file} is empty; choose another picture.", file=name)
+    return data, name
+
+
+def _bytes_of_file(path: Path) -> tuple[bytes, str]:
+    name = path.name
+    if os.path.isdir(path):
+        raise RequestError("{file} is a folder; give one picture.", file=name)
+    if not os.path.isfile(path):  # Path would raise for a name that is too long, or in a folder that may not be entered
+        raise RequestError("There is no file {file}; check its name and folder.", file=name)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise RequestError(_too_heavy(name, path.stat().st_size))
+        return path.read_bytes(), name
+    except OSError as error:
+        raise RequestError("{file} can't be opened ({reason}).", file=name, reason=error.strerror or str(error)) from error
+
+
+def _too_heavy(name: str, size: int) -> str:
+    return Message(
+        "{file} is {size:.0f} MB; pictures up to {most} MB can be read. Save it smaller.",
+        file=name,
+        size=size / 2**20,
+        most=MAX_BYTES // 2**20,
+    )
+
+
+def _opened(data: bytes, name: str) -> Image.Image:
+    head = data[:512].lstrip().lower()
+    if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
+        raise RequestError("{file} is an SVG drawing; export it as PNG first.", file=name)
+    Image.init()  # registers all of Pillow's readers; AVIF depends on the build
+    # TGA has no signature at its head: bytes of any kind can look like one.
+    targa = name.lower().endswith(".tga") or data[-18:-2] == b"TRUEVISION-XFILE"
+    kinds = [kind for kind in (*READABLE, *(["TGA"] if targa else [])) if kind in Image.OPEN]
+    return Image.open(io.BytesIO(data), formats=kinds)
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        turned = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # metadata that is broken does not make the picture unreadable
+        return 1
+    return turned if turned in range(1, 9) else 1
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise RequestError(
+            "{file} is {width} x {height} px; pictures up to {most} megapixels can be read. Save it smaller.",
+            file=name,
+            width=width,
+            height=height,
+            most=MAX_PIXELS // 10**6,
+        )
+    if min(size) < MIN_SIDE:
+        raise RequestError(
+            "{file} is {width} x {height} px; it must be at least {least} px on each side.",
+            file=name,
+            width=width,
+            height=height,
+            least=MIN_SIDE,
+        )
+
+
+def _check_memory(picture: Image.Image, factor: int, name: str) -> None:
+    pixels = math.prod(picture.size)
+    needed = pixels * _BYTES_A_PIXEL.get(picture.format, 5) + pixels / factor**2 * _BYTES_A_RESULT
+    free = available_bytes()
+    if free is not None and needed > _SPARE * free:
+        raise RequestError(
+            "{file} takes {needed:.1f} GB to read, and {free:.1f} GB are free; save it smaller.",
+            file=name,
+            needed=needed / 1e9,
+            free=free / 1e9,
+        )
+
+
+def _at_least(size: tuple[int, int], long_side: int) -> tuple[int, int]:
+    factor = long_side / max(size)
+    return math.ceil(size[0] * factor), math.ceil(size[1] * factor)
+
+
+def _frames_note(picture: Image.Image, name: str) -> str:
+    if getattr(picture, "n_frames", 1) == 1:
+        return ""
+    if picture.format in _ANIMATED:
+        return Message("{file} is animated; its first frame is used.", file=name)
+    return Message("{file} has several pages; its first is used.", file=name) if picture.format == "TIFF" else ""
+
+
+def _in_strips(picture: Image.Image, factor: int, name: str) -> tuple[Tensor, str]:
+    """Channels `[3 or 4, H, W]` of a decoded picture, each `factor` x `factor` pixels averaged into one."""
+    width, height = picture.size
+    rows = max(1, _STRIP_PIXELS // (width * factor)) * factor
+    if picture.mode in _GRAY:
+        gray = torch.from_numpy(_gray(picture))
+        return _averaged(gray[None], factor).expand(3, -1, -1), ""
+    to_srgb, note = _profile(picture, name)
+    see_through = picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
+    image = torch.empty(4 if see_through else 3, -(-height // factor), -(-width // factor))
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(height, top + rows)))
+        plain = _plain(strip, see_through, to_srgb)
+        if factor > 1:
+            plain = plain.reduce(factor)
+        pixels = torch.from_numpy(numpy.array(plain)).permute(2, 0, 1)
+        start = top // factor
+        torch.div(pixels, 255, out=image[:, start : start + pixels.shape[1]])
+    return image, note
+
+
+def _plain(strip: Image.Image, see_through: bool, to_srgb: ImageCms.ImageCmsTransform | None) -> Image.Image:
+    """A strip as RGB or RGBA in sRGB."""
+    wanted = "RGBA" if see_through else "RGB"
+    if to_srgb is None:
+        return strip.convert(wanted)
+    alpha = strip.getchannel("A") if strip.mode in ("RGBA", "LA") else None
+    opaque = strip.convert({"RGBA": "RGB", "LA": "L"}.get(strip.mode, strip.mode))
+    converted = ImageCms.applyTransform(opaque, to_srgb)
+    if alpha is not None:
+        converted.putalpha(alpha)
+    return converted.convert(wanted)
+
+
+def _profile(picture: Image.Image, name: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:
+    """From its ICC profile to sRGB; None without one: CMYK then goes by Pillow's own formula."""
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
+        return None, ""
+    mode = {"RGBA": "RGB", "LA": "L"}.get(picture.mode, picture.mode)
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB"), ""
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return None, Message("The color profile of {file} is broken and was ignored.", file=name)
+
+
+def _gray(picture: Image.Image) -> numpy.ndarray:
+    """One channel of more than 8 bits in `[0, 1]`, full white by the range of numbers that the picture holds."""
+    gray = numpy.array(picture, dtype=numpy.float32)
+    if picture.mode == "F":
+        gray = numpy.nan_to_num(gray, nan=0.0, posinf=0.0, neginf=0.0)
+        # Floating-point pictures say nowhere whether white is 1, 255 or 65535; a little over 1 is light, not a range.
+        white = next((white for white, most in ((1.0, 2.0), (255.0, 510.0), (65535.0, 131070.0)) if gray.max() <= most), float(gray.max()))
+    else:
+        white = 65535.0 if gray.max() <= 65535 else 2.0**31 - 1
+    return numpy.clip(gray / white, 0, 1)
+
+
+def _averaged(image: Tensor, factor: int) -> Tensor:
+    if factor == 1:
+        return image
+    return torch.nn.functional.avg_pool2d(image[None], factor, ceil_mode=True)[0]
+
+
+def _sixteen_bit(header: Header) -> Tensor | None:
+    """Channels of a color PNG or TIFF with 16 bits each, which Pillow would cut to 8; None for any other picture.
+
+    A picture whose profile is not sRGB is left to Pillow: the conversion of profiles works on 8 bits.
+    """
+    picture, data = header.picture, header.data
+    if picture.format == "PNG":
+        deep = data[24] == 16 and data[25] in (2, 6)
+    else:
+        deep = picture.format == "TIFF" and picture.tag_v2.get(258, (8,))[:1] == (16,) and picture.tag_v2.get(262) == 2
+    if not deep or not _is_srgb(picture.info.get("icc_profile")):
+        return None
+    see_through = picture.mode == "RGBA"
+    with av.open(io.BytesIO(data), format="png_pipe" if picture.format == "PNG" else "tiff_pipe") as container:
+        frame = next(container.decode(video=0))
+        pixels = frame.to_ndarray(format="rgba64le" if see_through else "rgb48le")
+    if pixels.shape[:2] != picture.size[::-1]:
+        return None
+    return torch.from_numpy(pixels.astype(numpy.float32)).permute(2, 0, 1).contiguous() / 65535
+
+
+def _is_srgb(profile: bytes | None) -> bool:
+    return not profile or b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile
+
+
+# EXIF's orientations as flips along height and width, and then an exchange of both.
+_TURNS = {2: ((2,), False), 3: ((1, 2), False), 4: ((1,), False), 5: ((), True), 6: ((1,), True), 7: ((1, 2), True), 8: ((2,), True)}
+
+
+def _upright(image: Tensor, turned: int) -> Tensor:
+    if turned not in _TURNS:
+        return image
+    axes, exchanged = _TURNS[turned]
+    image = image.flip(axes) if axes else image
+    return image.transpose(1, 2) if exchanged else image
