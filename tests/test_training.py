@@ -17,7 +17,6 @@ from style_core.networks.generator_net import LEVELS
 from style_core.networks.moments import Moments, gram_matrix
 from style_core.training import blend, distill, register, runs
 from style_core.training.data import Crops, is_held_out, split
-from style_core.training.generator import mixed
 from style_core.training.muon import Muon, orthogonalized
 from style_core.training.workers import Workers
 
@@ -178,7 +177,7 @@ def test_moments_mix_linearly():
     features = [{level: torch.rand(1, 4, 6, 6, generator=generator) for level in LEVELS} for _ in range(2)]
     one, two = map(Moments.of, features)
     both = Moments.of({level: torch.cat([f[level] for f in features], 3) for level in LEVELS})
-    half = mixed(one, two, 0.5)
+    half = one.lerp(two, 0.5)
     for level in LEVELS:
         torch.testing.assert_close(half.grams[level], both.grams[level])
         torch.testing.assert_close(half.means[level], both.means[level])

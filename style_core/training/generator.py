@@ -33,67 +33,14 @@ from style_core.training.average import Average
 from style_core.training.data import Crops, split
 from style_core.training.muon import Muon
 from style_core.training.runs import Run, cosine
+from style_core.training.views import SHARP_SIDE, MeasuredStyle, PaintingViews
 from style_core.training.workers import Workers
 
-_STYLE_SIDE = 512  # px, short side at which paintings are measured: that at which results are evaluated
-_MEASURED_SIDE = 416  # px: of the square that is cut out of a painting and measured
-_MIXED, _OWN = 0.15, 0.08  # shares of styles that are mixtures, or the photo's own
+_STYLE_SIDE = 512  # px, short side at which results are evaluated
+_MIXED, _OWN = 0.12, 0.05  # shares of styles that are mixtures, or the photo's own
+_PAINTING_AS_PHOTO = 0.2  # share of crops that are of paintings
 _FAINT = 0.04  # share of crops that are nearly of one color: fog, walls, a covered lens
 _KEPT = 0.999  # decay of the average over weights, which is what ships
-
-
-@dataclass(frozen=True)
-class Style:
-    """A painting, measured: what the generator is told of it, and what the judge wants to see."""
-
-    means: dict[str, Tensor]
-    grams: dict[str, Tensor]  # of the encoder's features
-    targets: dict[str, Tensor]  # float16 Gram matrices `[1, C, C]` of the judge's, over their norms
-    norms: dict[str, float]
-
-    @property
-    def moments(self) -> Moments:
-        return Moments(self.means, self.grams)
-
-    def target(self, layer: str) -> Tensor:
-        return self.targets[layer].float() * self.norms[layer]
-
-
-class Gallery:
-    """Paintings, measured one a step, so that training starts at once, and kept in a folder for the run's next parts."""
-
-    def __init__(self, files: list[Path], net: GeneratorNet, evaluator: FeatureExtractor, folder: Path, seed: int):
-        self.files, self.net, self.evaluator, self.folder = files, net, evaluator, folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._random = random.Random(seed)
-        self._unseen = [index for index, file in enumerate(files) if not self._kept(file).exists()]
-        self._styles = [Style(**torch.load(self._kept(file), weights_only=True)) for file in files if self._kept(file).exists()]
-        self._random.shuffle(self._unseen)
-
-    def _kept(self, file: Path) -> Path:
-        return self.folder / f"{file.name}.pt"
-
-    def step(self, least: int = 12) -> None:
-        """Measure one more painting while there are any, and a few at the very start."""
-        while self._unseen:
-            file = self.files[self._unseen.pop()]
-            image = fit_short(read_image(file), round(_STYLE_SIDE * self._random.uniform(0.85, 1.2)))
-            top, left = (self._random.randint(0, side - _MEASURED_SIDE) for side in image.shape[-2:])
-            style = self.measure(image[None, :, top : top + _MEASURED_SIDE, left : left + _MEASURED_SIDE])
-            torch.save(vars(style), self._kept(file))
-            self._styles.append(style)
-            if len(self._styles) >= least:
-                return
-
-    def draw(self) -> Style:
-        return self._random.choice(self._styles)
-
-    @torch.no_grad()
-    def measure(self, batch: Tensor) -> Style:
-        moments = Moments.of(self.net.encode(whole_strides(batch)))
-        grams = {layer: gram_matrix(f) for layer, f in self.evaluator.extract(batch, STYLE_LAYERS).items()}
-        norms = {layer: float(gram.norm()) for layer, gram in grams.items()}
-        return Style(moments.means, moments.grams, {layer: (gram / norms[layer]).half() for layer, gram in grams.items()}, norms)
 
 
 def whole_strides(batch: Tensor) -> Tensor:
@@ -104,50 +51,66 @@ def whole_strides(batch: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Task:
-    """Crops to be painted, and in which styles: moments and the judge's Gram matrices; None is the crop's own."""
+    """Crops to be painted, and in which styles, each a view or a mixture of two with the second one's share; None is the crop's own."""
 
     batch: Tensor
-    styles: list[tuple[Moments, dict[str, Tensor]] | None]
+    styles: list[tuple[MeasuredStyle, MeasuredStyle, float] | None]
+    network: str
 
     def part(self, span: slice) -> "Task":
-        return Task(self.batch[span], self.styles[span])
+        return Task(self.batch[span], self.styles[span], self.network)
 
 
 class TrainStep:
     """One step: crops, styles, painting, losses."""
 
-    def __init__(self, net: GeneratorNet, evaluator: FeatureExtractor, photos: Crops, gallery: Gallery, style_weight: float, seed: int):
-        self.net, self.evaluator, self.photos, self.gallery = net, evaluator, photos, gallery
-        self.style_weight = style_weight
+    def __init__(
+        self,
+        net: GeneratorNet,
+        evaluating: dict[str, FeatureExtractor],
+        photos: Crops,
+        paintings: Crops,
+        views: PaintingViews,
+        style_weight: float,
+        reference_share: float,
+        seed: int,
+    ):
+        self.net, self.evaluating, self.photos, self.paintings, self.views = net, evaluating, photos, paintings, views
+        self.style_weight, self.reference_share = style_weight, reference_share
         self._random = random.Random(seed)
 
     def draw(self, count: int, size: int) -> Task:
         """A fresh task of `count` crops of `size` px."""
-        self.gallery.step()
-        return Task(self._faint(self.photos.batch(count, size, (0.5, 1.1))), [self._style() for _ in range(count)])
+        self.views.step()
+        network = "vgg19" if self._random.random() < self.reference_share else "lite"
+        batch = self._faint(torch.stack([self._photo(size) for _ in range(count)]))
+        return Task(batch, [self._style() for _ in range(count)], network)
 
-    def _style(self) -> tuple[Moments, dict[str, Tensor]] | None:
+    def _photo(self, size: int) -> Tensor:
+        """A crop of a photo, or of a painting that is painted as photos are, so that neither betrays itself by its kind."""
+        source = self.paintings if self._random.random() < _PAINTING_AS_PHOTO else self.photos
+        return source.batch(1, size, (0.9, 2.0))[0]
+
+    def _style(self) -> tuple[MeasuredStyle, MeasuredStyle, float] | None:
         lot = self._random.random()
         if lot < _OWN:
             return None
-        one = self.gallery.draw()
+        one = self.views.draw()
         if lot >= _OWN + _MIXED:
-            return one.moments, {layer: one.target(layer) for layer in STYLE_LAYERS}
-        two, share = self.gallery.draw(), self._random.uniform(0.2, 0.8)
-        targets = {layer: torch.lerp(one.target(layer), two.target(layer), share) for layer in STYLE_LAYERS}
-        return mixed(one.moments, two.moments, share), targets
+            return one, one, 0.0
+        return one, self.views.draw(), self._random.uniform(0.2, 0.8)
 
     def losses(self, task: Task) -> dict[str, Tensor]:
         """Means over a task by name; `total` is what is minimized."""
-        batch = task.batch
+        batch, evaluating = task.batch, self.evaluating[task.network]
         with torch.no_grad():
             features = self.net.encode(batch)
             own = Moments.of(features)
-            truth = self.evaluator.extract(batch, [CONTENT_LAYER, *(STYLE_LAYERS if None in task.styles else [])])
+            truth = evaluating.extract(batch, [CONTENT_LAYER, *(STYLE_LAYERS if None in task.styles else [])])
             moments, targets = self._wanted(task, own, truth)
             is_own = torch.tensor([float(style is None) for style in task.styles])
         result = self._painted(batch, features, own, moments)
-        seen = self.evaluator.extract(result, [*STYLE_LAYERS, CONTENT_LAYER])
+        seen = evaluating.extract(result, [*STYLE_LAYERS, CONTENT_LAYER])
         by_layer = {layer: relative_distances(gram_matrix(seen[layer]), targets[layer]) for layer in STYLE_LAYERS}
         style = sum(by_layer.values()) / len(by_layer)
         content = relative_distances(seen[CONTENT_LAYER], truth[CONTENT_LAYER])
@@ -157,7 +120,8 @@ class TrainStep:
         # hopeless it is, since those of faint photos start in the tens too.
         lost = torch.where(content > 1, 1 + 2 * content.clamp_min(1).log(), content).mean()
         total = lost + self.style_weight * style.log1p().mean() + 10 * identity + 2 * total_variation(result)
-        return {"total": total, "content": content.mean(), "style": style.mean(), "identity": identity,
+        kept = 1 - is_own
+        return {"total": total, "content": content.mean(), "style": (style * kept).sum() / kept.sum().clamp_min(1), "identity": identity,
                 **{layer: value.mean() for layer, value in by_layer.items()}}  # fmt: skip
 
     def _faint(self, batch: Tensor) -> Tensor:
@@ -167,24 +131,29 @@ class TrainStep:
 
     def _painted(self, batch: Tensor, features: dict[str, Tensor], own: Moments, moments: Moments) -> Tensor:
         modulation = StyleModulation(self.net.style(self.net.style.encode(moments)))
-        dtype = self.evaluator.compute.dtype
+        dtype = self.net.encoder.compute.dtype
         # Without its cache, which threads would share, graphs and all.
         with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16, cache_enabled=False):
             return self.net(batch, features, own, modulation)
 
     def _wanted(self, task: Task, own: Moments, truth: dict[str, Tensor]) -> tuple[Moments, dict[str, Tensor]]:
         """What the style net is told, and the Gram matrices that the result should have."""
-        styles = [
-            style or (_picked(own, index), {layer: gram_matrix(truth[layer][index : index + 1]) for layer in STYLE_LAYERS})
-            for index, style in enumerate(task.styles)
-        ]
-        chosen, targets = zip(*styles)
+        moments, targets = [], []
+        for index, style in enumerate(task.styles):
+            if style is None:
+                moments.append(_picked(own, index))
+                targets.append({layer: gram_matrix(truth[layer][index : index + 1]) for layer in STYLE_LAYERS})
+            else:
+                one, two, share = style
+                moments.append(one.moments.lerp(two.moments, share) if share else one.moments)
+                targets.append(
+                    {layer: torch.lerp(one.target(task.network, layer), two.target(task.network, layer), share) for layer in STYLE_LAYERS}
+                )
         joined = Moments(
-            {level: torch.cat([m.means[level] for m in chosen]) for level in LEVELS},
-            {level: torch.cat([m.grams[level] for m in chosen]) for level in LEVELS},
+            {level: torch.cat([m.means[level] for m in moments]) for level in LEVELS},
+            {level: torch.cat([m.grams[level] for m in moments]) for level in LEVELS},
         )
-        stacked = {layer: torch.cat([target[layer] for target in targets]) for layer in STYLE_LAYERS}
-        return joined, stacked
+        return joined, {layer: torch.cat([target[layer] for target in targets]) for layer in STYLE_LAYERS}
 
     def state_dict(self) -> dict:
         return {"random": self._random.getstate()}
@@ -192,14 +161,6 @@ class TrainStep:
     def load_state_dict(self, state: dict) -> None:
         version, internal, gauss = state["random"]
         self._random.setstate((version, tuple(internal), gauss))
-
-
-def mixed(one: Moments, two: Moments, share: float) -> Moments:
-    """Moments of a mixture: those of its parts, by share."""
-    return Moments(
-        {level: torch.lerp(one.means[level], two.means[level], share) for level in LEVELS},
-        {level: torch.lerp(one.grams[level], two.grams[level], share) for level in LEVELS},
-    )
 
 
 def _picked(moments: Moments, index: int) -> Moments:
@@ -233,6 +194,11 @@ def _write_sheet(rows: list[list[Tensor]], path: Path, side: int = 256) -> None:
             cell = to_pil(fit_short(image, side)).crop((0, 0, side, side))
             sheet.paste(cell, (side * (3 * (index % 2) + column), index // 2 * side))
     sheet.save(path, quality=90)
+
+
+def _short_side(path: Path) -> int:
+    with Image.open(path) as picture:
+        return min(picture.size)
 
 
 def begin(net: GeneratorNet, path: Path) -> None:
@@ -275,23 +241,28 @@ def train(given: argparse.Namespace) -> None:
     if given.begin:
         begin(net, given.begin)
     photos = Crops(photo_files, given.seed)
-    gallery = Gallery(painting_files, net, evaluator, given.out / "styles", given.seed + 1)
-    lesson = TrainStep(net, evaluator, photos, gallery, given.style_weight, given.seed + 2)
+    paintings = Crops(painting_files[:: max(1, len(painting_files) // 600)], given.seed + 3)
+    evaluating = {"vgg19": evaluator, "lite": load_extractor("lite", given.lite, compute)}
+    views = PaintingViews(painting_files, net, evaluating, given.seed + 1)
+    train_step = TrainStep(net, evaluating, photos, paintings, views, given.style_weight, given.reference_share, given.seed + 2)
     if not given.begin:
         match_scales(net, photos)
     optimizer = Muon([p for p in net.parameters() if p.requires_grad], lr=given.rate, dtype=compute.dtype)
     average = Average(net, _KEPT)
-    run = Run(given.out, given.minutes, {"net": net, "average": average, "optimizer": optimizer, "photos": photos, "lesson": lesson})
+    run = Run(
+        given.out, given.minutes, {"net": net, "average": average, "optimizer": optimizer, "photos": photos, "train_step": train_step}
+    )
     draw = random.Random(given.seed)
+    held_photos, held_paintings = ([path for path in files if _short_side(path) >= SHARP_SIDE] for files in (held_photos, held_paintings))
     pairs = list(zip(draw.sample(held_photos, 12), draw.sample(held_paintings, 12)))
     workers = Workers(torch.get_num_threads())
     best, examined = float("inf"), time.monotonic()
     while run.going():
         for group in optimizer.param_groups:
             group["lr"] = given.rate * min(1, (run.steps + 1) / 100) * cosine(run.progress)
-        task = lesson.draw(*(given.late if run.progress > 0.7 else given.early))
+        task = train_step.draw(*(given.late if run.progress > 0.7 else given.early))
         optimizer.zero_grad()
-        losses = workers.learn(lambda span: lesson.losses(task.part(span)), "total", len(task.batch))
+        losses = workers.learn(lambda span: train_step.losses(task.part(span)), "total", len(task.batch))
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
         average.follow(net, run.steps + 1)
@@ -337,6 +308,10 @@ def main() -> None:
     parser.add_argument("--style-weight", type=float, default=6.0)
     parser.add_argument("--begin", type=Path, help="Exported weights to go on from, instead of from nothing.")
     parser.add_argument("--early", type=int, nargs=2, default=(6, 160), metavar=("COUNT", "PX"), help="Crops a step, and their side.")
+    parser.add_argument(
+        "--lite", type=Path, default=Path("models/lite.safetensors"), help="The compact network that stands in for VGG-19 at most steps."
+    )
+    parser.add_argument("--reference-share", type=float, default=0.3, help="Share of the steps that VGG-19 itself evaluates.")
     parser.add_argument("--late", type=int, nargs=2, default=(3, 224), metavar=("COUNT", "PX"), help="The same for the last three tenths.")
     parser.add_argument("--examine-every", type=float, default=8.0, help="Minutes between looks at the validation pairs.")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,0 +1,154 @@
+"""How well styles are transferred, by measures that nothing was trained on: `python -m benchmarks.quality`.
+
+Pairs are of the validation split, both pictures sharp, short side 512. Anchors stand in the same table: the untouched photo,
+the style itself, and Gatys with `lite` and VGG-19 on the first pairs. A table is in quality.md beside this file.
+"""
+
+import random
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmarks.common import arguments, evaluation_network, paint_with, print_table
+from benchmarks.measures import Retrieval, Seen, measure
+from style_core import GatysOptions, finish, optimize
+from style_core.devices import Compute
+from style_core.media.images import fit_short, read_image, resize, to_pil
+from style_core.networks.generator import Generator
+from style_core.training.data import split
+from style_core.training.views import SHARP_SIDE
+from style_core.weights.registry import MODELS
+
+SIDE = 512  # px, short side
+_NAMES = ("style", "content", "fidelity", "coverage", "sliced", "structure")
+_HIGHER_IS_BETTER = {"fidelity", "coverage", "structure"}
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--pairs", type=int, default=24)
+    parser.add_argument("--gatys-pairs", type=int, default=4, help="Of them, painted by Gatys with lite.")
+    parser.add_argument("--vgg19-pairs", type=int, default=0, help="Of them, painted by Gatys with VGG-19: minutes each.")
+    parser.add_argument("--seed", type=int, default=1, help="Of the draw of pairs.")
+    parser.add_argument("--weights", type=Path, nargs="+", default=[MODELS / "generator.safetensors"], help="Generators to measure.")
+    parser.add_argument("--retrieval", action="store_true", help="Also train the small network that looks for the true painting.")
+    parser.add_argument("--sheet", type=Path, help="Write a picture here: photo, painting and results of 12 pairs. Not for publishing.")
+    given = parser.parse_args()
+    paint_with(given.vgg19)
+    torch.manual_seed(0)
+    pairs = sharp_pairs(given.data, given.pairs, given.seed)
+    methods = {path.stem: generator_method(path) for path in given.weights}
+    rows, results = run(evaluation_network(given.vgg19), pairs, methods, {"lite": given.gatys_pairs, "vgg19": given.vgg19_pairs})
+    print_summary(rows)
+    if given.retrieval:
+        print_retrieval(given.data, pairs, results)
+    if given.sheet:
+        write_sheet(given.sheet, pairs[:12], results)
+
+
+def sharp_pairs(data: Path, count: int, seed: int) -> list[tuple[Path, Path]]:
+    """Photos and paintings of the validation split whose short side is sharp at `SHARP_SIDE` or more, drawn by seed."""
+    draw = random.Random(seed)
+    photos, paintings = ([path for path in split(data / kind)[1] if _short_side(path) >= SHARP_SIDE] for kind in ("content", "style"))
+    return list(zip(draw.sample(photos, count), draw.sample(paintings, count)))
+
+
+def _short_side(path: Path) -> int:
+    with Image.open(path) as picture:
+        return min(picture.size)
+
+
+def generator_method(path: Path):
+    """A function `(content, style) -> result` that paints with this file's generator."""
+    generator = Generator.load(path, Compute.choose())
+
+    def paint(content: Tensor, style: Tensor) -> Tensor:
+        *_, (_, _, result) = generator.paint(generator.encode_content(content), [generator.encode_style(style)])
+        return result
+
+    return paint
+
+
+def gatys(content: Tensor, style: Tensor, extractor: str) -> Tensor:
+    """150 iterations with the recipe's own defaults."""
+    options = GatysOptions(size=max(content.shape[-2:]), iterations=150, extractor=extractor)
+    return resize(finish(optimize(content, [style], options)).image, tuple(content.shape[-2:]))
+
+
+def run(network, pairs, methods: dict, gatys_pairs: dict[str, int]) -> tuple[dict[str, list[dict]], dict[str, list[Tensor]]]:
+    """Measures and results by method, pair by pair."""
+    rows: dict[str, list[dict]] = {}
+    results: dict[str, list[Tensor]] = {}
+    for index, (photo, painting) in enumerate(pairs):
+        content, style = (fit_short(read_image(path), SIDE) for path in (photo, painting))
+        seen_photo, seen_style = Seen(network, content), Seen(network, style)
+        made = {name: method(content, style) for name, method in methods.items()}
+        made |= {f"Gatys, {name}": gatys(content, style, name) for name, count in gatys_pairs.items() if index < count}
+        for name, seen in {"untouched photo": seen_photo, "the style itself": seen_style}.items():
+            rows.setdefault(name, []).append(measure_anchor(seen, seen_photo, seen_style))
+        for name, result in made.items():
+            rows.setdefault(name, []).append(measure(Seen(network, result), seen_photo, seen_style))
+            results.setdefault(name, []).append(result)
+    return rows, results
+
+
+def measure_anchor(seen: Seen, photo: Seen, style: Seen) -> dict[str, float]:
+    """As `measure`; of a picture of another size than the photo's, what compares place by place is nothing."""
+    if seen is photo:
+        return measure(photo, photo, style)
+    return {**measure(style, style, style), "content": float("nan"), "structure": float("nan")}
+
+
+def print_summary(rows: dict[str, list[dict]]) -> None:
+    """Mean, median and worst tenth of each measure by method."""
+    table = []
+    for name, measured in rows.items():
+        for kind in ("mean", "median", "worst tenth"):
+            table.append([f"{name} ({len(measured)})", kind, *(summary([row[key] for row in measured], kind, key) for key in _NAMES)])
+    print_table(["", "", *_NAMES], table)
+    print()
+    untouched = [row["style"] for row in rows["untouched photo"]]
+    for name, measured in rows.items():
+        if name not in ("untouched photo", "the style itself"):
+            left = sum(row["style"] > 0.6 * before for row, before in zip(measured, untouched))
+            print(f"{name}: {left} of {len(measured)} pairs stay above 0.6 of the untouched photo's style distance.")
+
+
+def summary(values: list[float], kind: str, key: str) -> float:
+    ordered = torch.tensor(sorted(values, reverse=key in _HIGHER_IS_BETTER))
+    if kind == "mean":
+        return float(ordered.mean())
+    if kind == "median":
+        return float(ordered.median())
+    return float(ordered[-max(1, round(len(ordered) / 10)) :].mean())
+
+
+def print_retrieval(data: Path, pairs, results: dict[str, list[Tensor]]) -> None:
+    """How often the true painting is the likeliest, and among the five likeliest, of all sharp validation paintings."""
+    paintings = [path for path in split(data / "style")[1] if _short_side(path) >= SHARP_SIDE]
+    judge = Retrieval(paintings, SIDE)
+    photos = [fit_short(read_image(photo), SIDE) for photo, _ in pairs]
+    table = []
+    for name, pictures in {"untouched photo": photos, **results}.items():
+        ranks = [judge.ranks(picture, painting.name) for picture, (_, painting) in zip(pictures, pairs)]
+        table.append([name, sum(rank < 1 for rank in ranks) / len(ranks), sum(rank < 5 for rank in ranks) / len(ranks)])
+    print()
+    print_table([f"retrieval among {len(paintings)}", "top 1", "top 5"], table)
+
+
+def write_sheet(path: Path, pairs, results: dict[str, list[Tensor]], side: int = 320) -> None:
+    """Photo, painting and every method's result, a pair a row."""
+    rows = []
+    for index, pair in enumerate(pairs):
+        rows.append([*(read_image(file) for file in pair), *(pictures[index] for pictures in results.values() if index < len(pictures))])
+    sheet = Image.new("RGB", (max(map(len, rows)) * side, len(rows) * side))
+    for row, images in enumerate(rows):
+        for column, image in enumerate(images):
+            sheet.paste(to_pil(fit_short(image, side)).crop((0, 0, side, side)), (column * side, row * side))
+    sheet.save(path, quality=90)
+
+
+if __name__ == "__main__":
+    main()
