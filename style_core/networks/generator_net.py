@@ -30,6 +30,7 @@ _PROBES = 16  # projections of each level whose second moments enter the code
 _WIDTHS = (16, 32, 64, 96, 96)  # of the decoder's stages, finest first
 _BLOCKS = (0, 0, 1, 4, 2)  # residual blocks in each stage
 _HIDDEN = 352
+_DEEP_BLOCKS = 3                                # more of them behind the coarsest stage, where large forms are made
 _EPSILON = 1e-5
 # Below these a variation is noise or rounding, and normalization must not make a pattern of it: variance of the
 # decoder's channels (those of photos: hundreds), and share of the size that photos' features have at a level.
@@ -180,9 +181,11 @@ class GeneratorNet(nn.Module):
         slots = _Slots()
         self.stages = nn.ModuleList(_Stage(slots, level) for level in range(len(LEVELS)))
         self.picture = ModulatedConv(slots, 3, _WIDTHS[0], 3, normal=False)
+        # Built last, so that the places of everything before stay where weights without them have them.
+        self.deep = nn.ModuleList(_Residual(slots, _WIDTHS[-1]) for _ in range(_DEEP_BLOCKS))
         self.out = nn.Conv2d(_WIDTHS[0], 3, 5, padding=2, padding_mode="reflect")
         self.style = StyleNet(slots.total)
-        for module in self.stages.modules():
+        for module in (*self.stages.modules(), *self.deep.modules()):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)
@@ -196,6 +199,9 @@ class GeneratorNet(nn.Module):
         x = None
         for index in (4, 3, 2):
             x = self.stages[index](x, self._normalized(features, moments, index), modulation)
+            if index == 4:
+                for block in self.deep:
+                    x = block(x, modulation)
         return x
 
     def fine(self, x: Tensor, features: dict[str, Tensor], batch: Tensor, moments: Moments, modulation: StyleModulation) -> Tensor:

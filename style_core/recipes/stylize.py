@@ -28,7 +28,7 @@ class StylizeOptions(Options):
     """Paint a photo in any style, at once, with a pretrained generator."""
 
     size: int = option(1024, "Long side of the result.", Range(64, 8192, 32, "px"))
-    strength: float = option(1.0, "0 keeps the photo exactly, 1 takes the style in full.", Range(0, 1, 0.01))
+    strength: float = option(1.0, "0 keeps the photo exactly, 1 takes the style in full, more exaggerates it.", Range(0, 1.5, 0.01))
     color: str = option("style", "Colors of the style, the photo's own, or the style's matched to the photo's.", COLORS)
     style_scale: float = option(1.0, "Size of the strokes: larger looks at the painting from nearer.", Range(0.25, 4, 0.05))
 

@@ -1,39 +1,69 @@
-"""How the gallery was made: a code for each painting that `models/gallery.toml` names, and a thumbnail of each.
+"""How the gallery was made: codes for each painting that `models/gallery.toml` names, and a thumbnail of each.
 
     python -m style_core.training.gallery --data ../shared/data
 
-To be run again whenever the generator changes. The thumbnails are our own sample picture, painted.
+To be run again whenever the generator changes. Thumbnails are our own rendered pictures, painted; `--contact` writes all of
+them to one sheet, to be looked at.
 """
 
 import argparse
 from pathlib import Path
 
+import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.media.images import fit, read_image, to_pil
+from style_core.media.images import fit_short, read_image, to_pil
 from style_core.networks.generator import Generator
-from style_core.weights.gallery import gallery
+from style_core.weights.gallery import CODE_SCALES, gallery
 from style_core.weights.registry import MODELS
 
 _THUMBNAIL_SIDE = 256
+_SAMPLES = [Path("studio/samples") / name for name in ("mountain-lake.jpg", "still-life.jpg", "night-street.jpg", "bust.jpg")]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with style/.")
-    parser.add_argument("--sample", type=Path, default=Path("studio/samples/landscape.jpg"))
+    parser.add_argument("--samples", type=Path, nargs="+", default=_SAMPLES, help="Our own pictures, which the thumbnails show painted.")
+    parser.add_argument("--contact", type=Path, help="Write all thumbnails to one picture.")
     given = parser.parse_args()
     prepare_cpu()
     generator = Generator.load(MODELS / "generator.safetensors", Compute.choose("cpu"))
-    encoded = generator.encode_content(fit(read_image(given.sample), 2 * _THUMBNAIL_SIDE))
+    folder = MODELS / "gallery"
+    folder.mkdir(exist_ok=True)
+    for stale in folder.glob("*.jpg"):
+        stale.unlink()
+    encoded = [generator.encode_content(_square(path)) for path in given.samples]
     codes = {}
-    (MODELS / "gallery").mkdir(exist_ok=True)
-    for style in gallery().values():
-        codes[style.name] = generator.encode_style(read_image(given.data / "style" / style.file)).half().contiguous()
-        *_, (_, _, painted) = generator.paint(encoded, [codes[style.name].float()])
-        to_pil(fit(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=85)
+    for index, style in enumerate(gallery().values()):
+        painting = read_image(given.data / "style" / style.file)
+        at_scales = [generator.encode_style(painting, scale) for scale in CODE_SCALES]
+        codes[style.name] = torch.cat(at_scales).half().contiguous()
+        # Neighbors on the wall show different pictures.
+        *_, (_, _, painted) = generator.paint(encoded[index % len(encoded)], [codes[style.name][1:2].float()])
+        to_pil(fit_short(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=82)
     save_file(codes, MODELS / "gallery.safetensors", {"generator": generator.sha256})
+    if given.contact:
+        _write_contact(given.contact)
+
+
+def _square(path: Path) -> torch.Tensor:
+    """The middle of a sample picture, twice the thumbnail's side."""
+    image = fit_short(read_image(path), 2 * _THUMBNAIL_SIDE)
+    height, width = image.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[:, top : top + side, left : left + side]
+
+
+def _write_contact(path: Path, columns: int = 10) -> None:
+    thumbnails = [Image.open(style.thumbnail) for style in gallery().values()]
+    sheet = Image.new("RGB", (columns * _THUMBNAIL_SIDE, -(-len(thumbnails) // columns) * _THUMBNAIL_SIDE))
+    for index, thumbnail in enumerate(thumbnails):
+        sheet.paste(thumbnail, (index % columns * _THUMBNAIL_SIDE, index // columns * _THUMBNAIL_SIDE))
+    sheet.save(path)
 
 
 if __name__ == "__main__":

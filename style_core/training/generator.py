@@ -208,9 +208,28 @@ def begin(net: GeneratorNet, path: Path) -> None:
         RequestError: when they are another network's.
     """
     state = {name: tensor.float() for name, tensor in load_file(path).items() if not name.startswith("encoder.")}
+    fresh = _grow(net, state)
     missing, unknown = net.load_state_dict(state, strict=False)
-    if unknown or any(not name.startswith("encoder.") for name in missing):
+    if unknown or any(not name.startswith(("encoder.", *fresh)) for name in missing):
         raise RequestError(f"{path.name} holds another network than this one.")
+
+
+def _grow(net: GeneratorNet, state: dict[str, Tensor]) -> tuple[str, ...]:
+    """Fit weights without the deep blocks to a net that has them: they begin as identities.
+
+    Returns:
+        Prefixes of the tensors that may be missing from `state`.
+    """
+    if any(name.startswith("deep.") for name in state):
+        return ()
+    for block in net.deep:
+        nn.init.zeros_(block.second.conv.weight)
+    for name in ("style.values.weight", "style.values.bias"):
+        wanted = net.state_dict()[name]
+        padded = torch.zeros_like(wanted)
+        padded[: len(state[name])] = state[name]
+        state[name] = padded
+    return ("deep.",)
 
 
 def export(net: GeneratorNet, encoder: dict[str, Tensor], path: Path, facts: dict[str, str]) -> None:
