@@ -129,7 +129,7 @@ def _stylize(given: argparse.Namespace) -> int:
     compute = Compute.choose(given.device)
     named = [path.removeprefix(_FROM_GALLERY) for path in given.styles if path.startswith(_FROM_GALLERY)]
     styles = [_read(path) for path in given.styles if not path.startswith(_FROM_GALLERY)]
-    codes = [gallery_code(name, open_generator(compute).sha256) for name in named]
+    codes = [gallery_code(name, open_generator(compute).sha256, options.style_scale) for name in named]
     weights = _pictures_first(given.styles, given.style_weights)
     masks = _pictures_first(given.styles, read_masks(given.mask, len(given.styles)))
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:

@@ -5,9 +5,13 @@ decoder alone. Statistics of tiles are the whole picture's, as in URST (Chen et 
 a thumbnail, so that tiles are exactly the untiled picture's.
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file
@@ -23,17 +27,14 @@ from style_core.networks.moments import Moments, style_shares
 
 STYLE_SIDE = 512  # px, short side at which a style picture is looked at when its scale is 1
 _TILE = 1024  # px, side of what is painted at once
-
-
 _ENCODE_HALO = 96  # px round a tile that the deepest level sees
 _FINE_HALO = 16  # px round a tile that the fine stages see
-
-
 _COARSE_LEVELS = LEVELS[2:]
 _FADE = 0.25  # strength below which the photo itself shines through
-
-
+_REMEMBERED_BYTES = 2**28  # of encoded photos; a photo of 1,024 x 768 px takes about 80 MB in float32
+_REMEMBERED_STYLES = 64
 _SOFT_EDGE = 0.01  # of the long side: how soft the edges of masks become
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,40 @@ class EncodedPhoto:
     def tiled(self) -> bool:
         return LEVELS[0] not in self.features
 
+    @property
+    def bytes(self) -> int:
+        """Of memory that it holds."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in (self.photo, self.padded, *self.features.values()))
+
+
+class _Memory:
+    """What was encoded last, by the picture's digest; the oldest goes first. Safe to share between threads.
+
+    Args:
+        limit: of the sum of all values' sizes.
+    """
+
+    def __init__(self, limit: int):
+        self._limit, self._sizes, self._values = limit, {}, OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple, make: Callable[[], _Value], size_of: Callable[[_Value], int]) -> _Value:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        with self._lock:
+            self._values[key], self._sizes[key] = value, size_of(value)
+            while len(self._values) > 1 and sum(self._sizes.values()) > self._limit:
+                oldest, _ = self._values.popitem(last=False)
+                del self._sizes[oldest]
+        return value
+
+
+def _digest(image: Tensor) -> bytes:
+    return hashlib.blake2b(image.contiguous().numpy(), digest_size=16).digest()
+
 
 class Generator:
     """The loaded generator: looks at photos and styles, and paints.
@@ -72,6 +107,7 @@ class Generator:
 
     def __init__(self, net: GeneratorNet, compute: Compute, sha256: str = "", tile: int = _TILE):
         self.net, self.compute, self.sha256, self.tile = net, compute, sha256, tile
+        self._photos, self._styles = _Memory(_REMEMBERED_BYTES), _Memory(_REMEMBERED_STYLES)
 
     @classmethod
     def load(cls, path: str | Path, compute: Compute, tile: int = _TILE) -> "Generator":
@@ -80,8 +116,8 @@ class Generator:
         Raises:
             RequestError: when the file's tensors are not the generator's.
         """
-        net = GeneratorNet(compute)
         state = load_file(path)
+        net = GeneratorNet(compute, len({name.split(".")[1] for name in state if name.startswith("deep.")}))
         trunk = {name.removeprefix("encoder.features."): t for name, t in state.items() if name.startswith("encoder.")}
         rest = {name: tensor for name, tensor in state.items() if not name.startswith("encoder.")}
         try:
@@ -95,21 +131,27 @@ class Generator:
             raise RequestError("{file} does not contain the generator: {wrong} is missing or unknown.", file=Path(path).name, wrong=wrong)
         net.requires_grad_(False).eval()
         net.style.to(compute.device, torch.float32)
-        for part in (net.stages, net.picture, net.out):
+        for part in (net.stages, net.deep, net.picture, net.out):
             part.to(compute.device, compute.dtype, memory_format=compute.memory_format)
         return cls(net, compute, sha256_of(Path(path)), tile)
 
-    @torch.no_grad()
     def encode_style(self, style: Tensor, scale: float = 1.0) -> Tensor:
-        """The code of a style picture `[3, h, w]`: `[1, 256]`, float32, on the CPU."""
+        """The code of a style picture `[3, h, w]`: `[1, 256]`, float32, on the CPU. One that was seen before costs nothing."""
         sized = fit_short(style, max(64, round(STYLE_SIDE * scale)))
-        return self.code_of(self._encode(sized)[2])
+        return self._styles.get((_digest(sized),), lambda: self.code_of(self._encode(sized)[2]), lambda code: 1)
 
-    @torch.no_grad()
-    def encode_content(self, photo: Tensor) -> EncodedPhoto:
-        """See a photo `[3, H, W]`; both sides at least 16 px."""
-        padded, features, moments = self._encode(photo)
-        return EncodedPhoto(photo, padded, features, moments, self.code_of(moments))
+    def encode_content(self, photo: Tensor, *, remember: bool = True) -> EncodedPhoto:
+        """See a photo `[3, H, W]`, both sides at least 16 px. One that was seen lately costs nothing.
+
+        Args:
+            remember: keep it for the next time; not for frames of a film, which don't come back.
+        """
+
+        def encode() -> EncodedPhoto:
+            padded, features, moments = self._encode(photo)
+            return EncodedPhoto(photo, padded, features, moments, self.code_of(moments))
+
+        return self._photos.get((_digest(photo), photo.shape), encode, lambda encoded: encoded.bytes) if remember else encode()
 
     @torch.no_grad()
     def code_of(self, moments: Moments) -> Tensor:
@@ -126,7 +168,7 @@ class Generator:
         Args:
             codes: `[1, 256]` each.
             shares: weights of the codes; None is equal.
-            strength: in `[0, 1]`; 0 gives the photo back, bit for bit.
+            strength: 0 gives the photo back, bit for bit; 1 is the style; more goes beyond it.
             masks: for each code where it goes, `[1, h, w]`, or None for wherever no mask claims.
         """
         if strength == 0:
@@ -147,6 +189,7 @@ class Generator:
         shown = min(1.0, strength / _FADE) * (1 - unclaimed[0, :, :height, :width].cpu() if unclaimed is not None else 1.0)
         yield total, total, torch.lerp(encoded.photo, result, torch.as_tensor(shown, dtype=torch.float32)).clamp(0, 1)
 
+    @torch.no_grad()
     def _encode(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor], Moments]:
         height, width = image.shape[-2:]
         if min(height, width) < STRIDE:

@@ -30,7 +30,7 @@ _PROBES = 16  # projections of each level whose second moments enter the code
 _WIDTHS = (16, 32, 64, 96, 96)  # of the decoder's stages, finest first
 _BLOCKS = (0, 0, 1, 4, 2)  # residual blocks in each stage
 _HIDDEN = 352
-_DEEP_BLOCKS = 3                                # more of them behind the coarsest stage, where large forms are made
+DEEP_BLOCKS = 3                                # more of them behind the coarsest stage, where large forms are made
 _EPSILON = 1e-5
 # Below these a variation is noise or rounding, and normalization must not make a pattern of it: variance of the
 # decoder's channels (those of photos: hundreds), and share of the size that photos' features have at a level.
@@ -174,7 +174,7 @@ class StyleNet(nn.Module):
 class GeneratorNet(nn.Module):
     """Encoder, style net and decoder; everything that `models/generator.safetensors` holds."""
 
-    def __init__(self, compute: Compute):
+    def __init__(self, compute: Compute, deep_blocks: int = DEEP_BLOCKS):
         super().__init__()
         trunk = vgg_layers(ENCODER_WIDTHS, padding_mode="reflect")[:30]
         self.encoder = FeatureExtractor("generator", trunk, compute)
@@ -182,7 +182,7 @@ class GeneratorNet(nn.Module):
         self.stages = nn.ModuleList(_Stage(slots, level) for level in range(len(LEVELS)))
         self.picture = ModulatedConv(slots, 3, _WIDTHS[0], 3, normal=False)
         # Built last, so that the places of everything before stay where weights without them have them.
-        self.deep = nn.ModuleList(_Residual(slots, _WIDTHS[-1]) for _ in range(_DEEP_BLOCKS))
+        self.deep = nn.ModuleList(_Residual(slots, _WIDTHS[-1]) for _ in range(deep_blocks))
         self.out = nn.Conv2d(_WIDTHS[0], 3, 5, padding=2, padding_mode="reflect")
         self.style = StyleNet(slots.total)
         for module in (*self.stages.modules(), *self.deep.modules()):

@@ -134,7 +134,7 @@ class FramePainter:
 
     def look(self, photo: Tensor) -> EncodedPhoto:
         """See a frame as one of its scene, without painting it."""
-        encoded = self._generator.encode_content(photo)
+        encoded = self._generator.encode_content(photo, remember=False)
         self._memory = carried(self._memory, encoded.moments)
         return replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory))
 
