@@ -171,3 +171,41 @@ def test_a_still_clip_stays_still(tmp_path, codes):
     frames = list(Clip.open(tmp_path / "out.mp4").images())
     assert len(frames) == 6
     assert max(float((a - b).abs().mean()) for a, b in zip(frames, frames[1:])) < 0.02
+
+
+def bold_painting(side: int = 512) -> torch.Tensor:
+    """Broad diagonal strokes of three colors with sharp edges, `[3, side, side]`."""
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    index = ((x + y) // 24 + (x - y) // 40) % 3
+    palette = torch.tensor([[0.85, 0.15, 0.1], [0.1, 0.2, 0.6], [0.95, 0.8, 0.2]])
+    return palette[index].permute(2, 0, 1).contiguous()
+
+
+def test_a_sharp_painting_changes_a_photo_as_much_as_a_blurred_one_does(shipped):
+    photo = picture(192, 256, seed=3) * 0.4 + 0.3
+    sharp = bold_painting()
+    blurred = torch.nn.functional.interpolate(sharp[None, :, ::4, ::4], scale_factor=4.0, mode="bilinear")[0]
+    changes = [(painted(shipped, photo, [shipped.encode_style(style)]) - photo).abs().mean() for style in (sharp, blurred)]
+    assert min(changes) > 0.12
+    assert changes[0] > 0.6 * changes[1]
+
+
+def test_a_photo_and_a_style_seen_before_are_not_encoded_again(shipped, monkeypatch):
+    photo, style = picture(64, 96, seed=21), picture(64, 96, seed=22)
+    first = shipped.encode_content(photo), shipped.encode_style(style)
+    monkeypatch.setattr(shipped, "_encode", None)
+    assert shipped.encode_content(photo.clone()) is first[0]
+    assert shipped.encode_style(style.clone()) is first[1]
+
+
+def test_more_strength_goes_further_beyond_the_style(shipped, codes):
+    photo = picture(64, 96)
+    changes = [(painted(shipped, photo, codes[:1], strength=strength) - photo).abs().mean() for strength in (0.5, 1, 1.5)]
+    assert changes[0] < changes[1] < changes[2]
+
+
+def test_codes_of_the_gallery_change_with_the_brush_size_and_without_a_jump():
+    scales = (0.25, 0.5, 0.999, 1.0, 2.0, 4.0)
+    codes = dict(zip(scales, (gallery_code("sunflowers", scale=scale) for scale in scales)))
+    assert torch.equal(codes[0.25], codes[0.5]) and torch.equal(codes[2.0], codes[4.0])
+    assert (codes[0.5] - codes[2.0]).abs().mean() > 20 * (codes[0.999] - codes[1.0]).abs().mean() > 0

@@ -134,7 +134,7 @@ def test_distillation_compares_what_pairs_differ_by():
         for head in student.heads.values():
             head.weight.zero_()
         blind = lesson.losses(torch.stack([one, two])[None])
-    for layer in distill.STYLE:
+    for layer in distill.STYLE_LAYERS:
         assert same[f"gram {layer}"] > 0.1 and same[f"difference {layer}"] < 1e-6, layer
         first, second = (gram_matrix(teacher.extract(each[None], [layer])[layer]) for each in (one, two))
         wanted = 2 * (first - second).square().sum() / (first.square().sum() + second.square().sum())
