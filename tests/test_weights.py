@@ -137,7 +137,7 @@ def test_what_broke_off_goes_on_where_it_stopped(whole, environment):
     with hub_server(whole) as (address, hub):
         hub.fault = "cut"
         broken = pull(environment, address)
-        assert broken.returncode == 2 and "trying again goes on from there" in broken.stderr
+        assert broken.returncode == 2 and "try again to resume the download" in broken.stderr
         assert not cached(environment).exists()
         hub.fault, before = "", hub.served
         assert pull(environment, address).returncode == 0
@@ -192,7 +192,7 @@ def test_a_read_only_cache_says_so(whole, environment):
     with tempfile.TemporaryDirectory() as home, hub_server(whole) as (address, _):
         os.chmod(home, 0o555)
         result = pull({**environment, "HF_HOME": home}, address, humbly)
-        assert result.returncode == 2 and "could not be kept in the cache folder (Permission denied)" in result.stderr
+        assert result.returncode == 2 and "could not be saved to the cache folder (Permission denied)" in result.stderr
         assert os.listdir(home) == []
 
 
@@ -203,7 +203,7 @@ def test_a_full_disk_says_so_and_leaves_no_broken_file(whole, environment, room)
     cramped = f"import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
     with hub_server(whole) as (address, _):
         result = pull(environment, address, cramped + FETCH)
-        assert result.returncode == 2 and "could not be kept in the cache folder" in result.stderr and "Traceback" not in result.stderr
+        assert result.returncode == 2 and "could not be saved to the cache folder" in result.stderr and "Traceback" not in result.stderr
         assert not cached(environment).exists()
         assert pull(environment, address).returncode == 0, "room again"
     assert cached(environment).exists() and not list(cached(environment).parent.glob("*.part"))
@@ -213,7 +213,7 @@ def test_a_cache_that_is_no_folder_says_so(whole, environment, tmp_path):
     (tmp_path / "hf").write_text("a file where the cache should be")
     with hub_server(whole) as (address, _):
         result = pull(environment, address)
-    assert result.returncode == 2 and "could not be kept in the cache folder" in result.stderr
+    assert result.returncode == 2 and "could not be saved to the cache folder" in result.stderr
 
 
 def test_without_a_hub_optimize_starts_with_lite_and_says_so(environment, tmp_path):
@@ -259,7 +259,7 @@ DAMAGE = {
     "bgr": "its input channels seem to be swapped",
     "0 to 255": "use a VGG-19 for normalized input",
     "half-written": "the file was only partly written",
-    "random": "as to a network that was never trained",
+    "random": "the network seems untrained",
     "not finite": "holds values that are not finite",
     "integers": "it must hold floating-point numbers",
     "missing": "has no tensor features.19.weight",
