@@ -18,6 +18,16 @@ SENTENCES: dict[str, str] = {
         "优化两次发散，已停止；保留最后一张正常的图。请改用 adam 优化器、降低学习率或降低强度。",
     "Stopped after {done} of {total} iterations; the picture no longer changed.": "已在第 {done} 次（共 {total} 次）迭代后结束：图像不再变化。",
     "Used {octaves} of {wanted} octaves; the picture is too small for more.": "只用了 {octaves} 个八度（共 {wanted} 个）：图像太小，无法更多。",
+    "The result is {times:.2g} times as large as the photo ({width} x {height} px), which is enlarged first.":
+        "结果是照片（{width} x {height} px）的 {times:.2g} 倍大；照片会先放大。",
+    "The picture of {width} x {height} px is painted in tiles of {side} px with Adam, in about {gigabytes:.1f} GB of memory.":
+        "{width} x {height} px 的图以 {side} px 的分块用 Adam 绘制，约需 {gigabytes:.1f} GB 内存。",
+    "The picture of {width} x {height} px is painted with {pairs} L-BFGS pairs, in about {gigabytes:.1f} GB of memory.":
+        "{width} x {height} px 的图用 {pairs} 对 L-BFGS 向量绘制，约需 {gigabytes:.1f} GB 内存。",
+    "The picture of {width} x {height} px is painted in tiles of {side} px with {pairs} L-BFGS pairs, in about {gigabytes:.1f} GB of memory.":
+        "{width} x {height} px 的图以 {side} px 的分块、用 {pairs} 对 L-BFGS 向量绘制，约需 {gigabytes:.1f} GB 内存。",
+    "A picture of {width} x {height} px needs at least {needed:.1f} GB of memory, and {free:.1f} GB can be used here; choose a size of at most {fitting} px.":
+        "{width} x {height} px 的图至少需要 {needed:.1f} GB 内存，而此处可用 {free:.1f} GB；请选择不超过 {fitting} px 的尺寸。",
     "Painting with the compact network: {reason}": "正用精简网络绘制：{reason}",
     # Pictures and clips
     "The picture": "这张图",

@@ -9,8 +9,9 @@ from studio.controls import controls, documented, use_buttons
 from studio.pictures import opened, opened_if_given, picture_input
 from style_core import Compute, GatysOptions, RequestError, optimize
 from style_core.media.images import fit, size_of, size_to_fit
-from style_core.recipes.estimate import estimate, free_memory, largest_that_fits
+from style_core.recipes.estimate import estimate, largest_that_fits
 from style_core.recipes.optimize import levels_of
+from style_core.recipes.plan import free_memory
 from style_core.weights import registry as weights
 
 _PREVIEW_EVERY = 0.8  # seconds
@@ -108,7 +109,7 @@ def _wire_forecast(compute: Compute, content, start, option_controls: dict, fore
             there = size_of(path)
         except RequestError:
             return ""  # said already, beside the picture or at the run
-        levels = levels_of(size_to_fit(there, min(options.size, max(there))), options, started=start is not None)
+        levels = levels_of(size_to_fit(there, options.size), options, started=start is not None)
         needed = estimate(levels, name, compute)
         free, gigabytes = free_memory(compute), needed.bytes / 1e9
         if free is not None and needed.bytes > free:

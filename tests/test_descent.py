@@ -2,7 +2,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from style_core.optimization.descent import OPTIMIZERS, Descent, Diverged, falling_spectrum
+from style_core.optimization.descent import Descent, Diverged, Past, falling_spectrum
+
+PASTS = [Past(), Past(3, torch.bfloat16), Past(0), Past(0, torch.bfloat16)]
 
 
 def valley(picture):
@@ -11,9 +13,9 @@ def valley(picture):
     return loss, {"distance": loss.detach()}
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_descent_finds_the_bottom_of_a_valley(kind):
-    descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley, kind, learning_rate=0.05)
+@pytest.mark.parametrize("past", PASTS, ids=str)
+def test_descent_finds_the_bottom_of_a_valley(past):
+    descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley, past, learning_rate=0.05)
     losses = [descent.step()["total"] for _ in range(60)]
     assert losses[-1] < 0.01 * losses[0]
     assert (descent.result() - 0.25).abs().max() < 0.05
@@ -79,7 +81,7 @@ def test_a_step_is_one_evaluation():
 
 
 def test_the_average_lags_behind_the_picture_and_starts_unbiased():
-    descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley, "adam", learning_rate=0.05, averaging=0.9)
+    descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley, Past(0), learning_rate=0.05, averaging=0.9)
     descent.step()
     assert torch.allclose(descent.image(), descent.picture.detach()[0])
     for _ in range(5):
@@ -113,3 +115,25 @@ def test_the_second_time_it_gives_up_in_words_and_keeps_the_last_good_picture():
             descent.step()
     assert torch.isfinite(caught.value.image).all()
     assert (caught.value.image - 0.25).abs().max() < 0.5
+
+
+def test_adam_goes_where_torch_s_goes():
+    start = torch.rand(1, 3, 900, 900, generator=torch.Generator().manual_seed(0))  # more than one piece
+    theirs = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([theirs], lr=0.01, betas=(0.9, 0.99))
+    descent = Descent(start, valley, Past(0), learning_rate=0.01)
+    for _ in range(4):
+        (theirs.grad,) = torch.autograd.grad(valley(theirs)[0], theirs)
+        optimizer.step()
+        theirs.data.clamp_(0, 1)
+        descent.step()
+        torch.testing.assert_close(descent.picture, theirs.detach(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("past", PASTS, ids=str)
+def test_what_is_kept_takes_as_much_as_is_said(past):
+    descent = Descent(torch.rand(1, 3, 256, 256), valley, past)
+    descent.step()
+    kept = [descent._moments._first, descent._moments._second, descent._best] if past.is_adam else [descent._curvature._pairs]
+    bytes_kept = sum(tensor.numel() * tensor.element_size() for tensor in kept)
+    assert bytes_kept == pytest.approx(past.pictures * 4 * descent.picture.numel(), rel=0.05)

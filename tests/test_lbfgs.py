@@ -47,6 +47,22 @@ def test_a_move_that_shows_no_curvature_is_not_kept():
     assert torch.equal(curvature.direction(1.2 * x), -1.2 * x)  # against the move the gradient grew: uphill curvature
 
 
+@pytest.mark.parametrize("count", [6, 600_001])
+def test_pairs_in_bfloat16_lead_almost_as_far_down(count):
+    ends = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        x = torch.linspace(-1, 1, count) ** 3
+        curvature = LBFGSHistory(x, 4, dtype)
+        for step in range(30):
+            gradient = gradient_of(x)
+            direction = curvature.direction(gradient)
+            share = 0.5 * (min(1.0, 1 / float(gradient.abs().sum())) if step == 0 else 1.0)
+            x = x + share * direction
+            curvature.moved(direction, share)
+        ends[dtype] = float(rosenbrock(x))
+    assert ends[torch.bfloat16] < 1.2 * ends[torch.float32] < 0.5 * float(rosenbrock(torch.linspace(-1, 1, count) ** 3))
+
+
 def test_it_solves_a_quadratic_of_as_many_dimensions_as_it_keeps_moves():
     scales = torch.tensor([1.0, 4.0, 9.0, 16.0])
     x = torch.tensor([1.0, -1.0, 0.5, 2.0])

@@ -1,5 +1,6 @@
 import gc
 import os
+import re
 import threading
 from types import SimpleNamespace
 
@@ -9,10 +10,12 @@ import torch
 from networks import FP32, picture, random_extractor
 
 from style_core.errors import RequestError
+from style_core.optimization.descent import Past
 from style_core.optimization.losses import StyleTarget
 from style_core.progress import finish
 from style_core.recipes import optimize as gatys
-from style_core.recipes.optimize import GatysOptions, balance_of, levels_of, optimize, parse_layers
+from style_core.recipes.optimize import GatysOptions, balance_of, levels_of, optimize, parse_layers, split_iterations
+from style_core.recipes.plan import Plan
 from style_core.weights import open as opening
 
 SMALL = {"size": 96, "iterations": 12, "extractor": "lite"}
@@ -168,7 +171,7 @@ def test_a_picture_that_stops_changing_ends_early_and_says_so():
     content = torch.full((3, 64, 64), 0.5)
     steps = list(optimize(content, [content], GatysOptions(**{**SMALL, "iterations": 500}), compute=FP32))
     assert steps[-1].iteration < 500
-    assert "stopped changing" in steps[-1].note
+    assert "no longer changed" in steps[-1].note
 
 
 @pytest.mark.parametrize(
@@ -219,6 +222,55 @@ def test_divergence_yields_the_last_good_picture_and_then_the_reason(monkeypatch
         for step in optimize(picture(64, 96), [picture(64, 64)], GatysOptions(**SMALL), compute=FP32):
             seen.append(step)
     assert seen[-1].image is not None and torch.isfinite(seen[-1].image).all()
+
+
+def tiled_plan(side=64):
+    """Plans as if memory were short, with all else as it is."""
+    return lambda size, *_: Plan(*size, side, Past(), 0.0)
+
+
+@pytest.mark.parametrize("style_loss", ["gram", "covariance"])
+def test_a_picture_painted_in_tiles_is_the_one_painted_whole(monkeypatch, style_loss):
+    left = torch.zeros(1, 96, 144)
+    left[..., :70] = 1
+    given = {
+        "size": 144,
+        "iterations": 4,
+        "style_loss": style_loss,
+        "styles": [picture(80, 200, seed=s) for s in (1, 2)],
+        "masks": [left, None],
+    }
+    whole = painted(picture(96, 144), **given)
+    monkeypatch.setattr(gatys, "plan_for", tiled_plan())
+    tiled = painted(picture(96, 144), **given)
+    assert (tiled - whole).abs().max() < 5e-3 and not torch.equal(tiled, whole)
+
+
+def test_what_is_painted_in_tiles_is_told(monkeypatch):
+    monkeypatch.setattr(gatys, "plan_for", tiled_plan())
+    steps = list(optimize(picture(64, 96), [picture(64, 64, seed=1)], GatysOptions(**SMALL), compute=FP32))
+    assert "The picture of 96 x 64 px is painted in tiles of 64 px" in steps[1].note
+
+
+def test_what_cannot_fit_is_refused_before_any_work_with_the_size_that_would(monkeypatch):
+    monkeypatch.setattr(gatys, "open_extractor", lambda *_: pytest.fail("work began"))
+    with pytest.raises(RequestError, match=r"4096 x 3072 px needs at least .* GB of memory, and 1\.0 GB can be used here") as caught:
+        finish(optimize(picture(48, 64), [picture(64, 64)], GatysOptions(size=4096), compute=FP32, memory=1e9))
+    fitting = int(re.search(r"at most (\d+) px", str(caught.value))[1])
+    with pytest.raises(pytest.fail.Exception, match="work began"):
+        finish(optimize(picture(48, 64), [picture(64, 64)], GatysOptions(size=fitting), compute=FP32, memory=1e9))
+
+
+def test_a_result_may_be_larger_than_its_photo_and_says_so():
+    steps = list(optimize(picture(48, 64), [picture(64, 64, seed=1)], GatysOptions(**{**SMALL, "iterations": 3}), compute=FP32))
+    assert steps[-1].image.shape == (3, 72, 96)
+    assert "1.5 times as large as the photo" in steps[-1].note
+
+
+def test_large_levels_get_fewer_iterations_and_the_sum_stays():
+    counts = {side: split_iterations(200, 6, side) for side in (512, 1024, 4096, 9933)}
+    assert all(sum(each) == 200 for each in counts.values())
+    assert counts[512] == counts[1024] and 25 <= counts[9933][-1] <= 35 < counts[4096][-1] < counts[1024][-1] == 120
 
 
 def test_canceling_gives_the_memory_back_and_leaves_no_thread():

@@ -90,9 +90,9 @@ def test_whatever_the_core_says_can_be_said_in_chinese():
 
 def test_sentences_are_translated_with_what_they_hold():
     with pytest.raises(RequestError) as refused:
-        GatysOptions(size=9999)
-    assert words.told(str(refused.value), Request("zh-CN")) == "size 的值是 9999；应在 64 与 4096 px 之间。"
-    assert words.told(str(refused.value), Request("en")) == "size is 9999; it must be between 64 and 4096 px."
+        GatysOptions(size=99999)
+    assert words.told(str(refused.value), Request("zh-CN")) == "size 的值是 99999；应在 64 与 12288 px 之间。"
+    assert words.told(str(refused.value), Request("en")) == "size is 99999; it must be between 64 and 12288 px."
     reason = RequestError("The hub could not be reached.")
     note = Message("Painting with the compact network: {reason}", reason=str(reason))
     assert words.told(note, Request("zh-CN")) == "正用精简网络绘制：无法连接 hub。"

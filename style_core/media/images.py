@@ -195,6 +195,18 @@ def fit(image: Tensor, long_side: int, *, enlarge: bool = False) -> Tensor:
     return resize(image, size_to_fit(tuple(image.shape[-2:]), long_side))
 
 
+def beyond(photo: tuple[int, int], result: tuple[int, int]) -> str:
+    """What is to be said where a result (height, width) is larger than its photo, or nothing."""
+    if max(result) <= max(photo):
+        return ""
+    return Message(
+        "The result is {times:.2g} times as large as the photo ({width} x {height} px), which is enlarged first.",
+        times=max(result) / max(photo),
+        width=photo[1],
+        height=photo[0],
+    )
+
+
 def fit_short(image: Tensor, short_side: int) -> Tensor:
     """An image with its short side at `short_side`, larger or smaller than it was."""
     height, width = image.shape[-2:]

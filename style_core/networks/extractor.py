@@ -103,6 +103,12 @@ class FeatureExtractor(nn.Module):
         """The sha256 of its file by its name, as Steps and settings record it; empty for one that came from no file."""
         return {self.name: self.sha256} if self.sha256 else {}
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels by block, as far as the network goes."""
+        convolutions = [layer for layer in self.trunk if isinstance(layer, nn.Conv2d)]
+        return tuple(convolutions[index].out_channels for index in _block_starts() if index < len(convolutions))
+
     def normalized(self, batch: Tensor) -> Tensor:
         """A batch as the trunk takes it: sRGB `[B, 3, H, W]` in ImageNet's units, in the compute's type and layout."""
         return torch.addcmul(-self.mean / self.std, batch, 1 / self.std).to(self.compute.dtype, memory_format=self.compute.memory_format)
@@ -157,6 +163,11 @@ class FeatureExtractor(nn.Module):
 def in_metric(features: Tensor, metric: Tensor | None) -> Tensor:
     """Features `[B, C, H, W]` times a metric `[C, C]`; None is none."""
     return features if metric is None else functional.conv2d(features, metric[:, :, None, None].to(features.dtype))
+
+
+def _block_starts() -> list[int]:
+    """Where each block's first convolution stands among all convolutions."""
+    return [sum(BLOCK_DEPTHS[:block]) for block in range(len(BLOCK_DEPTHS))]
 
 
 def _rectifiers(trunk: nn.Sequential) -> list[int]:

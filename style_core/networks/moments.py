@@ -65,21 +65,31 @@ def gram_matrix(features: Tensor, guide: Tensor | None = None, *, exact: bool = 
             width=width,
             height=height,
         )
-    count = height * width
+    count = height * width if guide is None else guide.float().square().sum().clamp_min(_EPSILON)
+    return gram_sum(features, guide, exact=exact) / count
+
+
+def gram_sum(features: Tensor, guide: Tensor | None = None, *, exact: bool = True) -> Tensor:
+    """`gram_matrix` before it is divided: `[B, C, C]`, so that the sums of a map's parts add up to the map's own."""
     if guide is not None:
         features = features * guide.to(features.dtype)
-        count = guide.float().square().sum().clamp_min(_EPSILON)
-    return _SecondMoment.apply(_positions(features), exact) / count  # [B, C, C]
+    return _SecondMoment.apply(_positions(features), exact)
 
 
 def channel_means(features: Tensor, guide: Tensor | None = None) -> Tensor:
     """Mean of each channel over (guided) positions: `[B, C, H, W]` -> `[B, C]`, float32."""
+    if guide is None:
+        return _positions(features).float().mean(1)
+    return channel_sums(features, guide) / guide.float().square().sum().clamp_min(_EPSILON)
+
+
+def channel_sums(features: Tensor, guide: Tensor | None = None) -> Tensor:
+    """`channel_means` before they are divided: `[B, C, H, W]` -> `[B, C]`, float32."""
     positions = _positions(features).float()  # [B, P, C]
     if guide is None:
-        return positions.mean(1)
+        return positions.sum(1)
     # The square, as in the guided Gram matrix: moments of one distribution need one weighting.
-    weight = guide.float().square().flatten()[None, :, None]
-    return (positions * weight).sum(1) / weight.sum().clamp_min(_EPSILON)
+    return (positions * guide.float().square().flatten()[None, :, None]).sum(1)
 
 
 def relative_distance(input: Tensor, target: Tensor) -> Tensor:

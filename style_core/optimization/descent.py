@@ -1,18 +1,42 @@
 """Descent: a picture moved downhill, one evaluation at a time, and brought back when it goes astray."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from style_core.errors import RequestError
+from style_core.optimization.adam import AdamMoments
 from style_core.optimization.lbfgs import LBFGSHistory
 
 OPTIMIZERS = ("lbfgs", "adam")
-_HISTORY = 10  # curvature pairs; more cost memory traffic and, without a line search, gain nothing
 _FIRST_MOVE = 0.005  # of L-BFGS, root mean square in pixel values
 _LONGEST_MOVE = 0.05  # likewise: curvature learned so far is trusted no further
 _ASTRAY = 10.0  # a loss this many times the best one, and above the first, is divergence
+
+
+@dataclass(frozen=True)
+class Past:
+    """What an optimizer keeps of its past.
+
+    Attributes:
+        pairs: of L-BFGS's curvature; more than ten cost memory traffic and, without a line search, gain nothing. 0 is Adam.
+        dtype: of the pairs. Of Adam, bfloat16 means that the best picture is kept in float16, whose steps can't be seen.
+    """
+
+    pairs: int = 10
+    dtype: torch.dtype = torch.float32
+
+    @property
+    def is_adam(self) -> bool:
+        return not self.pairs
+
+    @property
+    def pictures(self) -> float:
+        """How many pictures in float32 take as much memory."""
+        each = self.dtype.itemsize / 4
+        return 2 + each if self.is_adam else 2 * self.pairs * each
 
 
 class Diverged(RequestError):
@@ -35,7 +59,7 @@ class Descent:
     Args:
         picture: `[1, 3, H, W]`, where to start.
         objective: picture -> (loss, parts by name).
-        kind: `lbfgs` or `adam`.
+        past: what is kept, and so whether it is L-BFGS or Adam that moves.
         learning_rate: of Adam, in pixel values.
         averaging: decay of the exponential moving average of the iterates, in `[0, 1)`; 0 is none.
         slope: L-BFGS's moves shrink with frequency as `f^-slope`, those of pictures with a slope of about 1 (Field 1987), so
@@ -47,21 +71,21 @@ class Descent:
         self,
         picture: Tensor,
         objective: Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]],
-        kind: str = "lbfgs",
+        past: Past = Past(),
         learning_rate: float = 0.02,
         averaging: float = 0.0,
         slope: float = 0.0,
     ):
-        self.picture = picture.detach().clone()
+        self.picture = picture.detach().clone(memory_format=torch.contiguous_format)
         self.objective = objective
-        self.kind = kind
+        self.past = past
         self.learning_rate = learning_rate
         self.averaging = averaging
         self.restarted = False
-        self._gains = falling_spectrum(*picture.shape[-2:], slope).to(picture.device) if slope and kind == "lbfgs" else None
-        self._best = self.picture
+        self._gains = falling_spectrum(*picture.shape[-2:], slope).to(picture.device) if slope and not past.is_adam else None
+        self._best: Tensor | None = None
         self._best_loss = self._first_loss = float("inf")
-        self._average = torch.zeros_like(self.picture)
+        self._average = torch.zeros_like(self.picture) if averaging else None
         self._steps = 0
         self._begin()
 
@@ -73,18 +97,18 @@ class Descent:
         Raises:
             Diverged: when the loss stops being finite, or explodes, for the second time.
         """
-        before = self.picture
-        picture = before.detach().requires_grad_()
+        picture = self.picture.detach().requires_grad_()
         with torch.enable_grad():
             objective, parts = self.objective(picture)
         (gradient,) = torch.autograd.grad(objective, picture)
         loss = float(objective.detach())
-        self.picture = self._adam_moved(gradient) if self.kind == "adam" else self._lbfgs_moved(gradient)
+        del objective, picture
         if not loss <= max(_ASTRAY * self._best_loss, self._first_loss) or loss == float("inf"):
             self._recover()
-        elif loss < self._best_loss:
-            self._best, self._best_loss = before, loss
-            self._first_loss = loss if self._first_loss == float("inf") else self._first_loss
+        else:
+            if loss < self._best_loss:
+                self._keep_best(loss)
+            self.picture = self._adam_moved(gradient) if self.past.is_adam else self._lbfgs_moved(gradient)
         if self.averaging:
             self._average.lerp_(self.picture, 1 - self.averaging)
         self._steps += 1
@@ -93,13 +117,15 @@ class Descent:
     def image(self) -> Tensor:
         """The picture so far as `[3, H, W]` in `[0, 1]`, on the CPU: the average when averaging."""
         current = self._average / (1 - self.averaging**self._steps) if self.averaging and self._steps else self.picture
-        return current[0].clamp(0, 1).float().cpu().clone()
+        return current[0].clamp(0, 1).float().cpu()  # clamped, it is a copy
 
     def result(self) -> Tensor:
         """Like `image`, but the best iterate that was evaluated where no average is kept."""
-        if self.averaging:
-            return self.image()
-        return self._best[0].clamp(0, 1).float().cpu()
+        return self.image() if self.averaging else self._best_image()
+
+    def _best_image(self) -> Tensor:
+        best = self.picture if self._best is None else self._best
+        return best[0].float().clamp(0, 1).cpu()
 
     def _spread(self, white: Tensor) -> Tensor:
         """What the optimizer sees, as a picture sees it; its own adjoint, so that it takes gradients back as well."""
@@ -118,26 +144,33 @@ class Descent:
         return self.picture.add(move, alpha=share)
 
     def _adam_moved(self, gradient: Tensor) -> Tensor:
-        self._variable.grad = gradient
-        self._adam.step()
-        self._variable.data.clamp_(0, 1)
-        return self._variable.detach().clone()
+        return self._moments.move(self.picture, gradient).clamp_(0, 1)
+
+    def _keep_best(self, loss: float) -> None:
+        self._best_loss = loss
+        self._first_loss = loss if self._first_loss == float("inf") else self._first_loss
+        if not self.past.is_adam:
+            self._best = self.picture  # which L-BFGS never changes in place
+        elif self._best is None:
+            self._best = self.picture.to(torch.float32 if self.past.dtype == torch.float32 else torch.float16, copy=True)
+        else:
+            self._best.copy_(self.picture)
 
     def _recover(self) -> None:
         if self.restarted:
-            raise Diverged(self._best[0].clamp(0, 1).float().cpu())
+            raise Diverged(self._best_image())
         self.restarted = True
-        self.picture = self._best
+        if self._best is not None:
+            self.picture = self._best.float().clone()
         self.learning_rate /= 2
         self._begin()
 
     def _begin(self) -> None:
         """A fresh optimizer at the present picture."""
-        if self.kind == "adam":
-            self._variable = self.picture.detach().clone().requires_grad_()
-            self._adam = torch.optim.Adam([self._variable], lr=self.learning_rate, betas=(0.9, 0.99))
+        if self.past.is_adam:
+            self._moments = AdamMoments(self.picture, self.learning_rate)
         else:
-            self._curvature = LBFGSHistory(self.picture, _HISTORY)
+            self._curvature = LBFGSHistory(self.picture, self.past.pairs, self.past.dtype)
 
 
 def falling_spectrum(height: int, width: int, slope: float) -> Tensor:

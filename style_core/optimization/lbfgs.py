@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 _BLOCK = 8192  # values that are multiplied at a time: the products then are many, and every core has some
+_CONVERTED = 64  # blocks that are brought to float32 together
 _LEAST = 1e-10  # of a move times what it did to the gradient: below it there is no curvature to learn from
 
 
@@ -18,13 +19,15 @@ class LBFGSHistory:
     Args:
         like: a tensor of the shape and device of what is optimized.
         size: how many moves are kept.
+        dtype: in which they and the changes are kept. All products are of what is kept, so that rounding leaves the curvature
+            positive and of one piece.
     """
 
-    def __init__(self, like: Tensor, size: int):
+    def __init__(self, like: Tensor, size: int, dtype: torch.dtype = torch.float32):
         self.size = size
         self.count = like.numel()
         blocks = -(-self.count // _BLOCK)
-        self._pairs = like.new_zeros(size, 2, blocks, _BLOCK, dtype=torch.float32)  # moves, changes
+        self._pairs = like.new_zeros(size, 2, blocks, _BLOCK, dtype=dtype)  # moves, changes
         self._last = like.new_zeros(3, blocks, _BLOCK, dtype=torch.float32)  # move, change, gradient
         self._products = torch.zeros(2 * size, 2 * size, dtype=torch.float64)  # of all pairs with one another
         self._order: list[int] = []  # spans in use, the oldest first
@@ -41,8 +44,7 @@ class LBFGSHistory:
         if not self._order:
             return -gradient
         shares = self._two_loops(with_gradient)
-        kept = shares[:-1].float().to(gradient.device)
-        move = (kept @ self._rows()).flatten()[: self.count].view_as(gradient)
+        move = _combined(shares[:-1].float().to(gradient.device), self._rows()).flatten()[: self.count].view_as(gradient)
         return move.add_(gradient, alpha=float(shares[-1]))
 
     def moved(self, direction: Tensor, share: float = 1.0) -> None:
@@ -59,6 +61,7 @@ class LBFGSHistory:
         self._has_moved = False
         if kept:
             self._pairs[self._free_slot()] = self._last[:2]
+            self._last[:2] = self._pairs[self._order[-1]]  # as they are kept
         products = _multiply(self._rows(), self._last)  # [2 n, 3]
         if kept:
             newest = slice(2 * self._order[-1], 2 * self._order[-1] + 2)
@@ -100,5 +103,23 @@ class LBFGSHistory:
 
 def _multiply(rows: Tensor, vectors: Tensor) -> Tensor:
     """Products of rows `[blocks, n, block]` with vectors `[k, blocks, block]`: `[n, k]`, float64, summed block by block."""
-    found = torch.bmm(vectors.transpose(0, 1), rows.mT)  # in the other order, with so few vectors, it takes 1.7 times as long
-    return found.cpu().sum(0, dtype=torch.float64).mT  # MPS has no float64
+    total = torch.zeros(rows.shape[1], len(vectors), dtype=torch.float64)
+    for part in _parts(rows):
+        # In the other order, with so few vectors, it takes 1.7 times as long.
+        found = torch.bmm(vectors[:, part].transpose(0, 1), rows[part].float().mT)
+        total += found.cpu().sum(0, dtype=torch.float64).mT  # MPS has no float64
+    return total
+
+
+def _combined(shares: Tensor, rows: Tensor) -> Tensor:
+    """The sum of rows `[blocks, n, block]` times shares `[n]`: `[blocks, block]`, float32."""
+    found = rows.new_empty(rows.shape[0], rows.shape[2], dtype=torch.float32)
+    for part in _parts(rows):
+        torch.matmul(shares, rows[part].float(), out=found[part])
+    return found
+
+
+def _parts(rows: Tensor) -> list[slice]:
+    """All blocks where they are float32 already; else so few that the copy which is multiplied stays small."""
+    count = len(rows) if rows.dtype == torch.float32 else _CONVERTED
+    return [slice(start, start + count) for start in range(0, len(rows), count)]

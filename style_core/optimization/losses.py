@@ -157,17 +157,28 @@ class StyleTarget:
             guide: `[1, 1, h, w]`, the region that carries this style; None is everywhere.
         """
         distances = {}
-        for layer, gram in self.grams.items():
-            feature, local, metric = features[layer], guide_at(guide, features[layer]), self.metrics.get(layer)
+        for layer in self.grams:
+            feature, local = features[layer], guide_at(guide, features[layer])
             # A matrix root, unlike a difference, is undone by small errors.
-            own = _measured_gram(feature, local, metric, exact=kind != "gram")
-            if kind == "gram":
-                distances[layer] = relative_distance(own, gram)
-            else:
-                mean = _measured_means(feature, local, metric)
-                spread = own - mean[:, :, None] * mean[:, None, :]
-                distances[layer] = wasserstein_distance(mean, spread, self.means[layer], self.covariance(layer))
+            gram = gram_matrix(feature, local, exact=kind != "gram")
+            distances[layer] = self.distance(layer, gram, None if kind == "gram" else channel_means(feature, local), kind)
         return distances
+
+    def distance(self, layer: str, gram: Tensor, means: Tensor | None, kind: str = "gram") -> Tensor:
+        """Relative style distance at a layer from moments alone, a scalar; gradients flow back to them.
+
+        Args:
+            gram: `[1, C, C]`, of features in the extractor's own channels.
+            means: `[1, C]`, likewise; None where `kind` is `gram`, which needs none.
+            kind: as in `distances`.
+        """
+        metric = self.metrics.get(layer)
+        if metric is not None:
+            gram, means = metric @ gram @ metric, None if means is None else means @ metric
+        if kind == "gram":
+            return relative_distance(gram, self.grams[layer])
+        spread = gram - means[:, :, None] * means[:, None, :]
+        return wasserstein_distance(means, spread, self.means[layer], self.covariance(layer))
 
 
 @dataclass(frozen=True)
@@ -235,9 +246,9 @@ def evaluate(extractor: FeatureExtractor, result: Tensor, content: Tensor, style
     return {"style": sum(by_layer.values()) / len(by_layer), "content": content_distance, **by_layer}
 
 
-def _measured_gram(features: Tensor, guide: Tensor | None, metric: Tensor | None, exact: bool = True) -> Tensor:
+def _measured_gram(features: Tensor, guide: Tensor | None, metric: Tensor | None) -> Tensor:
     """The Gram matrix that features `[B, C, H, W]` would have in a symmetric metric `[C, C]`; None is none."""
-    gram = gram_matrix(features, guide, exact=exact)
+    gram = gram_matrix(features, guide)
     return gram if metric is None else metric @ gram @ metric
 
 

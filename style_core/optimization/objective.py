@@ -9,7 +9,9 @@ from style_core.networks.extractor import FeatureExtractor
 from style_core.optimization.losses import ContentTarget, StyleTarget, out_of_gamut, total_variation
 
 # Strong enough that the final clamp to [0, 1] changes nothing that can be seen.
-_GAMUT_WEIGHT = 10.0
+GAMUT_WEIGHT = 10.0
+# Style losses that are functions of moments, that is, of sums over positions: what tiles can add up (tiled.py).
+MOMENT_LOSSES = ("gram", "covariance")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Objective:
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         features = self.extractor.extract(picture, self._layers, measured=False)
-        loss = _GAMUT_WEIGHT * out_of_gamut(picture)
+        loss = GAMUT_WEIGHT * out_of_gamut(picture)
         parts: dict[str, Tensor] = {}
         for layer, distance in self.content.distances(features).items():
             loss = loss + self.balance.content[layer] * distance

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.images import fit
+from style_core.media.images import beyond, fit
 from style_core.messages import Message, joined
 from style_core.networks.extractor import EXTRACTORS, FeatureExtractor, layer_name
 from style_core.optimization.deepdream import Ascent, AscentConfig, DreamObjective, Term
@@ -117,7 +117,7 @@ def dream(
     started, total = time.monotonic(), options.octaves * options.iterations
     yield Step(0, total, note="Starting.")
     if options.strength == 0 and image is not None:
-        yield Step(total, total, image=fit(image, options.size), note="Strength 0 keeps the photo as it is.")
+        yield Step(total, total, image=fit(image, options.size, enlarge=True), note="Strength 0 keeps the photo as it is.")
         return
     note = ""
     if extractor is None:
@@ -125,7 +125,8 @@ def dream(
         extractor, note = yield from open_extractor(options.extractor, layers, compute or Compute.choose())
     attraction = attraction_of(extractor, terms, guide)
     growth = Growth(_canvas(image, options), attraction, options, mask)
-    note = joined(note, growth.note)
+    larger = "" if image is None else beyond(tuple(image.shape[-2:]), tuple(growth.photo.shape[-2:]))
+    note = joined(note, larger, growth.note)
     shown_at, began = time.monotonic(), time.monotonic()
     for _ in growth:
         now, preview = time.monotonic(), None
@@ -162,7 +163,7 @@ def attraction_of(extractor: FeatureExtractor, terms: Sequence[Term], guide: Ten
 def _canvas(image: Tensor | None, options: DreamOptions) -> Tensor:
     if image is None:
         return torch.full((3, options.size, options.size), 0.5)
-    return fit(image, options.size)
+    return fit(image, options.size, enlarge=True)
 
 
 class Growth:

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.devices import Compute
-from style_core.memory import available_bytes
-from style_core.networks.vgg19 import BLOCK_DEPTHS, LAYERS, LITE_WIDTHS, VGG19_WIDTHS, block_of
+from style_core.networks.costs import activations, flops
+from style_core.networks.vgg19 import LITE_WIDTHS, VGG19_WIDTHS
 
 WIDTHS = {"vgg19": VGG19_WIDTHS, "lite": LITE_WIDTHS}
 
@@ -52,36 +52,10 @@ def estimate(sizes: Sequence[tuple[int, int, int]], extractor: str, compute: Com
     return Estimate(_OVERHEAD * (work / _rate(compute) + moved / _bandwidth(compute)), memory)
 
 
-def flops(widths: Sequence[int], height: int, width: int, deepest: str = "relu5_1") -> float:
-    """Multiplications and additions of a VGG-shaped network's convolutions to a layer, forward."""
-    total, inputs = 0.0, 3
-    for layer in LAYERS[: LAYERS.index(deepest) + 1]:
-        block = block_of(layer)
-        total += 2 * 9 * inputs * widths[block] * (height >> block) * (width >> block)
-        inputs = widths[block]
-    return total
-
-
-def activations(widths: Sequence[int], height: int, width: int, deepest: str = "relu5_1") -> float:
-    """Numbers that a VGG-shaped network keeps for the way back, layer by layer."""
-    kept = sum(
-        widths[block_of(layer)] * (height >> block_of(layer)) * (width >> block_of(layer)) for layer in LAYERS[: LAYERS.index(deepest) + 1]
-    )
-    pooled = sum(widths[block] * (height >> block + 1) * (width >> block + 1) for block in range(len(BLOCK_DEPTHS) - 1))
-    return kept + pooled
-
-
 def largest_that_fits(size: int, needed: Estimate, free: float) -> int:
     """The long side, in steps of 32 px, at which a run that needs too much at `size` would fit into `free` bytes."""
     share = max(0.0, free - _BASE_BYTES) / max(1.0, needed.bytes - _BASE_BYTES)
     return max(64, int(size * share**0.5) // 32 * 32)
-
-
-def free_memory(compute: Compute) -> float | None:
-    """Bytes that a run may still take on the device; None where the system doesn't tell."""
-    if compute.device.type == "cuda":
-        return float(torch.cuda.mem_get_info(compute.device)[0])
-    return available_bytes()
 
 
 @functools.lru_cache(maxsize=4)

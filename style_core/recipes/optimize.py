@@ -4,7 +4,6 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,21 +12,23 @@ from torch.nn import functional
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.color import COLORS, keep_color, luminance_of, match_color
-from style_core.media.images import fit, fit_short, resize
-from style_core.messages import Message
+from style_core.media.images import beyond, fit, fit_short, resize, size_to_fit
+from style_core.messages import Message, joined
 from style_core.networks.extractor import EXTRACTORS, POOLINGS, FeatureExtractor, layer_name
 from style_core.networks.moments import style_shares
-from style_core.networks.vgg19 import STYLE_LAYERS
+from style_core.networks.vgg19 import LITE_WIDTHS, STYLE_LAYERS
 from style_core.optimization.descent import OPTIMIZERS, Descent, Diverged
 from style_core.optimization.losses import ContentTarget, StyleTarget
-from style_core.optimization.objective import Balance, Objective, Region
+from style_core.optimization.objective import MOMENT_LOSSES, Balance, Objective, Region
+from style_core.optimization.tiled import TiledObjective, measured_in_tiles
 from style_core.options import Options, Range, option
 from style_core.progress import Step
+from style_core.recipes.plan import Network, Plan, budget, plan_for
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor
 
 INITS = ("content", "style", "noise", "generator")
-STYLE_LOSSES = ("gram", "covariance")
+STYLE_LOSSES = MOMENT_LOSSES
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ _SMALLEST_STARTED = 384  # likewise, of a run from a picture in which the large 
 _PYRAMID_FROM = 256  # px, long side: smaller pictures are painted at once
 _COARSE_SHARE = 0.4  # of the iterations, for all levels but the last
 _SLOPE = 0.5  # of moves over frequency at the first level; the later ones begin with its large shapes
+_SHRINKING_FROM = 1024  # px, long side: beyond it the last level gets fewer iterations, since all but the finest grain is there
+_SHRINKING = 0.6  # the power of the size with which they get fewer: 30 of 200 at A1 and 300 dpi
+_LARGEST_PREVIEW = 2**22  # pixels: what a screen can show, where the result is larger
+_STYLE_TILE = 1024  # px: of style pictures that are larger than a result which is painted at once
 _STALL_WINDOW = 40  # iterations
 _STALL_GAIN = 0.002  # relative gain over the window under which nothing more is to be had
 
@@ -68,7 +73,7 @@ _STALL_GAIN = 0.002  # relative gain over the window under which nothing more is
 class GatysOptions(Options):
     """Optimize a picture against VGG features (Gatys, Ecker, Bethge 2016)."""
 
-    size: int = option(512, "Long side of the result.", Range(64, 4096, 32, "px"))
+    size: int = option(512, "Long side of the result.", Range(64, 12288, 32, "px"))
     iterations: int = option(200, "Optimizer steps; the picture can be stopped at any of them.", Range(1, 3000, 1))
     strength: float = option(0.5, "0 keeps the photo, 1 keeps only the style.", Range(0, 1, 0.01))
     color: str = option("style", "Colors of the style, the photo's own, or the style's matched to the photo's.", COLORS)
@@ -149,19 +154,24 @@ def optimize(
     init_image: Tensor | None = None,
     compute: Compute | None = None,
     preview_every: float = 1.0,
+    memory: float | None = None,
 ) -> Iterator[Step]:
     """Paint `content` in `styles` by optimizing the pixels; yields as it goes, the last Step holds the result.
 
+    Pictures whose features don't fit into memory are painted in tiles, to the same result.
+
     Args:
-        content: `[3, H, W]`.
+        content: `[3, H, W]`; enlarged first where the result is to be larger.
         styles: one or more `[3, h, w]`, any sizes.
         style_weights: one for each style; None is equal.
         masks: for each style where it goes, `[1, H', W']` in `[0, 1]`, or None for everywhere that no mask claims.
         init_image: a picture to start from instead of `options.init`, resized to the result.
         compute: where to run; None chooses.
-        preview_every: seconds between Steps that carry a picture.
+        preview_every: seconds between Steps that carry a picture; of a very large result it is a smaller one.
+        memory: bytes that the run may take; None is what is free, less a tenth.
     Raises:
-        RequestError: for a request that can't be carried out, before any heavy work; `Diverged` (one of its kind) when
+        RequestError: for a request that can't be carried out, before any heavy work, such as one that needs more memory than there
+            is, with the size that would fit; `Diverged` (one of its kind) when
             the optimization fails twice, after a last Step with the last good picture.
     """
     _check_request(styles, style_weights, masks)
@@ -169,16 +179,31 @@ def optimize(
     started = time.monotonic()
     yield Step(0, options.iterations, note="Starting.")
     if options.strength == 0 and not (options.alpha or options.beta):
-        photo = fit(content, options.size)
+        photo = fit(content, options.size, enlarge=True)
         yield Step(options.iterations, options.iterations, image=photo, note="Strength 0 keeps the photo as it is.")
         return
     compute = compute or Compute.choose()
+    memory = budget(compute) if memory is None else memory
+    size = size_to_fit(tuple(content.shape[-2:]), options.size)
+    # What is too much for the smallest network is refused before any other is fetched.
+    plan_for(size, network_of(LITE_WIDTHS, balance, len(styles)), compute, options.optimizer, memory, options.style_loss in MOMENT_LOSSES)
     layers = [*balance.content, *balance.style]
     extractor, note = yield from open_extractor(options.extractor, layers, compute, options.pooling)
+    scene = _Scene(content, styles, style_weights, masks, options, extractor, _for_network(balance, extractor.name, options), memory)
+    note = joined(note, beyond(tuple(content.shape[-2:]), size), scene.plan(*size).sentence())
     if options.init == "generator" and init_image is None:
         init_image = yield from _from_generator(content, styles, style_weights, masks, options, compute)
-    scene = _Scene(content, styles, style_weights, masks, options, extractor, _for_network(balance, extractor.name, options))
     yield from _paint(scene, init_image, started, preview_every, note)
+
+
+def network_of(widths: Sequence[int], balance: Balance, regions: int = 1) -> Network:
+    """What of a network `widths` channels wide is at work for a balance."""
+    return Network(
+        tuple(widths),
+        tuple(layer for layer, weight in balance.style.items() if weight > 0),
+        tuple(layer for layer, weight in balance.content.items() if weight > 0),
+        regions,
+    )
 
 
 def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, masks: Sequence[Tensor | None] | None) -> None:
@@ -205,26 +230,41 @@ def _from_generator(content, styles, weights, masks, options: GatysOptions, comp
 class _Scene:
     """What is to be painted: the pictures in their colors, measured again at each size."""
 
-    def __init__(self, content, styles, weights, masks, options: GatysOptions, extractor: FeatureExtractor, balance: Balance):
+    def __init__(
+        self, content, styles, weights, masks, options: GatysOptions, extractor: FeatureExtractor, balance: Balance, memory: float
+    ):
         self.options = options
         self.extractor = extractor
         self.balance = balance
-        self.photo = fit(content, options.size)
+        self.memory = memory
+        self.size = size_to_fit(tuple(content.shape[-2:]), options.size)
+        self.photo = fit(content, options.size)  # enlarged where it is looked at, so that no large copy is kept
         self.content, self.styles = _in_color(self.photo, styles, options.color)
         self.shares = style_shares(weights, len(styles))
         self.masks = list(masks) if masks is not None else [None] * len(styles)
 
-    def objective(self, height: int, width: int) -> Objective:
+    def plan(self, height: int, width: int) -> Plan:
+        """How a size is painted in the memory there is."""
+        network = network_of(self.extractor.widths, self.balance, len(self.styles) if any(mask is not None for mask in self.masks) else 1)
+        tileable = self.options.style_loss in MOMENT_LOSSES
+        return plan_for((height, width), network, self.extractor.compute, self.options.optimizer, self.memory, tileable)
+
+    def objective(self, plan: Plan) -> Objective | TiledObjective:
         """Targets measured at a size."""
-        device = self.extractor.compute.device
-        photo = resize(self.content, (height, width))[None].to(device)
+        size, device = (plan.height, plan.width), self.extractor.compute.device
+        targets = [self._measured(style, plan) for style in self.styles]
+        regions = _regions(targets, self.shares, self.masks, size, device)
+        photo = resize(self.content, size)[None].to(device)
+        if plan.side is not None:
+            return TiledObjective(self.extractor, photo, regions, self.balance, self.options.style_loss, side=plan.side)
         content = ContentTarget.of(self.extractor, photo, self.balance.content)
-        targets = []
-        for style in self.styles:
-            sized = sized_style(style, (height, width), self.options.style_scale)
-            targets.append(StyleTarget.of(self.extractor, sized[None].to(device), self.balance.style))
-        regions = _regions(targets, self.shares, self.masks, (height, width), device)
         return Objective(self.extractor, content, regions, self.balance, self.options.style_loss)
+
+    def _measured(self, style: Tensor, plan: Plan) -> StyleTarget:
+        sized = sized_style(style, (plan.height, plan.width), self.options.style_scale)[None].to(self.extractor.compute.device)
+        if plan.side is None and sized[0, 0].numel() <= max(2 * plan.height * plan.width, _STYLE_TILE**2):
+            return StyleTarget.of(self.extractor, sized, self.balance.style)
+        return measured_in_tiles(self.extractor, sized, self.balance.style, side=min(plan.side or _STYLE_TILE, _STYLE_TILE))
 
     def start(self, height: int, width: int, init_image: Tensor | None) -> Tensor:
         """`[1, 3, H, W]`, where the first level starts."""
@@ -247,11 +287,11 @@ class _Scene:
         The detail is that of the first level's start, as octaves of a DeepDream get the photo's. Noise and the style
         picture, which is of something else, have none to give.
         """
-        picture = resize(image, (height, width))
+        picture = resize(image, (height, width)).clone()
         if init_image is not None or self.options.init == "content":
             whole = resize(self._recolored() if init_image is None else init_image, (height, width))
             small = resize(whole, tuple(image.shape[-2:]))
-            picture = picture + whole - resize(small, (height, width))
+            picture.add_(whole).sub_(resize(small, (height, width)))
         return picture[None].to(self.extractor.compute.device)
 
     def _recolored(self) -> Tensor:
@@ -272,10 +312,16 @@ class _Scene:
                 picture = torch.lerp(picture, match_color(self.content, style, region), region)
         return picture
 
-    def shown(self, image: Tensor) -> Tensor:
-        """A painted image as the person sees it: at the size of the result, whatever the level, in the colors asked for."""
-        image = resize(image, tuple(self.photo.shape[-2:]))
-        return keep_color(image, self.photo) if self.options.color == "keep" else image
+    def shown(self, image: Tensor, most: float = float("inf")) -> Tensor:
+        """A painted image as the person sees it, in the colors asked for: whatever the level, at the size of the result.
+
+        Args:
+            most: pixels; a larger result is shown at a size that has no more.
+        """
+        factor = min(1.0, (most / (self.size[0] * self.size[1])) ** 0.5)
+        size = self.size if factor == 1 else size_to_fit(self.size, int(max(self.size) * factor))
+        image = resize(image, size)
+        return keep_color(image, resize(self.photo, size)) if self.options.color == "keep" else image
 
 
 def _in_color(photo: Tensor, styles: Sequence[Tensor], color: str) -> tuple[Tensor, list[Tensor]]:
@@ -327,58 +373,94 @@ def levels_of(size: tuple[int, int], options: GatysOptions, started: bool = Fals
     if options.pyramid and max(size) >= _PYRAMID_FROM:
         while max(size) * factors[-1] / 2 >= smallest:
             factors.append(factors[-1] / 2)
-    counts = split_iterations(options.iterations, len(factors))
+    counts = split_iterations(options.iterations, len(factors), max(size))
     return [
         (max(1, round(height * factor)), max(1, round(width * factor)), count) for factor, count in zip(reversed(factors), counts) if count
     ]
 
 
-def split_iterations(total: int, levels: int) -> list[int]:
-    """Iterations for each level, smallest picture first; the last level always gets some."""
+def split_iterations(total: int, levels: int, side: int = 0) -> list[int]:
+    """Iterations for each level, smallest picture first; the last level always gets some.
+
+    Args:
+        side: of the last level, px, long side.
+    """
     if levels == 1:
         return [total]
-    coarse = round(total * _COARSE_SHARE)
+    last = (1 - _COARSE_SHARE) * min(1.0, (_SHRINKING_FROM / max(side, 1)) ** _SHRINKING)
+    coarse = total - max(1, round(total * last))
     each = [coarse // (levels - 1)] * (levels - 1)
     return [*each, total - sum(each)]
 
 
 def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_every: float, note: str) -> Iterator[Step]:
-    levels = levels_of(tuple(scene.photo.shape[-2:]), scene.options, started=init_image is not None)
-    moment = partial(Step, weights=scene.extractor.weights)
-    pace = _Pace(levels, started)
-    done, shown_at, image = 0, time.monotonic(), init_image
-    total = scene.options.iterations
-    for height, width, count in levels:
-        objective = scene.objective(height, width)
-        picture = scene.enlarged(image, height, width, init_image) if done else scene.start(height, width, init_image)
+    levels = levels_of(scene.size, scene.options, started=init_image is not None)
+    painting = _Painting(scene, _Pace(levels, started), preview_every, note)
+    image = init_image
+    for index, (height, width, count) in enumerate(levels):
+        if index:
+            picture = scene.enlarged(image, height, width, init_image)
+        else:
+            picture = scene.start(height, width, init_image)
+        image = yield from painting.level(picture, count, first=index == 0, last=index == len(levels) - 1)
+        del picture
+    image = scene.shown(image)
+    yield painting.moment(image=image, eta=0.0)
+
+
+class _Painting:
+    """A run: its Steps, level by level."""
+
+    def __init__(self, scene: _Scene, pace: "_Pace", preview_every: float, note: str):
+        self._scene = scene
+        self._pace = pace
+        self._preview_every = preview_every
+        self._note = note
+        self._done, self._shown_at, self._losses = 0, time.monotonic(), {}
+
+    def moment(self, image: Tensor | None = None, eta: float | None = None, note: str | None = None) -> Step:
+        note = self._note if note is None else note
+        total, weights = self._scene.options.iterations, self._scene.extractor.weights
+        return Step(self._done, total, self._losses, image, self._pace.elapsed(), eta, note, weights)
+
+    def level(self, picture: Tensor, count: int, *, first: bool, last: bool) -> Generator[Step, None, Tensor]:
+        """Optimize `picture` `[1, 3, H, W]` for `count` iterations; the result as `[3, H, W]`."""
+        scene, (height, width) = self._scene, picture.shape[-2:]
+        plan = scene.plan(height, width)
         descent = Descent(
-            picture, objective, scene.options.optimizer, scene.options.learning_rate, scene.options.averaging, 0.0 if done else _SLOPE
+            picture, scene.objective(plan), plan.past, scene.options.learning_rate, scene.options.averaging, _SLOPE if first else 0.0
         )
+        del picture
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)
-        yield moment(done, total, seconds=pace.elapsed(), eta=pace.left(), note=note)
+        yield self.moment(eta=self._pace.left())
         for iteration in range(1, count + 1):
-            restarted = descent.restarted
-            try:
-                losses = descent.step()
-            except Diverged as failure:
-                last_good = scene.shown(failure.image)
-                yield moment(done, total, image=last_good, seconds=pace.elapsed(), note=str(failure))
-                raise
-            done += 1
-            pace.tick(height * width)
-            if descent.restarted and not restarted:
-                note = "The optimizer diverged and was restarted once from the best picture so far."
-            preview = None
-            if time.monotonic() - shown_at >= preview_every:
-                preview, shown_at = scene.shown(descent.image()), time.monotonic()
-            yield moment(done, total, losses, preview, pace.elapsed(), pace.left(), note)
-            if _stalled(recent, losses["total"]):
-                if (height, width, count) == levels[-1]:
-                    note = Message("Stopped after {done} of {total} iterations; the picture no longer changed.", done=done, total=total)
-                pace.skip(height * width * (count - iteration))
+            yield from self._step(descent, height * width)
+            if _stalled(recent, self._losses["total"]):
+                if last:
+                    self._note = Message(
+                        "Stopped after {done} of {total} iterations; the picture no longer changed.",
+                        done=self._done,
+                        total=scene.options.iterations,
+                    )
+                self._pace.skip(height * width * (count - iteration))
                 break
-        image = descent.result()
-    yield moment(done, total, losses, scene.shown(image), pace.elapsed(), 0.0, note)
+        return descent.result()
+
+    def _step(self, descent: Descent, pixels: int) -> Iterator[Step]:
+        restarted = descent.restarted
+        try:
+            self._losses = descent.step()
+        except Diverged as failure:
+            yield self.moment(image=self._scene.shown(failure.image), note=str(failure))
+            raise
+        self._done += 1
+        self._pace.tick(pixels)
+        if descent.restarted and not restarted:
+            self._note = "The optimizer diverged and was restarted once from the best picture so far."
+        preview = None
+        if time.monotonic() - self._shown_at >= self._preview_every:
+            preview, self._shown_at = self._scene.shown(descent.image(), _LARGEST_PREVIEW), time.monotonic()
+        yield self.moment(preview, self._pace.left())
 
 
 def _stalled(recent: deque[float], loss: float) -> bool:

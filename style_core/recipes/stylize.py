@@ -15,7 +15,7 @@ from torch import Tensor
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.color import COLORS, keep_color, luminance_of, match_color
-from style_core.media.images import fit
+from style_core.media.images import beyond, fit
 from style_core.networks.generator import Generator
 from style_core.networks.moments import style_shares
 from style_core.options import Options, Range, option
@@ -46,7 +46,7 @@ def stylize(
     """Paint `content` in `styles` in one pass; the last Step holds the result.
 
     Args:
-        content: `[3, H, W]`.
+        content: `[3, H, W]`; enlarged first where the result is to be larger.
         styles: `[3, h, w]` each, any sizes.
         style_weights: one for each style, then one for each code; None is equal.
         masks: for each style and code where it goes, `[1, H', W']` in `[0, 1]`, or None for everywhere that no mask claims.
@@ -63,16 +63,17 @@ def stylize(
         raise RequestError("There are {masks} masks for {styles} styles; give one for each.", masks=len(masks), styles=count)
     started = time.monotonic()
     yield Step(0, 1, note="Starting.")
-    photo = fit(content, options.size)
+    photo = fit(content, options.size, enlarge=True)
+    note = beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:]))
     generator = open_generator(compute or Compute.choose())
     made = {"generator": generator.sha256}
     style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
-    yield Step(0, 1, seconds=time.monotonic() - started, weights=made)
+    yield Step(0, 1, seconds=time.monotonic() - started, note=note, weights=made)
     encoded = generator.encode_content(photo)
     for done, total, result in generator.paint(encoded, style_codes, style_weights, options.strength, masks):
         if result is not None:
             result = recolored(result, photo, options, from_codes=bool(codes))
-        yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made)
+        yield Step(done, total, image=result, seconds=time.monotonic() - started, note=note, weights=made)
 
 
 def encoded_styles(generator: Generator, styles: Sequence[Tensor], photo: Tensor, options: StylizeOptions) -> list[Tensor]:

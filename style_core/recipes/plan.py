@@ -1,0 +1,164 @@
+"""How a picture of some size is optimized in the memory there is: whole or in tiles, and with how much of the optimizer's past."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.media.images import size_to_fit
+from style_core.memory import available_bytes
+from style_core.messages import Message
+from style_core.networks.costs import activations
+from style_core.networks.vgg19 import LAYERS, block_of, stride_of
+from style_core.optimization.descent import Past
+from style_core.optimization.tiles import tiles_of
+
+_BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
+_ROUND_TRIP = 2.2  # times the activations: they, their gradients on the way back, and what convolutions borrow
+_PICTURES = 10  # in float32 that the recipe and L-BFGS keep besides its pairs
+_PICTURES_ADAM = 3.3  # likewise, with Adam
+_SIDES = (2048, 1536, 1024, 768, 512, 384, 256)  # px, of tiles: below, most of a crop is halo
+_SHARE = 0.9  # of what is free that a run may take
+_UNKNOWN = 4e9  # bytes, where the system doesn't tell what is free
+# The best first. Fewer pairs, and pairs in bfloat16, cost next to nothing in quality, while Adam costs some (benchmarks/large.md).
+_PASTS = (Past(10), Past(10, torch.bfloat16), Past(5, torch.bfloat16), Past(3, torch.bfloat16), Past(0), Past(0, torch.bfloat16))
+
+
+@dataclass(frozen=True)
+class Network:
+    """What memory and work depend on.
+
+    Attributes:
+        widths: channels by block.
+        style, content: the layers in use.
+        regions: how many parts of the picture have a style of their own.
+    """
+
+    widths: Sequence[int]
+    style: tuple[str, ...]
+    content: tuple[str, ...]
+    regions: int = 1
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return (*self.style, *self.content)
+
+    @property
+    def deepest(self) -> str:
+        return max(self.layers, key=LAYERS.index)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a level is optimized.
+
+    Attributes:
+        height, width: px.
+        side: of tiles, px; None is the whole picture at once.
+        past: what the optimizer keeps; its kind, too.
+        bytes: of memory at the peak.
+    """
+
+    height: int
+    width: int
+    side: int | None
+    past: Past
+    bytes: float
+
+    def sentence(self) -> str:
+        """What a person should know about it, or empty."""
+        if self.side is None and self.past.dtype == torch.float32:
+            return ""
+        facts = {"width": self.width, "height": self.height, "side": self.side, "pairs": self.past.pairs, "gigabytes": self.bytes / 1e9}
+        if self.past.is_adam:
+            how = "The picture of {width} x {height} px is painted in tiles of {side} px with Adam, in about {gigabytes:.1f} GB of memory."
+        elif self.side is None:
+            how = "The picture of {width} x {height} px is painted with {pairs} L-BFGS pairs, in about {gigabytes:.1f} GB of memory."
+        else:
+            how = (
+                "The picture of {width} x {height} px is painted in tiles of {side} px with {pairs} L-BFGS pairs, in about "
+                "{gigabytes:.1f} GB of memory."
+            )
+        return Message(how, **facts)
+
+
+def plan_for(
+    size: tuple[int, int], network: Network, compute: Compute, optimizer: str = "lbfgs", free: float | None = None, tileable: bool = True
+) -> Plan:
+    """The best way to optimize a picture of `size` (height, width) that fits.
+
+    Args:
+        free: bytes that the run may take; None is nine tenths of what is free.
+        tileable: whether the objective can be computed in tiles.
+    Raises:
+        RequestError: when no way fits, with the size that would.
+    """
+    allowed = budget(compute) if free is None else free
+    for found in _ways(size, network, compute, optimizer, tileable):
+        if found.bytes <= allowed:
+            return found
+    least = min(_ways(size, network, compute, optimizer, tileable), key=lambda way: way.bytes)
+    height, width = size
+    fitting = largest_that_fits(size, lambda smaller: _fits(smaller, network, compute, optimizer, tileable, allowed))
+    raise RequestError(
+        "A picture of {width} x {height} px needs at least {needed:.1f} GB of memory, and {free:.1f} GB can be used here; choose a size of "
+        "at most {fitting} px.",
+        width=width,
+        height=height,
+        needed=least.bytes / 1e9,
+        free=allowed / 1e9,
+        fitting=fitting,
+    )
+
+
+def budget(compute: Compute) -> float:
+    """Bytes that a run may take here."""
+    free = free_memory(compute)
+    return _UNKNOWN if free is None else _SHARE * free
+
+
+def largest_that_fits(size: tuple[int, int], fits: Callable[[tuple[int, int]], bool]) -> int:
+    """The largest long side, in steps of 32 px, at which a picture shaped like `size` (height, width) `fits`; at least 64."""
+    low, high = 2, max(3, max(size) // 32)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(size_to_fit(size, 32 * middle)) else (low, middle)
+    return 32 * low
+
+
+def _fits(size, network, compute, optimizer, tileable, allowed) -> bool:
+    return any(way.bytes <= allowed for way in _ways(size, network, compute, optimizer, tileable))
+
+
+def _ways(size: tuple[int, int], network: Network, compute: Compute, optimizer: str, tileable: bool) -> Iterator[Plan]:
+    """Ways to optimize, the best first."""
+    pasts = _PASTS if optimizer == "lbfgs" else _PASTS[-2:]
+    for past in pasts[:3] if tileable else pasts:
+        yield _plan(size, None, past, network, compute)
+    for past in pasts if tileable else ():
+        yield from (_plan(size, side, past, network, compute) for side in _SIDES if side < max(size))
+
+
+def _plan(size: tuple[int, int], side: int | None, past: Past, network: Network, compute: Compute) -> Plan:
+    height, width = size
+    pixels, each = height * width, compute.dtype.itemsize
+    pictures = (_PICTURES_ADAM if past.is_adam else _PICTURES) + past.pictures
+    guides = network.regions if network.regions > 1 else 0
+    photo = sum(network.widths[block_of(layer)] / stride_of(layer) ** 2 for layer in network.content) * pixels
+    if side is None:
+        crop, photo = size, photo * each
+    else:
+        crops = [tile.crop for tile in tiles_of(height, width, side, network.layers)]
+        crop, photo = tuple(max(part.stop - part.start for part in axis) for axis in zip(*crops)), photo * 2
+    features = _ROUND_TRIP * each * activations(network.widths, *crop, network.deepest)
+    needed = _BASE_BYTES + 12 * pixels * pictures + 5.4 * guides * pixels + photo + features
+    return Plan(height, width, side, past, needed)
+
+
+def free_memory(compute: Compute) -> float | None:
+    """Bytes that a run may still take on the device; None where the system doesn't tell."""
+    if compute.device.type == "cuda":
+        return float(torch.cuda.mem_get_info(compute.device)[0])
+    return available_bytes()

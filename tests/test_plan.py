@@ -1,0 +1,46 @@
+"""How a picture is optimized in the memory there is."""
+
+import pytest
+import torch
+from networks import FP32
+
+from style_core.errors import RequestError
+from style_core.networks.vgg19 import LITE_WIDTHS, STYLE_LAYERS, VGG19_WIDTHS
+from style_core.recipes.plan import Network, plan_for
+
+LITE = Network(LITE_WIDTHS, STYLE_LAYERS, ("relu4_2",))
+VGG19 = Network(VGG19_WIDTHS, STYLE_LAYERS, ("relu4_2",))
+A1 = (7016, 9933)
+
+
+def test_less_memory_means_shorter_pasts_then_tiles_then_adam_then_a_refusal():
+    plans, free = [], 100e9
+    while True:
+        try:
+            plans.append(plan_for((3000, 4000), LITE, FP32, free=free))
+        except RequestError:
+            break
+        assert plans[-1].bytes <= free
+        free *= 0.9
+    assert plans[0].side is None and plans[0].past.dtype == torch.float32 and not plans[0].sentence()
+    tiled = [plan.side is not None for plan in plans]
+    assert tiled == sorted(tiled) and plans[-1].past.is_adam
+    assert "in tiles of 256 px with Adam" in plans[-1].sentence()
+    assert plans[-1].bytes < 3 * 2**30  # 12 megapixels
+
+
+def test_a1_fits_into_six_gibibytes_with_the_compact_network():
+    assert plan_for(A1, LITE, FP32, free=6 * 2**30).side is not None
+
+
+def test_adam_is_used_where_it_was_asked_for_and_what_cannot_be_tiled_is_painted_whole():
+    assert plan_for((512, 512), VGG19, FP32, "adam", free=50e9).past.is_adam
+    assert plan_for((3000, 4000), LITE, FP32, free=30e9, tileable=False).side is None
+    with pytest.raises(RequestError, match="choose a size of at most"):
+        plan_for((3000, 4000), LITE, FP32, free=3e9, tileable=False)
+
+
+def test_a_wider_network_and_more_regions_need_more():
+    least = plan_for((1024, 1024), LITE, FP32, free=100e9).bytes
+    assert plan_for((1024, 1024), VGG19, FP32, free=100e9).bytes > 2 * least
+    assert plan_for((1024, 1024), Network(LITE_WIDTHS, STYLE_LAYERS, ("relu4_2",), 3), FP32, free=100e9).bytes > least
