@@ -1,15 +1,30 @@
-# make run: the app on http://127.0.0.1:7860.   make test: every test that can run here.
+# make run        the app on http://127.0.0.1:7860
+# make test-fast  tests without app, network, browser or ../shared
+# make test       every test that can run here; as root on Debian it installs Chromium for the browser tests
+# make lint       ruff and mypy
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test chromium
+.PHONY: run test test-fast lint map chromium
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
 
 test: $(VENV)/.test chromium
 	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not (slow or app or browser or hub or shared)"
+
+lint: $(if $(filter $(VENV)/bin,$(BIN)),$(VENV)/.test)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The map in ARCHITECTURE.md, drawn again from the imports.
+map: $(VENV)/.test
+	$(BIN)/python -m tests.architecture
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -22,9 +37,10 @@ $(VENV)/.test: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -r requirements-dev.txt
 	@touch $@ $(VENV)/.run
 
-# Browser tests drive the system's Chromium; they skip, saying so, where there is none.
+# Browser tests drive the system's Chromium. They skip, saying so, where there is none.
 chromium:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Chromium for the browser tests."; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null; \
-	  fi; } || echo "Chromium could not be installed; browser tests will be skipped."
+	  else false; fi; } || echo "Chromium is not installed and could not be; browser tests are skipped."
