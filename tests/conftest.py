@@ -1,13 +1,19 @@
-"""Fixtures that several test files share."""
+"""Fixtures that several test files share, and the markers that follow from them."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before a test imports torch, as the programs do
-
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+_MARKERS = {"shared": pytest.mark.shared, "page": pytest.mark.browser, "address": pytest.mark.app}
+
+
+def pytest_collection_modifyitems(items):
+    """A test that asks for ../shared, the app or a browser by a fixture is marked so."""
+    for item in items:
+        for fixture, marker in _MARKERS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
 
 
 @pytest.fixture(scope="session")

@@ -1,230 +1,17 @@
-"""VGG-19 from a hub of our own through the real client, in a process of its own; and what is refused."""
+"""What is accepted as weights and what is refused, with the reason."""
 
+import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+import re
 
 import pytest
 import torch
-from hub import hub_server
 from safetensors.torch import load_file, save_file
 
-from style_core.networks.vgg19 import tensor_shapes
 from style_core.weights import registry as weights
 from style_core.weights.verify import WeightsError, check_golden, check_vgg19
 
-ROOT = Path(__file__).resolve().parents[1]
-FETCH = "import sys; from style_core.cli import main as cli; sys.exit(cli.main(['weights', 'pull', 'vgg19', '--json']))"
-NOTES = "from style_core.weights import registry as weights; print({step.note for step in weights.fetch('vgg19')})"
 SHALLOW = "relu2_1"
-
-
-@pytest.fixture(scope="module")
-def whole(vgg19_path) -> bytes:
-    """A file as the hub has it: the convolutions, with a large tensor that nobody wants in front."""
-    tensors = {name: tensor.half() for name, tensor in load_file(vgg19_path).items()}
-    return _bytes_of({"classifier.0.weight": torch.zeros(4096, 2048, dtype=torch.half), **tensors})
-
-
-def _bytes_of(tensors: dict[str, torch.Tensor]) -> bytes:
-    from safetensors.torch import save
-
-    return save(tensors)
-
-
-@pytest.fixture
-def environment(tmp_path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "STYLE_CORE_"))}
-    return {**kept, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "127.0.0.1"}
-
-
-def pull(environment: dict[str, str], address: str, code: str = FETCH, **more: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={**environment, "HF_ENDPOINT": address, **more},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-
-
-def cached(environment: dict[str, str]) -> Path:
-    return Path(environment["HF_HOME"]) / "pentimento" / "vgg19.safetensors"
-
-
-def test_only_the_convolutions_are_fetched_and_the_second_time_nothing_is(whole, environment, vgg19_path):
-    with hub_server(whole) as (address, hub):
-        first = pull(environment, address)
-        assert first.returncode == 0, first.stderr
-        assert hub.served < len(whole) - 4096 * 2048 * 2 + 10_000
-        assert hub.requests < 10, "tensors that lie side by side come together"
-        served = hub.served
-        assert pull(environment, address).returncode == 0
-        assert hub.served == served
-    kept, real = load_file(cached(environment)), load_file(vgg19_path)
-    assert kept.keys() == tensor_shapes().keys()
-    assert all(torch.equal(tensor, real[name].half()) for name, tensor in kept.items())
-    assert json.loads(first.stdout)["where"] == "cached from the hub"
-
-
-def test_a_server_without_ranges_sends_the_whole_file_and_it_is_said(whole, environment):
-    code = FETCH.replace("'pull', 'vgg19', '--json'", "'pull', 'vgg19'")
-    with hub_server(whole) as (address, hub):
-        hub.fault = "no-ranges"
-        said = pull(environment, address, NOTES)
-        assert "is served without range requests, so the whole file is downloaded" in said.stdout
-        assert pull(environment, address, code).returncode == 0
-
-
-def test_a_redirect_to_another_host_is_followed(whole, environment):
-    with hub_server(whole) as (cdn, far), hub_server(whole) as (address, hub):
-        hub.fault, hub.cdn = "redirect", cdn.replace("127.0.0.1", "localhost")
-        result = pull(environment, address, HF_TOKEN="hf_secret", NO_PROXY="127.0.0.1,localhost")
-        assert result.returncode == 0, result.stderr
-        assert far.served > 0 and far.tokens and not any(far.tokens)
-
-
-REFUSALS = {
-    "401": "The hub wants a valid token for this file; set HF_TOKEN or log in.",
-    "403": "This account may not read the file on the hub.",
-    "404": "The hub has no such file at this revision.",
-    "429": "The hub has had too many requests from here; try again later.",
-    "500": "The hub answered with status 500; try again later.",
-    "hang": "The hub could not be reached in time.",
-}
-
-
-TIMED = """
-import time; from style_core.weights import registry as weights
-start = time.monotonic()
-try: list(weights.fetch('vgg19'))
-except weights.WeightsError as error: print(error)
-print(time.monotonic() - start)
-"""
-
-
-@pytest.mark.parametrize("fault", REFUSALS)
-def test_a_hub_that_does_not_give_is_given_up_within_five_seconds_in_words(environment, fault):
-    with hub_server(b"\0" * 64) as (address, hub):
-        hub.fault = fault
-        said = pull(environment, address, TIMED).stdout.splitlines()
-    assert said[0] == REFUSALS[fault]
-    assert float(said[1]) < 5
-    assert not list(Path(environment["HF_HOME"]).glob("pentimento/*.safetensors"))
-
-
-def test_a_resolver_that_is_silent_is_given_up_as_soon(environment):
-    """As on a wireless network that leads nowhere; a machine's own resolver can't be silenced from here, so its function is."""
-    silent = "import socket, time; socket.getaddrinfo = lambda *given, **more: time.sleep(60)\n"
-    start = time.monotonic()
-    said = pull(environment, "http://hub.invalid", silent + TIMED).stdout.splitlines()
-    assert said[0] == REFUSALS["hang"]
-    assert float(said[1]) < 5
-    assert time.monotonic() - start < 50, "the program ends without waiting for the answer"
-
-
-def test_nobody_there_and_the_offline_switch(environment):
-    nobody = pull(environment, "http://127.0.0.1:9")
-    assert nobody.returncode == 2 and "The hub could not be reached." in nobody.stderr
-    switched_off = pull(environment, "http://127.0.0.1:9", HF_HUB_OFFLINE="1")
-    assert switched_off.returncode == 2 and "switched off by HF_HUB_OFFLINE" in switched_off.stderr
-
-
-def test_what_broke_off_goes_on_where_it_stopped(whole, environment):
-    with hub_server(whole) as (address, hub):
-        hub.fault = "cut"
-        broken = pull(environment, address)
-        assert broken.returncode == 2 and "try again to resume the download" in broken.stderr
-        assert not cached(environment).exists()
-        hub.fault, before = "", hub.served
-        assert pull(environment, address).returncode == 0
-        assert before + (hub.served - before) < len(whole) - 4096 * 2048 * 2 + 100_000
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
-def test_a_killed_download_resumes(whole, environment):
-    with hub_server(whole) as (address, hub):
-        hub.fault = "slow"
-        child = subprocess.Popen(
-            [sys.executable, "-c", FETCH], cwd=ROOT, env={**environment, "HF_ENDPOINT": address},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while hub.served < 6_000_000 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        parts = sum(path.stat().st_size for path in cached(environment).parent.glob("vgg19.part/*"))
-        assert parts > 3_000_000 and not cached(environment).exists()
-        hub.fault, hub.served = "", 0
-        assert pull(environment, address).returncode == 0
-        assert hub.served < len(whole) - 4096 * 2048 * 2 - parts + 1_000_000
-
-
-def test_two_that_fetch_at_once_take_turns(whole, environment):
-    with hub_server(whole) as (address, hub):
-        hub.fault = "slow"
-        with ThreadPoolExecutor(2) as both:
-            done = list(both.map(lambda _: pull(environment, address, NOTES), range(2)))
-    assert all(each.returncode == 0 for each in done), done
-    assert sum("Another run is downloading vgg19; waiting for it." in each.stdout for each in done) == 1
-    assert hub.served < len(whole) - 4096 * 2048 * 2 + 20_000
-    assert load_file(cached(environment)).keys() == tensor_shapes().keys()
-
-
-def test_a_wrong_file_on_the_hub_is_refused_and_not_kept(environment):
-    wrong = {name: torch.randn(shape).half() for name, shape in tensor_shapes().items()}
-    with hub_server(_bytes_of(wrong)) as (address, _):
-        result = pull(environment, address)
-    assert result.returncode == 2 and "model.safetensors" in result.stderr
-    assert not cached(environment).exists()
-    with hub_server(b"not safetensors, but long enough to be read as a header length") as (address, _):
-        assert "is not a safetensors file" in pull(environment, address).stderr
-
-
-@pytest.mark.skipif(os.name == "nt", reason="folders are made read-only otherwise on Windows")
-def test_a_read_only_cache_says_so(whole, environment):
-    # Root may write anywhere, so it becomes nobody, once everything is imported that nobody may not read.
-    humbly = "import encodings.idna, os\nfrom style_core.cli import main as cli\nif os.geteuid() == 0: os.seteuid(65534)\n" + FETCH
-    with tempfile.TemporaryDirectory() as home, hub_server(whole) as (address, _):
-        os.chmod(home, 0o555)
-        result = pull({**environment, "HF_HOME": home}, address, humbly)
-        assert result.returncode == 2 and "could not be saved to the cache folder (Permission denied)" in result.stderr
-        assert os.listdir(home) == []
-
-
-# Tensors of at most 4.7 MB come one by one; together they are 40 MB.
-@pytest.mark.skipif(os.name == "nt", reason="file sizes are limited otherwise on Windows")
-@pytest.mark.parametrize("room", [1_000_000, 20_000_000])
-def test_a_full_disk_says_so_and_leaves_no_broken_file(whole, environment, room):
-    cramped = f"import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
-    with hub_server(whole) as (address, _):
-        result = pull(environment, address, cramped + FETCH)
-        assert result.returncode == 2 and "could not be saved to the cache folder" in result.stderr and "Traceback" not in result.stderr
-        assert not cached(environment).exists()
-        assert pull(environment, address).returncode == 0, "room again"
-    assert cached(environment).exists() and not list(cached(environment).parent.glob("*.part"))
-
-
-def test_a_cache_that_is_no_folder_says_so(whole, environment, tmp_path):
-    (tmp_path / "hf").write_text("a file where the cache should be")
-    with hub_server(whole) as (address, _):
-        result = pull(environment, address)
-    assert result.returncode == 2 and "could not be saved to the cache folder" in result.stderr
-
-
-def test_without_a_hub_optimize_starts_with_lite_and_says_so(environment, tmp_path):
-    said = subprocess.run(
-        [sys.executable, "-m", "style_core", "optimize", "studio/samples/landscape.jpg", "studio/samples/night-wind.jpg",
-         "-o", str(tmp_path / "out.png"), "--size", "64", "--iterations", "2", "--json"],
-        cwd=ROOT, env={**environment, "HF_ENDPOINT": "http://127.0.0.1:9"}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    told = json.loads(said.stdout)
-    assert told["extractor"] == "lite"
-    assert told["note"] == "Painting with the compact network: The hub could not be reached."
 
 
 def damaged(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -279,9 +66,12 @@ def test_the_real_vgg19_passes_in_every_precision(vgg19_path):
         check_vgg19({name: tensor.to(dtype) for name, tensor in tensors.items()}, "relu5_4", "vgg19")
 
 
-def test_a_file_given_by_hand_is_used_and_checked(vgg19_path, monkeypatch, tmp_path):
+def test_a_file_given_by_hand_is_used(vgg19_path, monkeypatch):
     monkeypatch.setenv("STYLE_CORE_VGG19", str(vgg19_path))
     assert weights.find("vgg19", [SHALLOW]) == vgg19_path
+
+
+def test_a_wrong_file_given_by_hand_is_refused_in_words(monkeypatch, tmp_path):
     save_file({"features.0.weight": torch.zeros(1)}, tmp_path / "wrong.safetensors")
     monkeypatch.setenv("STYLE_CORE_VGG19", str(tmp_path / "wrong.safetensors"))
     with pytest.raises(WeightsError, match="wrong.safetensors: features.0.weight has the shape"):
@@ -291,12 +81,27 @@ def test_a_file_given_by_hand_is_used_and_checked(vgg19_path, monkeypatch, tmp_p
         weights.find("vgg19")
 
 
-@pytest.mark.parametrize("name", ["lite", "generator"])
+SHIPPED = [name for name, entry in weights.registry().items() if not entry.repo]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_what_ships_is_what_was_registered(name):
     path = weights.find(name)
     assert path.stat().st_size == weights.registry()[name].bytes
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == weights.registry()[name].sha256
+    assert weights.verify(name) == f"good (shipped, sha256 {weights.registry()[name].sha256[:16]}…)"
+
+
+def test_a_network_that_gives_other_figures_than_its_golden_ones_is_refused(tmp_path):
+    path = tmp_path / "lite.safetensors"
+    path.write_bytes((weights.MODELS / path.name).read_bytes())
+    golden = json.loads((weights.MODELS / "lite.golden.json").read_text())
+    path.with_suffix(".golden.json").write_text(json.dumps(golden))
     check_golden(path)
-    assert weights.verify(name).startswith("good (shipped")
+    figure = next(iter(golden))
+    path.with_suffix(".golden.json").write_text(json.dumps({**golden, figure: 1.1 * golden[figure] + 1}))
+    with pytest.raises(WeightsError, match=f"lite.safetensors gives .* at {re.escape(figure)} instead of"):
+        check_golden(path)
 
 
 def test_a_shipped_file_that_was_changed_is_refused(monkeypatch, tmp_path):
