@@ -56,7 +56,9 @@ def grid_size(features: Mapping[str, Tensor], layers: Sequence[str]) -> tuple[in
     factor = grid_stride(layers) // stride_of(finest)
     height, width = (side // factor for side in features[finest].shape[-2:])
     if height * width == 0:
-        raise RequestError(f"The picture is too small for this style loss, which needs at least {GRID} px a side. Use a larger size.")
+        raise RequestError(
+            "The picture is too small for this style loss, which needs at least {least} px a side. Use a larger size.", least=GRID
+        )
     return height, width
 
 
