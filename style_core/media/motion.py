@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 _SIDE = 512  # px: flow is measured on frames of at most this long side, and enlarged
+_SMOOTHED = 0.8  # px: the Gaussian that takes the sensor's noise, which would be taken for motion
 _SLACK, _SLACK_SHARE = 0.5, 0.01  # squared px that there-and-back may be off, and share of the squared flow
+_EDGE, _EDGE_SHARE = 0.002, 0.01  # likewise of the squared slope of the flow, which is steep where things part
 _EVEN, _ODD = 0.03, 0.12  # difference of brightness up to which, and from which on, photos agree and don't
 _CUT = 0.3  # share of a frame that must be trusted, else it begins a new scene
 
@@ -44,15 +46,17 @@ def motion_between(before: Tensor, now: Tensor) -> Motion:
     if shrunk < 1:
         size = (max(16, round(width * shrunk)), max(16, round(height * shrunk)))
         old, new = (cv2.resize(gray, size, interpolation=cv2.INTER_AREA) for gray in (old, new))
+    old, new = (cv2.GaussianBlur(gray, (0, 0), _SMOOTHED) for gray in (old, new))
     back, forth = flow_between(new, old), flow_between(old, new)
-    returned = back + _moved(forth, back, cv2.INTER_LINEAR)
-    squares = (back**2).sum(2) + (_moved(forth, back, cv2.INTER_LINEAR) ** 2).sum(2)
-    off = (returned**2).sum(2) / (_SLACK_SHARE * squares + _SLACK)
+    squares = (back**2).sum(2)
+    there = _moved(forth, back, cv2.INTER_LINEAR)
+    off = ((back + there) ** 2).sum(2) / (_SLACK_SHARE * (squares + (there**2).sum(2)) + _SLACK)
     seen = _moved(old.astype(numpy.float32), back, cv2.INTER_LINEAR)
     unlike = cv2.GaussianBlur(numpy.abs(seen - new), (0, 0), 1.5) / 255
-    trust = numpy.clip(2 - off, 0, 1) * numpy.clip((_ODD - unlike) / (_ODD - _EVEN), 0, 1) * _inside(back)
+    steep = sum((cv2.Sobel(back, -1, x, 1 - x, ksize=3, scale=1 / 8) ** 2).sum(2) for x in (0, 1)) / (_EDGE_SHARE * squares + _EDGE)
+    trust = numpy.clip(2 - off, 0, 1) * numpy.clip(2 - steep, 0, 1) * numpy.clip((_ODD - unlike) / (_ODD - _EVEN), 0, 1) * _inside(back)
     # Borders of what is hidden are uncertain by a px or two: they go with it, and softly.
-    trust = cv2.GaussianBlur(cv2.erode(trust, numpy.ones((3, 3))), (0, 0), 1.0)
+    trust = cv2.GaussianBlur(cv2.erode(trust, numpy.ones((5, 5))), (0, 0), 1.0)
     if shrunk < 1:
         scale = numpy.array([width / back.shape[1], height / back.shape[0]], numpy.float32)
         back, trust = (cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR) for values in (back * scale, trust))
@@ -61,14 +65,21 @@ def motion_between(before: Tensor, now: Tensor) -> Motion:
 
 def flow_between(one: numpy.ndarray, two: numpy.ndarray) -> numpy.ndarray:
     """Flow `[H, W, 2]` from one gray frame (uint8) to another: what is at `p` in the first is at `p + flow[p]` in the second."""
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     return search.calc(one, two, None)
 
 
 def carried_along(image: Tensor, motion: Motion) -> Tensor:
-    """The frame before, `[3, H, W]`, as it would look now if it had only moved; Lanczos, so that repeating it hardly blurs."""
+    """The frame before, `[3, H, W]`, as it would look now if it had only moved; bicubic, for sharper kernels ring."""
     pixels = image.permute(1, 2, 0).contiguous().numpy()
-    return torch.from_numpy(_moved(pixels, motion.flow, cv2.INTER_LANCZOS4)).permute(2, 0, 1).clamp(0, 1)
+    return torch.from_numpy(_moved(pixels, motion.flow, cv2.INTER_CUBIC)).permute(2, 0, 1).clamp(0, 1)
+
+
+def blurred(image: Tensor, sigma: float) -> Tensor:
+    """An image `[C, H, W]` or `[H, W]` under a Gaussian of `sigma` px."""
+    pixels = image.permute(1, 2, 0) if image.dim() == 3 else image
+    smooth = torch.from_numpy(cv2.GaussianBlur(pixels.contiguous().numpy(), (0, 0), sigma))
+    return smooth.permute(2, 0, 1) if image.dim() == 3 else smooth
 
 
 def _moved(values: numpy.ndarray, flow: numpy.ndarray, how: int) -> numpy.ndarray:

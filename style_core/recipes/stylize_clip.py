@@ -15,7 +15,7 @@ from torch.nn import functional
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.files import sha256_of
-from style_core.media.motion import Motion, carried_along, motion_between
+from style_core.media.motion import Motion, blurred, carried_along, motion_between
 from style_core.media.video import Clip, FrameWriter, check_video_path
 from style_core.messages import Message
 from style_core.networks.generator import EncodedPhoto
@@ -32,8 +32,10 @@ _MEMORY = 0.9  # of the statistics before, in each frame's
 _CUT = 0.35  # relative change of the statistics that means a new scene
 _WARM_UP = 12  # frames that are looked at again before a stopped film goes on
 _MOST_CARRIED = 0.95  # share of the last frame's paint at steadiness 1; the rest lets new strokes form
-_ALIKE, _UNLIKE = 0.08, 0.2  # difference of colors up to which, and from which on, old paint stays and goes
-_COLOR_REACH = 0.008  # of the long side: half the side of the square that those colors are averaged over
+_ALIKE, _UNLIKE = 0.3, 0.6  # difference of colors up to which, and from which on, old paint stays and goes
+_COLOR_REACH = 4  # px: of the box that those colors are averaged over
+_STROKE, _AROUND = 1.5, 8.0  # px: Gaussians that part strokes from colors, and that strokes' contrast is measured by
+_MOST_GAIN = 1.07  # of contrast, in a frame
 
 
 @dataclass(frozen=True)
@@ -157,12 +159,19 @@ class FramePainter:
 def steadied(fresh: Tensor, moved: Tensor, motion: Motion, steadiness: float) -> Tensor:
     """A frame's fresh paint with that of the frame before, `moved` along, wherever that still belongs.
 
-    Old paint goes where its motion isn't trusted, and where its colors, strokes averaged out, are no longer the fresh ones.
+    Old paint goes where its motion isn't trusted, and where its colors, strokes averaged out, are far from the fresh ones.
+    Where it stays, strokes keep the contrast of fresh ones: averaging and moving would blur them bit by bit.
     """
-    reach = max(1, round(_COLOR_REACH * max(fresh.shape[-2:])))
-    apart = functional.avg_pool2d(functional.pad((fresh - moved)[None], (reach,) * 4, mode="replicate"), 2 * reach + 1, stride=1)[0]
+    apart = functional.avg_pool2d(
+        functional.pad((fresh - moved)[None], (_COLOR_REACH,) * 4, mode="replicate"), 2 * _COLOR_REACH + 1, stride=1
+    )[0]
     alike = ((_UNLIKE - apart.abs().amax(0)) / (_UNLIKE - _ALIKE)).clamp(0, 1)
-    return torch.lerp(fresh, moved, _MOST_CARRIED * steadiness * torch.from_numpy(motion.trust) * alike)
+    share = _MOST_CARRIED * steadiness * torch.from_numpy(motion.trust) * alike  # [H, W]
+    blended = torch.lerp(fresh, moved, share)
+    colors = blurred(blended, _STROKE)
+    wanted, there = (blurred((image - blurred(image, _STROKE)).square().mean(0), _AROUND) for image in (fresh, blended))
+    gain = ((wanted + 1e-5) / (there + 1e-5)).sqrt().clamp(1, _MOST_GAIN)
+    return torch.lerp(blended, colors + gain * (blended - colors), share).clamp(0, 1)
 
 
 def carried(memory: Moments | None, new: Moments) -> Moments:

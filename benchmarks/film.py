@@ -1,0 +1,95 @@
+"""How steady painted films are: `python -m benchmarks.film [--style NAME] [CLIP ...]`.
+
+Each clip of `benchmarks.clips`, whose motion is known, is painted with steadiness 0 and with the default. What is compared is
+the root mean square difference of each frame from the one before it, moved along the true motion, over the clip's own such
+difference: 1 is as steady as the clip. Sharpness is the mean Laplacian over that of frames painted alone.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.clips import CHANGING, Clip, clips, warping_error
+from benchmarks.common import SAMPLES
+from style_core.devices import Compute, prepare_cpu
+from style_core.media.images import fit, read_image
+from style_core.networks.generator import Generator
+from style_core.recipes.stylize import StylizeOptions
+from style_core.recipes.stylize_clip import FilmOptions, FramePainter
+from style_core.weights.gallery import gallery, gallery_code
+from style_core.weights.open import open_generator
+
+_TIMED = 24  # frames
+_TIMED_SIZE = (288, 512)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="*", help="Names of clips; all where none is given.")
+    parser.add_argument("--style", default="sunflowers", choices=list(gallery()), help="Of the gallery.")
+    given = parser.parse_args()
+    prepare_cpu()
+    compute = Compute.choose("cpu")
+    generator = open_generator(compute)
+    code = gallery_code(given.style, generator.sha256)
+    print(f"{given.style}, {compute.describe()}\n")
+    print("| clip | the clip's own | without | with | without / own | with / own | sharpness with |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    rows = []
+    for name, clip in clips(*given.clips).items():
+        rows.append(_row(generator, code, clip))
+        print(f"| {name}{' *' if name in CHANGING else ''} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)
+    means = [sum(column) / len(rows) for column in zip(*rows)]
+    print("| mean | " + " | ".join(f"{value:.2f}" for value in means) + " |")
+    for steadiness in (0.0, FilmOptions().steadiness):
+        print(f"\nsteadiness {steadiness:g}: {_frames_a_second(generator, code, steadiness):.1f} frames a second at {_TIMED_SIZE[1]} px")
+
+
+def _row(generator: Generator, code: Tensor, clip: Clip) -> tuple[float, ...]:
+    own = _mean(warping_error(clip))
+    alone, steady = (painted(generator, code, clip, steadiness) for steadiness in (0.0, FilmOptions().steadiness))
+    without, with_ = _mean(warping_error(alone)), _mean(warping_error(steady))
+    return own, without, with_, without / own, with_ / own, sharpness(steady.frames) / sharpness(alone.frames)
+
+
+def painted(generator: Generator, code: Tensor, clip: Clip, steadiness: float) -> Clip:
+    """The clip as it is painted."""
+    painter = _painter(generator, code, steadiness)
+    frames = [(painter.paint(frame.float() / 255) * 255 + 0.5).byte() for frame in clip.frames]
+    return Clip(frames, clip.flow, clip.valid, clip.cuts)
+
+
+def sharpness(frames: Sequence[Tensor]) -> float:
+    """Mean absolute Laplacian of the second half of the frames, where blur would have piled up."""
+    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])[None, None]
+    late = frames[len(frames) // 2 :]
+    return _mean(float(functional.conv2d(frame.float().mean(0)[None, None], kernel).abs().mean()) for frame in late)
+
+
+def _painter(generator: Generator, code: Tensor, steadiness: float) -> FramePainter:
+    return FramePainter(generator, [], [code], [1.0], StylizeOptions(), steadiness)
+
+
+def _frames_a_second(generator: Generator, code: Tensor, steadiness: float) -> float:
+    picture = fit(read_image(SAMPLES / "landscape.jpg"), 640)
+    height, width = _TIMED_SIZE
+    frames = [picture[:, 2 * t : 2 * t + height, 3 * t : 3 * t + width].contiguous() for t in range(_TIMED)]
+    painter = _painter(generator, code, steadiness)
+    painter.paint(frames[0])
+    started = time.monotonic()
+    for frame in frames[1:]:
+        painter.paint(frame)
+    return (_TIMED - 1) / (time.monotonic() - started)
+
+
+def _mean(values) -> float:
+    values = list(values)
+    return sum(values) / len(values)
+
+
+if __name__ == "__main__":
+    main()
