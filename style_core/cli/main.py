@@ -21,10 +21,11 @@ from style_core.media.images import load_picture, read_image, read_mask
 from style_core.options import OptionField, Options, Range
 from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
+from style_core.recipes.film import CLIP_SUFFIXES
 from style_core.recipes.imagine import ImagineOptions, imagine, walk
 from style_core.recipes.optimize import GatysOptions, optimize
 from style_core.recipes.stylize import StylizeOptions, stylize
-from style_core.recipes.stylize_clip import CLIP_SUFFIXES, FilmOptions, stylize_clip
+from style_core.recipes.stylize_clip import FilmOptions, stylize_clip
 from style_core.weights.gallery import gallery, gallery_code
 from style_core.weights.open import open_generator
 

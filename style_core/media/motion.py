@@ -11,6 +11,7 @@ import cv2
 import numpy
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 _SIDE = 512  # px: flow is measured on frames of at most this long side, and enlarged
 _SMOOTHED = 0.8  # px: the Gaussian that takes the sensor's noise, which would be taken for motion
@@ -56,7 +57,7 @@ def motion_between(before: Tensor, now: Tensor) -> Motion:
     steep = sum((cv2.Sobel(back, -1, x, 1 - x, ksize=3, scale=1 / 8) ** 2).sum(2) for x in (0, 1)) / (_EDGE_SHARE * squares + _EDGE)
     trust = numpy.clip(2 - off, 0, 1) * numpy.clip(2 - steep, 0, 1) * numpy.clip((_ODD - unlike) / (_ODD - _EVEN), 0, 1) * _inside(back)
     # Borders of what is hidden are uncertain by a px or two: they go with it, and softly.
-    trust = cv2.GaussianBlur(cv2.erode(trust, numpy.ones((5, 5))), (0, 0), 1.0)
+    trust = cv2.GaussianBlur(cv2.erode(trust, numpy.ones((7, 7))), (0, 0), 2.0)
     if shrunk < 1:
         scale = numpy.array([width / back.shape[1], height / back.shape[0]], numpy.float32)
         back, trust = (cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR) for values in (back * scale, trust))
@@ -73,6 +74,12 @@ def carried_along(image: Tensor, motion: Motion) -> Tensor:
     """The frame before, `[3, H, W]`, as it would look now if it had only moved; bicubic, for sharper kernels ring."""
     pixels = image.permute(1, 2, 0).contiguous().numpy()
     return torch.from_numpy(_moved(pixels, motion.flow, cv2.INTER_CUBIC)).permute(2, 0, 1).clamp(0, 1)
+
+
+def padded_to(image: Tensor, other: Tensor) -> Tensor:
+    """An image `[3, h, w]` at the size of another, `[3, H, W]`, that is larger by a few rows and columns: its edge repeated."""
+    below, right = (large - small for large, small in zip(other.shape[-2:], image.shape[-2:]))
+    return functional.pad(image[None], (0, right, 0, below), mode="replicate")[0]
 
 
 def blurred(image: Tensor, sigma: float) -> Tensor:

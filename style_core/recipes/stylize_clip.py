@@ -1,11 +1,7 @@
 """Clips: a film painted frame by frame, with statistics and paint that are carried over time so that it doesn't flicker."""
 
-import hashlib
-import json
-import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -14,23 +10,20 @@ from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.files import sha256_of
-from style_core.media.motion import Motion, blurred, carried_along, motion_between
-from style_core.media.video import Clip, FrameWriter, check_video_path
-from style_core.messages import Message
+from style_core.media.motion import Motion, blurred, carried_along, motion_between, padded_to
+from style_core.media.video import Clip, check_video_path
 from style_core.networks.generator import EncodedPhoto
 from style_core.networks.generator import Generator as PaintingNet
 from style_core.networks.generator_net import LEVELS
 from style_core.networks.moments import Moments, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step
+from style_core.recipes.film import painted_film, request_of, told
 from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
 from style_core.weights.open import open_generator
 
-CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")
 _MEMORY = 0.9  # of the statistics before, in each frame's
 _CUT = 0.35  # relative change of the statistics that means a new scene
-_WARM_UP = 12  # frames that are looked at again before a stopped film goes on
 _MOST_CARRIED = 0.95  # share of the last frame's paint at steadiness 1; the rest lets new strokes form
 _ALIKE, _UNLIKE = 0.3, 0.6  # difference of colors up to which, and from which on, old paint stays and goes
 _COLOR_REACH = 4  # px: of the box that those colors are averaged over
@@ -54,12 +47,10 @@ def stylize_clip(
 ) -> Iterator[Step]:  # fmt: skip
     """Paint a clip into the film `out`, with its sound and its timing; yields a Step for each frame.
 
-    The film appears when the iteration ends. Whoever stops iterating keeps what is painted so far, as a film that can be
-    played; after an error, what was at `out` before is still there.
+    Whoever stops iterating keeps the film so far, as `painted_film` says.
 
     Args:
-        begun: a film of the same request that was stopped, to go on from; `out` itself will do. A film of another
-            request is not gone on from.
+        begun: a film of the same request that was stopped, to go on from; `out` itself will do.
     Raises:
         RequestError: for a clip that can't be read, an `out` that can't be written, or a request without a style.
     """
@@ -68,36 +59,13 @@ def stylize_clip(
     if not styles and not codes:
         raise RequestError("There is no style; give a style picture or choose one from the gallery.")
     shares = style_shares(style_weights, len(styles) + len(codes))
-    started = time.monotonic()
-    height, width = clip.size(options.size)
-    said = Message(
-        "{file} is {seconds:.1f} s long: {frames} frames of {width} x {height} px, painted at {across} x {down} px.",
-        file=clip.path.name, seconds=clip.seconds, frames=clip.frames, width=clip.width, height=clip.height, across=width, down=height,
-    )  # fmt: skip
-    yield Step(0, clip.frames, note=said)
+    yield told(clip, options.size)
     generator = open_generator(compute or Compute.choose())
     made = {"generator": generator.sha256}
-    request = _request_of(clip, styles, codes, shares, options, film, generator)
-    earlier = earlier_film(begun, request)
-    done = earlier.frames if earlier else 0
+    asked = options.as_dict() | film.as_dict() | {"shares": shares}
+    request = request_of("stylize", clip, [*styles, *codes], asked, made)
     painter = FramePainter(generator, styles, codes, shares, options, film.steadiness)
-    writer = FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1)
-    painted, shown_at = None, float("-inf")
-    with writer:
-        if earlier:
-            yield Step(done, clip.frames, note=Message("Continuing after {frames} frames.", frames=done), weights=made)
-            painted = yield from _taken_over(earlier, clip, writer, painter, options)
-        for frame in clip.read(options.size, skip=done):
-            painted = painter.paint(frame.image)
-            writer.add(painted, frame.at)
-            seconds = time.monotonic() - started
-            preview = None
-            if time.monotonic() - shown_at >= preview_every:
-                preview, shown_at = painted, time.monotonic()
-            total = max(writer.count, clip.frames)
-            eta = seconds / (writer.count - done) * (total - writer.count)
-            yield Step(writer.count, total, image=preview, seconds=seconds, eta=eta, weights=made)
-    yield Step(writer.count, writer.count, image=painted, seconds=time.monotonic() - started, eta=0.0, weights=made)
+    yield from painted_film(clip, out, painter, request, options.size, begun=begun, weights=made, preview_every=preview_every)
 
 
 class FramePainter:
@@ -134,6 +102,11 @@ class FramePainter:
         # Colors matched frame by frame would flicker, so codes keep their own.
         return recolored(painted, photo, self._options, from_codes=False)
 
+    def working(self, photo: Tensor) -> Generator[str, None, Tensor]:
+        """The same, for a film."""
+        yield ""
+        return self.paint(photo)
+
     def look(self, photo: Tensor) -> EncodedPhoto:
         """See a frame as one of its scene, without painting it."""
         encoded = self._generator.encode_content(photo, remember=False)
@@ -142,8 +115,7 @@ class FramePainter:
 
     def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
         """Take up a film whose last frame was painted before; the painting may have lost an odd row and column."""
-        height, width = (large - small for large, small in zip(photo.shape[-2:], painted.shape[-2:]))
-        self._before = photo, functional.pad(painted[None], (0, width, 0, height), mode="replicate")[0]
+        self._before = photo, padded_to(painted, photo)
 
     def _motion_to(self, photo: Tensor) -> Motion | None:
         """Motion from the last frame; None where none is wanted, or at a cut, where everything starts anew."""
@@ -184,37 +156,3 @@ def carried(memory: Moments | None, new: Moments) -> Moments:
 def _change(one: Moments, two: Moments) -> float:
     level = LEVELS[2]
     return float((one.grams[level] - two.grams[level]).norm() / one.grams[level].norm().clamp_min(1e-9))
-
-
-def _request_of(clip: Clip, styles, codes, shares: Sequence[float], options: StylizeOptions, film: FilmOptions, generator) -> str:
-    """What a film was asked for, as text inside it, so that only the same request goes on from it."""
-    digest = hashlib.sha256()
-    for tensor in (*styles, *codes):
-        digest.update(repr(tuple(tensor.shape)).encode() + tensor.contiguous().numpy().tobytes())
-    asked = {"clip": sha256_of(clip.path), "styles": digest.hexdigest(), "shares": list(shares), "generator": generator.sha256}
-    return json.dumps({"pentimento": {"recipe": "stylize", "options": options.as_dict() | film.as_dict(), **asked}}, sort_keys=True)
-
-
-def earlier_film(path: str | Path | None, request: str) -> Clip | None:
-    """The film at `path` where it is one of this request."""
-    if path is None or not Path(path).is_file() or Path(path).suffix.lower() != ".mp4":
-        return None
-    try:
-        film = Clip.open(path)
-    except RequestError:
-        return None  # whatever it is, it isn't gone on from, and `out` is replaced as always
-    return film if film.comment == request else None
-
-
-def _taken_over(
-    earlier: Clip, clip: Clip, writer: FrameWriter, painter: FramePainter, options: StylizeOptions
-) -> Generator[Step, None, Tensor]:
-    """Write a stopped film's frames again, and let the painter see the clip as if it had painted them; returns the last."""
-    for frame in earlier.read():
-        writer.add(frame.image, frame.at)
-    done = writer.count
-    for seen in islice(clip.read(options.size, skip=max(0, done - _WARM_UP)), min(done, _WARM_UP)):
-        painter.look(seen.image)
-        yield Step(done, clip.frames)
-    painter.go_on_from(seen.image, frame.image)
-    return frame.image

@@ -1,0 +1,121 @@
+"""What painting a clip is, whoever paints its frames: told before, followed frame by frame, stopped, gone on with."""
+
+import hashlib
+import json
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from style_core.errors import RequestError
+from style_core.files import sha256_of
+from style_core.media.video import Clip, FrameWriter
+from style_core.messages import Message
+from style_core.progress import Step
+
+CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")
+_WARM_UP = 12  # frames that are looked at again before a stopped film goes on
+
+
+class Painter(Protocol):
+    """Paints the frames of a film in order."""
+
+    def working(self, photo: Tensor) -> Generator[str, None, Tensor]:
+        """Paint the next frame `[3, H, W]`; yields signs of life, with a sentence or empty, and returns the painting."""
+
+    def look(self, photo: Tensor) -> Any:
+        """See a frame that was painted before."""
+
+    def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
+        """Take up a film whose last frame was `painted` before; it may lack an odd row and column."""
+
+
+def told(clip: Clip, long_side: int) -> Step:
+    """Step 0: how long and how large a clip is, and how large its film will be."""
+    height, width = clip.size(long_side)
+    said = Message(
+        "{file} is {seconds:.1f} s long: {frames} frames of {width} x {height} px, painted at {across} x {down} px.",
+        file=clip.path.name, seconds=clip.seconds, frames=clip.frames, width=clip.width, height=clip.height, across=width, down=height,
+    )  # fmt: skip
+    return Step(0, clip.frames, note=said)
+
+
+def request_of(recipe: str, clip: Clip, pictures: Sequence[Tensor], options: Mapping[str, Any], weights: Mapping[str, str]) -> str:
+    """What a film was asked for, as text that stands inside it, so that only the same request goes on from it."""
+    digest = hashlib.sha256()
+    for tensor in pictures:
+        digest.update(repr(tuple(tensor.shape)).encode() + tensor.contiguous().numpy().tobytes())
+    asked = {"clip": sha256_of(clip.path), "styles": digest.hexdigest(), "options": dict(options), "weights": dict(weights)}
+    return json.dumps({"pentimento": {"recipe": recipe, **asked}}, sort_keys=True)
+
+
+def painted_film(
+    clip: Clip, out: str | Path, painter: Painter, request: str, long_side: int, *, begun: str | Path | None = None,
+    weights: Mapping[str, str] | None = None, preview_every: float = 1.0,
+) -> Iterator[Step]:  # fmt: skip
+    """Paint a clip into the film `out`, with its sound and its timing; yields a Step for each frame, and signs of life.
+
+    The film appears when the iteration ends. Whoever stops iterating keeps what is painted so far, as a film that can be
+    played; after an error, what was at `out` before is still there.
+
+    Args:
+        request: as `request_of` gives it.
+        long_side: px, of the frames.
+        begun: a film of the same request that was stopped, to go on from; `out` itself will do. A film of another
+            request is not gone on from.
+    """
+    earlier = _earlier_film(begun, request)
+    done = earlier.frames if earlier else 0
+    made, started, shown_at, painted = dict(weights or {}), time.monotonic(), float("-inf"), None
+    with FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1) as writer:
+        if earlier:
+            yield Step(done, clip.frames, note=Message("Continuing after {frames} frames.", frames=done), weights=made)
+            painted = yield from _taken_over(earlier, clip, writer, painter, long_side)
+        for frame in clip.read(long_side, skip=done):
+            left = _time_left(started, writer.count - done, clip.frames - writer.count)
+            working = painter.working(frame.image)
+            while True:
+                try:
+                    note = next(working)
+                except StopIteration as finished:
+                    painted = finished.value
+                    break
+                yield Step(writer.count, clip.frames, seconds=time.monotonic() - started, eta=left, note=note, weights=made)
+            writer.add(painted, frame.at)
+            preview = None
+            if time.monotonic() - shown_at >= preview_every:
+                preview, shown_at = painted, time.monotonic()
+            total = max(writer.count, clip.frames)
+            left = _time_left(started, writer.count - done, total - writer.count)
+            yield Step(writer.count, total, image=preview, seconds=time.monotonic() - started, eta=left, weights=made)
+    yield Step(writer.count, writer.count, image=painted, seconds=time.monotonic() - started, eta=0.0, weights=made)
+
+
+def _time_left(started: float, done: int, to_do: int) -> float | None:
+    return (time.monotonic() - started) / done * max(0, to_do) if done else None
+
+
+def _earlier_film(path: str | Path | None, request: str) -> Clip | None:
+    """The film at `path` where it is one of this request."""
+    if path is None or not Path(path).is_file() or Path(path).suffix.lower() != ".mp4":
+        return None
+    try:
+        film = Clip.open(path)
+    except RequestError:
+        return None  # whatever it is, it isn't gone on from, and `out` is replaced as always
+    return film if film.comment == request else None
+
+
+def _taken_over(earlier: Clip, clip: Clip, writer: FrameWriter, painter: Painter, long_side: int) -> Generator[Step, None, Tensor]:
+    """Write a stopped film's frames again, and let the painter see the clip as if it had painted them; returns the last."""
+    for frame in earlier.read():
+        writer.add(frame.image, frame.at)
+    done = writer.count
+    for seen in islice(clip.read(long_side, skip=max(0, done - _WARM_UP)), min(done, _WARM_UP)):
+        painter.look(seen.image)
+        yield Step(done, clip.frames)
+    painter.go_on_from(seen.image, frame.image)
+    return frame.image
