@@ -1,14 +1,11 @@
-"""The page: header, tabs, footer."""
-
-from pathlib import Path
+"""The page: head, tabs, the drawer with the visitor's pictures."""
 
 import gradio as gr
 
-from studio import history, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize, words
+from studio import history, photo, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize, words
 from studio.guard import GuardedBlocks
 from style_core import Compute
 
-_SAMPLES = Path(__file__).parent / "samples"
 # Each recipe's tab.
 _TABS = {"stylize": "stylize", "optimize": "paint", "dream": "dream", "imagine": "imagine"}
 _FILES_SWEPT, _FILES_KEPT = 600, 3 * 3600  # seconds
@@ -16,47 +13,58 @@ _FILES_SWEPT, _FILES_KEPT = 600, 3 * 3600  # seconds
 
 def build(compute: Compute) -> gr.Blocks:
     """The whole studio, computing where `compute` says."""
-    samples = {"content": str(_SAMPLES / "landscape.jpg"), "style": str(_SAMPLES / "night-wind.jpg")}
     with GuardedBlocks(title="Pentimento", delete_cache=(_FILES_SWEPT, _FILES_KEPT), analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
             gr.Markdown("# Pentimento")
-            gr.Markdown(words.TAGLINE)
+            gr.Markdown(words.TAGLINE, elem_classes="tagline")
+            choose = gr.UploadButton(
+                words.CHOOSE_PHOTO, file_types=["image"], type="filepath", variant="primary", size="sm", elem_id="choose-photo"
+            )
+            drawer_button = gr.Button(words.HISTORY, size="sm", elem_id="history-open")
+        each = {}
         with gr.Tabs() as tabs:
-            with gr.Tab(words.STYLIZE_TAB, id="stylize"):
-                quick = tab_stylize.build(compute, samples)
-            with gr.Tab(words.PAINT_TAB, id="paint"):
-                fine = tab_optimize.build(compute, samples)
-            with gr.Tab(words.DREAM_TAB, id="dream"):
-                dreaming = tab_dream.build(compute, samples)
-            with gr.Tab(words.IMAGINE_TAB, id="imagine"):
+            with gr.Tab(words.STYLIZE_TAB, id="stylize") as each["stylize"]:
+                quick = tab_stylize.build(compute)
+            with gr.Tab(words.PAINT_TAB, id="paint") as each["paint"]:
+                fine = tab_optimize.build(compute)
+            with gr.Tab(words.DREAM_TAB, id="dream") as each["dream"]:
+                dreaming = tab_dream.build(compute)
+            with gr.Tab(words.IMAGINE_TAB, id="imagine") as each["imagine"]:
                 imagining = tab_imagine.build(compute)
-            with gr.Tab(words.FILM_TAB, id="film"):
+            with gr.Tab(words.FILM_TAB, id="film") as each["film"]:
                 tab_film.build(compute)
-            with gr.Tab(words.ABOUT_TAB, id="about"):
+            with gr.Tab(words.ABOUT_TAB, id="about") as each["about"]:
                 tab_about.build(page, compute)
-        strip = history.build()
+        gr.Markdown(words.NO_CAMERA, elem_id="no-camera")  # seen where a camera was asked for in vain
+        drawer = history.build(drawer_button)
         parts = {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining}
         _refine(tabs, quick, fine)
-        _join(tabs, parts, [*parts.values(), strip])
+        _join(tabs, parts, [*parts.values(), drawer])
         recipes = {name: (tab, parts[tab]["option_controls"]) for name, tab in _TABS.items()}
-        history.wire(page, tabs, strip, parts, recipes)
+        history.wire(page, tabs, drawer, parts, recipes)
+        seen = session.kept_photo()
+        photo.share({name: parts[name]["content"] for name in ("stylize", "paint", "dream")}, seen, choose, [quick["examples"]])
+        session.wire(page, tabs, each, seen, {recipe: parts[tab] for recipe, tab in _TABS.items()})
     return page
 
 
 def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
-    """Hand a Stylize result to Paint, to start from; a gallery style has no picture, so its result stands for it."""
+    """Hand a Stylize result to Paint and start there; a gallery style has no picture, so its result stands for it."""
 
-    def refine(content, style, result):
-        return content, style or result, result, words.REFINING, gr.update(selected="paint")
+    def refine(content, style, used, result):
+        if result is None:
+            raise gr.Error(words.NO_RESULT, print_exception=False)
+        return content, (style if used else None) or result, result, words.REFINING, gr.update(selected="paint")
 
-    quick["refine"].click(
-        refine, [quick["content"], quick["style"], quick["result"]],
-        [fine["content"], fine["style"], fine["init"], fine["status"], tabs], queue=False, api_visibility="private",
+    handed = quick["refine"].click(
+        refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"]],
+        [fine["content"], fine["style"], fine["init"], fine["status"], tabs], show_progress="hidden", api_visibility="private",
     )  # fmt: skip
+    fine["follow"](handed.success)
 
 
 def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict]) -> None:
-    """Let every result, a tab's or the strip's, become a photo or a painting in the tabs with one click."""
+    """Let every result, a tab's or the drawer's, become a photo or a painting in the tabs with one click."""
     for part in sources:
         for (tab, role), button in part["uses"].items():
             button.click(

@@ -14,7 +14,7 @@ _STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 _FIRST = 8  # styles that are offered at first
 
 
-def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.Textbox, strength: gr.Slider) -> Dependency:
+def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.HTML, strength: gr.Slider) -> Dependency:
     """Lay the section out and wire it.
 
     Args:
@@ -35,7 +35,7 @@ def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.Textb
         which = gr.Dropdown(named, value=list(styles)[:_FIRST], multiselect=True, max_choices=16, label=words.COMPARE_WHICH)
         run = gr.Button(words.COMPARE_RUN, size="sm", elem_id="compare-run")
         grid = gr.Gallery(
-            label=words.COMPARED, columns=4, height=360, object_fit="cover", allow_preview=False, interactive=False, buttons=[],
+            label=words.COMPARED, columns=4, object_fit="cover", allow_preview=False, interactive=False, buttons=[],
             elem_id="compare-grid",
         )  # fmt: skip
     offered = gr.State([])
@@ -57,7 +57,7 @@ def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.Textb
         return offered[event.index]
 
     run.click(
-        compare, [what, which, chosen, *inputs], [grid, offered], inputs_kwargs=option_controls, concurrency_id="device", concurrency_limit=1,
+        compare, [what, which, chosen, *inputs], [grid, offered], inputs_kwargs=option_controls, concurrency_id="compare", concurrency_limit=1,
         show_progress="minimal", api_visibility="private",
     )  # fmt: skip
     return grid.select(choose, offered, [chosen, strength], queue=False, show_progress="hidden", api_visibility="private")

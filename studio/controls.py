@@ -10,22 +10,60 @@ from style_core.recipes.table import RECIPES
 
 # Where the app, whose runs are watched, starts from other values than the shell does; the API's defaults are the app's.
 _STARTS = {"stylize": {"size": 768}, "optimize": {"iterations": 150}, "dream": {"size": 512}, "imagine": {"count": 6}}
+# The four sizes that have names, in pixels of the long side.
+SIZES = {
+    "stylize": {"draft": 512, "standard": 768, "large": 1536, "print": 3072},
+    "optimize": {"draft": 320, "standard": 512, "large": 1024, "print": 2048},
+    "dream": {"draft": 320, "standard": 512, "large": 1024, "print": 2048},
+    "imagine": {"draft": 256, "standard": 512, "large": 1024, "print": 2048},
+}
+# What is in view; all else is behind "More", and what only experts know by name under "Advanced" there.
+_IN_VIEW = {
+    "stylize": ("strength", "color"),
+    "optimize": ("strength", "color"),
+    "dream": ("strength",),
+    "imagine": ("truncation", "axis1", "axis2"),
+}
+_ADVANCED = {"extractor", "layer", "octaves"}
 
 
-def controls(recipe: str) -> dict[str, gr.components.Component]:
-    """Components by option name; expert options stand in a folded "Advanced" section."""
-    return controls_of(RECIPES[recipe].options, _STARTS[recipe])
+def in_view(recipe: str) -> dict[str, gr.components.Component]:
+    """The few controls that everybody needs, by option; the sizes by name are `sizes`."""
+    starts, options = _STARTS[recipe], RECIPES[recipe].options
+    fields = {field.name: field for field in options.fields()}
+    made = {name: component(options, fields[name], starts.get(name, fields[name].default)) for name in _IN_VIEW[recipe]}
+    named, standing = SIZES[recipe], starts.get("size", fields["size"].default)
+    made["sizes"] = gr.Radio(
+        [(words.named(f"SIZE_{name}"), pixels) for name, pixels in named.items()], label=words.SIZE, info=words.SIZE_INFO,
+        value=standing if standing in named.values() else None, elem_classes="sizes",
+    )  # fmt: skip
+    return made
+
+
+def behind_more(recipe: str, shown: dict[str, gr.components.Component]) -> dict[str, gr.components.Component]:
+    """All other controls, in the section that is being laid out; with those of `shown`, every option in its order.
+
+    The size in pixels follows the named one, and the other way about.
+    """
+    starts, options = _STARTS[recipe], RECIPES[recipe].options
+    rest = [field for field in options.fields() if field.name not in shown]
+    expert = [field for field in rest if field.expert or field.name in _ADVANCED]
+    made = {field.name: component(options, field, starts.get(field.name, field.default)) for field in rest if field not in expert}
+    if expert:
+        with gr.Accordion(words.ADVANCED, open=False, elem_classes="advanced"):
+            made.update({field.name: component(options, field, starts.get(field.name, field.default)) for field in expert})
+    sizes = shown["sizes"]
+    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    sizes.input(lambda pixels: pixels, sizes, made["size"], **quiet)
+    made["size"].change(lambda pixels: pixels if pixels in SIZES[recipe].values() else None, made["size"], sizes, **quiet)
+    everything = {**shown, **made}
+    return {field.name: everything[field.name] for field in options.fields()}
 
 
 def controls_of(options: type[Options], starts: dict | None = None) -> dict[str, gr.components.Component]:
-    """The same for options of any kind; `starts` are values to stand at instead of their defaults."""
+    """Components for options of any kind, by name; `starts` are values to stand at instead of their defaults."""
     starts = starts or {}
-    made = {field.name: component(options, field, starts.get(field.name, field.default)) for field in options.fields() if not field.expert}
-    expert = [field for field in options.fields() if field.expert]
-    if expert:
-        with gr.Accordion(words.ADVANCED, open=False):
-            made.update({field.name: component(options, field, starts.get(field.name, field.default)) for field in expert})
-    return made
+    return {field.name: component(options, field, starts.get(field.name, field.default)) for field in options.fields()}
 
 
 def component(options: type[Options], field: OptionField, value) -> gr.components.Component:
@@ -42,6 +80,11 @@ def component(options: type[Options], field: OptionField, value) -> gr.component
         low, high = (field.allowed.low, field.allowed.high) if field.allowed else (None, None)
         return gr.Number(value, precision=0 if field.kind is int else None, minimum=low, maximum=high, **text)
     return gr.Textbox(value, **text)
+
+
+def moved(fields: dict[str, gr.components.Component]) -> list:
+    """The events that tell that a control has come to rest at another value."""
+    return [field.release if isinstance(field, gr.Slider) else field.change for field in fields.values()]
 
 
 def documented(recipe: str, **pictures: str) -> Callable:
@@ -79,7 +122,7 @@ USES = (
 
 def use_buttons(source: str) -> dict[tuple[str, str], gr.Button]:
     """A folded row of buttons that hand a tab's result to the tabs, by where it goes."""
-    with gr.Accordion(words.USE_RESULT, open=False), gr.Row():
+    with gr.Accordion(words.USE_RESULT, open=False, elem_classes="uses"), gr.Row():
         return {
             (tab, role): gr.Button(
                 getattr(words, f"USE_{tab}_{role}".upper()), size="sm", min_width=120, elem_id=f"{source}-to-{tab}-{role}"

@@ -25,8 +25,8 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
         gr.Markdown(words.ZOOM_INTRO, elem_classes="quiet")
         flight = controls_of(ZoomOptions, _START)
         with gr.Row():
-            run = gr.Button(words.ZOOM, variant="primary", elem_classes="run-button", elem_id="zoom-run")
-            stop = gr.Button(words.STOP, elem_classes="stop-button", elem_id="zoom-stop")
+            run = gr.Button(words.ZOOM, variant="primary", elem_id="zoom-run")
+            stop = gr.Button(words.STOP, interactive=False, elem_classes="stop-button", elem_id="zoom-stop")
         status = gr.Markdown("", elem_classes="status", elem_id="zoom-status")
         preview = gr.Image(
             label=words.FORMING, format="jpeg", height=300, interactive=False, visible=False, buttons=[], elem_id="zoom-preview"
@@ -41,11 +41,11 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
             path = ZoomOptions.make(**{name: given.pop(name) for name in flight})
             how = {"guide": opened_if_given(guide), "compute": compute}
             with (
-                live.stopping(request) as stopped,
+                live.stopping(request, "zoom") as stopped,
                 FrameWriter(out, _FPS) as writer,
                 closing(gpu.steps(dream_zoom, opened_if_given(image), DreamOptions.make(**given), path, **how)) as steps,
             ):
-                for step in steps:
+                for step in steps if not stopped.is_set() else ():
                     shown = {status: live.status_of(step, request)}
                     if step.image is not None:
                         last = step
@@ -55,15 +55,19 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
                     if stopped.is_set():
                         break
         except RequestError as error:
-            raise words.refusal(error, request) from error
+            refusal = words.refusal(error, request)
+            yield {status: refusal.message, preview: gr.update(visible=False), stop: gr.update(interactive=False)}
+            raise refusal from error
         if last is None:
-            yield {status: words.say("NO_FRAME", request), preview: gr.update(visible=False)}
+            yield {status: words.say("NO_FRAME", request), preview: gr.update(visible=False), stop: gr.update(interactive=False)}
             return
         done = words.say("CLIP_DONE", request, frames=last.iteration, seconds=words.duration(last.seconds))
-        yield {status: done, preview: gr.update(visible=False), film: gr.update(value=str(out), visible=True)}
+        yield {
+            status: done, preview: gr.update(visible=False), film: gr.update(value=str(out), visible=True), stop: gr.update(interactive=False),
+        }  # fmt: skip
 
     run.click(
-        fly, [image, guide], [status, preview, film], inputs_kwargs={**option_controls, **flight}, concurrency_id="device", concurrency_limit=1,
+        fly, [image, guide], [status, preview, film, stop], inputs_kwargs={**option_controls, **flight}, concurrency_id="device", concurrency_limit=1,
         show_progress="minimal", show_progress_on=status, api_visibility="private",
     )  # fmt: skip
-    stop.click(live.stop, None, None, queue=False, api_visibility="private")
+    live.wire_stop(run, stop, "zoom")

@@ -1,10 +1,10 @@
-"""The strip: this visit's results, kept in the visitor's own browser, and settings that come back from a picture."""
+"""The drawer: this visit's results, kept in the visitor's own browser, and settings that come back from a picture."""
 
 from pathlib import Path
 
 import gradio as gr
 
-from studio import files, words
+from studio import files, first, words
 from studio.controls import use_buttons
 from studio.pictures import RawImage
 from style_core import RECIPES, RequestError, read_settings
@@ -14,22 +14,35 @@ _MOST = 24
 _KEY = "pentimento-visit"
 
 
-def build() -> dict:
-    """Lay the strip out; returns its components by name for `wire`."""
-    with gr.Accordion(words.HISTORY, open=True, elem_id="history"):
-        strip = gr.Gallery(
-            show_label=False, columns=8, height=150, object_fit="cover", allow_preview=False, interactive=False, buttons=[], visible=False,
-            elem_id="history-strip",
-        )  # fmt: skip
+def build(opener: gr.Button) -> dict:
+    """Lay the drawer out, which `opener` opens; returns its components by name for `wire`."""
+    with gr.Sidebar(label=words.HISTORY, open=False, position="right", width=400, elem_id="history") as drawer:
+        gr.Markdown(words.HISTORY, elem_classes="drawer-title")
         status = gr.Markdown(words.HISTORY_EMPTY, elem_classes="quiet", elem_id="history-status")
+        strip = gr.Gallery(
+            show_label=False,
+            columns=2,
+            object_fit="cover",
+            allow_preview=False,
+            interactive=False,
+            buttons=[],
+            visible=False,
+            elem_id="history-strip",
+        )
         with gr.Row(visible=False) as actions:
             restore = gr.Button(words.RESTORE, size="sm", min_width=120, elem_id="history-restore")
             forget = gr.Button(words.FORGET, size="sm", min_width=120, elem_id="history-forget")
         uses = use_buttons("history")
         dropped = RawImage(
-            label=words.DROP_RESULT, height=110, sources=["upload", "clipboard"], type="filepath", image_mode=None, buttons=[],
+            label=words.DROP_RESULT,
+            height=130,
+            sources=["upload", "clipboard"],
+            type="filepath",
+            image_mode=None,
+            buttons=[],
             elem_id="history-drop",
-        )  # fmt: skip
+        )
+    opener.click(lambda: gr.Sidebar(open=True), None, drawer, queue=False, show_progress="hidden", api_visibility="private")
     return {
         "strip": strip, "status": status, "actions": actions, "restore": restore, "forget": forget, "uses": uses, "dropped": dropped,
         "paths": gr.BrowserState([], storage_key=_KEY, secret=_KEY), "result": gr.State(None),
@@ -53,7 +66,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         return kept, gr.update(value=kept, visible=some, selected_index=None), gr.update(visible=True), gr.update(visible=some)
 
     def add(path: str | None, paths: list) -> tuple:
-        if not files.is_ours(path) or path in (paths or []):
+        if not files.is_ours(path) or first.is_first(path) or path in (paths or []):
             return tuple(gr.skip() for _ in shown)
         return show([path, *(paths or [])])
 

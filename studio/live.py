@@ -10,37 +10,59 @@ import pandas
 from gradio.i18n import I18nData
 
 from studio import files, words
-from style_core import RequestError, Step
+from style_core import RequestError, Step, read_image
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import fit, resize, to_pil
 from style_core.media.settings import settings_of
 
 PREVIEW_SIDE = 768  # px: what a preview is shown at; the file has every pixel
+STAGE_HEIGHT = 640  # px
+FIRST_KIND = files.KINDS[0]
 _PLOTTED = 200  # points of the loss plot
 
-_stops: dict[str, threading.Event] = {}
+_stops: dict[tuple[str, str], threading.Event] = {}
 _lock = threading.Lock()
 
 
-def stop(request: gr.Request) -> None:
-    """Ask this visitor's run to end after the step in hand and to keep its picture."""
+def _key(request: gr.Request | None, run_id: str) -> tuple[str, str]:
+    return getattr(request, "session_hash", None) or "", run_id
+
+
+def stop(request: gr.Request | None, run_id: str) -> None:
+    """Ask this visitor's run of this name to end after the step in hand and to keep what it has; one that waits never begins."""
     with _lock:
-        if event := _stops.get(request.session_hash):
+        if event := _stops.get(_key(request, run_id)):
             event.set()
 
 
 @contextmanager
-def stopping(request: gr.Request | None) -> Iterator[threading.Event]:
-    """An event that is set when this visitor asks to stop."""
-    event, key = threading.Event(), getattr(request, "session_hash", None) or ""
+def stopping(request: gr.Request | None, run_id: str) -> Iterator[threading.Event]:
+    """An event that is set when this visitor asks this run to stop."""
+    key = _key(request, run_id)
     with _lock:
-        _stops[key] = event
+        event = _stops.setdefault(key, threading.Event())
     try:
         yield event
     finally:
         with _lock:
             if _stops.get(key) is event:
                 del _stops[key]
+
+
+def wire_stop(run: gr.Button, stopper: gr.Button, run_id: str) -> None:
+    """Let a button stop a run from the moment it is asked for, which is before its turn comes."""
+
+    def asked(request: gr.Request) -> dict:
+        with _lock:
+            _stops[_key(request, run_id)] = threading.Event()
+        return gr.update(interactive=True)
+
+    def stop_it(request: gr.Request) -> None:
+        stop(request, run_id)
+
+    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    run.click(asked, None, stopper, **quiet)
+    stopper.click(stop_it, None, None, **quiet)
 
 
 @dataclass
@@ -69,6 +91,7 @@ class Board:
     stop: gr.Button
     original: gr.State
     result: gr.State
+    run_id: str
 
     @property
     def outputs(self) -> list:
@@ -79,7 +102,7 @@ class Board:
     def begun(self) -> dict:
         return {
             self.preview: gr.update(value=None, visible=True), self.slider: gr.update(visible=False),
-            self.status: gr.update(value="…"), self.plot: None,
+            self.status: gr.update(value="…"), self.plot: None, self.download: None, self.result: None, self.original: None,
             self.run: gr.update(interactive=False), self.stop: gr.update(interactive=True),
         }  # fmt: skip
 
@@ -90,7 +113,7 @@ class Board:
     def wire(self, recipe: Callable, inputs: list, more: dict, api_name: str) -> None:
         """Let the buttons run `recipe` (published as `api_name`) and stop it; `more` are its inputs by keyword."""
         self.follow(self.run.click, recipe, inputs, more, api_name=api_name)
-        self.stop.click(stop, None, None, queue=False, api_visibility="private")
+        wire_stop(self.run, self.stop, self.run_id)
         wire_download(self.kind, self.download, self.result)
 
     def follow(self, trigger: Callable, recipe: Callable, inputs: list, more: dict, **published) -> None:
@@ -102,13 +125,35 @@ class Board:
         event.failure(self.idle, None, [self.run, self.stop], queue=False, api_visibility="private")
 
 
+def follow_photo(board: Board, photo: gr.Image, ready: I18nData) -> None:
+    """Show a photo large as soon as it is chosen, and nothing any more that was made of the one before."""
+
+    def shown(path: str | None) -> dict:
+        try:
+            picture = None if path is None else to_pil(fit(read_image(path, long_side=PREVIEW_SIDE), PREVIEW_SIDE))
+        except RequestError:
+            picture = None  # said already, beside the picture
+        return {
+            board.preview: gr.update(value=picture, visible=True), board.slider: gr.update(visible=False), board.status: ready,
+            board.download: None, board.original: None, board.result: None,
+        }  # fmt: skip
+
+    outputs = [board.preview, board.slider, board.status, board.download, board.original, board.result]
+    photo.change(shown, photo, outputs, queue=False, show_progress="hidden", api_visibility="private")
+
+
 def wire_download(kind: gr.Dropdown, download: gr.DownloadButton, result: gr.State) -> None:
     """Let a choice of file type change what the button downloads."""
 
     def convert(path, kind):
         return gr.update(value=files.converted(path, kind)) if files.is_ours(path) else gr.skip()
 
+    def missing(path):
+        if path is None:
+            gr.Info(words.NO_RESULT)
+
     kind.change(convert, [result, kind], download, show_progress="hidden", api_visibility="private")
+    download.click(missing, result, None, show_progress="hidden", api_visibility="private")
 
 
 @dataclass
@@ -162,8 +207,9 @@ def run(
     yield board.begun()
     record, stopped = Record(), False
     try:
-        with stopping(request) as event, closing(steps()) as generator:
-            for step in generator:
+        with stopping(request, board.run_id) as event, closing(steps()) as generator:
+            stopped = event.is_set()  # while it was waiting for its turn
+            for step in generator if not stopped else ():
                 record.take(step)
                 yield _shown(step, board, record, request)
                 if event.is_set():
@@ -176,7 +222,7 @@ def run(
             yield _finished(recipe, board, record, before, options, refusal.message)
         raise refusal from error
     if record.image is None:
-        yield {**board.idle(), board.status: words.say("STOPPED", request, iteration=record.last.iteration, total=record.last.total)}
+        yield {**board.idle(), board.status: words.say("STOPPED_EARLY", request)}
         return
     sentence = _last_words(record, stopped, request)
     if options.get("extractor") == "auto" and "lite" in record.last.weights:
@@ -197,12 +243,14 @@ def _shown(step: Step, board: Board, record: Record, request: gr.Request | None)
 
 
 def status_of(step: Step, request: gr.Request | None) -> str:
-    """How far a run is, in words."""
+    """How far a run is: a bar with its percentage and the time that is left, then what there is to say."""
     parts = []
     if step.total and step.seconds:
-        parts.append(f"**{words.say('PROGRESS', request, iteration=step.iteration, total=step.total)}**")
-    if step.eta is not None:
-        parts.append(words.say("LEFT", request, seconds=words.duration(step.eta)))
+        share = min(1.0, step.iteration / step.total)
+        parts.append(f'<progress value="{step.iteration}" max="{step.total}"></progress> **{share:.0%}**')
+        if step.eta is not None:
+            parts.append(words.say("LEFT", request, seconds=words.duration(step.eta)))
+        parts.append(words.say("PROGRESS", request, iteration=step.iteration, total=step.total))
     if step.note:
         parts.append(words.told(step.note, request))
     return " · ".join(parts) or "…"
@@ -240,31 +288,50 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, optio
     }
 
 
-def board(run_label: I18nData, run_id: str, ready: I18nData) -> Board:
-    """Lay out a result column: preview, slider, status, buttons, plot."""
+def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None = None, losses: I18nData = words.LOSSES) -> Board:
+    """Lay out a stage: the picture as it forms, then before and after; what there is to say; buttons; the plot, folded.
+
+    Args:
+        photo: what is shown before the first run.
+        losses: what the plot shows.
+    """
     preview = gr.Image(
-        label=words.FORMING, format="jpeg", height=520, interactive=False, buttons=["fullscreen"], elem_id=f"{run_id}-preview"
-    )
+        photo, label=words.FORMING, show_label=False, format="jpeg", height=STAGE_HEIGHT, interactive=False, buttons=["fullscreen"],
+        elem_id=f"{run_id}-preview", elem_classes="picture",
+    )  # fmt: skip
     slider = gr.ImageSlider(
-        label=words.BEFORE_AFTER, type="filepath", format="png", max_height=560, interactive=False, visible=False,
-        buttons=["fullscreen"], elem_id=f"{run_id}-slider",
+        label=words.BEFORE_AFTER, show_label=False, type="filepath", format="png", max_height=STAGE_HEIGHT, interactive=False, visible=False,
+        buttons=["fullscreen"], slider_position=50, elem_id=f"{run_id}-slider",
     )  # fmt: skip
     status = gr.Markdown(ready, elem_classes="status", elem_id=f"{run_id}-status")
-    with gr.Row():
+    with gr.Row(elem_classes="actions"):
         button = gr.Button(run_label, variant="primary", elem_classes="run-button", elem_id=f"{run_id}-run")
         stopper = gr.Button(words.STOP, interactive=False, elem_classes="stop-button", elem_id=f"{run_id}-stop")
-        download = gr.DownloadButton(words.DOWNLOAD, elem_id=f"{run_id}-download")
-        kind = kinds(run_id)
-    plot = gr.LinePlot(
-        x="iteration", y="loss", color="distance", title=words.LOSSES, height=220, elem_id=f"{run_id}-plot",
-        x_title=words.ITERATION, y_title=words.DISTANCE, color_title=" ",
-    )  # fmt: skip
-    return Board(preview, slider, status, plot, download, kind, button, stopper, gr.State(None), gr.State(None))
+        download, kind = download_button(run_id)
+    small_buttons(run_id, download)
+    with gr.Accordion(words.DETAILS, open=False, elem_id=f"{run_id}-details"):
+        plot = gr.LinePlot(
+            x="iteration", y="loss", color="distance", title=losses, height=220, elem_id=f"{run_id}-plot",
+            x_title=words.ITERATION, y_title=words.DISTANCE, color_title=" ",
+        )  # fmt: skip
+    return Board(preview, slider, status, plot, download, kind, button, stopper, gr.State(None), gr.State(None), run_id)
 
 
-def kinds(run_id: str) -> gr.Dropdown:
-    """The choice of file type beside a download button."""
-    return gr.Dropdown(
-        [(kind.upper(), kind) for kind in files.KINDS], value="png", label=words.FILE_KIND, show_label=False, container=False,
-        filterable=False, scale=0, min_width=110, elem_id=f"{run_id}-kind",
+def download_button(run_id: str) -> tuple[gr.DownloadButton, gr.Dropdown]:
+    """A download button and, beside it, the choice of file type."""
+    download = gr.DownloadButton(words.DOWNLOAD, elem_id=f"{run_id}-download")
+    kind = gr.Dropdown(
+        [(kind.upper(), kind) for kind in files.KINDS], value=FIRST_KIND, label=words.FILE_KIND, show_label=False, container=False,
+        filterable=False, scale=0, min_width=92, elem_id=f"{run_id}-kind", elem_classes="file-kind",
     )  # fmt: skip
+    return download, kind
+
+
+def small_buttons(run_id: str, download: gr.DownloadButton) -> None:
+    """What the page itself can do with a result: show the photo while a button is held, hand it on, copy it."""
+    with gr.Row(elem_classes="small-actions"):
+        gr.Button(words.HOLD, size="sm", min_width=60, elem_id=f"{run_id}-hold", elem_classes="hold-button")
+        handed = gr.Button(words.SHARE, size="sm", min_width=60, elem_id=f"{run_id}-share", elem_classes="share-button")
+        copied = gr.Button(words.COPY, size="sm", min_width=60, elem_id=f"{run_id}-copy")
+    for button, act in ((handed, "share"), (copied, "copy")):
+        button.click(None, download, None, js=f"(file) => window.pentimento.{act}(file)", api_visibility="private")

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import after, flight, gpu, live, regions, words
-from studio.controls import controls, documented, use_buttons
+from studio import after, flight, gpu, live, looks, regions, words
+from studio.controls import behind_more, documented, in_view, use_buttons
+from studio.photo import first_photo
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, DreamOptions, dream
 from style_core.media.images import fit
@@ -14,24 +15,29 @@ from style_core.weights.layer_pictures import layer_pictures
 _PREVIEW_EVERY = 0.8  # seconds
 
 
-def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.Component]:
+def build(compute: Compute) -> dict:
     """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name."""
-    gr.Markdown(words.DREAM_INTRO, elem_classes="quiet")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=320):
-            with gr.Row():
-                with gr.Column(min_width=140):
-                    image, _ = picture_input(words.CONTENT, value=samples["content"], elem_id="dream-content")
-                with gr.Column(min_width=140):
-                    guide, _ = picture_input(words.GUIDE, elem_id="dream-guide")
-            option_controls = controls("dream")
-            _layer_browser(option_controls)
-            painted = regions.build("dream", image, [words.WHERE_TO_DREAM], words.DREAM_REGIONS, words.DREAM_REGIONS_INFO)
-        with gr.Column(scale=3, min_width=340):
-            board = live.board(words.DREAM, "dream", words.DREAM_READY)
+    gr.Markdown(words.DREAM_INTRO, elem_classes="intro")
+    with gr.Row(equal_height=False, elem_classes="work"):
+        with gr.Column(scale=7, min_width=340, elem_classes="stage"):
+            board = live.board(words.DREAM, "dream", words.DREAM_READY, first_photo(), words.DREAM_LOSSES)
             after.build("dream", board.slider, board.download, board.original, board.result, larger=False)
             uses = use_buttons("dream")
+            zoom_place = gr.Column()
+        with gr.Column(scale=5, min_width=340, elem_classes="panel"):
+            image, _ = picture_input(words.CONTENT, value=first_photo(), height=170, elem_id="dream-content")
+            looks_place = gr.Column()
+            shown = in_view("dream")
+            with gr.Accordion(words.MORE, open=False, elem_id="dream-more"):
+                guide, _ = picture_input(words.GUIDE, height=170, elem_id="dream-guide")
+                painted = regions.build("dream", image, [words.WHERE_TO_DREAM], words.DREAM_REGIONS, words.DREAM_REGIONS_INFO)
+                option_controls = behind_more("dream", shown)
+                _layer_browser(option_controls)
+        with looks_place:
+            looks.build(option_controls)
+        with zoom_place:
             flight.build(compute, image, guide, option_controls)
+    live.follow_photo(board, image, words.DREAM_READY)
 
     @documented(
         "dream", image="The photo.", guide="A picture whose features the dream is drawn to, or null.", where="Where to dream, or null."
@@ -58,7 +64,14 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
         yield from live.run("dream", steps, board, before, given, request)
 
     board.wire(grow, [image], {"guide": guide, "where": painted, **option_controls}, "dream")
-    return {"content": image, "guide": guide, "result": board.result, "uses": uses, "option_controls": option_controls}
+    return {
+        "content": image,
+        "guide": guide,
+        "result": board.result,
+        "uses": uses,
+        "option_controls": option_controls,
+        "kept": option_controls,
+    }
 
 
 def _layer_browser(option_controls: dict[str, gr.components.Component]) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, gpu, live, words
+from studio import files, first, gpu, live, newest, words
 from studio.pictures import picture_input
-from style_core import Compute, RequestError, StylizeOptions, finish, gallery, gallery_code, read_image, stylize
+from studio.tab_stylize import style_tiles
+from style_core import Compute, RequestError, StylizeOptions, finish, gallery_code, read_image, stylize
 from style_core.media.images import fit, from_pil, to_pil
 from style_core.media.video import Clip
 from style_core.recipes.stylize_clip import stylize_clip
@@ -18,36 +19,55 @@ from style_core.weights.open import open_generator
 _LIVE_EVERY = 0.05  # seconds between frames that the webcam sends
 _LIVE_LIMIT = 120  # seconds until the webcam queues up again, so that others get their turn
 _LIVE_SIDE = 384  # px
-_PREVIEW_SIDE = 512  # px
+
+
+class _RawVideo(gr.Video):
+    """A video input that hands over the uploaded file untouched; what is wrong with it is told by our own reader, in words."""
+
+    is_template = True
+
+    def preprocess(self, payload):
+        return None if payload is None else payload.path
 
 
 def build(compute: Compute) -> None:
     """Lay the tab out and wire it."""
-    gr.Markdown(words.FILM_INTRO, elem_classes="quiet")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=320):
-            names = [(f"{entry.title} · {entry.painter}", entry.name) for entry in gallery().values()]
-            style_name = gr.Dropdown(names, value=names[0][1], label=words.GALLERY_STYLE, elem_id="film-style-name")
-            style, _ = picture_input(words.OWN_STYLE, height=160, elem_id="film-style")
+    gr.Markdown(words.FILM_INTRO, elem_classes="intro")
+    with gr.Row(equal_height=False, elem_classes="work"):
+        stage = gr.Column(scale=7, min_width=340, elem_classes="stage")
+        with gr.Column(scale=5, min_width=340, elem_classes="panel"):
+            tiles = style_tiles("film-styles", first.first_style())
+            style, _ = picture_input(words.OWN_STYLE, height=170, elem_id="film-style")
+            use_own = gr.Checkbox(True, label=words.USE_OWN, visible=False, container=False, elem_id="film-use-own")
             strength = gr.Slider(0, 1, value=1, step=0.01, label=words.label_of("strength"))
             size = gr.Slider(128, 1280, value=384, step=32, label=words.label_of("size", "px"))
-        with gr.Column(scale=3, min_width=340), gr.Tabs():
+        with stage, gr.Tabs():
             with gr.Tab(words.CLIP_TAB):
-                _build_clip(compute, [style_name, style, strength, size])
+                _build_clip(compute, [tiles, style, use_own, strength, size])
             with gr.Tab(words.WEBCAM_TAB):
-                _build_webcam(compute, [style_name, style, strength])
+                _build_webcam(compute, [tiles, style, use_own, strength])
+    newest.wire(style, use_own, tiles)
 
 
 def _build_clip(compute: Compute, chosen: list) -> None:
-    clip = gr.Video(label=words.CLIP, sources=["upload"], height=240, elem_id="film-clip")
+    clip = _RawVideo(label=words.CLIP, sources=["upload"], height=260, elem_id="film-clip")
     about = gr.Markdown("", elem_classes="quiet", elem_id="film-about")
-    with gr.Row():
+    preview = gr.Image(
+        label=words.FORMING,
+        show_label=False,
+        format="jpeg",
+        height=320,
+        interactive=False,
+        visible=False,
+        buttons=[],
+        elem_id="film-preview",
+    )
+    result = gr.Video(label=words.RESULT, interactive=False, visible=False, elem_id="film-result")
+    status = gr.Markdown("", elem_classes="status", elem_id="film-status")
+    with gr.Row(elem_classes="actions"):
         run = gr.Button(words.PAINT_CLIP, variant="primary", elem_classes="run-button", elem_id="film-run")
         stop = gr.Button(words.STOP, interactive=False, elem_classes="stop-button", elem_id="film-stop")
         resume = gr.Button(words.CONTINUE, visible=False, elem_id="film-continue")
-    status = gr.Markdown("", elem_classes="status", elem_id="film-status")
-    preview = gr.Image(label=words.FORMING, format="jpeg", height=240, interactive=False, buttons=[], elem_id="film-preview")
-    result = gr.Video(label=words.RESULT, interactive=False, elem_id="film-result")
     begun = gr.State(None)  # path of a film that was stopped
     idle = {run: gr.update(interactive=True), stop: gr.update(interactive=False)}
 
@@ -58,57 +78,68 @@ def _build_clip(compute: Compute, chosen: list) -> None:
         except RequestError as error:
             return words.told(str(error), request)
 
-    def paint(clip, earlier, name, own, strength, size, request: gr.Request) -> Iterator[dict]:
-        if clip is None:
-            raise gr.Error(words.say("NO_CLIP", request), print_exception=False)
+    def paint(clip, earlier, name, own, used, strength, size, request: gr.Request) -> Iterator[dict]:
         yield {
-            status: "…", result: None, preview: None, run: gr.update(interactive=False), stop: gr.update(interactive=True),
-            resume: gr.update(visible=False),
+            status: "…", result: gr.update(value=None, visible=False), preview: gr.update(value=None, visible=False),
+            run: gr.update(interactive=False), stop: gr.update(interactive=True), resume: gr.update(visible=False),
         }  # fmt: skip
-        out = earlier if files.is_ours(earlier) else str(files.place() / "pentimento-clip.mp4")
+        out = earlier if files.is_ours(earlier) else str(files.place() / "pentimento-video.mp4")
+        step = None
         try:
+            if clip is None:
+                raise RequestError(words.say("NO_CLIP", request))
             options = StylizeOptions(size=int(size), strength=strength)
-            styles, codes = _style_of(compute, name, own)
+            styles, codes = _style_of(compute, name, own if used else None, request)
             painting = gpu.steps(stylize_clip, clip, out, styles, options, codes=codes, compute=compute, begun=earlier)
-            with live.stopping(request) as event, closing(painting) as steps:
-                for step in steps:
+            with live.stopping(request, "film") as event, closing(painting) as steps:
+                for step in steps if not event.is_set() else ():
                     shown = {status: live.status_of(step, request)}
                     if step.image is not None:
-                        shown[preview] = to_pil(fit(step.image, _PREVIEW_SIDE))
+                        shown[preview] = gr.update(value=to_pil(fit(step.image, live.PREVIEW_SIDE)), visible=True)
                     yield shown
                     if event.is_set():
                         break
         except RequestError as error:
-            raise words.refusal(error, request) from error
+            refusal = words.refusal(error, request)
+            yield {**idle, status: refusal.message}
+            raise refusal from error
+        if step is None:
+            yield {**idle, status: words.say("STOPPED_EARLY", request)}
+            return
         stopped = step.iteration < step.total
         done = words.say("CLIP_DONE", request, frames=step.iteration, seconds=words.duration(step.seconds))
         if stopped:
             done = words.say("CLIP_STOPPED", request, frames=step.iteration, total=step.total)
         made = out if Path(out).exists() else None
-        yield {**idle, status: done, result: made, begun: made if stopped else None, resume: gr.update(visible=stopped)}
+        yield {
+            **idle, status: done, result: gr.update(value=made, visible=made is not None), preview: gr.update(visible=False),
+            begun: made if stopped else None, resume: gr.update(visible=stopped),
+        }  # fmt: skip
 
     outputs = [status, preview, result, run, stop, resume, begun]
     how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status}
     for trigger, earlier in ((run.click, gr.State(None)), (resume.click, begun)):
         event = trigger(paint, [clip, earlier, *chosen], outputs, api_visibility="private", **how)
         event.failure(lambda: idle, None, [run, stop], queue=False, api_visibility="private")
-    stop.click(live.stop, None, None, queue=False, api_visibility="private")
+    live.wire_stop(run, stop, "film")
     gr.on(
         [clip.change, chosen[-1].release], tell, [clip, chosen[-1]], about, queue=False, show_progress="hidden", api_visibility="private"
     )  # fmt: skip
 
 
 def _build_webcam(compute: Compute, chosen: list) -> None:
-    camera = gr.Image(
-        label=words.WEBCAM, sources=["webcam"], streaming=True, type="pil", height=300, elem_id="film-camera",
-        webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": {"width": 640}}),
-    )  # fmt: skip
-    shown_live = gr.Image(label=words.RESULT, format="jpeg", height=300, interactive=False, buttons=[], elem_id="film-live")
+    gr.Markdown(words.WEBCAM_READY, elem_classes="quiet")
+    with gr.Row():
+        camera = gr.Image(
+            label=words.WEBCAM, sources=["webcam"], streaming=True, type="pil", height=360, elem_id="film-camera",
+            webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": {"width": 640}}),
+        )  # fmt: skip
+        shown_live = gr.Image(label=words.RESULT, format="jpeg", height=360, interactive=False, buttons=[], elem_id="film-live")
 
-    def paint_frame(frame, name, own, strength):
-        if frame is None:
+    def paint_frame(frame, name, own, used, strength, request: gr.Request):
+        if frame is None or not (name or own):
             return None
-        code = _code_of(compute, name, own)
+        code = _code_of(compute, name, own if used else None)
         return gpu.call(_painted_live, compute, from_pil(frame), code, StylizeOptions(size=_LIVE_SIDE, strength=strength))
 
     camera.stream(
@@ -126,8 +157,10 @@ def _about(path: str, size: int, request: gr.Request) -> str:
     )  # fmt: skip
 
 
-def _style_of(compute: Compute, name: str, own: str | None) -> tuple[list, list]:
-    """The chosen style as pictures and codes: one's own painting where there is one, else the gallery's."""
+def _style_of(compute: Compute, name: str, own: str | None, request: gr.Request) -> tuple[list, list]:
+    """The chosen style as pictures and codes: one's own painting where it is used, else the gallery's."""
+    if not (own or name):
+        raise RequestError(words.say("NO_STYLE_AT_ALL", request))
     return ([read_image(own)], []) if own else ([], [gallery_code(name, open_generator(compute).sha256)])
 
 

@@ -4,12 +4,13 @@ import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 
 from studio import files, gpu, live, words
-from studio.controls import controls, documented, use_buttons
+from studio.controls import behind_more, documented, in_view, use_buttons
 from studio.pictures import opened_if_given, picture_input
 from style_core import Compute, ImagineOptions, RequestError, imagine
 from style_core.media.settings import settings_of
@@ -20,100 +21,159 @@ _WALK_FRAMES, _WALK_FPS = 72, 24
 _SEEDS = 100_000  # of which a new one is drawn: short enough to be told to a friend
 
 
-def build(compute: Compute) -> dict[str, gr.components.Component]:
+def build(compute: Compute) -> dict:
     """Lay the tab out and wire it; returns the components that other tabs connect to, by name."""
-    gr.Markdown(words.IMAGINE_INTRO, elem_classes="quiet")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=320):
-            option_controls = controls("imagine")
-            another = gr.Button(words.ANOTHER_SEED, size="sm", elem_id="imagine-another")
-            with gr.Accordion(words.NEAR_HEAD, open=False):
-                with gr.Row():
-                    with gr.Column(min_width=140):
-                        near, _ = picture_input(words.NEAR, elem_id="imagine-near", height=160)
-                    with gr.Column(min_width=140):
-                        far, _ = picture_input(words.FAR, elem_id="imagine-far", height=160)
-        with gr.Column(scale=3, min_width=340):
+    gr.Markdown(words.IMAGINE_INTRO, elem_classes="intro")
+    with gr.Row(equal_height=False, elem_classes="work"):
+        with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             wall = gr.Gallery(
-                label=words.IMAGINED, columns=3, height=520, object_fit="contain", interactive=False, format="png", buttons=["fullscreen"],
-                elem_id="imagine-wall",
+                label=words.IMAGINED, show_label=False, columns=3, height=520, object_fit="cover", allow_preview=False, interactive=False,
+                format="png", buttons=[], elem_id="imagine-wall",
             )  # fmt: skip
             status = gr.Markdown(words.IMAGINE_READY, elem_classes="status", elem_id="imagine-status")
-            with gr.Row():
+            with gr.Row(elem_classes="actions"):
                 run = gr.Button(words.IMAGINE, variant="primary", elem_classes="run-button", elem_id="imagine-run")
-                stroll = gr.Button(words.WALK, elem_id="imagine-walk")
-                stop = gr.Button(words.CANCEL, elem_classes="stop-button", elem_id="imagine-stop")
-                download = gr.DownloadButton(words.DOWNLOAD, elem_id="imagine-download")
-                kind = live.kinds("imagine")
+                stop = gr.Button(words.STOP, interactive=False, elem_classes="stop-button", elem_id="imagine-stop")
+                download, kind = live.download_button("imagine")
+            with gr.Row(elem_classes="small-actions"):
+                alike = gr.Button(words.MORE_LIKE, size="sm", elem_id="imagine-alike")
+                another = gr.Button(words.ANOTHER_SEED, size="sm", elem_id="imagine-another")
+                morph = gr.Button(words.WALK, size="sm", elem_id="imagine-walk")
             film = gr.Video(label=words.WALKED, interactive=False, visible=False, loop=True, elem_id="imagine-film")
             uses = use_buttons("imagine")
+        with gr.Column(scale=5, min_width=340, elem_classes="panel"):
+            shown = in_view("imagine")
+            with gr.Accordion(words.NEAR_HEAD, open=False), gr.Row(elem_classes="pictures"):
+                with gr.Column(min_width=140):
+                    near, _ = picture_input(words.NEAR, elem_id="imagine-near", height=170)
+                with gr.Column(min_width=140):
+                    far, _ = picture_input(words.FAR, elem_id="imagine-far", height=170)
+            with gr.Accordion(words.MORE, open=False, elem_id="imagine-more"):
+                option_controls = behind_more("imagine", shown)
     paths, result = gr.State([]), gr.State(None)
+    place = _Place(wall, status, download, kind, stop, film, paths, result)
 
     @documented("imagine", near="A picture to vary, or null.")
     def imagined(near=None, request: gr.Request = None, **given) -> Iterator[dict]:
         """Imagine abstract paintings by seed, or around a picture (VAE-GAN)."""
-        made, step = [], None
-        yield {status: "…"}
-        try:
-            options = ImagineOptions.make(**given)
-            with closing(gpu.steps(imagine, options, opened_if_given(near), compute=compute)) as steps:
-                for step in steps:
-                    if step.image is not None:
-                        own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
-                        made.append(
-                            (
-                                files.save(step.image, "imagine", settings_of("imagine", own, step.weights)),
-                                words.say("SEED", request, seed=own["seed"]),
-                            )
-                        )
-                        yield {wall: list(made), status: live.status_of(step, request)}
-        except RequestError as error:
-            raise words.refusal(error, request) from error
-        files_made = [path for path, _ in made]
-        yield {
-            wall: made, status: words.say("IMAGINE_DONE", request, count=len(made), seconds=words.duration(step.seconds)), paths: files_made,
-            result: files_made[0], download: files_made[0], kind: files.KINDS[0],
-        }  # fmt: skip
+        yield from _imagined(compute, place, near, given, request)
 
-    def walked(near, far, request: gr.Request, **given) -> Iterator[dict]:
-        yield {status: "…", film: gr.update(visible=True, value=None)}
-        out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-walk.mp4"
-        try:
-            ends = [opened_if_given(path) for path in (near, far) if path is not None]
-            with (
-                FrameWriter(out, _WALK_FPS) as writer,
-                closing(gpu.steps(walk, ImagineOptions.make(**given), ends, frames=_WALK_FRAMES, compute=compute)) as steps,
-            ):
-                for step in steps:
-                    if step.image is not None:
-                        writer.add(step.image)
-                    yield {status: live.status_of(step, request)}
-        except RequestError as error:
-            raise words.refusal(error, request) from error
-        yield {
-            status: words.say("CLIP_DONE", request, frames=step.iteration, seconds=words.duration(step.seconds)),
-            film: gr.update(value=str(out), visible=True),
-        }
+    def more_like(chosen, request: gr.Request, **given) -> Iterator[dict]:
+        if chosen is None:
+            raise words.refusal(words.say("NO_RESULT", request), request)
+        yield from _imagined(compute, place, chosen, given, request)
+
+    def morphed(near, far, request: gr.Request, **given) -> Iterator[dict]:
+        yield from _morphed(compute, place, [path for path in (near, far) if path is not None], given, request)
 
     how = {
-        "concurrency_id": "device",
-        "concurrency_limit": 1,
-        "show_progress": "minimal",
-        "show_progress_on": status,
-        "inputs_kwargs": option_controls,
-    }
+        "concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status, "inputs_kwargs": option_controls,
+    }  # fmt: skip
+    outputs = [wall, status, paths, result, download, kind, stop]
+    private = {"api_visibility": "private", **how}
     runs = [
-        run.click(imagined, [near], [wall, status, paths, result, download, kind], api_name="imagine", **how),
-        stroll.click(walked, [near, far], [status, film], api_visibility="private", **how),
+        run.click(imagined, [near], outputs, api_name="imagine", **how),
+        alike.click(more_like, [result], outputs, **private),
+        morph.click(morphed, [near, far], [status, film, stop], **private),
     ]
-    stop.click(lambda: words.CANCELLED, None, status, cancels=runs, queue=False, api_visibility="private")
-    another.click(
+    for button in (run, alike, morph, another):
+        live.wire_stop(button, stop, "imagine")
+    drawn = another.click(
         lambda: random.randrange(_SEEDS), None, option_controls["seed"], queue=False, show_progress="hidden", api_visibility="private"
     )
+    runs.append(drawn.success(imagined, [near], outputs, **private))
+    for event in runs:
+        event.failure(lambda: gr.update(interactive=False), None, stop, queue=False, api_visibility="private")
 
     def choose(event: gr.SelectData, paths: list) -> tuple:
-        return paths[event.index], paths[event.index], files.KINDS[0]
+        return (paths[event.index], paths[event.index], live.FIRST_KIND) if event.index < len(paths) else (gr.skip(), gr.skip(), gr.skip())
 
     live.wire_download(kind, download, result)
     wall.select(choose, paths, [result, download, kind], queue=False, show_progress="hidden", api_visibility="private")
-    return {"content": near, "result": result, "uses": uses, "option_controls": option_controls}
+    return {"content": near, "result": result, "uses": uses, "option_controls": option_controls, "kept": option_controls}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where what was imagined appears."""
+
+    wall: gr.Gallery
+    status: gr.Markdown
+    download: gr.DownloadButton
+    kind: gr.Dropdown
+    stop: gr.Button
+    film: gr.Video
+    paths: gr.State
+    result: gr.State
+
+
+def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, request: gr.Request | None) -> Iterator[dict]:
+    """Pictures one after the other; what there is when it is stopped is kept, and can be chosen as soon as it is seen."""
+    made, step, stopped = [], None, False
+    # Nothing of the run before can be chosen or downloaded as one of these.
+    yield {
+        place.status: "…",
+        place.wall: gr.update(value=[], selected_index=None),
+        place.paths: [],
+        place.result: None,
+        place.download: None,
+    }
+    try:
+        options = ImagineOptions.make(**given)
+        with (
+            live.stopping(request, "imagine") as asked,
+            closing(gpu.steps(imagine, options, opened_if_given(near), compute=compute)) as steps,
+        ):
+            for step in steps if not asked.is_set() else ():
+                if step.image is not None:
+                    own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
+                    path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights))
+                    made.append((path, words.say("SEED", request, seed=own["seed"])))
+                    yield {place.wall: list(made), place.status: live.status_of(step, request), place.paths: [path for path, _ in made]}
+                if asked.is_set():
+                    break
+            stopped = asked.is_set()
+    except RequestError as error:
+        refusal = words.refusal(error, request)
+        yield {place.status: refusal.message, place.stop: gr.update(interactive=False)}
+        raise refusal from error
+    if not made:
+        yield {place.status: words.say("STOPPED_EARLY", request), place.stop: gr.update(interactive=False)}
+        return
+    key, seconds = ("IMAGINE_STOPPED" if stopped else "IMAGINE_DONE"), words.duration(step.seconds)
+    first = made[0][0]
+    yield {
+        place.wall: made, place.status: words.say(key, request, count=len(made), seconds=seconds), place.paths: [path for path, _ in made],
+        place.result: first, place.download: first, place.kind: live.FIRST_KIND, place.stop: gr.update(interactive=False),
+    }  # fmt: skip
+
+
+def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, request: gr.Request) -> Iterator[dict]:
+    """A film from picture to picture; stopped, it ends where it is."""
+    yield {place.status: "…", place.film: gr.update(visible=True, value=None)}
+    out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-morph.mp4"
+    frames, step, stopped = 0, None, False
+    try:
+        pictures = [opened_if_given(path) for path in ends]
+        with (
+            live.stopping(request, "imagine") as asked,
+            FrameWriter(out, _WALK_FPS) as writer,
+            closing(gpu.steps(walk, ImagineOptions.make(**given), pictures, frames=_WALK_FRAMES, compute=compute)) as steps,
+        ):
+            for step in steps if not asked.is_set() else ():
+                if step.image is not None:
+                    writer.add(step.image)
+                    frames += 1
+                yield {place.status: live.status_of(step, request)}
+                if asked.is_set():
+                    break
+            stopped = asked.is_set()
+    except RequestError as error:
+        refusal = words.refusal(error, request)
+        yield {place.status: refusal.message, place.film: gr.update(visible=False), place.stop: gr.update(interactive=False)}
+        raise refusal from error
+    if not frames:
+        yield {place.status: words.say("NO_FRAME", request), place.film: gr.update(visible=False), place.stop: gr.update(interactive=False)}
+        return
+    done = words.say("MORPH_STOPPED" if stopped else "CLIP_DONE", request, frames=frames, seconds=words.duration(step.seconds))
+    yield {place.status: done, place.film: gr.update(value=str(out), visible=True), place.stop: gr.update(interactive=False)}

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import gradio as gr
 
 from studio import after, brush, gpu, live, paintings, regions, words
-from studio.controls import controls, documented, use_buttons
+from studio.controls import behind_more, documented, in_view, use_buttons
+from studio.photo import first_painting, first_photo, painting_of, painting_tiles
 from studio.pictures import opened, opened_if_given, picture_input
 from style_core import Compute, GatysOptions, RequestError, optimize
 from style_core.media.images import fit, size_of, size_to_fit
@@ -18,27 +19,32 @@ _PREVIEW_EVERY = 0.8  # seconds
 _LARGER, _LARGEST = 1.5, 4096  # times the size, and px: what "larger" means
 
 
-def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.Component]:
+def build(compute: Compute) -> dict:
     """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name."""
-    gr.Markdown(words.PAINT_INTRO, elem_classes="quiet")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=320):
-            with gr.Row():
-                with gr.Column(min_width=140):
-                    content, _ = picture_input(words.CONTENT, value=samples["content"], elem_id="paint-content")
-                with gr.Column(min_width=140):
-                    style, _ = picture_input(words.STYLE, value=samples["style"], elem_id="paint-style")
-            more = paintings.build("paint")
-            option_controls = controls("optimize")
-            brush.build("paint", content, style, option_controls["size"], option_controls["style_scale"])
-            with gr.Accordion(words.INIT_IMAGE, open=False):
-                start, _ = picture_input(words.INIT_IMAGE, elem_id="paint-init")
-            painted = regions.build("paint", content, [words.STYLE_1, words.STYLE_2, words.STYLE_3])
-        with gr.Column(scale=3, min_width=340):
-            board = live.board(words.PAINT, "paint", words.READY)
+    gr.Markdown(words.PAINT_INTRO, elem_classes="intro")
+    with gr.Row(equal_height=False, elem_classes="work"):
+        with gr.Column(scale=7, min_width=340, elem_classes="stage"):
+            board = live.board(words.PAINT, "paint", words.READY, first_photo())
             forecast = gr.Markdown(elem_classes="quiet", elem_id="paint-forecast")
             larger = after.build("paint", board.slider, board.download, board.original, board.result)
             uses = use_buttons("paint")
+        with gr.Column(scale=5, min_width=340, elem_classes="panel"):
+            with gr.Row(elem_classes="pictures"):
+                with gr.Column(min_width=140):
+                    content, _ = picture_input(words.CONTENT, value=first_photo(), height=170, elem_id="paint-content")
+                with gr.Column(min_width=140):
+                    style, _ = picture_input(words.STYLE, value=first_painting(), height=170, elem_id="paint-style")
+            trials = painting_tiles("paint-examples")
+            shown = in_view("optimize")
+            with gr.Accordion(words.MORE, open=False, elem_id="paint-more"):
+                option_controls = behind_more("optimize", shown)
+                brush.build("paint", content, style, option_controls["size"], option_controls["style_scale"])
+                more = paintings.build("paint")
+                with gr.Accordion(words.INIT_IMAGE, open=False):
+                    start, _ = picture_input(words.INIT_IMAGE, elem_id="paint-init")
+                painted = regions.build("paint", content, [words.STYLE_1, words.STYLE_2, words.STYLE_3])
+    live.follow_photo(board, content, words.READY)
+    trials.input(painting_of, trials, style, queue=False, show_progress="hidden", api_visibility="private")
 
     @documented(
         "optimize", content="The photo.", style="The painting.", weight="Weight of the painting.", **paintings.SENTENCES,
@@ -61,7 +67,9 @@ def build(compute: Compute, samples: dict[str, str]) -> dict[str, gr.components.
     board.follow(enlarged.success, paint, [content, style], more)
     _wire_forecast(compute, content, start, option_controls, forecast)
     return {
-        "content": content, "style": style, "init": start, "status": board.status, "result": board.result, "uses": uses, "option_controls": option_controls,
+        "content": content, "style": style, "init": start, "status": board.status, "result": board.result, "uses": uses,
+        "option_controls": option_controls, "kept": {"style": style, **option_controls},
+        "follow": lambda trigger: board.follow(trigger, paint, [content, style], more),
     }  # fmt: skip
 
 

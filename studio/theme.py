@@ -1,72 +1,68 @@
-"""Looks: a quiet canvas-and-ink theme from fonts that ship with Gradio."""
+"""Looks: the tokens of docs/design.md as a Gradio theme; everything finer is in assets/studio.css."""
 
-import gradio as gr
+from pathlib import Path
+
 from gradio.themes import Base, colors, sizes
+from gradio.themes.utils.fonts import LocalFont
 
-# Rules of a media query reach only what is inside the page's column, so those of the page itself do without.
-CSS = """
-.gradio-container { width: 100% !important; max-width: min(1400px, 100vw) !important; margin: 0 auto !important; overflow: clip !important; }
-.main.app { max-width: 100vw !important; padding: clamp(0.5rem, 2vw, 2rem) !important; }
-#header { align-items: baseline; gap: 0.75rem; }
-#header h1 { font-size: 1.7rem; letter-spacing: -0.02em; margin: 0; }
-#header > * { flex: 0 0 auto !important; width: auto !important; min-width: 0 !important; }
-#history-strip .grid-container { grid-template-columns: repeat(auto-fill, 120px) !important; }
-#history-strip .thumbnail-item { width: 120px; height: 110px; }
-.quiet, .quiet p { color: var(--body-text-color-subdued); font-size: 0.92rem; }
-button[role=tab][aria-selected=true] { color: var(--primary-700) !important; }
-.dark button[role=tab][aria-selected=true] { color: var(--primary-400) !important; }
-.notice p { color: var(--error-text-color); font-weight: 600; margin: 0.15rem 0 0; }
-.status p { font-variant-numeric: tabular-nums; margin: 0.2rem 0; }
-#stylize-gallery .caption-label { font-size: 0.68rem; padding: 1px 5px; max-width: calc(100% - 8px); left: 4px; bottom: 4px; }
-footer { opacity: 0.85; }
-@media (max-width: 640px) {
-  #stylize-gallery .grid-container { grid-template-columns: repeat(3, 1fr) !important; }
-  /* On a phone the picture stays in sight above the gallery and the sliders that change it. */
-  #stylize-result { display: contents; }
-  #stylize-result > * { flex: 0 0 100%; }
-  #stylize-slider { order: -1; position: sticky; top: 0; z-index: 20; }
-}
-"""
+_ASSETS = Path(__file__).parent / "assets"
+CSS = (_ASSETS / "studio.css").read_text()
+JS = (_ASSETS / "studio.js").read_text()
 
-# Ctrl+Enter runs the visible tab, Esc stops it. A slider that keys have moved is let go of as one that was dragged, which
-# Gradio takes no notice of by itself.
-JS = """() => {
-  document.addEventListener('keydown', (event) => {
-    const visible = (selector) => [...document.querySelectorAll(selector)].find((node) => node.offsetParent !== null);
-    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.run-button')?.click();
-    if (event.key === 'Escape') visible('.stop-button')?.click();
-  });
-  document.addEventListener('keyup', ({ target, key }) => {
-    if (target.matches?.('input[type=range]') && /^(Arrow|Page|Home|End)/.test(key)) {
-      target.dispatchEvent(new PointerEvent('pointerup', { bubbles: true }));
-    }
-  });
-}"""
+# Regular and semibold of one family. Gradio's own choice, Montserrat, ships its regular as Montserrat Alternates, so that
+# text and headings look like two typefaces.
+_FONT = [LocalFont("Source Sans 3", weights=(400, 600)), "ui-sans-serif", "system-ui", "sans-serif"]
+
+# Token: the theme's names for it. Both modes take them from the variables of studio.css.
+_SET = {
+    "var(--pm-paper)": ("body_background_fill",),
+    "var(--pm-card)": (
+        "block_background_fill", "panel_background_fill", "input_background_fill", "input_background_fill_focus", "input_background_fill_hover",
+        "button_secondary_background_fill", "checkbox_label_background_fill", "checkbox_background_color", "background_fill_primary",
+        "block_label_background_fill",
+    ),
+    "var(--pm-sunken)": (
+        "button_secondary_background_fill_hover", "checkbox_label_background_fill_hover", "background_fill_secondary", "table_even_background_fill",
+    ),
+    "var(--pm-ink)": (
+        "body_text_color", "block_title_text_color", "block_label_text_color", "button_secondary_text_color", "button_secondary_text_color_hover",
+        "checkbox_label_text_color", "accordion_text_color",
+    ),
+    "var(--pm-muted)": ("body_text_color_subdued", "block_info_text_color", "input_placeholder_color"),
+    "var(--pm-line)": (
+        "border_color_primary", "block_border_color", "input_border_color", "button_secondary_border_color", "button_secondary_border_color_hover",
+        "checkbox_label_border_color", "checkbox_border_color", "panel_border_color",
+    ),
+    "var(--pm-accent)": (
+        "button_primary_background_fill", "button_primary_border_color", "slider_color", "checkbox_background_color_selected",
+        "checkbox_border_color_selected", "checkbox_label_background_fill_selected", "color_accent", "loader_color",
+    ),
+    "var(--pm-accent-hover)": ("button_primary_background_fill_hover", "button_primary_border_color_hover"),
+    "var(--pm-on-accent)": ("button_primary_text_color", "button_primary_text_color_hover", "checkbox_label_text_color_selected"),
+    "var(--pm-accent-text)": ("link_text_color", "link_text_color_hover", "link_text_color_active", "link_text_color_visited"),
+    "var(--pm-focus)": ("input_border_color_focus",),
+}  # fmt: skip
 
 
 def theme() -> Base:
-    return gr.themes.Soft(primary_hue=colors.amber, neutral_hue=colors.stone, radius_size=sizes.radius_md).set(
-        button_primary_background_fill="*primary_700",
-        button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover_dark="*primary_600",
-        button_primary_text_color="white",
-        block_title_text_color="*neutral_800",
-        block_title_text_color_dark="*neutral_100",
-        block_title_background_fill="none",
-        block_title_background_fill_dark="none",
-        block_title_padding="0",
-        block_label_text_color="*neutral_800",
-        block_label_text_color_dark="*neutral_100",
-        block_label_background_fill="*neutral_100",
-        block_label_background_fill_dark="*neutral_800",
-        block_info_text_color="*neutral_600",
-        block_info_text_color_dark="*neutral_300",
-        body_text_color_subdued="*neutral_600",
-        body_text_color_subdued_dark="*neutral_300",
-        slider_color="*primary_700",
-        slider_color_dark="*primary_600",
-        checkbox_label_background_fill_selected="*primary_700",
-        checkbox_label_background_fill_selected_dark="*primary_700",
-        checkbox_label_text_color_selected="white",
+    """The studio's theme, light and dark."""
+    theme = Base(
+        primary_hue=colors.orange,
+        neutral_hue=colors.stone,
+        radius_size=sizes.radius_md,
+        spacing_size=sizes.spacing_md,
+        text_size=sizes.text_md,
+        font=_FONT,
     )
+    known = {name for name in dir(theme) if not name.startswith("__")}
+    values = {}
+    for token, names in _SET.items():
+        for name in names:
+            values[name] = token
+            if f"{name}_dark" in known:
+                values[f"{name}_dark"] = token
+    return theme.set(
+        **values, block_title_background_fill="none", block_title_background_fill_dark="none", block_title_padding="0", block_title_text_weight="600",
+        block_border_width="1px", block_border_width_dark="1px", block_shadow="none", block_radius="12px", button_large_radius="8px",
+        button_small_radius="8px", button_medium_radius="8px", block_label_text_weight="600", button_large_text_weight="600", block_info_text_size="13px",
+    )  # fmt: skip

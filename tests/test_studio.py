@@ -11,7 +11,8 @@ from networks import picture
 
 from studio import files, words
 from studio.after import retouched
-from studio.sentences import SENTENCES, translated
+from studio.languages import ALL
+from studio.sentences import translated
 from style_core import RECIPES, GatysOptions, RequestError, read_image, read_settings
 from style_core.media.video import Clip
 from style_core.messages import Message, joined
@@ -21,28 +22,38 @@ STUDIO = Path(__file__).resolve().parents[1] / "studio"
 CORE = STUDIO.parent / "style_core"
 
 
-def test_every_word_stands_in_both_languages_with_the_same_gaps():
-    for key, texts in words.TABLE.items():
-        assert len(texts) == 2 and all(text.strip() for text in texts), key
-        gaps = [set(re.findall(r"\{(\w+)", text)) for text in texts]
-        assert gaps[0] == gaps[1], key
-    chinese = [texts[1] for key, texts in words.TABLE.items() if key.startswith(("HELP_", "LABEL_"))]
-    assert all(re.search("[\u4e00-\u9fff]", text) or text.isascii() for text in chinese)
+GAPS = r"\{.*?\}"
+SPOKEN = [language for language in ALL if language.CODE != "en"]
+ENGLISH = ALL[0]
+
+
+@pytest.mark.parametrize("language", SPOKEN, ids=[language.CODE for language in SPOKEN])
+def test_a_language_has_every_word_with_the_same_gaps(language):
+    for name in ("WORDS", "LABELS", "UNITS"):
+        theirs, ours = getattr(language, name), getattr(ENGLISH, name)
+        assert theirs.keys() == ours.keys()
+        for key, text in theirs.items():
+            assert text.strip() and set(re.findall(GAPS, text)) == set(re.findall(GAPS, ours[key])), key
+    assert {name: choices.keys() for name, choices in language.CHOICES.items()} == {
+        name: choices.keys() for name, choices in ENGLISH.CHOICES.items()
+    }
+    options = [(options, field) for options in words._OPTIONS for field in options.fields()]
+    assert {f"{options.__name__}.{field.name}" for options, field in options} <= language.HELP.keys()
 
 
 def test_every_word_that_the_studio_shows_exists_and_every_word_is_shown():
-    source = "\n".join(path.read_text() for path in STUDIO.glob("*.py") if path.name != "words.py")
-    used = set(re.findall(r"words\.([A-Z][A-Z_0-9]+)\b", source)) | set(re.findall(r"say\([\"']([A-Z_0-9]+)", source))
-    assert used - {"I18N", "SHARE_WARNING"} <= words.TABLE.keys()
-    made = re.compile(r"USE_|STYLE_\d|WEIGHT_\d|DIAGNOSIS_")
-    assert {key for key in words.WORDS if not made.match(key)} <= used
+    source = "\n".join(path.read_text() for path in STUDIO.glob("*.py"))
+    used = set(re.findall(r"words\.([A-Z][A-Z_0-9]+)\b", source)) | set(re.findall(r"\"([A-Z][A-Z_0-9]+)\"", source))
+    assert set(re.findall(r"words\.([A-Z][A-Z_0-9]+)\b", source)) - {"I18N", "SHARE_WARNING"} <= ENGLISH.WORDS.keys()
+    made = re.compile(r"USE_|STYLE_\d|WEIGHT_\d|DIAGNOSIS_|SIZE_|EXAMPLE_|LOOK_")
+    assert {key for key in ENGLISH.WORDS if not made.match(key)} <= used
 
 
 def test_options_have_words_for_every_choice_that_has_any():
     for recipe in RECIPES.values():
         for field in recipe.options.fields():
-            if isinstance(field.allowed, tuple) and field.name in words.CHOICES:
-                assert set(field.allowed) <= words.CHOICES[field.name].keys(), field.name
+            if isinstance(field.allowed, tuple) and field.name in ENGLISH.CHOICES:
+                assert set(field.allowed) <= ENGLISH.CHOICES[field.name].keys(), field.name
 
 
 class Request:
@@ -77,15 +88,16 @@ def templates_of(code: str) -> Iterator[str]:
                 yield node.value
 
 
-def test_whatever_the_core_says_can_be_said_in_chinese():
+@pytest.mark.parametrize("language", SPOKEN, ids=[language.CODE for language in SPOKEN])
+def test_whatever_the_core_says_can_be_said_in_a_language(language):
     paths = [path for path in CORE.rglob("*.py") if path.parent.name not in ("cli", "training")]
     said = {template for path in paths for template in templates_of(path.read_text())}
     assert len(said) > 90
     shown = [text for name, entry in weights.registry().items() for text in (entry.about, weights.whereabouts(name))]
-    assert sorted(said - SENTENCES.keys()) == []
-    assert not [text for text in shown if translated(text) == text]
-    for english, chinese in SENTENCES.items():
-        assert set(re.findall(r"\{.*?\}", chinese)) == set(re.findall(r"\{.*?\}", english)), english
+    assert sorted(said - language.SENTENCES.keys()) == []
+    assert not [text for text in shown if translated(text, language.SENTENCES) == text]
+    for english, text in language.SENTENCES.items():
+        assert set(re.findall(GAPS, text)) == set(re.findall(GAPS, english)), english
 
 
 def test_sentences_are_translated_with_what_they_hold():

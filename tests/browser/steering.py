@@ -11,8 +11,10 @@ _SETTLED = """async () => {
 
 
 def fill(page, label: str, value: str) -> None:
-    """Type a number beside a slider."""
+    """Type a number beside a slider, which may be behind "More"."""
     box = page.get_by_label(f"number input for {label}").locator("visible=true")
+    if not box.count():
+        unfold(page, "More", "[role=tabpanel]:visible .panel")
     box.fill(value)
     box.press("Tab")
 
@@ -41,12 +43,25 @@ def open_tab(page, name: str, run_id: str) -> None:
 
 def unfold(page, heading: str, within: str = "body") -> None:
     """Open an accordion by what stands on it."""
-    page.locator(within).get_by_text(heading).locator("visible=true").first.click()
+    page.locator(within).get_by_role("button", name=heading).locator("visible=true").first.click()
     page.evaluate(_SETTLED)
+
+
+def tile(page, wanted: int | str, wall: str = "stylize-gallery"):
+    """A tile of a wall, by its place or by a part of its title."""
+    tiles = page.locator(f"#{wall} .tile-pick")
+    return tiles.nth(wanted) if isinstance(wanted, int) else tiles.filter(has_text=wanted).first
+
+
+def downloaded(page, run_id: str, folder):
+    """The file that a run's download button gives."""
+    with page.expect_download() as download:
+        page.click(f"#{run_id}-download")
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
 
 
 def upload(page, box: str, path) -> None:
     """Give a picture input another file."""
-    if page.locator(f"#{box} button[aria-label='Remove Image']").count():
-        page.locator(f"#{box} button[aria-label='Remove Image']").click()
     page.locator(f"#{box} input[type=file]").set_input_files(str(path))

@@ -61,7 +61,7 @@ def test_every_text_stands_out_and_every_control_has_a_name(page, address, theme
 
 def test_ctrl_enter_paints_and_escape_stops_and_keeps(page):
     open_tab(page, "Paint", "paint")
-    fill(page, "Iterations", "3000")
+    fill(page, "Steps", "3000")
     page.keyboard.press("Control+Enter")
     page.locator("#paint-status").filter(has_text="of 3000").wait_for()
     page.keyboard.press("Escape")

@@ -12,9 +12,9 @@ from style_core.weights.layer_pictures import layer_pictures
 @pytest.fixture
 def dream_tab(page):
     open_tab(page, "Dream", "dream")
-    fill(page, "Size (px)", "128")
+    fill(page, "Exact size (px)", "128")
     fill(page, "Octaves", "2")
-    fill(page, "Iterations", "3")
+    fill(page, "Steps", "3")
     return page
 
 

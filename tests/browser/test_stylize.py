@@ -2,7 +2,7 @@
 
 import pytest
 from networks import picture
-from steering import fill, press, shown, unfold, upload, wait_for_another
+from steering import fill, press, shown, tile, unfold, upload, wait_for_another
 
 from style_core import read_settings, write_image
 
@@ -10,7 +10,7 @@ from style_core import read_settings, write_image
 @pytest.fixture
 def painted(page):
     """The page after the newcomer's one click."""
-    page.locator("#stylize-gallery button.thumbnail-item").nth(14).click()
+    tile(page, "Red Fuji").click()
     page.locator("#stylize-status").filter(has_text="Done: 768 x 512 px").wait_for()
     return page
 
@@ -42,6 +42,7 @@ def test_a_painting_of_ones_own_is_taken_and_the_picture_downloads_with_its_sett
 def test_a_second_painting_mixes_with_a_style_of_the_gallery_at_once(painted, tmp_path):
     first = shown(painted, "stylize")
     write_image(tmp_path / "second.png", picture(120, 100, seed=4))
+    unfold(painted, "More", "#stylize-more")
     unfold(painted, "More paintings", "#stylize-more-styles")
     upload(painted, "stylize-style-2", tmp_path / "second.png")
     wait_for_another(painted, "stylize", first)

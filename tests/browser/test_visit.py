@@ -2,7 +2,7 @@
 
 import pytest
 from networks import picture
-from steering import fill, open_tab, press, shown, unfold, upload, wait_for_another
+from steering import downloaded, fill, open_tab, press, shown, tile, unfold, upload, wait_for_another
 
 from style_core import read_image, read_settings, write_image
 from style_core.media.video import Clip
@@ -12,27 +12,19 @@ from style_core.media.video import Clip
 def painted(page):
     """The page after a short run of Paint."""
     open_tab(page, "Paint", "paint")
-    fill(page, "Iterations", "30")
-    fill(page, "Size (px)", "256")
+    fill(page, "Steps", "30")
+    fill(page, "Exact size (px)", "256")
     page.click("#paint-run")
     page.locator("#paint-status").filter(has_text="Done: 256 x 171 px").wait_for()
     return page
 
 
-def downloaded(page, run_id: str, folder) -> str:
-    with page.expect_download() as download:
-        page.click(f"#{run_id}-download")
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    return path
-
-
 def test_a_result_is_walked_back_recolored_filmed_and_downloaded_in_another_type(painted, tmp_path):
     whole = read_image(downloaded(painted, "paint", tmp_path))
-    unfold(painted, "After the run")
+    unfold(painted, "Adjust the result")
     for steer, position in [
-        (lambda: fill(painted, "Back along the way", "0.3"), 0.3),
-        (lambda: press(painted, "Back along the way", "ArrowLeft"), 0.29),
+        (lambda: fill(painted, "Rewind", "0.3"), 0.3),
+        (lambda: press(painted, "Rewind", "ArrowLeft"), 0.29),
     ]:
         before = shown(painted, "paint")
         steer()
@@ -55,7 +47,7 @@ def test_a_result_is_walked_back_recolored_filmed_and_downloaded_in_another_type
 
 
 def test_larger_paints_on_from_the_result(painted):
-    unfold(painted, "After the run")
+    unfold(painted, "Adjust the result")
     painted.click("#paint-larger")
     painted.locator("#paint-status").filter(has_text="Done: 384 x 256 px").wait_for()
 
@@ -78,7 +70,7 @@ def test_a_visit_s_pictures_survive_a_reload_and_stay_in_their_browser(painted, 
     painted.click("#history-restore")
     painted.locator("#history-status").filter(has_text="are back").wait_for()
     painted.wait_for_selector("#paint-run", state="visible")
-    assert painted.get_by_label("number input for Iterations").locator("visible=true").input_value() == "30"
+    assert painted.get_by_label("number input for Steps").locator("visible=true").input_value() == "30"
     painted.click("#history-forget")
     painted.wait_for_selector("#history-strip img", state="detached")
 
@@ -127,7 +119,7 @@ def read_image_like(photo, result):
 
 
 def test_compared_styles_and_strengths_are_chosen_by_a_click(page):
-    page.locator("#stylize-gallery button.thumbnail-item").nth(0).click()
+    tile(page, 0).click()
     page.locator("#stylize-status").filter(has_text="Done").wait_for()
     unfold(page, "Compare", "#compare")
     page.click("#compare-run")
@@ -143,7 +135,7 @@ def test_compared_styles_and_strengths_are_chosen_by_a_click(page):
 
 def test_imagined_pictures_are_chosen_walked_between_and_used(page, tmp_path):
     open_tab(page, "Imagine", "imagine")
-    fill(page, "Size (px)", "256")
+    fill(page, "Exact size (px)", "256")
     page.click("#imagine-run")
     page.locator("#imagine-status").filter(has_text="6 imagined in").wait_for()
     page.locator("#imagine-wall button.thumbnail-item").nth(3).click()
@@ -158,8 +150,8 @@ def test_imagined_pictures_are_chosen_walked_between_and_used(page, tmp_path):
 
 def test_a_dream_grows_and_is_stopped(page):
     open_tab(page, "Dream", "dream")
-    fill(page, "Size (px)", "256")
-    fill(page, "Iterations", "200")
+    fill(page, "Exact size (px)", "256")
+    fill(page, "Steps", "200")
     page.click("#dream-run")
     page.wait_for_selector("#dream-preview img")
     page.click("#dream-stop")
@@ -191,7 +183,7 @@ def test_a_chinese_browser_is_spoken_to_in_chinese(visitor, tmp_path):
     page = visitor(locale="zh-CN")
     page.get_by_role("tab", name="精细绘制").wait_for()
     assert page.inner_text("#stylize-run").strip() == "生成"
-    page.locator("#stylize-gallery button.thumbnail-item").first.click()
+    tile(page, 0).click()
     page.locator("#stylize-status").filter(has_text="完成：768 x 512 像素").wait_for()
     english = [word for word in ("Style strength", "Brush size", "Download", "Gallery") if word in page.inner_text("body")]
     assert english == []
@@ -202,7 +194,7 @@ def test_a_chinese_browser_is_spoken_to_in_chinese(visitor, tmp_path):
 
 def test_a_phone_paints_without_scrolling_sideways(visitor):
     page = visitor(viewport={"width": 390, "height": 844}, device_scale_factor=1, is_mobile=True, has_touch=True)
-    style = page.locator("#stylize-gallery button.thumbnail-item").nth(8)
+    style = tile(page, 8)
     style.evaluate("node => node.scrollIntoView({ block: 'center' })")
     style.tap()
     page.locator("#stylize-status").filter(has_text="Done").wait_for()

@@ -1,0 +1,117 @@
+// What the page does by itself: keys, dropping and pasting, holding for the photo, sharing, titles, and what is read aloud.
+() => {
+  const visible = (selector) => [...document.querySelectorAll(selector)].find((node) => node.offsetParent !== null && !node.disabled);
+
+  // Ctrl+Enter runs the visible tab, Esc stops it.
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.run-button')?.click();
+    if (event.key === 'Escape') visible('.stop-button')?.click();
+  });
+  // A slider that keys have moved is let go of as one that was dragged, which Gradio takes no notice of by itself.
+  document.addEventListener('keyup', ({ target, key }) => {
+    if (target.matches?.('input[type=range]') && /^(Arrow|Page|Home|End)/.test(key)) {
+      target.dispatchEvent(new PointerEvent('pointerup', { bubbles: true }));
+    }
+  });
+
+  // A picture dropped anywhere, or pasted, becomes the photo.
+  const take = (file) => {
+    const input = document.querySelector('#choose-photo input[type=file], input#choose-photo, #header input[type=file]');
+    if (!input || !file?.type.startsWith('image/')) return false;
+    const files = new DataTransfer();
+    files.items.add(file);
+    input.files = files.files;
+    input.dispatchEvent(new Event('change', { bubbles: true }));
+    return true;
+  };
+  const own = (target) => target?.closest?.('.image-container, [data-testid=image], .upload-container, .video-container, [aria-dropeffect], .image-frame');
+  const carries = (event) => [...(event.dataTransfer?.types ?? [])].includes('Files');
+  window.addEventListener('dragover', (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    document.body.classList.add('dropping');
+  });
+  for (const end of ['dragleave', 'drop', 'dragend']) {
+    window.addEventListener(end, (event) => (end !== 'dragleave' || !event.relatedTarget) && document.body.classList.remove('dropping'), true);
+  }
+  window.addEventListener('drop', (event) => {
+    if (!carries(event) || event.defaultPrevented || own(event.target)?.querySelector('input[type=file]')) return;
+    event.preventDefault();
+    take([...event.dataTransfer.files].find((file) => file.type.startsWith('image/')));
+  });
+  document.addEventListener('paste', (event) => {
+    if (event.target.matches?.('input, textarea, [contenteditable]')) return;
+    const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/'));
+    if (file && take(file)) event.preventDefault();
+  });
+
+  // Press and hold for the photo; a key held down does the same.
+  const holding = (target, on) => {
+    const button = target?.closest?.('.hold-button');
+    if (!button && on) return;
+    for (const stage of document.querySelectorAll('.stage')) stage.classList.toggle('showing-photo', on && stage.contains(button));
+  };
+  document.addEventListener('pointerdown', ({ target }) => holding(target, true));
+  for (const end of ['pointerup', 'pointercancel', 'blur']) window.addEventListener(end, ({ target }) => holding(target, false), true);
+  document.addEventListener('keydown', ({ target, key }) => (key === ' ' || key === 'Enter') && holding(target, true));
+  document.addEventListener('keyup', ({ target }) => holding(target, false));
+
+  // A result can be handed to other apps, or copied.
+  const fetched = async (file) => {
+    const url = file?.url ?? file?.path;
+    if (!url) return null;
+    const blob = await (await fetch(url)).blob();
+    return new File([blob], decodeURIComponent(url.split('/').pop()), { type: blob.type });
+  };
+  const copy = async (file) => {
+    const picture = await fetched(file);
+    if (picture) await navigator.clipboard.write([new ClipboardItem({ [picture.type]: picture })]);
+  };
+  const share = async (file) => {
+    const picture = await fetched(file);
+    if (picture && navigator.canShare?.({ files: [picture] })) await navigator.share({ files: [picture], title: 'Pentimento' }).catch(() => {});
+  };
+  window.pentimento = { copy, share };
+  if (!navigator.canShare) document.documentElement.classList.add('no-share');
+
+  // A camera that isn't there, or isn't allowed, is told about; Gradio's own component says nothing.
+  const missing = () => {
+    document.documentElement.classList.add('no-camera');
+    setTimeout(() => document.documentElement.classList.remove('no-camera'), 12000);
+  };
+  const media = navigator.mediaDevices;
+  if (media?.getUserMedia) {
+    const ask = media.getUserMedia.bind(media);
+    media.getUserMedia = (...wanted) => ask(...wanted).catch((error) => { missing(); throw error; });
+  } else {
+    document.addEventListener('click', ({ target }) => target.closest?.('[aria-label="Capture from camera"], #film-camera') && missing());
+  }
+
+  // The title tells how far a run is, and a quiet line tells readers of the screen.
+  const title = document.title, said = document.createElement('div');
+  said.className = 'for-readers';
+  said.setAttribute('role', 'status');
+  said.setAttribute('aria-live', 'polite');
+  document.body.append(said);
+  let quarter = -1, last = '';
+  const tell = () => {
+    const line = visible('.status'), bar = [...document.querySelectorAll('.status progress')].at(-1);
+    document.title = bar ? `${Math.round(100 * bar.value / bar.max)} % · ${title}` : title;
+    if (!line) return;
+    const text = line.innerText.trim(), reached = bar ? Math.floor(4 * bar.value / bar.max) : -1;
+    if (text === last || (bar && reached === quarter)) return;
+    [last, quarter] = [text, reached];
+    said.textContent = text;
+  };
+  let waiting = false;
+  new MutationObserver(() => {
+    if (waiting) return;
+    waiting = true;
+    setTimeout(() => { waiting = false; tell(); }, 250);
+  }).observe(document.body, { childList: true, subtree: true, characterData: true });
+
+  // A reload in the middle of a run asks first.
+  window.addEventListener('beforeunload', (event) => {
+    if (document.querySelector('.status progress')) event.preventDefault();
+  });
+}

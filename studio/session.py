@@ -1,0 +1,86 @@
+"""What a visitor's browser keeps of the studio, so that a reload finds it as it was: tab, photo, painting, style, settings."""
+
+import gradio as gr
+
+from studio import first, photo
+from studio.controls import moved
+from style_core import RECIPES, RequestError
+
+# Fixed, because what is kept outlives the server; Gradio draws its own for each start otherwise.
+_TAB, _PHOTO, _SETTINGS = "pentimento-tab", "pentimento-photo", "pentimento-settings"
+
+
+def kept_photo() -> gr.BrowserState:
+    """Path of the photo, in the visitor's browser."""
+    return gr.BrowserState(None, storage_key=_PHOTO, secret=_PHOTO)
+
+
+def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], seen: gr.BrowserState, parts: dict[str, dict]) -> None:
+    """Keep what is chosen as it is chosen, and set it again when the page is loaded.
+
+    Args:
+        each: the tabs by their ids.
+        seen: from `kept_photo`.
+        parts: by recipe, what its tab returned: `kept` are the components to keep, by option or by a name of their own;
+            `restored` makes updates for those that hang together.
+    """
+    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    tab = gr.BrowserState("stylize", storage_key=_TAB, secret=_TAB)
+    settings = gr.BrowserState({}, storage_key=_SETTINGS, secret=_SETTINGS)
+    for name, one in each.items():
+        one.select(lambda name=name: name, None, tab, **quiet)
+    fields = {(recipe, name): field for recipe, part in parts.items() for name, field in part["kept"].items()}
+    photos = [part["content"] for recipe, part in parts.items() if recipe != "imagine"]
+    quick = parts["stylize"]
+
+    def remember(*values):
+        together: dict[str, dict] = {}
+        for (recipe, name), value in zip(fields, values):
+            together.setdefault(recipe, {})[name] = value
+        return together
+
+    changes = moved(fields) + [field.change for (_, name), field in fields.items() if name == "size"]
+    gr.on(changes, remember, list(fields.values()), settings, trigger_mode="always_last", **quiet)
+
+    def restore(tab, path, settings):
+        found: dict = {tabs: gr.update(selected=tab if tab in each else "stylize")}
+        if photo.may_be_shown(path):
+            found |= dict.fromkeys(photos, path)
+        for recipe, part in parts.items():
+            values = _sound(recipe, (settings or {}).get(recipe), part["kept"])
+            found |= {part["kept"][name]: value for name, value in values.items()}
+            if "restored" in part:
+                found |= part["restored"](values)
+        if "gallery" not in ((settings or {}).get("stylize") or {}):
+            found[quick["kept"]["gallery"]] = first.first_style()
+        if not photo.may_be_shown(path) and not settings:
+            found |= {quick["result"]: first.result(), quick["download"]: first.result(), quick["drawn"]: first.KEY}
+        return found
+
+    outputs = [tabs, *photos, *fields.values(), quick["known"], quick["result"], quick["download"], quick["drawn"]]
+    page.load(restore, [tab, seen, settings], outputs, **quiet)
+
+
+def _sound(recipe: str, values: object, fields: dict) -> dict:
+    """Of what a browser gave back, the values that are allowed and the pictures that are still there."""
+    sound = {}
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if name not in fields:
+            continue
+        if isinstance(fields[name], gr.Image):
+            if photo.may_be_shown(value):
+                sound[name] = value
+        elif _allowed(recipe, name, value):
+            sound[name] = value
+    return sound
+
+
+def _allowed(recipe: str, name: str, value: object) -> bool:
+    options = RECIPES[recipe].options
+    if name not in {field.name for field in options.fields()}:
+        return isinstance(value, (str, bool, int, float))
+    try:
+        options.make(**{name: value})
+    except RequestError:
+        return False
+    return True

@@ -1,0 +1,136 @@
+"""What stands behind the tab "Stylize": a request as the page holds it, painted between the steps of longer runs."""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import gradio as gr
+
+from studio import files, first, gpu, paintings, regions, words
+from studio.pictures import opened, opened_if_given
+from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
+from style_core.media.diagnosis import diagnose
+from style_core.media.images import fit, to_pil
+from style_core.media.settings import settings_of
+from style_core.networks.generator import EncodedPhoto
+from style_core.recipes.stylize import encoded_styles, recolored
+from style_core.weights.open import open_generator
+
+_TOLD_FROM = 0.5  # strength from which a result that is almost the photo is no wish but a failure
+_PHOTOS_KEPT = 4  # photos whose features are at hand, so that a moved slider runs the decoder alone
+_PHOTO_SIDE = 1024  # px, at which a photo is shown before it is painted
+_encoded: OrderedDict[tuple, EncodedPhoto] = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be stylized, as the page holds it.
+
+    Attributes:
+        content: the photo's path.
+        gallery_style: a name, or empty.
+        paintings: paths and weights of one's own paintings, three of them, None where there is none.
+        mix: with a gallery style and a first painting, the painting's share of the weight that they have together.
+        regions: what was painted on the photo.
+        options: by name.
+    """
+
+    content: str | None
+    gallery_style: str
+    paintings: list[tuple[str | None, float]]
+    mix: float
+    regions: dict | None
+    options: dict
+
+    @classmethod
+    def of(cls, content, style, gallery_style, mix, regions, given: dict) -> "Wanted":
+        """From a handler's values; those of more paintings are taken out of `given`, and its options are left."""
+        options = dict(given)
+        return cls(content, gallery_style, [(style, 1.0), *paintings.taken(options)], mix, regions, options)
+
+    def pictures(self) -> dict[int, object]:
+        """The paintings that there are, read, by their place behind the gallery's style: 1, 2 or 3."""
+        return {place: opened_if_given(path) for place, (path, _) in enumerate(self.paintings, 1) if path is not None}
+
+    def weights(self) -> list[float]:
+        """Of the gallery's style and of the paintings, of those that there are."""
+        own = [weight for path, weight in self.paintings if path is not None]
+        if not self.gallery_style:
+            return own
+        if self.paintings[0][0] is None:
+            return [1.0, *own]
+        return [1 - self.mix, self.mix, *own[1:]]
+
+    def key(self) -> str:
+        """The same for two requests that give the same picture, but for regions, which are only painted when asked to."""
+        both = self.gallery_style and self.paintings[0][0]
+        there = [pair for pair in self.paintings if pair[0] is not None]
+        if not there and first.is_asked_for(self.content, self.gallery_style, self.options):
+            return first.KEY
+        return repr((self.content, self.gallery_style, there, self.mix if both else None, sorted(self.options.items())))
+
+
+def photo_alone(path: str | None) -> tuple | None:
+    """A photo on both sides of the slider, before anything is painted; None for one that can't be read."""
+    if path is None:
+        return None
+    try:
+        shown = to_pil(fit(read_image(path, long_side=_PHOTO_SIDE), _PHOTO_SIDE))
+    except RequestError:
+        return None  # said already, beside the picture
+    return shown, shown
+
+
+def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tuple[str, object, str]:
+    """The result's path, the photo beside it, and what there is to say."""
+    started = time.monotonic()
+    image, photo, look = gpu.call(painted, compute, wanted, words.language_of(request))
+    seconds = time.monotonic() - started
+    sha256 = open_generator(compute).sha256
+    settings = settings_of("stylize", wanted.options, {"generator": sha256}, gallery=wanted.gallery_style or None)
+    path = files.save(image, "stylize", settings)
+    height, width = image.shape[-2:]
+    entry = gallery().get(wanted.gallery_style)
+    named = f"{entry.title} · {entry.painter}. " if entry else ""
+    sentence = named + words.say("DONE", request, width=width, height=height, seconds=words.duration(seconds))
+    in_full = wanted.options["strength"] >= _TOLD_FROM and regions.masks_of(wanted.regions, len(regions.COLORS)) is None
+    trouble = diagnose(image, photo, look) if in_full else ""
+    if trouble:
+        sentence += f"\n\n⚠ {words.say(f'DIAGNOSIS_{trouble}', request)}"
+    return path, to_pil(photo), sentence
+
+
+def painted(compute: Compute, wanted: Wanted, language: str) -> tuple:
+    """The result, the photo, and the style picture by which colors that were lost are told, or None where there is no single one."""
+    options = StylizeOptions.make(**wanted.options)
+    photo = fit(opened(wanted.content, words.say("NO_CONTENT", language), options.size).image, options.size)
+    generator = open_generator(compute)
+    pictures, named = wanted.pictures(), bool(wanted.gallery_style)
+    if not pictures and not named:
+        raise RequestError(words.say("NO_STYLE_AT_ALL", language))
+    codes = [gallery_code(wanted.gallery_style, generator.sha256)] if named else []
+    codes += encoded_styles(generator, list(pictures.values()), photo, options)
+    masks = regions.masks_of(wanted.regions, len(regions.COLORS))
+    if masks is not None:
+        masks = [masks[place] for place in ([0] if named else []) + list(pictures)]
+    encoded = _encode(generator, wanted.content, photo, options.size)
+    *_, (_, _, image) = generator.paint(encoded, codes, wanted.weights(), options.strength, masks)
+    image = recolored(image, photo, options, from_codes=named)
+    alone = len(codes) == 1 and not named and options.color == "style"
+    return image, photo, *(pictures.values() if alone else [None])
+
+
+def _encode(generator, path: str, photo, size: int) -> EncodedPhoto:
+    key = (generator.sha256, path, size)
+    with _lock:
+        if key in _encoded:
+            _encoded.move_to_end(key)
+            return _encoded[key]
+    encoded = generator.encode_content(photo)
+    with _lock:
+        _encoded[key] = encoded
+        while len(_encoded) > _PHOTOS_KEPT:
+            _encoded.popitem(last=False)
+    return encoded

@@ -1,0 +1,80 @@
+"""Tiles: pictures to choose one from by a click, with categories, a search and favorites that the browser keeps."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+from gradio import processing_utils
+from PIL import Image
+
+from studio import files, words
+
+_ASSETS = Path(__file__).parent / "assets"
+# What the page itself says in a visitor's language.
+_TEXTS = ("TILES_SEARCH", "TILES_SURPRISE", "TILES_ALL", "TILES_FAVORITES", "TILES_KEEP", "TILES_NONE", "TILES_NO_FAVORITES")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture to choose.
+
+    Attributes:
+        name: what choosing it gives.
+        picture: its file.
+        title: under it, in English or by language.
+        line: a second, smaller line; may be empty.
+        category: what it is found under; may be empty.
+    """
+
+    name: str
+    picture: Path
+    title: str | dict[str, str]
+    line: str | dict[str, str] = ""
+    category: str | dict[str, str] = ""
+
+
+class Tiles(gr.HTML):
+    """A wall of tiles; its value is the chosen tile's name, or empty. `input` tells of a visitor's choice.
+
+    A tile that is clicked again is let go of.
+    """
+
+    is_template = True
+
+    def __init__(self, tiles: list[Tile], *, name: str | dict[str, str], value: str = "", searched: bool = True, side: int = 0, **how):
+        """Args:
+        name: of the whole, for screen readers.
+        searched: whether there are a search, favorites and categories.
+        side: px that pictures are made small to; 0 serves the files as they are.
+        """
+        super().__init__(
+            value, html_template="<div class='tiles'></div>", js_on_load=(_ASSETS / "tiles.js").read_text(), apply_default_css=False,
+            tiles=[], texts=words.in_all_languages(_TEXTS), name=name, searched=searched, **how,
+        )  # fmt: skip
+        self.props["tiles"] = [
+            {
+                "name": tile.name,
+                "title": tile.title,
+                "line": tile.line,
+                "category": tile.category,
+                "picture": self._served(tile.picture, side),
+            }
+            for tile in tiles
+        ]
+
+    def preprocess(self, payload: str | None) -> str:
+        return payload if isinstance(payload, str) else ""
+
+    def _served(self, path: Path, side: int) -> dict:
+        """A picture as the page gets it, kept for as long as the app runs."""
+        with tempfile.TemporaryDirectory(dir=files.folder()) as folder:
+            if side:
+                small = Path(folder) / f"{path.stem}-{side}.jpg"
+                with Image.open(path) as picture:
+                    picture = picture.convert("RGB")
+                    picture.thumbnail((2 * side, side))
+                    picture.save(small, quality=85)
+                path = small
+            file = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+            return processing_utils.move_files_to_cache(file, self, postprocess=True, keep_in_cache=True)
