@@ -11,6 +11,7 @@ from style_core.media.images import read_image
 from style_core.media.video import Clip, FrameWriter
 from style_core.networks.generator import Generator
 from style_core.networks.generator_net import GeneratorNet
+from style_core.recipes.stylize import verdict
 from style_core.recipes.stylize_clip import stylize_clip
 from style_core.weights.open import open_generator
 from style_core.weights.registry import MODELS
@@ -209,3 +210,12 @@ def test_codes_of_the_gallery_change_with_the_brush_size_and_without_a_jump():
     codes = dict(zip(scales, (gallery_code("sunflowers", scale=scale) for scale in scales)))
     assert torch.equal(codes[0.25], codes[0.5]) and torch.equal(codes[2.0], codes[4.0])
     assert (codes[0.5] - codes[2.0]).abs().mean() > 20 * (codes[0.999] - codes[1.0]).abs().mean() > 0
+
+
+def test_a_result_that_is_the_photo_or_has_lost_it_is_told(shipped):
+    photo, style = picture(96, 128, seed=31) * 0.4 + 0.3, bold_painting()
+    codes = [shipped.encode_style(style)]
+    assert verdict(shipped, photo, photo, codes) == "unchanged"
+    noise = torch.rand(3, 96, 128, generator=torch.Generator().manual_seed(4))
+    assert verdict(shipped, bold_painting(128)[:, :96], noise, [shipped.encode_content(noise).code]) == "lost"
+    assert verdict(shipped, photo, painted(shipped, photo, codes), codes) == ""
