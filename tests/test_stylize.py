@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from style_core import RequestError, StylizeOptions, finish, gallery, gallery_code, stylize
 from style_core.devices import Compute
-from style_core.media.images import read_image
+from style_core.media.images import fit, read_image
 from style_core.media.video import Clip, FrameWriter
 from style_core.networks.generator import Generator
 from style_core.networks.generator_net import GeneratorNet
@@ -213,7 +213,7 @@ def test_codes_of_the_gallery_change_with_the_brush_size_and_without_a_jump():
 
 
 def test_a_result_that_is_the_photo_or_has_lost_it_is_told(shipped):
-    photo, style = picture(96, 128, seed=31) * 0.4 + 0.3, bold_painting()
+    photo, style = fit(read_image("studio/samples/mountain-lake.jpg"), 256), bold_painting()
     codes = [shipped.encode_style(style)]
     assert verdict(shipped, photo, photo, codes) == "unchanged"
     noise = torch.rand(3, 96, 128, generator=torch.Generator().manual_seed(4))
