@@ -31,6 +31,18 @@ def test_it_is_a_convolution_and_a_rectifier(dtype, settings):
         torch.testing.assert_close(one, other, rtol=0.02 if dtype == torch.bfloat16 else 1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("fault", ["other numbers", "gone"])
+def test_an_operator_that_changed_is_not_used_and_it_is_logged(monkeypatch, caplog, fault):
+    def changed(features, *given):
+        if fault == "gone":
+            raise RuntimeError("no such operator")
+        return features.new_ones(1, 5, 9, 7)
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_convolution_pointwise", changed, raising=False)
+    assert not convolution._agrees_with_the_plain_one(torch.float32)
+    assert "fused convolution" in caplog.text and "more slowly" in caplog.text
+
+
 @pytest.mark.skipif(not convolution._onednn_computes(torch.float32), reason="this torch has no oneDNN")
 def test_frozen_weights_make_one_pass_of_it_and_others_are_trained():
     assert "_Fused" in type(rectified(torch.rand(1, 5, 8, 8).requires_grad_(), layer()).grad_fn).__name__

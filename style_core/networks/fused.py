@@ -1,14 +1,18 @@
 """Convolution and rectifier as one pass over memory, where oneDNN computes them: on CPUs, with frozen weights.
 
-There a rectifier of its own costs a quarter of a feature network's forward pass, all of it waiting for memory. torch has the
-fused operator for its compiler's sake and gives it no gradient; the gradient here is that of the picture alone.
+A separate rectifier takes a quarter of a feature network's forward pass there, all of it waiting for memory. torch has the
+fused operator for its compiler and defines no gradient for it. The gradient here is that of the features alone.
 """
 
 import functools
+import logging
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+_LOG = logging.getLogger(__name__)
 
 
 class _Fused(torch.autograd.Function):
@@ -48,4 +52,31 @@ def _is_fusible(features: Tensor, layer: nn.Conv2d) -> bool:
 def _onednn_computes(dtype: torch.dtype) -> bool:
     if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return False
-    return dtype == torch.float32 or dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if dtype != torch.float32 and not (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        return False
+    return _agrees_with_the_plain_one(dtype)
+
+
+def _agrees_with_the_plain_one(dtype: torch.dtype) -> bool:
+    """Whether the operator, which is private to torch and may change, still computes what it should, forward and back."""
+    draw = torch.Generator().manual_seed(0)
+    features, weight, bias, gradient = (
+        torch.randn(shape, generator=draw).to(dtype) for shape in ((1, 4, 9, 7), (5, 4, 3, 3), (5,), (1, 5, 9, 7))
+    )
+    try:
+        with torch.enable_grad():
+            one, other = features.clone().requires_grad_(), features.clone().requires_grad_()
+            fused = _Fused.apply(one, weight, bias, ((1, 1), (1, 1), (1, 1), 1))
+            plain = functional.conv2d(other, weight, bias, padding=1).relu()
+            fused.backward(gradient)
+            plain.backward(gradient)
+    except (RuntimeError, TypeError) as error:
+        _LOG.warning("This torch's fused convolution can't be used (%s); feature networks run without it, more slowly.", error)
+        return False
+    tolerance = 0.05 if dtype == torch.bfloat16 else 1e-3
+    alike = torch.allclose(fused, plain, rtol=tolerance, atol=tolerance) and torch.allclose(
+        one.grad, other.grad, rtol=tolerance, atol=4 * tolerance
+    )
+    if not alike:
+        _LOG.warning("This torch's fused convolution gives other results than its plain one; feature networks run without it, more slowly.")
+    return alike

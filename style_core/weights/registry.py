@@ -15,9 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from filelock import Timeout
+from filelock import FileLock, Timeout
 from huggingface_hub import constants
-from huggingface_hub.utils import WeakFileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -223,7 +222,7 @@ def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
         # One at a time: two would write into each other's parts.
         while True:
             try:
-                held.enter_context(WeakFileLock(cache_folder() / f"{entry.name}.lock", timeout=_SECONDS_A_STEP))
+                held.enter_context(FileLock(cache_folder() / f"{entry.name}.lock", timeout=_SECONDS_A_STEP))
                 break
             except Timeout:
                 yield Step(0, 0, note=Message("Another run is downloading {weights}; waiting for it.", weights=entry.name))
