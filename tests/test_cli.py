@@ -7,19 +7,22 @@ import shlex
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from networks import picture
 from PIL import Image
 
-from style_core import RECIPES, RequestError, read_settings, write_image
+from style_core import RECIPES, RequestError, Step, read_image, read_settings, write_image
 from style_core.cli import films as cli_films
 from style_core.cli import main as cli
 from style_core.media.settings import settings_of
 from style_core.media.video import Clip
-from style_core.recipes.table import command_of
+from style_core.options import Options, Range, option
+from style_core.recipes.table import Recipe, command_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--size", "64", "--iterations", "3", "--extractor", "lite", "--device", "cpu"]
@@ -209,3 +212,29 @@ def test_weights_are_listed_and_verified(capsys):
     assert "good (shipped" in capsys.readouterr().out
     assert cli.main(["weights", "pull", "vgg20"]) == 2
     assert "There are no weights called vgg20" in capsys.readouterr().err
+
+
+@dataclass(frozen=True)
+class MirrorOptions(Options):
+    """Mirror a picture."""
+
+    fade: float = option(0.0, "How far towards gray.", Range(0, 1, 0.1))
+
+
+def mirror(content, styles, image, options, *, compute):
+    yield Step(0, 1, note="Starting.")
+    mirrored = content.flip(-1) * (1 - options.fade) + 0.5 * options.fade
+    yield Step(1, 1, image=mirrored, losses={"styles": len(styles), "none": float(image is None)})
+
+
+def test_a_recipe_of_the_table_is_a_command_of_the_shell(pair, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(RECIPES, "mirror", Recipe("mirror", ("content", "style+", "image?"), MirrorOptions, mirror))
+    photo, painting = pair
+    out = tmp_path / "out.png"
+    # The last of several is taken as the optional one, as argparse fills from the left.
+    assert cli.main(["mirror", photo, painting, painting, "-o", str(out), "--fade", "0.5", "--device", "cpu", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["losses"] == {"styles": 2, "none": 1.0}
+    torch.testing.assert_close(read_image(out), read_image(photo).flip(-1) * 0.5 + 0.25, atol=0.01, rtol=0)
+    assert command_of(read_settings(out)) == "python -m style_core mirror CONTENT STYLE IMAGE -o OUT.png --fade 0.5"
+    assert cli.main(["mirror", photo, painting, "-o", str(out), "--fade", "2"]) == 2
+    assert "fade is 2; it must be between 0 and 1." in capsys.readouterr().err

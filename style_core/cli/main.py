@@ -6,7 +6,8 @@ Human progress goes to standard error; with `--json`, one JSON object goes to st
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from style_core.recipes.imagine import ImagineOptions, imagine, walk
 from style_core.recipes.optimize import GatysOptions, optimize
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.recipes.stylize_clip import FilmOptions, stylize_clip
+from style_core.recipes.table import RECIPES, Recipe, picture_name
 from style_core.weights.gallery import gallery, gallery_code
 from style_core.weights.open import open_generator
 
@@ -84,23 +86,41 @@ def _metavar(field: OptionField) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m style_core", description="Neural style transfer: photos painted in the style of paintings.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    _add_stylize(commands)
-    _add_optimize(commands)
-    _add_dream(commands)
-    _add_imagine(commands)
+    for recipe in RECIPES.values():
+        _add_recipe(commands, recipe)
     cli_weights.add(commands)
     return parser
 
 
-def _add_recipe(commands: Any, name: str, options: type[Options], run: Any) -> argparse.ArgumentParser:
-    summary = options.__doc__.splitlines()[0]
-    parser = commands.add_parser(name, help=summary, description=summary)
+def _add_recipe(commands: Any, recipe: Recipe) -> None:
+    """A command for a recipe: its options, and the pictures and flags that it takes beside them."""
+    summary = (recipe.options.__doc__ or recipe.name).splitlines()[0]
+    parser = commands.add_parser(recipe.name, help=summary, description=summary)
     parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="Where the picture goes: .png, .jpg or .webp.")
     parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="Where to compute (default auto).")
     parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
-    add_options(parser, options)
+    add_options(parser, recipe.options)
+    add_more, run = _COMMANDS.get(recipe.name, (partial(_add_pictures, recipe), partial(_run, recipe)))
+    add_more(parser)
     parser.set_defaults(run=run)
-    return parser
+
+
+def _add_pictures(recipe: Recipe, parser: argparse.ArgumentParser) -> None:
+    for taken in recipe.takes:
+        name = picture_name(taken)
+        nargs = taken[-1] if taken[-1] in "+?" else None
+        parser.add_argument(name, metavar=name.upper(), nargs=nargs, help="A picture, or several." if nargs == "+" else "A picture.")
+
+
+def _run(recipe: Recipe, given: argparse.Namespace) -> int:
+    """Run a recipe as the table describes it."""
+    options = options_from(given, recipe.options)
+    pictures = []
+    for taken in recipe.takes:
+        found = getattr(given, picture_name(taken))
+        pictures.append([_read(path) for path in found] if isinstance(found, list) else _read(found) if found else None)
+    compute = Compute.choose(given.device)
+    return run_recipe(recipe.name, recipe.run(*pictures, options, compute=compute), options, compute, given)
 
 
 def _add_styles(parser: argparse.ArgumentParser) -> None:
@@ -114,8 +134,7 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_stylize(commands: Any) -> None:
-    parser = _add_recipe(commands, "stylize", StylizeOptions, _stylize)
+def _add_stylize(parser: argparse.ArgumentParser) -> None:
     _add_styles(parser)
     add_options(parser, FilmOptions)
     parser.add_argument("--batch", action="store_true", help="CONTENT and OUT are folders: paint every picture of the one into the other.")
@@ -156,8 +175,7 @@ def _pictures_first(styles: Sequence[str], values: Sequence | None) -> list | No
     return [values[index] for index in order]
 
 
-def _add_optimize(commands: Any) -> None:
-    parser = _add_recipe(commands, "optimize", GatysOptions, _optimize)
+def _add_optimize(parser: argparse.ArgumentParser) -> None:
     _add_styles(parser)
     parser.add_argument("--init-image", metavar="IMAGE", help="A picture to start from, such as an earlier result.")
     parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write how the picture formed.")
@@ -178,8 +196,7 @@ def _optimize(given: argparse.Namespace) -> int:
     return run_recipe("optimize", steps, options, compute, given)
 
 
-def _add_dream(commands: Any) -> None:
-    parser = _add_recipe(commands, "dream", DreamOptions, _dream)
+def _add_dream(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", nargs="?", help="The photo; leave it out to dream from noise.")
     parser.add_argument("--guide", metavar="IMAGE", help="A picture whose features the dream is drawn to.")
     parser.add_argument("--mask", metavar="MASK.png", help="Where to dream, white on black.")
@@ -209,8 +226,7 @@ def _dream(given: argparse.Namespace) -> int:
     return run_recipe("dream", steps, options, compute, given)
 
 
-def _add_imagine(commands: Any) -> None:
-    parser = _add_recipe(commands, "imagine", ImagineOptions, _imagine)
+def _add_imagine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--near", metavar="IMAGE", nargs="+", help="A picture to vary; for a walk, one or both of its ends.")
     parser.add_argument(
         "--walk", metavar="FILE.mp4|.gif", help="Also write a walk: to the next seed's picture, or from and to those that are near."
@@ -254,3 +270,12 @@ def read_masks(paths: Sequence[str] | None, styles: int) -> list | None:
     if len(paths) > styles:
         raise RequestError("There are {masks} masks for {styles} styles; give at most one for each.", masks=len(paths), styles=styles)
     return [read_mask(path) for path in paths] + [None] * (styles - len(paths))
+
+
+# Commands that take more than their recipe's pictures and options: what they add, and how they run.
+_COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
+    "stylize": (_add_stylize, _stylize),
+    "optimize": (_add_optimize, _optimize),
+    "dream": (_add_dream, _dream),
+    "imagine": (_add_imagine, _imagine),
+}

@@ -1,4 +1,4 @@
-"""RECIPES: the one table that the shell, the studio, the API's documentation and the tests walk."""
+"""RECIPES: the table that the shell, the studio, the API's documentation and the tests walk."""
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -15,13 +15,13 @@ from style_core.recipes.stylize import StylizeOptions, stylize
 
 @dataclass(frozen=True)
 class Recipe:
-    """A thing that can be done with pictures.
+    """Something that can be done with pictures.
 
     Attributes:
         name: as in the shell, the API and the settings inside a picture.
-        takes: the pictures it needs, in order; `style+` is one or more, a trailing `?` is optional.
-        options: its Options class.
-        run: pictures and options -> Steps.
+        takes: its pictures, in order: `style+` is one or more, handed over as a list; `image?` may be missing, and is None then.
+        options: its Options class. The first line of its docstring is the summary in the shell's help.
+        run: `run(*pictures, options, compute=compute)` yields Steps, the last of which holds the result.
     """
 
     name: str
@@ -36,11 +36,14 @@ RECIPES = {
         Recipe("stylize", ("content", "style+"), StylizeOptions, stylize),
         Recipe("optimize", ("content", "style+"), GatysOptions, optimize),
         Recipe("dream", ("image?",), DreamOptions, dream),
-        Recipe("imagine", ("near?",), ImagineOptions, imagine),
+        Recipe("imagine", (), ImagineOptions, imagine),
     )
 }
 
-_PICTURES = {"content": "CONTENT", "style+": "STYLE", "image?": "IMAGE"}
+
+def picture_name(taken: str) -> str:
+    """The name of a picture that a recipe takes: `style+` -> `style`."""
+    return taken.rstrip("+?")
 
 
 def command_of(settings: Mapping[str, Any]) -> str:
@@ -51,7 +54,7 @@ def command_of(settings: Mapping[str, Any]) -> str:
     """
     recipe = RECIPES[settings["recipe"]]
     options = recipe.options.make(**settings["options"])
-    pictures = [_PICTURES[name] for name in recipe.takes if name in _PICTURES]
+    pictures = [picture_name(taken).upper() for taken in recipe.takes]
     if settings.get("gallery"):
         pictures[1] = f"gallery:{settings['gallery']}"
     if getattr(options, "start", "") == "noise":
