@@ -1,8 +1,6 @@
 """What stands behind the tab "Stylize": a request as the page holds it, painted between the steps of longer runs."""
 
-import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import gradio as gr
@@ -13,15 +11,10 @@ from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_c
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import fit, to_pil
 from style_core.media.settings import settings_of
-from style_core.networks.generator import EncodedPhoto
-from style_core.recipes.stylize import encoded_styles, recolored
+from style_core.recipes.stylize import encoded_styles, is_told, recolored, verdict
 from style_core.weights.open import open_generator
 
-_TOLD_FROM = 0.5  # strength from which a result that is almost the photo is no wish but a failure
-_PHOTOS_KEPT = 4  # photos whose features are at hand, so that a moved slider runs the decoder alone
 _PHOTO_SIDE = 1024  # px, at which a photo is shown before it is painted
-_encoded: OrderedDict[tuple, EncodedPhoto] = OrderedDict()
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -86,7 +79,7 @@ def photo_alone(path: str | None) -> tuple | None:
 def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tuple[str, object, str]:
     """The result's path, the photo beside it, and what there is to say."""
     started = time.monotonic()
-    image, photo, look = gpu.call(painted, compute, wanted, words.language_of(request))
+    image, photo, look, trouble = gpu.call(painted, compute, wanted, words.language_of(request))
     seconds = time.monotonic() - started
     sha256 = open_generator(compute).sha256
     settings = settings_of("stylize", wanted.options, {"generator": sha256}, gallery=wanted.gallery_style or None)
@@ -95,42 +88,29 @@ def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tu
     entry = gallery().get(wanted.gallery_style)
     named = f"{entry.title} · {entry.painter}. " if entry else ""
     sentence = named + words.say("DONE", request, width=width, height=height, seconds=words.duration(seconds))
-    in_full = wanted.options["strength"] >= _TOLD_FROM and regions.masks_of(wanted.regions, len(regions.COLORS)) is None
-    trouble = diagnose(image, photo, look) if in_full else ""
+    trouble = trouble or (diagnose(image, photo, look) if look is not None else "")
     if trouble:
         sentence += f"\n\n⚠ {words.say(f'DIAGNOSIS_{trouble}', request)}"
     return path, to_pil(photo), sentence
 
 
 def painted(compute: Compute, wanted: Wanted, language: str) -> tuple:
-    """The result, the photo, and the style picture by which colors that were lost are told, or None where there is no single one."""
+    """The result, the photo, the style picture by which lost colors are told (None where there is no single one), and a verdict."""
     options = StylizeOptions.make(**wanted.options)
     photo = fit(opened(wanted.content, words.say("NO_CONTENT", language), options.size).image, options.size)
     generator = open_generator(compute)
     pictures, named = wanted.pictures(), bool(wanted.gallery_style)
     if not pictures and not named:
         raise RequestError(words.say("NO_STYLE_AT_ALL", language))
-    codes = [gallery_code(wanted.gallery_style, generator.sha256)] if named else []
+    codes = [gallery_code(wanted.gallery_style, generator.sha256, options.style_scale)] if named else []
     codes += encoded_styles(generator, list(pictures.values()), photo, options)
     masks = regions.masks_of(wanted.regions, len(regions.COLORS))
     if masks is not None:
         masks = [masks[place] for place in ([0] if named else []) + list(pictures)]
-    encoded = _encode(generator, wanted.content, photo, options.size)
-    *_, (_, _, image) = generator.paint(encoded, codes, wanted.weights(), options.strength, masks)
-    image = recolored(image, photo, options, from_codes=named)
-    alone = len(codes) == 1 and not named and options.color == "style"
-    return image, photo, *(pictures.values() if alone else [None])
-
-
-def _encode(generator, path: str, photo, size: int) -> EncodedPhoto:
-    key = (generator.sha256, path, size)
-    with _lock:
-        if key in _encoded:
-            _encoded.move_to_end(key)
-            return _encoded[key]
     encoded = generator.encode_content(photo)
-    with _lock:
-        _encoded[key] = encoded
-        while len(_encoded) > _PHOTOS_KEPT:
-            _encoded.popitem(last=False)
-    return encoded
+    *_, (_, _, image) = generator.paint(encoded, codes, wanted.weights(), options.strength, masks)
+    told = masks is None and is_told(options)
+    trouble = verdict(generator, photo, image, codes, wanted.weights()) if told else ""
+    image = recolored(image, photo, options, from_codes=named)
+    alone = told and len(codes) == 1 and not named
+    return image, photo, *(pictures.values() if alone else [None]), trouble

@@ -126,6 +126,7 @@ WORDS: dict[str, str] = {
     "STRENGTH_OF": "strength {strength:g}",
     # What may have gone wrong with a result
     "DIAGNOSIS_unchanged": "The result looks almost like the photo. Raise Style strength, or choose a painting with bolder strokes.",
+    "DIAGNOSIS_lost": "Little of the photo can be recognized. Lower Style strength, or try another brush size.",
     "DIAGNOSIS_gray": "The result is almost gray, but the painting is not. Lower Style strength, or set Colors to the photo's.",
     "DIAGNOSIS_saturated": "Large parts of the result are too bright or too dark. Lower Style strength, or set Colors to a blend.",
     "DIAGNOSIS_grainy": "The result is grainy. Raise Smoothness, allow more steps, or use VGG-19.",

@@ -126,6 +126,7 @@ WORDS: dict[str, str] = {
     "STRENGTH_OF": "intensidad {strength:g}",
     # What may have gone wrong with a result
     "DIAGNOSIS_unchanged": "El resultado es casi igual que la foto. Sube la intensidad o elige un cuadro de trazos más atrevidos.",
+    "DIAGNOSIS_lost": "Apenas se reconoce la foto. Baja la intensidad del estilo o prueba otro tamaño de pincel.",
     "DIAGNOSIS_gray": "El resultado es casi gris, pero el cuadro no. Baja la intensidad o usa los colores de la foto.",
     "DIAGNOSIS_saturated": "Gran parte del resultado es demasiado clara u oscura. Baja la intensidad o usa una mezcla de colores.",
     "DIAGNOSIS_grainy": "El resultado tiene grano. Sube la suavidad, da más pasos o usa VGG-19.",
@@ -366,6 +367,10 @@ SENTENCES: dict[str, str] = {
     "{option} is {value}; it must be {allowed}.": "{option} vale {value}; debe estar {allowed}.",
     "between {low:g} and {high:g}": "entre {low:g} y {high:g}",
     "between {low:g} and {high:g} {unit}": "entre {low:g} y {high:g} {unit}",
+    "The result is still close to the photo. Try more strength or another brush size, or refine it with Paint.":
+        "El resultado aún se parece mucho a la foto. Sube la intensidad, prueba otro tamaño de pincel o refínalo con Pintar.",
+    "Little of the photo can be recognized. Try less strength or another brush size.":
+        "Apenas se reconoce la foto. Baja la intensidad o prueba otro tamaño de pincel.",
     "{first} {second}": "{first} {second}",
     "There is no option {option}; did you mean {near}?": "No existe la opción {option}; ¿querías decir {near}?",
     "There is no option {option}; the options are {known}.": "No existe la opción {option}; las opciones son {known}.",

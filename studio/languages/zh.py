@@ -126,6 +126,7 @@ WORDS: dict[str, str] = {
     "STRENGTH_OF": "强度 {strength:g}",
     # What may have gone wrong with a result
     "DIAGNOSIS_unchanged": "结果和照片几乎一样。请提高风格强度，或换一幅笔触更大胆的画作。",
+    "DIAGNOSIS_lost": "照片几乎无法辨认。请降低风格强度，或换一种笔触大小。",
     "DIAGNOSIS_gray": "画作有颜色，结果却几乎是灰的。请降低风格强度，或把色彩设为“照片的”。",
     "DIAGNOSIS_saturated": "结果有大片过亮或过暗。请降低风格强度，或把色彩设为“混合”。",
     "DIAGNOSIS_grainy": "结果颗粒较重。请提高平滑度、增加步数，或使用 VGG-19。",
@@ -370,6 +371,10 @@ SENTENCES: dict[str, str] = {
     "{option} is {value}; it must be {allowed}.": "{option} 的值是 {value}；应{allowed}。",
     "between {low:g} and {high:g}": "在 {low:g} 与 {high:g} 之间",
     "between {low:g} and {high:g} {unit}": "在 {low:g} 与 {high:g} {unit} 之间",
+    "The result is still close to the photo. Try more strength or another brush size, or refine it with Paint.":
+        "成品仍很接近照片。请提高强度、换一种笔触大小，或用“绘制”继续细化。",
+    "Little of the photo can be recognized. Try less strength or another brush size.":
+        "照片几乎无法辨认。请降低强度或换一种笔触大小。",
     "{first} {second}": "{first}{second}",  # sentences in a row
     "There is no option {option}; did you mean {near}?": "没有选项 {option}；是否想用 {near}？",
     "There is no option {option}; the options are {known}.": "没有选项 {option}；可用的选项有 {known}。",
