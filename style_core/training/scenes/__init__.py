@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from style_core.training.scenes import mountains
+from style_core.training.scenes import mountains, still_life
 
 # A scene maps (width, seed) to a picture; the file is named after it.
 SCENES: dict[str, Callable[..., Image.Image]] = {
     "mountain-lake": mountains.render,
+    "still-life": still_life.render,
 }
 WIDTH = 1536

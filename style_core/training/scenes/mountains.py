@@ -8,6 +8,7 @@ from torch import Tensor
 
 from style_core.training.scenes.darkroom import develop, shrink
 from style_core.training.scenes.noise import Gradients, cells, fractal, hashed, in_chunks, mix, smoothstep, tiled
+from style_core.training.scenes.shading import rgb
 
 _EYE = 0.10  # height of the eye over the lake, in units of about 100 m
 _WIDE = 0.56  # tangent of half the horizontal angle of view
@@ -143,13 +144,12 @@ class _Painter:
         """Light `[3, n]` from places of the view, and their distances."""
         view = self.view
         flat = column * len(view.z) + index
-        take = lambda field: field.reshape(-1)[flat]
         z = view.z[index]
         x, height, ground, tree, steep, canopy = (
             view.u[column] * z,
-            *(take(f) for f in (view.height, view.ground, view.tree, view.steep, view.canopy)),
+            *(f.reshape(-1)[flat] for f in (view.height, view.ground, view.tree, view.steep, view.canopy)),
         )
-        normal = torch.stack([-take(view.slope_x), torch.ones_like(x), -take(view.slope_z)])
+        normal = torch.stack([-view.slope_x.reshape(-1)[flat], torch.ones_like(x), -view.slope_z.reshape(-1)[flat]])
         normal = normal / normal.norm(dim=0)
         lit, open_ = _on_map(self.map, x[None], z[None])[:, 0]
         fine = tiled(self.fine, x * 0.31, z * 0.31) * 0.5 + tiled(self.fine, x * 2.3, z * 2.3 + height) * 0.5
@@ -166,19 +166,18 @@ class _Painter:
         return self.air(albedo * light, x, z, height), z
 
     def _albedo(self, x, z, ground, tree, steep, canopy, fine) -> Tensor:
-        color = lambda r, g, b: torch.tensor([r, g, b])[:, None]
         strata = 0.5 + 0.5 * torch.sin(ground * 7 + x * 0.9 + fine * 1.6)
-        rock = mix(color(0.12, 0.105, 0.10), color(0.27, 0.225, 0.19), (strata * 0.6 + 0.2 + 0.16 * fine).clamp(0, 1))
-        grass = mix(color(0.085, 0.085, 0.028), color(0.20, 0.145, 0.045), (0.5 + 0.3 * fine).clamp(0, 1))
+        rock = mix(rgb(0.12, 0.105, 0.10), rgb(0.27, 0.225, 0.19), (strata * 0.6 + 0.2 + 0.16 * fine).clamp(0, 1))
+        grass = mix(rgb(0.085, 0.085, 0.028), rgb(0.20, 0.145, 0.045), (0.5 + 0.3 * fine).clamp(0, 1))
         meadow = smoothstep(1.0, 0.55, steep + 0.12 * fine) * smoothstep(5.6, 3.6, ground + 0.5 * fine)
         land = mix(rock, grass, meadow)
-        land = mix(color(0.20, 0.185, 0.16) * (1 + 0.25 * fine), land, smoothstep(0.0, 0.035, ground - 0.004 * fine))
+        land = mix(rgb(0.20, 0.185, 0.16) * (1 + 0.25 * fine), land, smoothstep(0.0, 0.035, ground - 0.004 * fine))
         level = 5.6 + 0.5 * fine
         snow = smoothstep(level - 1.0, level + 2.2, ground) * smoothstep(2.2, 1.2, steep + 0.22 * fine)
-        land = mix(land, color(0.86, 0.88, 0.92), snow)
+        land = mix(land, rgb(0.86, 0.88, 0.92), snow)
         larch = smoothstep(0.80, 0.88, (tree + 0.35 * torch.sin(x * 0.9 + 1) * torch.sin(z * 0.5)))
-        needles = mix(color(0.022, 0.040, 0.018), color(0.045, 0.068, 0.022), (0.5 + 0.4 * fine).clamp(0, 1))
-        gold = mix(color(0.26, 0.125, 0.018), color(0.36, 0.20, 0.03), (0.5 + 0.4 * fine).clamp(0, 1))
+        needles = mix(rgb(0.022, 0.040, 0.018), rgb(0.045, 0.068, 0.022), (0.5 + 0.4 * fine).clamp(0, 1))
+        gold = mix(rgb(0.26, 0.125, 0.018), rgb(0.36, 0.20, 0.03), (0.5 + 0.4 * fine).clamp(0, 1))
         return torch.where(tree > 0, mix(needles, gold, larch), land)
 
     def air(self, light: Tensor, x: Tensor, z: Tensor, height: Tensor) -> Tensor:
@@ -197,12 +196,11 @@ class _Painter:
 
     def sky(self, u: Tensor, t: Tensor) -> Tensor:
         """Light `[3, n]` of the sky at tangents across and up."""
-        color = lambda r, g, b: torch.tensor([r, g, b])[:, None]
         up = t.clamp(min=0)
         warm = smoothstep(0.6, -0.7, u)
-        low = mix(color(0.95, 0.72, 0.62), color(1.55, 0.98, 0.52), warm)
-        sky = mix(low, color(0.40, 0.52, 0.82), smoothstep(0.0, 0.30, up))
-        sky = mix(sky, color(0.13, 0.24, 0.52), smoothstep(0.15, 0.62, up))
+        low = mix(rgb(0.95, 0.72, 0.62), rgb(1.55, 0.98, 0.52), warm)
+        sky = mix(low, rgb(0.40, 0.52, 0.82), smoothstep(0.0, 0.30, up))
+        sky = mix(sky, rgb(0.13, 0.24, 0.52), smoothstep(0.15, 0.62, up))
         distance = 1 / (up + 0.10)
         cx, cz = u * distance * 0.11 + 0.2, distance * 0.20 + 0.63
         bend = tiled(self.mist, cx * 0.7, cz * 0.7) * 0.02
@@ -210,7 +208,7 @@ class _Painter:
         toward = tiled(self.cloud, cx + bend - 0.02, cz * 1.6 - bend - 0.022)
         cover = smoothstep(0.25, 1.55, density) * smoothstep(0.015, 0.12, up)
         bright = (0.55 - 0.45 * (toward - 0.4) + 0.35 * (density - toward)).clamp(0, 1)
-        cloud = mix(color(0.36, 0.34, 0.46), mix(color(2.0, 1.1, 0.72), color(2.3, 1.5, 0.85), warm), bright)
+        cloud = mix(rgb(0.36, 0.34, 0.46), mix(rgb(2.0, 1.1, 0.72), rgb(2.3, 1.5, 0.85), warm), bright)
         return mix(sky, cloud, cover * 0.92)
 
 

@@ -72,7 +72,7 @@ class Gradients:
     def fbm(self, x: Tensor, y: Tensor, octaves: int, gain: float = 0.5) -> Tensor:
         """Octaves summed, each twice as fine and turned against the last, in about `[-1, 1]`."""
         total, amplitude = torch.zeros_like(x), 1.0
-        for octave in range(octaves):
+        for _ in range(octaves):
             total = total + amplitude * self.value(x, y)
             x, y, amplitude = 1.6 * x + 1.2 * y + 17.3, 1.6 * y - 1.2 * x + 9.1, amplitude * gain
         return total
@@ -82,7 +82,7 @@ class Gradients:
         total, amplitude = torch.zeros_like(x), 1.0
         along, down = torch.zeros_like(x), torch.zeros_like(x)
         turn_x, turn_y = (1.0, 0.0), (0.0, 1.0)
-        for octave in range(octaves):
+        for _ in range(octaves):
             value, by_x, by_y = self(x, y)
             along = along + (by_x * turn_x[0] + by_y * turn_y[0]) * wear
             down = down + (by_x * turn_x[1] + by_y * turn_y[1]) * wear

@@ -1,6 +1,8 @@
 """Solids as signed distances, and the tracing of rays through them (Hart, 1996; smooth unions and soft shadows after Quilez)."""
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,7 +26,7 @@ def turned(p: Place, axis: int, angle: float) -> Place:
 
 
 def length(*parts: Tensor) -> Tensor:
-    return sum(part * part for part in parts).sqrt()
+    return dot(parts, parts).sqrt() if len(parts) == 3 else torch.hypot(*parts)
 
 
 def sphere(p: Place, radius: float) -> Tensor:
@@ -58,9 +60,8 @@ def torus(p: Place, radius: float, thick: float) -> Tensor:
     return length(length(p[0], p[2]) - radius, p[1]) - thick
 
 
-def lathe(p: Place, profile: list[tuple[float, float]], round_: float = 0.0) -> Tensor:
-    """A closed profile `[(radius, height), ...]` turned about the y axis: the exact distance to a polygon."""
-    r, y = length(p[0], p[2]), p[1]
+def polygon(r: Tensor, y: Tensor, profile: list[tuple[float, float]]) -> Tensor:
+    """The exact distance to a closed polygon `[(r, y), ...]`."""
     ends = [*profile, profile[0]]
     nearest = torch.full_like(r, 1e9)
     sign = torch.ones_like(r)
@@ -72,7 +73,26 @@ def lathe(p: Place, profile: list[tuple[float, float]], round_: float = 0.0) -> 
         above, below, side = y >= ay, y < by, ex * wy > ey * wx
         flips = (above & below & side) | (~above & ~below & ~side)
         sign = torch.where(flips, -sign, sign)
-    return sign * nearest.sqrt() - round_
+    return sign * nearest.sqrt()
+
+
+class Lathe:
+    """A closed profile turned about the y axis; its distance is read from a table of `fine` samples a unit."""
+
+    def __init__(self, profile: list[tuple[float, float]], round_: float = 0.012, fine: int = 200) -> None:
+        self.wide = max(r for r, _ in profile) + 0.3
+        self.low, self.high = min(y for _, y in profile) - 0.3, max(y for _, y in profile) + 0.3
+        r = torch.linspace(0, self.wide, int(self.wide * fine))
+        y = torch.linspace(self.low, self.high, int((self.high - self.low) * fine))
+        y, r = torch.meshgrid(y, r, indexing="ij")
+        self.table = (polygon(r.reshape(-1), y.reshape(-1), profile).reshape(r.shape) - round_)[None, None]
+
+    def __call__(self, p: Place) -> Tensor:
+        r, y = length(p[0], p[2]), p[1]
+        u, v = 2 * r / self.wide - 1, 2 * (y - self.low) / (self.high - self.low) - 1
+        beyond = length((r - self.wide).clamp(min=0), (y - self.high).clamp(min=0) + (self.low - y).clamp(min=0))
+        grid = torch.stack([u, v], -1)[None, None]
+        return torch.nn.functional.grid_sample(self.table, grid, align_corners=True, padding_mode="border")[0, 0, 0] + beyond * 0.7
 
 
 def join(a: Tensor, b: Tensor, smooth: float) -> Tensor:
@@ -90,57 +110,128 @@ def along(origin: Place, way: Place, t: Tensor) -> Place:
     return tuple(o + w * t for o, w in zip(origin, way))
 
 
-def trace(solid: Solid, origin: Place, way: Place, *, near: float = 0.0, far: float = 30.0, steps: int = 90, fine: float = 6e-4) -> Tensor:
-    """Distance to the first hit along each ray, `far` where there is none.
+def cut(place: Place, where: Tensor) -> Place:
+    return tuple(x[where] for x in place)
 
-    `fine`: how near counts as hit, as a share of the distance. Rays that are done are not moved on.
-    """
-    out = torch.full_like(origin[0], near)
-    active = torch.arange(len(out))
-    t, o, w = out, origin, way
+
+def march(solid: Solid, origin: Place, way: Place, t: Tensor, far: Tensor, steps: int = 70, fine: float = 4e-4) -> Tensor:
+    """Distance to the first hit along each ray between `t` and `far`, infinity where there is none."""
+    out = torch.full_like(t, math.inf)
+    active = torch.arange(len(t))
     for step in range(steps):
-        d = solid(along(o, w, t))
+        d = solid(along(origin, way, t))
         t = t + d
-        going = (d.abs() > fine * t.clamp(min=0.3)) & (t < far)
-        if step % 4 == 3 or step == steps - 1:
-            out[active] = t
-            active, t = active[going], t[going]
-            o, w = tuple(x[going] for x in o), tuple(x[going] for x in w)
+        done = d < fine * t.clamp(min=0.3)
+        if step % 3 == 2 or step == steps - 1:
+            out[active[done]] = t[done]
+            going = (~done & (t < far)).nonzero()[:, 0]
+            active, t, far, origin, way = active[going], t[going], far[going], cut(origin, going), cut(way, going)
             if not len(active):
                 break
-    return out.clamp(max=far)
+    return torch.where(out < math.inf, out, torch.full_like(out, math.inf))
 
 
-def normal(solid: Solid, p: Place, step: float = 6e-4) -> Place:
-    """Direction in which the distance grows, from four corners of a tetrahedron."""
-    total = [torch.zeros_like(p[0]) for _ in range(3)]
-    for corner in ((1, -1, -1), (-1, -1, 1), (-1, 1, -1), (1, 1, 1)):
-        d = solid(tuple(part + step * c for part, c in zip(p, corner)))
-        total = [sum_ + d * c for sum_, c in zip(total, corner)]
-    size = length(*total).clamp(min=1e-9)
-    return tuple(part / size for part in total)
+@dataclass(frozen=True)
+class Thing:
+    """A solid inside a ball, so that rays which miss the ball never ask for its distance."""
+
+    kind: int
+    center: tuple[float, float, float]
+    radius: float
+    solid: Solid
+    casts: bool = True
+    convex: bool = False  # it throws no shadow on itself
+
+    def crossed(self, origin: Place, way: Place) -> tuple[Tensor, Tensor]:
+        """Where each ray comes nearest to the center, and the square of how near."""
+        off = moved(origin, *self.center)
+        middle = -dot(off, way)
+        return middle, dot(off, off) - middle * middle
 
 
-def shadow(solid: Solid, origin: Place, way: Place, far: Tensor | float, width: float, steps: int = 28, start: float = 0.02) -> Tensor:
-    """Share of a light of angular radius `width` that is seen along each ray: the nearest miss in proportion to the way gone."""
-    seen = torch.ones_like(origin[0])
-    t = torch.full_like(seen, start)
-    for _ in range(steps):
-        d = solid(along(origin, way, t))
-        seen = torch.minimum(seen, d / (width * t))
-        t = torch.minimum(t + d.clamp(0.01, 0.35), torch.as_tensor(far))
-    seen = seen.clamp(-1, 1)
-    return 0.25 * (1 + seen) ** 2 * (2 - seen)
+class World:
+    """Things under rays."""
 
+    def __init__(self, things: list[Thing]) -> None:
+        self.things = things
 
-def openness(solid: Solid, p: Place, n: Place, reach: float = 0.5, samples: int = 5) -> Tensor:
-    """Ambient occlusion along the normal: 1 in the open, towards 0 in a corner."""
-    hidden, weight = torch.zeros_like(p[0]), 1.0
-    for index in range(samples):
-        height = reach * (0.03 + (index / (samples - 1)) ** 1.4)
-        hidden = hidden + (height - solid(along(p, n, torch.full_like(p[0], height)))).clamp(min=0) * weight / reach
-        weight *= 0.8
-    return (1 - 0.62 * hidden).clamp(0, 1)
+    def hit(self, origin: Place, way: Place, far: float) -> tuple[Tensor, Tensor]:
+        """Distance along each ray (`far` for none) and the index of the thing there (-1 for none)."""
+        best, which = torch.full_like(origin[0], far), torch.full(origin[0].shape, -1)
+        for index, thing in enumerate(self.things):
+            middle, near = thing.crossed(origin, way)
+            half = (thing.radius**2 - near).clamp(min=0).sqrt()
+            rays = ((near < thing.radius**2) & (middle + half > 0) & (middle - half < best)).nonzero()[:, 0]
+            if not len(rays):
+                continue
+            start, end = (middle[rays] - half[rays]).clamp(min=0), torch.minimum(middle[rays] + half[rays], best[rays])
+            t = march(thing.solid, cut(origin, rays), cut(way, rays), start, end)
+            closer = t < best[rays]
+            best[rays[closer]], which[rays[closer]] = t[closer], index
+        return best, which
+
+    def normals(self, p: Place, which: Tensor, step: float = 6e-4) -> Place:
+        """Direction in which each place's thing grows distant, from four corners of a tetrahedron; up where there is none."""
+        out = torch.zeros_like(p[0]), torch.ones_like(p[0]), torch.zeros_like(p[0])
+        for index, thing in enumerate(self.things):
+            here = (which == index).nonzero()[:, 0]
+            if not len(here):
+                continue
+            total = [torch.zeros(len(here)) for _ in range(3)]
+            for corner in ((1, -1, -1), (-1, -1, 1), (-1, 1, -1), (1, 1, 1)):
+                d = thing.solid(tuple(part[here] + step * c for part, c in zip(p, corner)))
+                total = [sum_ + d * c for sum_, c in zip(total, corner)]
+            for axis, part in enumerate(total):
+                out[axis][here] = part / length(*total).clamp(min=1e-9)
+        return out
+
+    def shade(self, origin: Place, way: Place, far: Tensor, width: float, which: Tensor, steps: int = 22) -> Tensor:
+        """Share of a light of angular radius `width` that is seen: the nearest miss in proportion to the way gone, thing by thing.
+
+        `which`: the thing that each ray leaves, as `hit` tells.
+        """
+        seen = torch.ones_like(far)
+        for index, thing in enumerate(self.things):
+            if not thing.casts:
+                continue
+            middle, near = thing.crossed(origin, way)
+            reach = thing.radius + width * middle.clamp(min=0)
+            half = (reach**2 - near).clamp(min=0).sqrt()
+            meets = (near < reach**2) & (middle + half > 0) & (middle - half < far) & (seen > 0.003)
+            if thing.convex:
+                meets &= which != index
+            rays = meets.nonzero()[:, 0]
+            if not len(rays):
+                continue
+            o, w = cut(origin, rays), cut(way, rays)
+            t, end = (middle[rays] - half[rays]).clamp(min=0.02), torch.minimum(middle[rays] + half[rays], far[rays])
+            least = torch.full_like(t, 1.0)
+            pace = (end - t).clamp(min=0.05) / steps
+            for _ in range(steps):
+                d = thing.solid(along(o, w, t))
+                least = torch.minimum(least, torch.where(t <= end, d / (width * t), least))
+                t = t + torch.maximum(d * 0.7, pace * 0.5)
+            least = least.clamp(-1, 1)
+            seen[rays] = torch.minimum(seen[rays], 0.25 * (1 + least) ** 2 * (2 - least))
+        return seen
+
+    def openness(self, p: Place, n: Place, reach: float = 0.5, samples: int = 4) -> Tensor:
+        """Ambient occlusion along the normal: 1 in the open, towards 0 in a corner; things darken each other by products."""
+        out = torch.ones_like(p[0])
+        for thing in self.things:
+            off = moved(p, *thing.center)
+            here = (dot(off, off) < (thing.radius + reach) ** 2).nonzero()[:, 0]
+            if not len(here):
+                continue
+            q, m = cut(p, here), cut(n, here)
+            hidden, weight = torch.zeros(len(here)), 1.0
+            for index in range(samples):
+                height = reach * (0.04 + 0.96 * (index / (samples - 1)) ** 1.4)
+                d = thing.solid(along(q, m, torch.full_like(q[0], height)))
+                hidden = hidden + (1 - d / height).clamp(0, 1.2) * weight
+                weight *= 0.75
+            out[here] = out[here] * (1 - 0.34 * hidden).clamp(0, 1)
+        return out
 
 
 def dot(a: Place, b: Place) -> Tensor:
