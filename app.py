@@ -15,7 +15,10 @@ os.environ.setdefault("GRADIO_TEMP_DIR", os.path.join(tempfile.gettempdir(), f"p
 os.environ["GRADIO_DEBUG"] = "0"  # with it, launching would never come back
 os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
 
-from studio import build, regions, theme, words
+from starlette.middleware import Middleware
+
+from studio import build, files, regions, theme, words
+from studio.doors import Doors
 from style_core import Compute, RequestError
 from style_core.devices import DEVICES, prepare_cpu
 
@@ -44,12 +47,13 @@ def main() -> None:
     asked_to_end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: asked_to_end.set())
     prepare_cpu()
+    files.sweep_at_start(os.environ["GRADIO_TEMP_DIR"])
     page = build(compute).queue(max_size=32, api_open=False)
     page.launch(
         server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
         auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N, css=theme.CSS + regions.CSS, js=theme.JS,
         max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
-        mcp_server=given.mcp, prevent_thread_lock=True,
+        mcp_server=given.mcp, prevent_thread_lock=True, app_kwargs={"middleware": [Middleware(Doors)]},
     )  # fmt: skip
     try:
         asked_to_end.wait()

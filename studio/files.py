@@ -1,9 +1,12 @@
 """Results as files: written once, at full size, with their settings and how they came about; old ones are swept away."""
 
 import atexit
+import os
 import shutil
+import stat
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +15,9 @@ from style_core.media.images import fit, resize
 from style_core.media.video import FrameWriter
 
 KINDS = ("png", "jpg", "webp")
+_PREFIX = "pentimento-results-"
+MOST_UPLOADS = 4 * 2**30  # bytes of all uploads and of what was shown of results, together
+_UPLOADS_KEPT = 3 * 3600  # seconds, as the page keeps them itself
 _KEEP_SECONDS = 2 * 3600
 _FRAME_SIDE = 1024  # px: what is kept of how a picture formed
 _MOST_FRAMES = 96  # beyond them every other one is let go
@@ -24,9 +30,52 @@ def folder() -> Path:
     """This process's folder for results, removed when it ends."""
     global _folder
     if _folder is None:
-        _folder = Path(tempfile.mkdtemp(prefix="pentimento-"))
+        _folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         atexit.register(shutil.rmtree, _folder, ignore_errors=True)
     return _folder
+
+
+def sweep_at_start(uploads: str | Path) -> None:
+    """Remove what processes that were killed left behind: their results, and uploads that are old or too many."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = left.name.removeprefix(_PREFIX).split("-")[0]
+        # In a container the process before had the same number.
+        if left != _folder and owner.isdecimal() and (int(owner) == os.getpid() or not _runs(int(owner))):
+            shutil.rmtree(left, ignore_errors=True)
+    sweep_uploads(uploads, set())
+
+
+def sweep_uploads(uploads: str | Path, kept: set[str], coming: int = 0) -> None:
+    """Make room in the upload folder: what is old goes, and of the rest the oldest, until all fits with what is `coming`.
+
+    Args:
+        kept: paths that stay, whatever their age.
+        coming: bytes of the upload for which there is to be room.
+    """
+    found = []
+    for path in Path(uploads).rglob("*"):
+        with suppress(OSError):  # another request may have removed it just now
+            status = path.lstat()
+            if not stat.S_ISDIR(status.st_mode) and str(path) not in kept:
+                found.append((status.st_ctime, status.st_size, path))
+    total = sum(size for _, size, _ in found) + coming
+    for made, size, path in sorted(found):
+        if time.time() - made < _UPLOADS_KEPT and total <= MOST_UPLOADS:
+            break
+        with suppress(OSError):
+            path.unlink()
+            path.parent.rmdir()  # fails, and stays, where something else lies in it
+        total -= size
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it runs as somebody else
+        return True
+    return True
 
 
 def place() -> Path:

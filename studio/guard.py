@@ -15,6 +15,7 @@ from gradio.utils import get_upload_folder
 from studio import words
 
 _MARK = {"_type": "gradio.FileData"}
+_LONGEST = 400  # characters of a refusal
 _FETCHED = ("http://", "https://")
 
 
@@ -27,10 +28,21 @@ class GuardedBlocks(gr.Blocks):
                 _check(payload)
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
-        except gr.Error:
+        except gr.Error as error:
+            if len(str(error.message)) > _LONGEST:  # what came is quoted there: not a megabyte of it
+                raise gr.Error(f"{str(error.message)[:_LONGEST]}…", print_exception=False) from error
             raise
         except Exception as error:  # whatever a component makes of a value that it was not meant to get
             raise gr.Error(words.say("BAD_VALUE", None), print_exception=False) from error
+
+    async def process_api(self, *given: Any, **more: Any) -> dict:
+        try:
+            return await super().process_api(*given, **more)
+        except gr.Error:
+            raise
+        except Exception as error:
+            # Gradio would answer with an error of null. The log has the trace.
+            raise gr.Error(words.say("FAILED", None)) from error
 
 
 def files_in(value: Any) -> Iterator[dict]:

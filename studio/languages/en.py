@@ -102,6 +102,7 @@ WORDS: dict[str, str] = {
     "NETWORK": "Network: {names}.",
     "INLINE": "Pictures inside an address are not accepted. Upload a file instead.",
     "NOT_UPLOADED": "This file was not uploaded here, or is no longer kept. Upload it again.",
+    "FAILED": "Something went wrong here. The log of the app says what.",
     "BAD_VALUE": "A value of this request can't be read. The API page says what each one takes.",
     # Regions
     "REGIONS": "Different styles in different places",

@@ -102,6 +102,7 @@ WORDS: dict[str, str] = {
     "NETWORK": "Red: {names}.",
     "INLINE": "No se aceptan imágenes dentro de una dirección. Sube un archivo.",
     "NOT_UPLOADED": "Este archivo no se subió aquí o ya no se conserva. Súbelo de nuevo.",
+    "FAILED": "Algo ha fallado aquí. El registro de la aplicación dice qué.",
     "BAD_VALUE": "Un valor de esta petición no se puede leer. La página de la API explica cada uno.",
     # Regions
     "REGIONS": "Estilos distintos en lugares distintos",

@@ -102,6 +102,7 @@ WORDS: dict[str, str] = {
     "NETWORK": "所用网络：{names}。",
     "INLINE": "不接受写在地址里的图片，请上传文件。",
     "NOT_UPLOADED": "这个文件不是上传到这里的，或已不再保留。请重新上传。",
+    "FAILED": "这里出了问题。应用的日志中有说明。",
     "BAD_VALUE": "这个请求中有一个值无法读取。API 页面说明了每个值的要求。",
     # Regions
     "REGIONS": "不同位置用不同风格",

@@ -1,0 +1,179 @@
+"""What comes in over HTTP: sizes, totals, passwords, calls that name nothing; against a small app of Gradio's own."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from serving import ROOT, free_port
+
+from studio import doors, files
+
+# In a process of its own: Gradio leaves sockets and loops behind that a test run would complain about.
+SERVER = """
+import sys, gradio as gr
+from starlette.middleware import Middleware
+from studio import doors, files
+from studio.guard import GuardedBlocks
+
+doors.MOST_REQUEST, doors.MOST_VISITOR, files.MOST_UPLOADS = 300_000, 1_000_000, 450_000
+with GuardedBlocks(analytics_enabled=False) as page:
+    name, greeting = gr.Textbox(), gr.Textbox()
+    gr.Button().click(lambda name: f"Hello {name}", name, greeting, api_name="greet")
+    gr.Button().click(lambda name: 1 / 0, name, greeting, api_name="fail")
+auth = tuple(sys.argv[2:]) or None
+page.queue(api_open=False).launch(
+    server_port=int(sys.argv[1]), quiet=True, auth=auth, enable_monitoring=False, app_kwargs={"middleware": [Middleware(doors.Doors)]}
+)
+"""
+
+
+@contextmanager
+def serving(uploads, *auth: str) -> Iterator[str]:
+    """The address of a small app behind the doors."""
+    port = free_port()
+    environment = {**os.environ, "GRADIO_TEMP_DIR": str(uploads), "GRADIO_ANALYTICS_ENABLED": "False", "NO_PROXY": "127.0.0.1,localhost"}
+    child = subprocess.Popen([sys.executable, "-c", SERVER, str(port), *auth], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert child.poll() is None
+                time.sleep(0.2)
+        yield f"127.0.0.1:{port}"
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("uploads")) as address:
+        yield address
+
+
+def post(page, path: str, body: bytes | dict, kind: str = "application/json", **headers) -> tuple[int, str]:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    connection = http.client.HTTPConnection(page, timeout=30)
+    try:
+        connection.request("POST", path, data, {"Content-Type": kind, **headers})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def upload(page, size: int) -> tuple[int, str]:
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + os.urandom(size) + b"\r\n--x--\r\n"
+    return post(page, "/gradio_api/upload", body, "multipart/form-data; boundary=x")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "sentence"),
+    [
+        ("call/none", {"data": []}, 404, "There is no such endpoint; there are /greet, /fail."),
+        ("run/none", {"data": []}, 404, "There is no such endpoint"),
+        ("call/v2/none", {"name": "a"}, 404, "There is no such endpoint"),
+        ("queue/join", {"data": [], "fn_index": 99, "session_hash": "a"}, 404, "There is no such endpoint"),
+        ("queue/join", {"data": [], "fn_index": "0", "session_hash": "a"}, 404, "There is no such endpoint"),
+        ("call/greet", {"data": "text"}, 422, "a list called data"),
+        ("call/greet", {"data": ["a", "b", "c"]}, 422, "data holds 3 values; this endpoint takes 1."),
+        ("call/greet", b"not JSON", 400, "must be a JSON object"),
+        ("call/greet", b"[" * 100_000, 400, "must be a JSON object"),
+        ("call/greet", {"data": ["a" * doors.MOST_JSON]}, 413, "larger than 1 MB"),
+    ],
+)
+def test_a_bad_call_is_a_sentence_and_a_status_of_4xx(page, path, body, status, sentence):
+    answered, said = post(page, f"/gradio_api/{path}", body)
+    assert answered == status and sentence in said and len(said) < 500
+
+
+def test_a_body_of_unknown_length_is_cut_off_as_well(page):
+    connection = http.client.HTTPConnection(page, timeout=30)
+    connection.request(
+        "POST", "/gradio_api/call/greet", (b"a" * 65_536 for _ in range(40)), {"Content-Type": "application/json"}, encode_chunked=True
+    )
+    assert connection.getresponse().status == 413
+
+
+def answer_of(page, name: str, data: list) -> str:
+    status, said = post(page, f"/gradio_api/call/{name}", {"data": data})
+    assert status == 200, said
+    connection = http.client.HTTPConnection(page, timeout=30)
+    connection.request("GET", f"/gradio_api/call/{name}/{json.loads(said)['event_id']}")
+    said = connection.getresponse().read().decode()
+    connection.close()
+    return said
+
+
+def test_good_calls_pass_and_a_failure_is_a_sentence_and_not_null(page):
+    assert "Hello Ada" in answer_of(page, "greet", ["Ada"])
+    failed = answer_of(page, "fail", ["Ada"])
+    assert "event: error" in failed and "Something went wrong here" in failed
+
+
+def test_uploads_are_limited_by_request_by_visitor_and_in_all(page):
+    status, said = upload(page, 200_000)
+    assert status == 200
+    first = json.loads(said)[0]
+    status, said = upload(page, 400_000)
+    assert status == 413 and "too much at once" in said
+    assert upload(page, 200_000)[0] == 200 and os.path.exists(first)
+    status, said = upload(page, 200_000)
+    assert status == 200 and not os.path.exists(first), "the oldest makes room"
+    assert os.path.exists(json.loads(said)[0])
+    for _ in range(3):
+        status, said = upload(page, 200_000)
+    assert status == 413 and "in an hour" in said
+
+
+def test_what_killed_processes_left_is_swept_at_the_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(files, "_folder", None)
+    uploads = tmp_path / "uploads"
+    (uploads / "aa").mkdir(parents=True)
+    for name in ("old.png", "new.png"):
+        (uploads / "aa" / name).write_bytes(b"a" * 1000)
+        time.sleep(0.05)
+    left, alive = tmp_path / "pentimento-results-999999999-x", tmp_path / f"pentimento-results-{os.getppid()}-y"
+    left.mkdir()
+    alive.mkdir()
+    own = files.folder()
+    monkeypatch.setattr(files, "MOST_UPLOADS", 1500)
+    files.sweep_at_start(uploads)
+    assert not left.exists() and alive.exists() and own.exists()
+    assert [path.name for path in uploads.rglob("*.png")] == ["new.png"]
+    monkeypatch.setattr(files, "_UPLOADS_KEPT", 0)
+    files.sweep_uploads(uploads, {str(uploads / "aa" / "new.png")})
+    assert (uploads / "aa" / "new.png").exists()
+    files.sweep_uploads(uploads, set())
+    assert list(uploads.iterdir()) == []
+
+
+def test_wrong_passwords_are_slowed_down_and_reset_and_cancel_need_the_right_one(tmp_path):
+    form = "application/x-www-form-urlencoded"
+    with serving(tmp_path, "ada", "right") as page:
+        for path in ("cancel", "reset"):
+            assert post(page, f"/gradio_api/{path}", {"session_hash": "a", "fn_index": 0, "event_id": "b"})[0] == 401
+        connection = http.client.HTTPConnection(page, timeout=30)
+        connection.request("POST", "/login", b"username=ada&password=right", {"Content-Type": form})
+        answer = connection.getresponse()
+        cookie = answer.getheader("set-cookie").split(";")[0]
+        answer.read()
+        assert answer.status == 200
+        cookie = cookie.replace("access-token-", "access-token-unsecure-") if "unsecure" not in cookie else cookie
+        assert post(page, "/gradio_api/reset", {"event_id": "b"}, Cookie=cookie)[0] == 200
+        with ThreadPoolExecutor(10) as several:
+            tried = list(several.map(lambda number: post(page, "/login", f"username=ada&password={number}".encode(), form)[0], range(20)))
+        assert tried.count(400) <= 5 and tried.count(429) >= 15
+        assert post(page, "/login", b"username=ada&password=right", form)[0] == 429
+        connection.close()
