@@ -204,6 +204,24 @@ def test_a_folder_is_painted_and_one_bad_file_is_reported(pair, tmp_path, capsys
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.png", "1.png"] and list(told["failed"]) == ["bad.jpg"]
 
 
+def test_a_size_may_be_a_length_and_a_square(tmp_path):
+    write_image(tmp_path / "photo.png", picture(60, 90))
+    out = tmp_path / "out.png"
+    flags = ["--device", "cpu", "--extractor", "lite", "--iterations", "2", "-o", str(out)]
+    images = [str(tmp_path / "photo.png")] * 2
+    assert cli.main(["optimize", *images, "--size", "2.54cm", "--dpi", "72", *flags]) == 0
+    with Image.open(out) as painted:
+        assert painted.size == (72, 48) and round(painted.info["dpi"][0]) == 72
+    assert cli.main(["stylize", *images, "--size", "square", "-o", str(out), "--strength", "0"]) == 0
+    with Image.open(out) as painted:
+        assert painted.size == (2048, 2048)
+
+
+def test_a_size_that_is_none_is_a_mistake_in_the_request(capsys, tmp_path):
+    assert cli.main(["dream", "photo.jpg", "-o", str(tmp_path / "out.png"), "--size", "huge"]) == 2
+    assert "size is huge; write it like 1024, 42cm or 16.5in" in capsys.readouterr().err
+
+
 def test_weights_are_listed_and_verified(capsys):
     assert cli.main(["weights", "list", "--json"]) == 0
     listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["weights"]}

@@ -364,6 +364,9 @@ SENTENCES: dict[str, str] = {
     "{file} contains no video; choose an MP4, MOV or WebM clip.": "{file} 中没有动态画面；请选择 MP4、MOV 或 WebM 短片。",
     "{file} has no frames; choose another clip.": "{file} 没有画面；请选择另一段短片。",
     # Options
+    "dpi is {dpi:g}; it must be between {low:g} and {high:g}.": "dpi 的值是 {dpi:g}；应在 {low:g} 与 {high:g} 之间。",
+    "size is {size}; write it like 1024, 42cm or 16.5in, or as one of {known}.": "size 的值是 {size}；请写成 1024、42cm 或 16.5in，或其中之一：{known}。",
+    "size is {size}; pixels must be a whole number.": "size 的值是 {size}；像素数应为整数。",
     "{option} is {value}; it must be text.": "{option} 的值是 {value}；应为文本。",
     "{option} is {value}; it must be true or false.": "{option} 的值是 {value}；应为 true 或 false。",
     "{option} is {value}; it must be one of {allowed}.": "{option} 的值是 {value}；应为其中之一：{allowed}。",

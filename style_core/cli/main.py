@@ -18,7 +18,7 @@ from style_core.cli.films import run_clip, run_walk, run_zoom
 from style_core.cli.run import run_batch, run_many, run_recipe
 from style_core.devices import DEVICES, Compute, prepare_cpu
 from style_core.errors import RequestError
-from style_core.media.images import load_picture, read_image, read_mask
+from style_core.media.images import load_picture, read_image, read_mask, square_of
 from style_core.options import OptionField, Options, Range
 from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
@@ -28,10 +28,12 @@ from style_core.recipes.optimize import GatysOptions, optimize
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.recipes.stylize_clip import FilmOptions, stylize_clip
 from style_core.recipes.table import RECIPES, Recipe, picture_name
+from style_core.sizes import DPI, PRESETS, Size, parse_size
 from style_core.weights.gallery import gallery, gallery_code
 from style_core.weights.open import open_generator
 
 _FROM_GALLERY = "gallery:"
+_SIZE_HELP = f"Also a length on paper, such as 42cm or 16.5in, or one of {', '.join(PRESETS)}."
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,7 +61,9 @@ def add_options(parser: argparse.ArgumentParser, options: type[Options]) -> None
     """A flag for each option, with its default and range in the help; values are checked by the class itself."""
     for field in options.fields():
         flag = f"--{field.name.replace('_', '-')}"
-        if field.kind is bool:
+        if field.name == "size":
+            parser.add_argument(flag, default=str(field.default), metavar="SIZE", help=f"{_help(field)} {_SIZE_HELP}")
+        elif field.kind is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, help=_help(field))
         else:
             parser.add_argument(flag, type=field.kind, default=field.default, metavar=_metavar(field), help=_help(field))
@@ -67,7 +71,11 @@ def add_options(parser: argparse.ArgumentParser, options: type[Options]) -> None
 
 def options_from(given: argparse.Namespace, options: type[Options]) -> Options:
     """The Options that parsed flags ask for."""
-    return options(**{field.name: getattr(given, field.name) for field in options.fields()})
+    values = {field.name: getattr(given, field.name) for field in options.fields()}
+    if "size" in values:
+        given.sized = parse_size(given.size, given.dpi)
+        values["size"] = given.sized.long_side
+    return options(**values)
 
 
 def _help(field: OptionField) -> str:
@@ -100,9 +108,10 @@ def _add_recipe(commands: Any, recipe: Recipe) -> None:
     parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="Where to compute (default auto).")
     parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
     add_options(parser, recipe.options)
+    parser.add_argument("--dpi", type=float, metavar="N", help=f"Dots per inch of a print, also noted in the file (default {DPI:g}).")
     add_more, run = _COMMANDS.get(recipe.name, (partial(_add_pictures, recipe), partial(_run, recipe)))
     add_more(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, sized=Size(0))
 
 
 def _add_pictures(recipe: Recipe, parser: argparse.ArgumentParser) -> None:
@@ -151,7 +160,7 @@ def _stylize(given: argparse.Namespace) -> int:
     styles = [_read(path) for path in given.styles if not path.startswith(_FROM_GALLERY)]
     codes = [gallery_code(name, open_generator(compute).sha256, options.style_scale) for name in named]
     weights = _pictures_first(given.styles, given.style_weights)
-    masks = _pictures_first(given.styles, read_masks(given.mask, len(given.styles)))
+    masks = _pictures_first(given.styles, _framed_masks(given))
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
         steps = stylize_clip(
             given.content, given.out, styles, options, options_from(given, FilmOptions),
@@ -185,7 +194,7 @@ def _optimize(given: argparse.Namespace) -> int:
     options = options_from(given, GatysOptions)
     content = _read(given.content, given)
     styles = [_read(path) for path in given.styles]
-    masks = read_masks(given.mask, len(styles))
+    masks = _framed_masks(given)
     start = read_image(given.init_image) if given.init_image else None
     compute = Compute.choose(given.device)
     steps = optimize(
@@ -209,9 +218,9 @@ def _add_dream(parser: argparse.ArgumentParser) -> None:
 
 def _dream(given: argparse.Namespace) -> int:
     options = options_from(given, DreamOptions)
-    image = _read(given.image) if given.image else None
+    image = _read(given.image, given) if given.image else None
     guide = read_image(given.guide) if given.guide else None
-    mask = read_mask(given.mask) if given.mask else None
+    mask = _framed(read_mask(given.mask), given) if given.mask else None
     compute = Compute.choose(given.device)
     if given.zoom:
         if mask is not None:
@@ -251,12 +260,22 @@ def _imagine(given: argparse.Namespace) -> int:
 
 def _read(path: str | Path, given: argparse.Namespace | None = None) -> Tensor:
     """A picture, with what is to be said about its reading said; the photo's alpha is kept for later where asked for."""
-    picture = load_picture(path, background=given.background if given else "white")
+    picture = load_picture(path, background=getattr(given, "background", "white"))
     if picture.note:
         print(picture.note, file=sys.stderr)
-    if given is not None and given.keep_alpha:
-        given.transparency = picture.alpha
-    return picture.image
+    if given is not None and getattr(given, "keep_alpha", False):
+        given.transparency = None if picture.alpha is None else _framed(picture.alpha, given)
+    return picture.image if given is None else _framed(picture.image, given)
+
+
+def _framed(image: Tensor, given: argparse.Namespace) -> Tensor:
+    """The photo, or what lies over it, cut to the shape that was asked for."""
+    return square_of(image) if given.sized.square else image
+
+
+def _framed_masks(given: argparse.Namespace) -> list | None:
+    masks = read_masks(given.mask, len(given.styles))
+    return masks and [mask if mask is None else _framed(mask, given) for mask in masks]
 
 
 def read_masks(paths: Sequence[str] | None, styles: int) -> list | None:

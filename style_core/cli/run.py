@@ -37,7 +37,7 @@ def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Co
     follower = Follower(getattr(given, "timelapse", None))
     interrupted = followed(follower, steps)
     settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights)
-    write_image(given.out, follower.image, settings=settings, alpha=getattr(given, "transparency", None))
+    write_image(given.out, follower.image, settings=settings, alpha=getattr(given, "transparency", None), dpi=given.sized.dpi)
     follower.write_timelapse()
     report(given, follower, options, compute)
     return 130 if interrupted else 0
@@ -64,7 +64,7 @@ def run_batch(recipe: str, steps: Callable[[Path], Iterator[Step]], options: Opt
         try:
             step = finish(steps(path))
             settings = settings_of(recipe, options.as_dict(), weights=step.weights)
-            write_image(out, step.image, settings=settings, alpha=getattr(given, "transparency", None))
+            write_image(out, step.image, settings=settings, alpha=getattr(given, "transparency", None), dpi=given.sized.dpi)
             done.append(str(out))
         except RequestError as error:
             failed[path.name] = str(error)
@@ -88,7 +88,7 @@ def run_many(recipe: str, steps: Iterator[Step], options: Options, compute: Comp
             if step.image is not None:
                 path = out.with_name(f"{out.stem}-{step.iteration}{out.suffix}")
                 own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
-                write_image(path, step.image, settings=settings_of(recipe, own, weights=step.weights))
+                write_image(path, step.image, settings=settings_of(recipe, own, weights=step.weights), dpi=given.sized.dpi)
                 paths.append(str(path))
             yield step
 

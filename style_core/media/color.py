@@ -1,11 +1,14 @@
 """Color: luminance kept apart from chroma, and colors matched by mean and covariance (Gatys et al. 2017, section 5)."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from style_core.matrices import matrix_root
 
 COLORS = ("style", "keep", "match")
+_STRIP = 2**20  # pixels that are computed in double precision together
 # Luma weights of Rec. 601, as in the YIQ space that Gatys et al. use.
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -45,14 +48,30 @@ def matched_unclamped(image: Tensor, reference: Tensor, region: Tensor | None = 
     # The ridge lets a picture of one color, whose covariance has no inverse, take the reference's mean.
     ridge = 1e-8 * torch.eye(3, dtype=torch.float64)
     transform = matrix_root(wanted_spread) @ torch.linalg.inv(matrix_root(spread + ridge))
-    pixels = image.double().flatten(1) - mean
-    return (transform @ pixels + wanted_mean).view_as(image).to(image.dtype)
+    found = torch.empty_like(image, memory_format=torch.contiguous_format)
+    for rows in _strips(image):
+        pixels = image[:, rows].double().flatten(1) - mean
+        found[:, rows] = (transform @ pixels + wanted_mean).view_as(found[:, rows])
+    return found
 
 
 def _moments(image: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    pixels = image.double().flatten(1)  # [3, P]
-    weights = pixels.new_ones(1, pixels.shape[1]) if region is None else region.double().flatten(1) + 1e-9
-    weights = weights / weights.sum()
-    mean = (pixels * weights).sum(1, keepdim=True)
-    centered = pixels - mean
-    return mean, (centered * weights) @ centered.mT
+    """Mean `[3, 1]` and covariance `[3, 3]` of the pixels."""
+    total = torch.zeros((), dtype=torch.float64)
+    sums, products = torch.zeros(3, 1, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
+    for rows in _strips(image):
+        pixels = image[:, rows].double().flatten(1) - 0.5  # near 0, so that little is lost in the last subtraction
+        weights = pixels.new_ones(1, pixels.shape[1]) if region is None else region[:, rows].double().flatten(1) + 1e-9
+        total += weights.sum()
+        sums += (pixels * weights).sum(1, keepdim=True)
+        products += (pixels * weights) @ pixels.mT
+    mean = sums / total
+    return mean + 0.5, products / total - mean @ mean.mT
+
+
+def _strips(image: Tensor) -> Iterator[slice]:
+    """Rows by turns: in double precision a whole print would take eight times the memory of its file."""
+    height, width = image.shape[-2:]
+    rows = max(1, _STRIP // width)
+    for start in range(0, height, rows):
+        yield slice(start, min(height, start + rows))

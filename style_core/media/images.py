@@ -19,6 +19,7 @@ from torch.nn import functional
 from style_core.errors import RequestError
 from style_core.media.reading import read_header, read_pixels
 from style_core.media.settings import embed
+from style_core.messages import Message
 
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
@@ -80,7 +81,15 @@ def over(image: Tensor, alpha: Tensor, background: str) -> Tensor:
     return ground + alpha * (image - ground)
 
 
-def write_image(path: str | Path, image: Tensor, *, settings: dict | None = None, alpha: Tensor | None = None, quality: int = 95) -> None:
+def write_image(
+    path: str | Path,
+    image: Tensor,
+    *,
+    settings: dict | None = None,
+    alpha: Tensor | None = None,
+    quality: int = 95,
+    dpi: float | None = None,
+) -> None:
     """Write an image with its settings; the suffix chooses PNG, JPEG or WebP.
 
     The file appears whole or not at all.
@@ -90,6 +99,7 @@ def write_image(path: str | Path, image: Tensor, *, settings: dict | None = None
         settings: what made it, read back by `read_settings`.
         alpha: `[1, h, w]`, kept in PNG and WebP, resized to the image.
         quality: of JPEG and WebP, 1 to 100.
+        dpi: dots per inch at which PNG and JPEG are to be printed; None says nothing about it.
     Raises:
         RequestError: for an unknown suffix, or a folder that can't be written to.
     """
@@ -100,6 +110,8 @@ def write_image(path: str | Path, image: Tensor, *, settings: dict | None = None
         picture.putalpha(to_pil(resize(alpha, tuple(image.shape[-2:])).expand(3, -1, -1)).convert("L"))
     # Chroma at full resolution: painted edges are color edges.
     extra = {"JPEG": {"quality": quality, "subsampling": 0}, "WEBP": {"quality": quality, "method": 4}, "PNG": {}}[kind]
+    if dpi is not None:
+        extra |= {"dpi": (dpi, dpi)}
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         picture.save(partial, kind, **extra, **embed(settings, kind))
@@ -156,8 +168,9 @@ def masks_by_color(strokes: Image.Image, colors: Sequence[str], least_alpha: flo
 
 def to_pil(image: Tensor) -> Image.Image:
     """`[3, H, W]` -> an RGB picture of Pillow's without metadata."""
-    pixels = (image.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
-    return Image.fromarray(pixels.cpu().numpy())
+    # Channel by channel and in place: of a print, each copy in float32 would be as large as the picture again.
+    planes = [channel.detach().clamp(0, 1).mul_(255).round_().to(torch.uint8) for channel in image]
+    return Image.fromarray(torch.stack(planes, -1).cpu().numpy())
 
 
 def from_pil(picture: Image.Image) -> Tensor:
@@ -205,6 +218,14 @@ def beyond(photo: tuple[int, int], result: tuple[int, int]) -> str:
         width=photo[1],
         height=photo[0],
     )
+
+
+def square_of(image: Tensor) -> Tensor:
+    """The middle of an image `[C, H, W]`, as large a square as it holds."""
+    height, width = image.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[..., top : top + side, left : left + side]
 
 
 def fit_short(image: Tensor, short_side: int) -> Tensor:

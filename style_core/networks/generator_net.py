@@ -30,7 +30,7 @@ _PROBES = 16  # projections of each level whose second moments enter the code
 _WIDTHS = (16, 32, 64, 96, 96)  # of the decoder's stages, finest first
 _BLOCKS = (0, 0, 1, 4, 2)  # residual blocks in each stage
 _HIDDEN = 352
-DEEP_BLOCKS = 3                                # more of them behind the coarsest stage, where large forms are made
+DEEP_BLOCKS = 3  # more of them behind the coarsest stage, where large forms are made
 _EPSILON = 1e-5
 # Below these a variation is noise or rounding, and normalization must not make a pattern of it: variance of the
 # decoder's channels (those of photos: hundreds), and share of the size that photos' features have at a level.

@@ -1,0 +1,96 @@
+"""Sizes as people say them: pixels, a length on paper, or a name."""
+
+import re
+from dataclasses import dataclass
+
+from style_core.errors import RequestError
+
+DPI = 300.0  # of a print that is looked at from reading distance
+DPI_RANGE = (36.0, 1200.0)
+_CENTIMETERS = 2.54  # of an inch
+_UNITS = {
+    "px": 0.0,
+    "": 0.0,
+    "mm": 0.1,
+    "cm": 1.0,
+    "m": 100.0,
+    "in": _CENTIMETERS,
+    "inch": _CENTIMETERS,
+    "inches": _CENTIMETERS,
+    '"': _CENTIMETERS,
+}
+_WORDS = re.compile(r"\s*(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>[a-z\"]*)\s*")
+
+
+@dataclass(frozen=True)
+class SizePreset:
+    """A size by name.
+
+    Attributes:
+        name: as it is asked for.
+        pixels: long side in px; 0 for a print.
+        centimeters: long side of a print; 0 for a screen.
+        square: whether the photo is cut to a square first.
+    """
+
+    name: str
+    pixels: int = 0
+    centimeters: float = 0.0
+    square: bool = False
+
+    def long_side(self, dpi: float = DPI) -> int:
+        """In px; of a print, at `dpi` dots per inch."""
+        return self.pixels or round(self.centimeters / _CENTIMETERS * dpi)
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        SizePreset("screen", pixels=1920),
+        SizePreset("square", pixels=2048, square=True),
+        SizePreset("A4", centimeters=29.7),
+        SizePreset("A3", centimeters=42.0),
+        SizePreset("A2", centimeters=59.4),
+        SizePreset("A1", centimeters=84.1),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What was asked for.
+
+    Attributes:
+        long_side: px.
+        dpi: of a print; None for a screen.
+        square: whether the photo is cut to a square first.
+    """
+
+    long_side: int
+    dpi: float | None = None
+    square: bool = False
+
+
+def parse_size(text: str, dpi: float | None = None) -> Size:
+    """`1024`, `1024px`, `42cm`, `16.5in`, `A3` or another of `PRESETS` -> a Size.
+
+    Args:
+        dpi: dots per inch; None is 300 for lengths, and nothing for pixels.
+    Raises:
+        RequestError: for what is no size, or dots that no printer has.
+    """
+    if dpi is not None and not DPI_RANGE[0] <= dpi <= DPI_RANGE[1]:
+        raise RequestError("dpi is {dpi:g}; it must be between {low:g} and {high:g}.", dpi=dpi, low=DPI_RANGE[0], high=DPI_RANGE[1])
+    by_name = {name.lower(): preset for name, preset in PRESETS.items()}
+    if preset := by_name.get(str(text).strip().lower()):
+        printed = dpi if preset.pixels else dpi or DPI
+        return Size(preset.long_side(printed or DPI), printed, preset.square)
+    found = _WORDS.fullmatch(str(text).lower())
+    if found is None or found["unit"] not in _UNITS:
+        raise RequestError("size is {size}; write it like 1024, 42cm or 16.5in, or as one of {known}.", size=text, known=", ".join(PRESETS))
+    number, centimeters = float(found["number"].replace(",", ".")), _UNITS[found["unit"]]
+    if not centimeters:
+        if number != int(number):
+            raise RequestError("size is {size}; pixels must be a whole number.", size=text)
+        return Size(int(number), dpi)
+    return Size(round(number * centimeters / _CENTIMETERS * (dpi or DPI)), dpi or DPI)
