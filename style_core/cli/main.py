@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from style_core.cli import redo
 from style_core.cli import weights as cli_weights
 from style_core.cli.films import run_clip, run_walk, run_zoom
 from style_core.cli.run import run_batch, run_many, run_recipe
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     for recipe in RECIPES.values():
         _add_recipe(commands, recipe)
     cli_weights.add(commands)
+    redo.add(commands, main)
     return parser
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from style_core.cli.redo import request_of
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import check_writable, resize, write_image
@@ -36,7 +37,7 @@ def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Co
         check_video_path(given.timelapse)
     follower = Follower(getattr(given, "timelapse", None))
     interrupted = followed(follower, steps)
-    settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights)
+    settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights, request=request_of(given))
     write_image(given.out, follower.image, settings=settings, alpha=getattr(given, "transparency", None), dpi=given.sized.dpi)
     follower.write_timelapse()
     report(given, follower, options, compute)
@@ -63,7 +64,8 @@ def run_batch(recipe: str, steps: Callable[[Path], Iterator[Step]], options: Opt
         out = target / f"{path.stem}.png"
         try:
             step = finish(steps(path))
-            settings = settings_of(recipe, options.as_dict(), weights=step.weights)
+            own = request_of(argparse.Namespace(**{**vars(given), "content": str(path)}))
+            settings = settings_of(recipe, options.as_dict(), weights=step.weights, request=own)
             write_image(out, step.image, settings=settings, alpha=getattr(given, "transparency", None), dpi=given.sized.dpi)
             done.append(str(out))
         except RequestError as error:
@@ -88,7 +90,7 @@ def run_many(recipe: str, steps: Iterator[Step], options: Options, compute: Comp
             if step.image is not None:
                 path = out.with_name(f"{out.stem}-{step.iteration}{out.suffix}")
                 own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
-                write_image(path, step.image, settings=settings_of(recipe, own, weights=step.weights), dpi=given.sized.dpi)
+                write_image(path, step.image, settings=settings_of(recipe, own, weights=step.weights, request=request_of(given)), dpi=given.sized.dpi)
                 paths.append(str(path))
             yield step
 

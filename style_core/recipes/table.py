@@ -59,13 +59,19 @@ def command_of(settings: Mapping[str, Any]) -> str:
         pictures[1] = f"gallery:{settings['gallery']}"
     if getattr(options, "start", "") == "noise":
         pictures = []
-    words = ["python", "-m", "style_core", recipe.name, *pictures, "-o", "OUT.png"]
-    for field in recipe.options.fields():
+    return shlex.join(["python", "-m", "style_core", recipe.name, *pictures, "-o", "OUT.png", *flags_of(options)])
+
+
+def flags_of(options: Options) -> list[str]:
+    """The shell's flags for what differs from the defaults."""
+    words = []
+    for field in options.fields():
         value, flag = getattr(options, field.name), field.name.replace("_", "-")
         if value == field.default:
             continue
         if field.kind is bool:
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            words += [f"--{flag}", f"{value:.10g}" if field.kind is float else str(value)]
-    return shlex.join(words)
+            # One word, so that a text that begins with a dash is no flag.
+            words.append(f"--{flag}={value:.17g}" if field.kind is float else f"--{flag}={value}")
+    return words

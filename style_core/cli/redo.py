@@ -1,0 +1,142 @@
+"""`redo`: make a picture again from the settings inside it and the pictures that it was made from."""
+
+import argparse
+import base64
+import binascii
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from style_core.errors import RequestError
+from style_core.files import sha256_of
+from style_core.media.settings import read_settings
+from style_core.recipes.table import RECIPES, flags_of
+from style_core.weights.registry import find
+
+_PICTURES = ("content", "styles", "image", "near", "guide", "mask", "init_image")
+_POSITIONAL = ("content", "styles", "image")
+_PLAIN = ("style_weights", "background", "keep_alpha")
+_INSIDE_BYTES = 32 * 1024  # masks up to this size are kept inside the picture
+
+
+def add(commands: Any, main: Callable[[Sequence[str]], int]) -> None:
+    """Add the command; `main` runs the one that it stands for."""
+    about = "Make a picture again from the settings inside it."
+    parser = commands.add_parser("redo", help=about, description=about)
+    parser.add_argument("picture", metavar="PICTURE", help="A picture that Pentimento saved.")
+    parser.add_argument("--inputs", metavar="IMAGE", nargs="*", default=[], help="The pictures that it was made from, in any order.")
+    parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="Where the new picture goes.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
+    parser.set_defaults(run=lambda given: redo(given, main))
+
+
+def request_of(given: argparse.Namespace) -> dict:
+    """What a command was given beside its options, for the settings inside its picture: pictures by name and sha256.
+
+    Small masks are kept whole, so that nobody has to keep them.
+    """
+    request: dict[str, Any] = {}
+    for name in _PICTURES:
+        value = getattr(given, name, None)
+        if value:
+            request[name] = [_fact(path, name) for path in value] if isinstance(value, list) else _fact(value, name)
+    for name in _PLAIN:
+        value = getattr(given, name, None)
+        if value and value != "white":
+            request[name] = value
+    return request
+
+
+def _fact(path: str, name: str) -> str | dict[str, str]:
+    if path.startswith("gallery:"):
+        return path
+    file = Path(path)
+    fact = {"file": file.name, "sha256": sha256_of(file)}
+    if name == "mask" and file.stat().st_size <= _INSIDE_BYTES:
+        fact["data"] = base64.b64encode(file.read_bytes()).decode()
+    return fact
+
+
+def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int:
+    """Run the command that a picture's settings stand for.
+
+    Raises:
+        RequestError: for a picture without settings or whose inputs are not among those given, or other weights.
+    """
+    settings = read_settings(given.picture)
+    recipe = RECIPES.get(settings["recipe"])
+    if recipe is None:
+        raise RequestError("{file} was made by {recipe}, which this version does not have.", file=given.picture, recipe=settings["recipe"])
+    if "request" not in settings:
+        raise RequestError(
+            "{file} does not say which pictures it was made from; only pictures saved from the shell do.", file=given.picture
+        )
+    _check_weights(settings.get("weights", {}))
+    options = recipe.options.make(**settings["options"])
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = _Inputs(given.inputs, Path(folder))
+        words = [recipe.name, *_words(settings["request"], inputs), "-o", given.out, *flags_of(options)]
+        return main([*words, "--json"] if given.json else words)
+
+
+class _Inputs:
+    """Pictures by their sha256: those given, and the masks that a picture carries."""
+
+    def __init__(self, paths: Sequence[str], folder: Path):
+        for path in paths:
+            if not Path(path).is_file():
+                raise RequestError("There is no file {file}; check its name and folder.", file=path)
+        self._known = {sha256_of(Path(path)): path for path in paths}
+        self._folder = folder
+
+    def path_of(self, fact: str | Mapping[str, str]) -> str:
+        if isinstance(fact, str):
+            return fact
+        digest, file = fact.get("sha256", ""), fact.get("file", "")
+        if digest in self._known:
+            return self._known[digest]
+        if "data" not in fact:
+            raise RequestError(
+                "{file} is missing; give it with --inputs, unchanged: its sha256 begins with {digest}.", file=file, digest=digest[:12]
+            )
+        try:
+            data = base64.b64decode(fact["data"], validate=True)
+        except binascii.Error as error:
+            raise RequestError("The settings inside the picture are damaged; its mask can't be read.") from error
+        path = self._folder / f"{digest[:12] or 'mask'}.png"
+        path.write_bytes(data)
+        return str(path)
+
+
+def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
+    """A request as the shell's words."""
+    for name in _PICTURES:
+        if name not in request:
+            continue
+        facts = request[name] if isinstance(request[name], list) else [request[name]]
+        paths = [inputs.path_of(fact) for fact in facts]
+        if name in _POSITIONAL:
+            yield from paths
+        elif name == "mask" and isinstance(request[name], list):
+            for path in paths:
+                yield from ("--mask", path)
+        else:
+            yield from (f"--{name.replace('_', '-')}", *paths)
+    if "style_weights" in request:
+        yield from ("--style-weights", *map(str, request["style_weights"]))
+    if "background" in request:
+        yield f"--background={request['background']}"
+    if request.get("keep_alpha"):
+        yield "--keep-alpha"
+
+
+def _check_weights(weights: Mapping[str, str]) -> None:
+    """Refuse weights that changed since: they would make another picture."""
+    for name, digest in weights.items():
+        path = find(name)
+        if path is not None and digest and sha256_of(path) != digest:
+            raise RequestError(
+                "The picture was made with other {name} weights (sha256 {digest}) than are installed; use the version that made it.",
+                name=name, digest=digest[:12],
+            )  # fmt: skip

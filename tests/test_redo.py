@@ -1,0 +1,87 @@
+"""`redo`: pictures come back from the settings inside them, bit for bit, whatever they were made from."""
+
+import random
+
+import pytest
+import torch
+from networks import picture
+
+from style_core import read_image, write_image
+from style_core.cli.main import main
+
+
+@pytest.fixture
+def files(tmp_path) -> dict[str, str]:
+    paths = {}
+    for index, name in enumerate(("photo", "painting", "other")):
+        paths[name] = str(tmp_path / f"{name}.png")
+        write_image(paths[name], picture(72, 96, seed=index))
+    paths["mask"] = str(tmp_path / "mask.png")
+    mask = torch.zeros(3, 72, 96)
+    mask[..., :48] = 1
+    write_image(paths["mask"], mask)
+    return paths
+
+
+def commands(files: dict[str, str]) -> list[list[str]]:
+    """Requests of every recipe, drawn by a seed."""
+    draw = random.Random(4)
+    made = []
+    for _ in range(3):
+        made.append(["stylize", files["photo"], files["painting"], "--size=96", f"--strength={draw.uniform(0, 1.5):.3f}"])
+        made.append(
+            ["stylize", files["photo"], "gallery:red-fuji", files["other"], "--style-weights", f"{draw.random():.2f}", "1", "--size=64"]
+        )
+        made.append(["stylize", files["photo"], files["painting"], files["other"], "--mask", files["mask"], "--size=96", "--color=keep"])
+        made.append(
+            [
+                "optimize",
+                files["photo"],
+                files["painting"],
+                "--size=64",
+                "--extractor=lite",
+                "--iterations=3",
+                "--init=noise",
+                f"--seed={draw.randrange(9)}",
+            ]
+        )
+        made.append(
+            [
+                "optimize",
+                files["photo"],
+                files["painting"],
+                "--size=64",
+                "--extractor=lite",
+                "--iterations=2",
+                "--init-image",
+                files["other"],
+            ]
+        )
+        made.append(["dream", files["photo"], "--size=64", "--extractor=lite", "--octaves=1", f"--iterations={draw.randrange(1, 4)}"])
+        made.append(["imagine", f"--seed={draw.randrange(999)}", "--size=128", f"--truncation={draw.uniform(0, 1.2):.2f}"])
+    return made
+
+
+def test_every_request_comes_back_bit_for_bit_whatever_the_order_of_its_inputs(files, tmp_path, capsys):
+    inputs = [files["other"], files["painting"], files["photo"]]
+    for index, command in enumerate(commands(files)):
+        first, again = (str(tmp_path / f"{index}-{name}.png") for name in ("first", "again"))
+        assert main([*command, "-o", first]) == 0, command
+        assert main(["redo", first, "--inputs", *inputs, "-o", again]) == 0, (command, capsys.readouterr().err)
+        assert torch.equal(read_image(first), read_image(again)), command
+
+
+def test_settings_travel_in_jpeg_and_webp_too(files, tmp_path):
+    for suffix in (".jpg", ".webp"):
+        first, again = str(tmp_path / f"first{suffix}"), str(tmp_path / "again.png")
+        assert main(["stylize", files["photo"], files["painting"], "--size=64", "-o", first]) == 0
+        assert main(["redo", first, "--inputs", files["photo"], files["painting"], "-o", again]) == 0
+        assert (read_image(first) - read_image(again)).abs().mean() < 0.05
+
+
+def test_a_changed_input_is_asked_for_by_name(files, tmp_path, capsys):
+    first = str(tmp_path / "first.png")
+    assert main(["stylize", files["photo"], files["painting"], "--size=64", "-o", first]) == 0
+    write_image(files["painting"], picture(72, 96, seed=9))
+    assert main(["redo", first, "--inputs", files["photo"], files["painting"], "-o", str(tmp_path / "again.png")]) == 2
+    assert "painting.png is missing; give it with --inputs, unchanged" in capsys.readouterr().err
