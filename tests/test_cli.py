@@ -253,6 +253,6 @@ def test_a_recipe_of_the_table_is_a_command_of_the_shell(pair, tmp_path, monkeyp
     assert cli.main(["mirror", photo, painting, painting, "-o", str(out), "--fade", "0.5", "--device", "cpu", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["losses"] == {"styles": 2, "none": 1.0}
     torch.testing.assert_close(read_image(out), read_image(photo).flip(-1) * 0.5 + 0.25, atol=0.01, rtol=0)
-    assert command_of(read_settings(out)) == "python -m style_core mirror CONTENT STYLE IMAGE -o OUT.png --fade 0.5"
+    assert command_of(read_settings(out)) == "python -m style_core mirror CONTENT STYLE IMAGE -o OUT.png --fade=0.5"
     assert cli.main(["mirror", photo, painting, "-o", str(out), "--fade", "2"]) == 2
     assert "fade is 2; it must be between 0 and 1." in capsys.readouterr().err

@@ -90,7 +90,12 @@ def run_many(recipe: str, steps: Iterator[Step], options: Options, compute: Comp
             if step.image is not None:
                 path = out.with_name(f"{out.stem}-{step.iteration}{out.suffix}")
                 own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
-                write_image(path, step.image, settings=settings_of(recipe, own, weights=step.weights, request=request_of(given)), dpi=given.sized.dpi)
+                write_image(
+                    path,
+                    step.image,
+                    settings=settings_of(recipe, own, weights=step.weights, request=request_of(given)),
+                    dpi=given.sized.dpi,
+                )
                 paths.append(str(path))
             yield step
 
