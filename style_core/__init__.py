@@ -10,8 +10,7 @@ write_image("painted.png", result)
 
 import os
 
-# Before torch is imported: threads of OpenMP that have nothing to do sleep. Spinning, as they do by default, they take the
-# cores from everything else that runs: two runs at once then take seven times as long as they should.
+# Before torch is imported: idle OpenMP threads sleep. By default they spin and take the cores from everything else.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from style_core.devices import Compute

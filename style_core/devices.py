@@ -1,6 +1,6 @@
-"""Compute: where a recipe runs and how.
+"""Compute: where and how a recipe runs.
 
-One is chosen at the top with `Compute.choose("auto")` and handed down; nothing below picks a device of its own.
+It is chosen once at the top with `Compute.choose("auto")` and handed down. Nothing below chooses a device.
 """
 
 import ctypes
@@ -50,7 +50,7 @@ class Compute:
             )
         device = torch.device(name)
         bf16 = _has_fast_bfloat16(name) if precision == "auto" else precision == "bf16"
-        # channels_last is what oneDNN and cuDNN convolve fastest; MPS gains nothing from it.
+        # oneDNN and cuDNN are fastest with channels_last; MPS gains nothing from it.
         layout = torch.contiguous_format if name == "mps" else torch.channels_last
         return cls(device, torch.bfloat16 if bf16 else torch.float32, layout)
 
@@ -65,14 +65,14 @@ class Compute:
 
 
 def cores() -> int:
-    """Cores that this process may really use: its affinity, cut by the container's CPU quota where there is one."""
+    """Cores that this process may use: its affinity, limited by the container's CPU quota."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_quota()
     return max(1, min(affinity, int(quota) if quota else affinity))
 
 
 def prepare_cpu() -> None:
-    """Once, at the top of a program: as many threads as cores, and memory that is kept between steps.
+    """Set threads and memory for a program on the CPU. Call it once, at the start.
 
     More threads would only wait for each other. And glibc gives each large block back to the system as soon as it is
     freed, which then clears its pages anew for the next step: a fifth to a quarter of an iteration's time. What is kept
@@ -86,10 +86,10 @@ def prepare_cpu() -> None:
 
 
 def release_memory(beyond: int = 0) -> None:
-    """Give memory that is free again back to the system: at the end of a run, which may have needed a lot.
+    """Return freed memory to the system. Call it at the end of a run.
 
     Args:
-        beyond: bytes that the process may hold without any of it being given back.
+        beyond: nothing is returned while the process holds fewer bytes than this.
     """
     trim = getattr(_libc(), "malloc_trim", None)
     if trim is not None and _held() > beyond:
@@ -97,7 +97,7 @@ def release_memory(beyond: int = 0) -> None:
 
 
 def _held() -> int:
-    """Bytes of memory that this process, on Linux, holds."""
+    """Bytes of memory that this process holds (Linux only)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

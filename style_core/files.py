@@ -1,4 +1,4 @@
-"""Files: their digests."""
+"""File digests."""
 
 import hashlib
 from functools import lru_cache
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def sha256_of(path: Path) -> str:
-    """The file's sha256 in hexadecimal; remembered while the file does not change."""
+    """The file's sha256 in hexadecimal; cached until the file changes."""
     status = path.stat()
     return _sha256(path, status.st_mtime_ns, status.st_size)
 
@@ -18,5 +18,5 @@ def _sha256(path: Path, mtime: int, size: int) -> str:
 
 
 def forget_digests() -> None:
-    """Read files again, whatever was remembered of them."""
+    """Forget all cached digests."""
     _sha256.cache_clear()

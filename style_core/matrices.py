@@ -1,4 +1,4 @@
-"""Roots of symmetric matrices, on every device."""
+"""Square roots of symmetric matrices, on every device."""
 
 import torch
 from torch import Tensor

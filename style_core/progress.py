@@ -1,7 +1,8 @@
 """Steps: what a long recipe yields while it works."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections import deque
+from collections.abc import Generator, Iterable
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -41,14 +42,8 @@ def finish(steps: Iterable[Step]) -> Step:
     Raises:
         ValueError: if there were no steps at all.
     """
-    last = None
-    if isinstance(steps, Iterator) and hasattr(steps, "close"):
-        with closing(steps):
-            for last in steps:
-                pass
-    else:
-        for last in steps:
-            pass
-    if last is None:
+    with closing(steps) if isinstance(steps, Generator) else nullcontext():
+        last = deque(steps, maxlen=1)
+    if not last:
         raise ValueError("A recipe yields at least one Step; this one yielded none.")
-    return last
+    return last[0]

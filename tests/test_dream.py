@@ -109,10 +109,10 @@ def test_a_zoom_goes_on_where_it_was_broken_off(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     photo = picture(96, 96)
     options = DreamOptions(size=96, octaves=2, iterations=2, extractor="lite", layer="relu3_1", jitter=4)
-    flight = ZoomOptions(frames=4, iterations_each=1)
+    zoom = ZoomOptions(frames=4, iterations_each=1)
 
     def frames(**more):
-        return [step.image for step in dream_zoom(photo, options, flight, compute=FP32, **more) if step.image is not None]
+        return [step.image for step in dream_zoom(photo, options, zoom, compute=FP32, **more) if step.image is not None]
 
     whole = frames()
     rest = frames(last=whole[1], done=2)

@@ -127,13 +127,13 @@ def test_distillation_compares_what_pairs_differ_by():
     with torch.no_grad():
         for head in student.heads.values():
             head.weight = nn.Parameter(torch.randn(16, head.in_channels, 1, 1))
-    lesson = distill.TrainStep(teacher, student, *[_still_crops()] * 2, Workers(1), pairs=2, size=32)
+    train_step = distill.TrainStep(teacher, student, *[_still_crops()] * 2, Workers(1), pairs=2, size=32)
     one, two = picture(32, 32, seed=1), picture(32, 32, seed=2)
     with torch.no_grad():
-        same = lesson.losses(torch.stack([one, one])[None])
+        same = train_step.losses(torch.stack([one, one])[None])
         for head in student.heads.values():
             head.weight.zero_()
-        blind = lesson.losses(torch.stack([one, two])[None])
+        blind = train_step.losses(torch.stack([one, two])[None])
     for layer in distill.STYLE_LAYERS:
         assert same[f"gram {layer}"] > 0.1 and same[f"difference {layer}"] < 1e-6, layer
         first, second = (gram_matrix(teacher.extract(each[None], [layer])[layer]) for each in (one, two))
@@ -141,11 +141,11 @@ def test_distillation_compares_what_pairs_differ_by():
         torch.testing.assert_close(blind[f"difference {layer}"], wanted)
 
 
-def test_a_lesson_pairs_canvases_with_their_styles():
+def test_a_train_step_pairs_canvases_with_their_styles():
     torch.manual_seed(0)
-    lesson = distill.TrainStep(random_extractor(width=16), distill.Student(), *[_still_crops()] * 2, Workers(1), pairs=4, size=32)
-    styles = [span["style"] for span in lesson.canvases.spans]
-    pairs = lesson.draw()
+    train_step = distill.TrainStep(random_extractor(width=16), distill.Student(), *[_still_crops()] * 2, Workers(1), pairs=4, size=32)
+    styles = [span["style"] for span in train_step.canvases.spans]
+    pairs = train_step.draw()
     assert pairs.shape == (4, 2, 3, 32, 32)
     assert sum(any(torch.equal(pair[1:], style) for style in styles) for pair in pairs) >= 2
 

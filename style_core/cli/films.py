@@ -17,14 +17,14 @@ from style_core.media.video import FrameWriter, check_video_path
 from style_core.options import Options
 from style_core.progress import Step
 
-_FACTS = "flight.json"
+_FACTS = "zoom.json"
 
 
 def run_clip(steps: Iterator[Step], compute: Compute, given: argparse.Namespace) -> int:
     """Follow a recipe that writes its own film.
 
     Returns:
-        The exit status: 0, or 130 when interrupted; the film ends there then, and the same command goes on.
+        The exit status: 0, or 130 when interrupted. The film then ends there, and the same command resumes.
     """
     follower = Follower(None)
     interrupted = followed(follower, steps)
@@ -52,17 +52,17 @@ def run_walk(recipe: str, steps: Iterator[Step], options: Options, compute: Comp
 
 
 def run_zoom(
-    flight: Callable[..., Iterator[Step]], facts: dict[str, Any], options: Options, compute: Compute, given: argparse.Namespace
+    zoom: Callable[..., Iterator[Step]], facts: dict[str, Any], options: Options, compute: Compute, given: argparse.Namespace
 ) -> int:
-    """Write a dream zoom; its frames are kept in a folder beside the film until it is whole.
+    """Write a dream zoom. Its frames are kept in a folder beside the film until the film is complete.
 
     Args:
-        flight: makes the Steps, with the `last` frame and how many are `done`.
-        facts: of the request: frames in the folder that belong to another one are not gone on from.
+        zoom: makes the Steps, given the `last` frame and how many are `done`.
+        facts: of the request. Frames in the folder are reused only if they belong to the same request.
     Returns:
-        The exit status: 0, or 130 when interrupted; the same command then goes on.
+        The exit status: 0, or 130 when interrupted. The same command then resumes.
     Raises:
-        RequestError: when the folder holds the frames of another flight.
+        RequestError: when the folder holds the frames of another zoom.
     """
     check_writable(given.out)
     film = check_video_path(given.zoom)
@@ -72,7 +72,7 @@ def run_zoom(
 
     def kept() -> Iterator[Step]:
         last = read_image(frames[-1]) if frames else None
-        with closing(flight(last=last, done=len(frames))) as steps:
+        with closing(zoom(last=last, done=len(frames))) as steps:
             for step in steps:
                 if step.image is not None:
                     path = folder / f"{step.iteration:05}.png"
@@ -93,7 +93,7 @@ def run_zoom(
 
 
 def _kept_frames(folder: Path, facts: dict[str, Any]) -> list[Path]:
-    """Frames of the same flight from before, in order; the folder is made where there is none."""
+    """Frames left by an earlier run of the same zoom, in order. Creates the folder if there is none."""
     if not folder.exists():
         folder.mkdir()
         (folder / _FACTS).write_text(json.dumps(facts))

@@ -1,6 +1,6 @@
 """The recipes from a shell: `python -m style_core optimize photo.jpg painting.jpg -o painted.png`.
 
-Human progress goes to standard error; with `--json`, one JSON object goes to standard output at the end. Exit status:
+Progress goes to standard error. With `--json`, one JSON object goes to standard output at the end. Exit status:
 0 done, 2 a mistake in the request, 130 interrupted (the picture so far is saved), 1 anything else.
 """
 
@@ -38,7 +38,7 @@ _SIZE_HELP = f"Also a length on paper, such as 42cm or 16.5in, or one of {', '.j
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse whose mistakes are RequestErrors, so that every mistake reads alike: one line, exit 2."""
+    """An argparse parser that raises RequestError, so that every mistake is reported alike: one line, exit 2."""
 
     def error(self, message: str) -> None:
         raise RequestError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
@@ -148,7 +148,9 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
 def _add_stylize(parser: argparse.ArgumentParser) -> None:
     _add_styles(parser)
     add_options(parser, FilmOptions)
-    parser.add_argument("--batch", action="store_true", help="CONTENT and OUT are folders: paint every picture of the one into the other.")
+    parser.add_argument(
+        "--batch", action="store_true", help="CONTENT and OUT are folders: paint every picture in CONTENT and write it to OUT."
+    )
     parser.epilog = (
         f"A STYLE may be gallery:NAME, with NAME one of {', '.join(gallery())}. CONTENT may be a clip, and OUT an .mp4 then; "
         "after Ctrl-C the same command continues it."
@@ -179,7 +181,7 @@ def _stylize(given: argparse.Namespace) -> int:
 
 
 def _pictures_first(styles: Sequence[str], values: Sequence | None) -> list | None:
-    """Values given in the order of `styles`, reordered as `stylize` takes them: pictures, then codes."""
+    """Values in the order of `styles`, reordered the way `stylize` takes them: pictures first, then codes."""
     if values is None or len(values) != len(styles):
         return values
     order = sorted(range(len(styles)), key=lambda index: styles[index].startswith(_FROM_GALLERY))
@@ -189,7 +191,7 @@ def _pictures_first(styles: Sequence[str], values: Sequence | None) -> list | No
 def _add_optimize(parser: argparse.ArgumentParser) -> None:
     _add_styles(parser)
     parser.add_argument("--init-image", metavar="IMAGE", help="A picture to start from, such as an earlier result.")
-    parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write how the picture formed.")
+    parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write a film of how the picture formed.")
 
 
 def _optimize(given: argparse.Namespace) -> int:
@@ -209,11 +211,11 @@ def _optimize(given: argparse.Namespace) -> int:
 
 def _add_dream(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", nargs="?", help="The photo; leave it out to dream from noise.")
-    parser.add_argument("--guide", metavar="IMAGE", help="A picture whose features the dream is drawn to.")
+    parser.add_argument("--guide", metavar="IMAGE", help="A picture whose features guide the dream.")
     parser.add_argument("--mask", metavar="MASK.png", help="Where to dream, white on black.")
-    parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write how the dream grew.")
+    parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write a film of how the dream grew.")
     parser.add_argument(
-        "--zoom", metavar="FILE.mp4|.gif", help="Fly into the dream and write the film; broken off, the same command goes on."
+        "--zoom", metavar="FILE.mp4|.gif", help="Zoom into the dream and write the film. After an interruption the same command resumes it."
     )
     add_options(parser, ZoomOptions)
 
@@ -227,10 +229,10 @@ def _dream(given: argparse.Namespace) -> int:
     if given.zoom:
         if mask is not None:
             raise RequestError("A mask can't follow a zoom; give --mask or --zoom, not both.")
-        flight = options_from(given, ZoomOptions)
-        facts = {**options.as_dict(), **flight.as_dict(), "image": given.image, "guide": given.guide}
+        zoom = options_from(given, ZoomOptions)
+        facts = {**options.as_dict(), **zoom.as_dict(), "image": given.image, "guide": given.guide}
         return run_zoom(
-            lambda **done: dream_zoom(image, options, flight, guide=guide, compute=compute, **done), facts, options, compute, given
+            lambda **done: dream_zoom(image, options, zoom, guide=guide, compute=compute, **done), facts, options, compute, given
         )
     preview_every = 0.0 if given.timelapse else 1.0
     steps = dream(image, options, guide=guide, mask=mask, compute=compute, preview_every=preview_every)
@@ -240,7 +242,7 @@ def _dream(given: argparse.Namespace) -> int:
 def _add_imagine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--near", metavar="IMAGE", nargs="+", help="A picture to vary; for a walk, one or both of its ends.")
     parser.add_argument(
-        "--walk", metavar="FILE.mp4|.gif", help="Also write a walk: to the next seed's picture, or from and to those that are near."
+        "--walk", metavar="FILE.mp4|.gif", help="Also write a walk: to the next seed's picture, or between the pictures of --near."
     )
     parser.add_argument("--frames", type=int, default=96, metavar="N", help="Frames of the walk (default 96).")
     parser.epilog = "With --count, OUT.png stands for OUT-1.png, OUT-2.png and so on."
@@ -261,7 +263,7 @@ def _imagine(given: argparse.Namespace) -> int:
 
 
 def _read(path: str | Path, given: argparse.Namespace | None = None) -> Tensor:
-    """A picture, with what is to be said about its reading said; the photo's alpha is kept for later where asked for."""
+    """Read a picture and print what there is to know about it. Keeps the photo's alpha if `--keep-alpha` asks for it."""
     picture = load_picture(path, background=getattr(given, "background", "white"))
     if picture.note:
         print(picture.note, file=sys.stderr)

@@ -45,12 +45,12 @@ def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Co
 
 
 def run_batch(recipe: str, steps: Callable[[Path], Iterator[Step]], options: Options, compute: Compute, given: argparse.Namespace) -> int:
-    """Paint each picture of a folder into another; what can't be read is reported, and the rest is done.
+    """Paint each picture of a folder into another folder. Pictures that can't be read are reported and skipped.
 
     Returns:
         The exit status: 0, or 1 when some pictures could not be painted.
     Raises:
-        RequestError: when the folders are not there, or hold no pictures.
+        RequestError: when a folder does not exist or contains no pictures.
     """
     source, target = Path(given.content), Path(given.out)
     if not source.is_dir():
@@ -80,7 +80,7 @@ def run_batch(recipe: str, steps: Callable[[Path], Iterator[Step]], options: Opt
 
 
 def run_many(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:
-    """Follow a recipe whose Steps each hold a picture of their own; each is saved as it comes, numbered from 1."""
+    """Follow a recipe whose Steps each hold a separate picture. Each is saved when it arrives, numbered from 1."""
     check_writable(given.out)
     out, paths = Path(given.out), []
     follower = Follower(None)
@@ -105,7 +105,7 @@ def run_many(recipe: str, steps: Iterator[Step], options: Options, compute: Comp
 
 
 def followed(follower: "Follower", steps: Iterator[Step]) -> bool:
-    """Follow to the end; whether Ctrl-C ended it, with at least one picture there."""
+    """Follow to the end. Returns whether Ctrl-C ended it after at least one picture."""
     try:
         with closing(steps):
             follower.follow(steps)
@@ -119,7 +119,7 @@ def followed(follower: "Follower", steps: Iterator[Step]) -> bool:
 
 
 class Follower:
-    """Shows Steps as a progress bar and keeps what is wanted of them."""
+    """Shows Steps as a progress bar and keeps the last picture, the losses and the frames of a timelapse."""
 
     def __init__(self, timelapse: str | None):
         self.timelapse = timelapse
@@ -146,7 +146,7 @@ class Follower:
             self._bar.close()
 
     def write_timelapse(self) -> None:
-        """All frames at the size of the result; the last is held for a second."""
+        """Write all frames at the size of the result and hold the last one for a second."""
         if not self.timelapse:
             return
         size = tuple(self.image.shape[-2:])
@@ -174,7 +174,7 @@ class Follower:
             self._bar.set_postfix({"loss": f"{step.losses['total']:.4f}"}, refresh=False)
 
     def _write_progress(self, step: Step) -> None:
-        """A line now and then, where a log and not a terminal is looking."""
+        """A progress line every few seconds, for logs."""
         if step.iteration and step.seconds - self._written > _SECONDS_A_LINE:
             self._written = step.seconds
             left = "" if step.eta is None else f", {step.eta:.0f} s left"
@@ -182,7 +182,7 @@ class Follower:
 
 
 def report(given: argparse.Namespace, follower: Follower, options: Options | None, compute: Compute, out: list[str] | None = None) -> None:
-    """Say what was made; `out` where it is several files."""
+    """Report the result. `out` lists the files if there are several."""
     height, width = follower.image.shape[-2:]
     last = follower.last
     if not given.json:

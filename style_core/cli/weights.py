@@ -14,12 +14,12 @@ from style_core.weights.registry import WeightsError
 
 def add(commands: Any) -> None:
     """Add the `weights` command to the shell's subcommands."""
-    parser = commands.add_parser("weights", help="The weight files: where they are, fetching and checking them.")
+    parser = commands.add_parser("weights", help="List, download and check the weight files.")
     actions = parser.add_subparsers(required=True, metavar="ACTION", parser_class=type(parser))
     for name, run, summary in (
-        ("list", _list, "Each weight file, where it comes from and where it is now."),
-        ("pull", _pull, "Fetch a weight file from the hub; a broken-off download goes on where it stopped."),
-        ("verify", _verify, "Hash and test every weight file on this machine again."),
+        ("list", _list, "List each weight file, its source and where it is now."),
+        ("pull", _pull, "Download a weight file from the hub. An interrupted download resumes."),
+        ("verify", _verify, "Hash and test every weight file on this machine."),
     ):
         action = actions.add_parser(name, help=summary, description=summary)
         action.add_argument("--json", action="store_true", help="Print one JSON object to standard output.")
@@ -39,7 +39,8 @@ def _list(given: argparse.Namespace) -> int:
         return 0
     for row in rows:
         print(
-            f"{row['name']:<10} {row['megabytes']:>6} MB  {row['where']}\n{'':<10} {row['about']}\n{'':<10} {row['license']}; {row['source']}"
+            f"{row['name']:<10} {row['megabytes']:>6} MB  {row['where']}\n"
+            f"{'':<10} {row['about']}\n{'':<10} {row['license']}; {row['source']}"
         )
     return 0
 

@@ -1,4 +1,4 @@
-"""Color: luminance kept apart from chroma, and colors matched by mean and covariance (Gatys et al. 2017, section 5)."""
+"""Color control: luminance transfer, and matching colors by mean and covariance (Gatys et al. 2017, section 5)."""
 
 from collections.abc import Iterator
 
@@ -21,8 +21,7 @@ def luminance_of(image: Tensor) -> Tensor:
 def keep_color(result: Tensor, photo: Tensor) -> Tensor:
     """The luminance of `result` with the colors of `photo`, both `[3, H, W]`.
 
-    Where that leaves the gamut, the color is desaturated towards its gray until it fits, so that the luminance, which
-    carries the painting, stays.
+    A color outside the gamut is desaturated until it fits, so that the luminance, which carries the painting, stays.
     """
     luma = luminance_of(result)
     chroma = photo - luminance_of(photo)
@@ -36,16 +35,16 @@ def match_color(image: Tensor, reference: Tensor, region: Tensor | None = None) 
     """`image` recolored so that its colors have the mean and covariance of those of `reference`, clamped to `[0, 1]`.
 
     Args:
-        region: `[1, H, W]` in `[0, 1]`: how much the colors of `image` count at each place; None for the same everywhere.
+        region: `[1, H, W]` in `[0, 1]`: weight of the colors of `image` at each pixel; None weighs all alike.
     """
     return matched_unclamped(image, reference, region).clamp(0, 1)
 
 
 def matched_unclamped(image: Tensor, reference: Tensor, region: Tensor | None = None) -> Tensor:
-    """`C_r^(1/2) C_i^(-1/2) (x - m_i) + m_r`: Gatys et al. (2017), eq. 10 and 11, in double precision inside."""
+    """`C_r^(1/2) C_i^(-1/2) (x - m_i) + m_r`: Gatys et al. (2017), eq. 10 and 11, computed in double precision."""
     mean, spread = _moments(image, region)
     wanted_mean, wanted_spread = _moments(reference)
-    # The ridge lets a picture of one color, whose covariance has no inverse, take the reference's mean.
+    # The ridge makes the covariance of a single-color picture invertible.
     ridge = 1e-8 * torch.eye(3, dtype=torch.float64)
     transform = matrix_root(wanted_spread) @ torch.linalg.inv(matrix_root(spread + ridge))
     found = torch.empty_like(image, memory_format=torch.contiguous_format)

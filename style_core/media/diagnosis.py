@@ -1,4 +1,4 @@
-"""Whether a result went the way that results go wrong: unchanged, gray, saturated, grainy."""
+"""Detect common failures of a result: unchanged, gray, saturated, grainy."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch import Tensor
 from style_core.media.color import luminance_of
 from style_core.media.images import fit
 
-_SIDE = 384  # px: verdicts should not depend on the size of the picture
+_SIDE = 384  # px: so that verdicts don't depend on the size of the picture
 _UNCHANGED = 0.02  # mean difference from the photo, in pixel values
 _GREY = 0.25  # of the style's chroma
 _FEW_COLORS = 0.02  # chroma of a picture that is gray itself
@@ -15,10 +15,10 @@ _GRAINY = 2.5  # times the finest detail of whichever of photo and style has mor
 
 
 def diagnose(result: Tensor, photo: Tensor | None = None, style: Tensor | None = None) -> str:
-    """What is wrong with a result, as one word, or nothing.
+    """What is wrong with a result, as one word, or an empty string.
 
     Args:
-        result, photo, style: `[3, H, W]`, any sizes; without a photo or a style fewer things can be told.
+        result, photo, style: `[3, H, W]`, any sizes; without a photo or a style, fewer failures can be detected.
     Returns:
         `unchanged`, `gray`, `saturated`, `grainy`, or an empty string.
     """
@@ -29,7 +29,7 @@ def diagnose(result: Tensor, photo: Tensor | None = None, style: Tensor | None =
         return "gray"
     if _at_limits(result) > _SATURATED + max([_at_limits(image) for image in others], default=0.0):
         return "saturated"
-    # A style of bold strokes has as much fine detail as grain has, so that without it nothing can be told.
+    # Bold strokes have as much fine detail as grain, so without the style nothing can be concluded.
     if style is not None and _grain(result) > _GRAINY * max(map(_grain, others)):
         return "grainy"
     return ""
@@ -44,7 +44,7 @@ def _at_limits(image: Tensor) -> float:
 
 
 def _grain(image: Tensor) -> float:
-    """Mean size of the second difference: what single pixels add to their surroundings."""
+    """Mean absolute second difference: the detail at the scale of single pixels."""
     luma = luminance_of(image)
     across = luma[..., 2:] - 2 * luma[..., 1:-1] + luma[..., :-2]
     down = luma[..., 2:, :] - 2 * luma[..., 1:-1, :] + luma[..., :-2, :]

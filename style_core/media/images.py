@@ -1,7 +1,7 @@
-"""Pictures in and out: files and bytes to image tensors and back.
+"""Reading and writing pictures: files and bytes to image tensors and back.
 
-An image is float32 `[3, H, W]`, sRGB in `[0, 1]`. What people have is read as they see it: upright, in sRGB, in full
-depth. What is written carries its settings and nothing about a camera or a place.
+An image is float32 `[3, H, W]`, sRGB in `[0, 1]`. Pictures are read as people see them: upright, in sRGB, at full
+depth. Written files contain their settings and nothing about a camera or a place.
 """
 
 import os
@@ -31,7 +31,7 @@ class Picture:
     Attributes:
         image: `[3, H, W]`, over the background where it was transparent.
         alpha: `[1, H, W]`, or None for an opaque picture.
-        note: what a person should know about the reading, or empty.
+        note: what a person should know about how it was read, or empty.
     """
 
     image: Tensor
@@ -51,7 +51,7 @@ def read_image(source: str | Path | bytes | IO[bytes], *, background: str = "whi
 
 
 def load_picture(source: str | Path | bytes | IO[bytes], *, background: str = "white", long_side: int | None = None) -> Picture:
-    """Read a picture with its alpha channel and what is to be said about it.
+    """Read a picture with its alpha channel and a note about how it was read.
 
     Args:
         source: a path, the bytes of a file, or an open binary file.
@@ -92,7 +92,7 @@ def write_image(
 ) -> None:
     """Write an image with its settings; the suffix chooses PNG, JPEG or WebP.
 
-    The file appears whole or not at all.
+    The file appears complete or not at all.
 
     Args:
         image: `[3, H, W]`; values outside `[0, 1]` are clamped.
@@ -124,10 +124,10 @@ def write_image(
 
 
 def check_writable(path: str | Path) -> str:
-    """The format that a path's suffix means, before any work is done for it.
+    """The format of a path's suffix. Checks a path before any work is done for it.
 
     Raises:
-        RequestError: for an unknown suffix or a folder that isn't there.
+        RequestError: for an unknown suffix or a missing folder.
     """
     path = Path(path)
     kind = WRITABLE.get(path.suffix.lower())
@@ -149,11 +149,11 @@ def read_mask(source: str | Path | bytes | IO[bytes]) -> Tensor:
 
 
 def masks_by_color(strokes: Image.Image, colors: Sequence[str], least_alpha: float = 0.2) -> list[Tensor | None]:
-    """What was painted over a photo, as a mask for each color.
+    """Turn strokes painted over a photo into a mask for each color.
 
     Args:
         strokes: transparent where nothing was painted.
-        colors: as Pillow names them, such as `#d1495b`; each stroke counts for the nearest.
+        colors: as Pillow names them, such as `#d1495b`; each stroke counts as the nearest color.
         least_alpha: below which a pixel counts as not painted.
     Returns:
         For each color `[1, H, W]` of 0 and 1, or None where nothing was painted with it.
@@ -209,7 +209,7 @@ def fit(image: Tensor, long_side: int, *, enlarge: bool = False) -> Tensor:
 
 
 def beyond(photo: tuple[int, int], result: tuple[int, int]) -> str:
-    """What is to be said where a result (height, width) is larger than its photo, or nothing."""
+    """A note that a result (height, width) is larger than its photo, or an empty string."""
     if max(result) <= max(photo):
         return ""
     return Message(

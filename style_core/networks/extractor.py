@@ -141,7 +141,8 @@ class FeatureExtractor(nn.Module):
         height, width = batch.shape[-2:]
         if min(height, width) < stride:
             raise RequestError(
-                "The picture is {width} x {height} px, too small for {layer}, which needs at least {least} px a side. Use a larger size or an earlier layer.",
+                "The picture is {width} x {height} px, too small for {layer}, which needs at least {least} px a side. "
+                "Use a larger size or an earlier layer.",
                 width=width,
                 height=height,
                 layer=wanted[deepest],

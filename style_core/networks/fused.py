@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-
 _LOG = logging.getLogger(__name__)
 
 

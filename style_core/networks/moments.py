@@ -61,7 +61,8 @@ def gram_matrix(features: Tensor, guide: Tensor | None = None, *, exact: bool = 
     height, width = features.shape[-2:]
     if height * width == 0:
         raise RequestError(
-            "The picture is too small for this layer, which sees only {width} x {height} positions of it. Use a larger size or an earlier layer.",
+            "The picture is too small for this layer, which sees only {width} x {height} positions of it. "
+            "Use a larger size or an earlier layer.",
             width=width,
             height=height,
         )

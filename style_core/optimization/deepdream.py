@@ -60,7 +60,7 @@ class DreamObjective:
 
     @property
     def verb(self) -> str:
-        return "activation" if self._guides[0] is None else "likeness"
+        return "activation" if self._guides[0] is None else "similarity"
 
     def answers(self, batch: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Answers summed over positions, and the number of positions, by term and picture.
@@ -120,8 +120,8 @@ def _answer(features: Tensor, guide: Tensor | None) -> Tensor:
         return features.square().mean(1, keepdim=True)
     with torch.no_grad():
         # The length of F[:, p] scales all its products alike, so only the guide's lengths matter to the choice.
-        likeness = torch.einsum("bchw,cq->bqhw", features, functional.normalize(guide, dim=0))
-        nearest = guide.T[likeness.argmax(1)].movedim(-1, 1)  # [B, C, h, w]
+        similarity = torch.einsum("bchw,cq->bqhw", features, functional.normalize(guide, dim=0))
+        nearest = guide.T[similarity.argmax(1)].movedim(-1, 1)  # [B, C, h, w]
     return (features * nearest).mean(1, keepdim=True)
 
 

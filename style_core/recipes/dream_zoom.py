@@ -47,7 +47,7 @@ def warped(image: Tensor, zoom: float, turn: float) -> Tensor:
 def dream_zoom(
     image: Tensor | None,
     options: DreamOptions = DreamOptions(),
-    flight: ZoomOptions = ZoomOptions(),
+    zoom: ZoomOptions = ZoomOptions(),
     *,
     guide: Tensor | None = None,
     last: Tensor | None = None,
@@ -59,26 +59,26 @@ def dream_zoom(
     Args:
         image: `[3, H, W]`; None dreams from noise.
         guide: as `dream`.
-        last, done: the last frame and how many there were of a flight that was broken off, to go on from there.
+        last, done: the last frame and how many there were of a zoom that was broken off, to go on from there.
         compute: where to run; None chooses.
     Raises:
         RequestError: for a request that can't be carried out.
     """
     terms = check_request(image, options, None)
     started = time.monotonic()
-    yield Step(done, flight.frames, note="Starting.")
+    yield Step(done, zoom.frames, note="Starting.")
     compute = compute or Compute.choose()
     extractor, note = yield from open_extractor(options.extractor, [term.layer for term in terms], compute)
-    onward = replace(options, octaves=min(options.octaves, _OCTAVES_EACH), iterations=flight.iterations_each, start="photo")
+    onward = replace(options, octaves=min(options.octaves, _OCTAVES_EACH), iterations=zoom.iterations_each, start="photo")
     frame = last
-    for index in range(done, flight.frames):
-        source, how = (image, options) if frame is None else (warped(frame, flight.zoom_rate, flight.turn), onward)
+    for index in range(done, zoom.frames):
+        source, how = (image, options) if frame is None else (warped(frame, zoom.zoom_rate, zoom.turn), onward)
         how = replace(how, seed=(options.seed + index) % 2**31)
         for step in dream(source, how, guide=guide, compute=compute, extractor=extractor, preview_every=math.inf):
             if step.image is None:
                 # A long frame still shows signs of life, and a way out.
-                yield Step(index, flight.frames, step.losses, None, time.monotonic() - started, None, note, extractor.weights)
+                yield Step(index, zoom.frames, step.losses, None, time.monotonic() - started, None, note, extractor.weights)
         frame = step.image
         seconds = time.monotonic() - started
-        eta = seconds / (index + 1 - done) * (flight.frames - index - 1)
-        yield Step(index + 1, flight.frames, step.losses, frame, seconds, eta, note, extractor.weights)
+        eta = seconds / (index + 1 - done) * (zoom.frames - index - 1)
+        yield Step(index + 1, zoom.frames, step.losses, frame, seconds, eta, note, extractor.weights)

@@ -7,10 +7,10 @@ from torch import nn
 
 
 class Average(nn.Module):
-    """A copy of a network that follows it slowly; `net` is the copy.
+    """A running average of a network's weights; `net` holds it. Its decay grows with the steps, unlike `swa_utils`'.
 
     Args:
-        net: to be followed; its frozen weights stay as they are.
+        net: the network to average; frozen weights are left alone.
         kept: decay, in `[0, 1)`.
     """
 
@@ -21,8 +21,8 @@ class Average(nn.Module):
 
     @torch.no_grad()
     def follow(self, net: nn.Module, steps: int) -> None:
-        """Take a step's share of `net`, after `steps` steps of the whole run."""
-        # Short at first, so that the average forgets the start.
+        """Average in `net`, after `steps` steps of the whole run."""
+        # A short memory at first, so that the average forgets the start.
         keep = min(self.kept, steps / (steps + 10))
         for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
             if theirs.requires_grad:

@@ -2,9 +2,9 @@
 
     python -m style_core.training.distill --minutes 40 --out runs/lite
 
-The student is VGG-shaped and about a quarter as wide, and begins as the teacher cut down (`layerwise`). Linear heads (1x1
-convolutions, no bias) map its features to the teacher's; it is trained on the two distances that style transfer uses, measured through the heads and relative as the
-losses are: features (content) and Gram matrices (style), at the layers that matter. Because the heads are linear,
+The student is VGG-shaped and about a quarter as wide, and is initialized from the teacher (`layerwise`). Linear heads (1x1
+convolutions, no bias) map its features to the teacher's. It is trained on the two distances that style transfer uses,
+measured through the heads and relative as the losses are: features (content) and Gram matrices (style). Because the heads are linear,
 `|W (G - G') W^T|` is the teacher's style distance as the student sees it; so what ships is the student with each head
 folded into a square root of its metric, `(W^T W)^(1/2)`: plain distances between shipped features approximate the
 teacher's own.
@@ -207,10 +207,10 @@ def objective(losses: dict[str, Tensor]) -> Tensor:
 
 @torch.no_grad()
 def begin_with(student: Student, path: Path, teacher: FeatureExtractor, pictures: Sequence[Tensor]) -> None:
-    """Go on from an exported student: its trunk, where that is of this shape; else cut down after it, and its wider layers after the teacher.
+    """Initialize from an exported student: take its trunk if the shape is the same; else fit layers to it, and wider ones to the teacher.
 
     Args:
-        pictures: batches `[B, 3, H, W]` for the cutting down.
+        pictures: batches `[B, 3, H, W]` for the fit.
     """
     before = load_extractor("lite", path, Compute.choose("cpu", "fp32"))
     own, theirs = student.extractor.trunk.state_dict(), before.trunk.state_dict()
@@ -241,7 +241,7 @@ def fit_heads(student: Student, teacher: FeatureExtractor, batches: Iterable[Ten
 
 
 def export(student: Student, path: Path, metadata: dict[str, str]) -> None:
-    """Write the student with its heads folded into `metric.LAYER`, the square root of `W^T W`, in float16; how it pools goes into the metadata."""
+    """Write the student in float16, its heads folded into `metric.LAYER`, the square root of `W^T W`; the metadata says how it pools."""
     tensors = {f"features.{name}": tensor for name, tensor in student.extractor.trunk.state_dict().items()}
     for layer, head in student.heads.items():
         weight = (head.weight * student.scales[layer]).detach().flatten(1).double()
@@ -273,17 +273,17 @@ def train(given: argparse.Namespace) -> None:
             init_from_teacher(student.extractor, (teacher,), pictures)
         fit_heads(student, teacher, pictures)
     workers = Workers(torch.get_num_threads())
-    lesson = None
+    train_step = None
     saved = time.monotonic()
     while run.going():
         for group in optimizer.param_groups:
             group["lr"] = given.rate * cosine(run.progress)
         count, size = given.late if run.progress > _LATE else given.early
-        if lesson is None or lesson.size != size:
-            lesson = TrainStep(teacher, student, photos, paintings, workers, count, size)
-        pairs = lesson.draw()
+        if train_step is None or train_step.size != size:
+            train_step = TrainStep(teacher, student, photos, paintings, workers, count, size)
+        pairs = train_step.draw()
         optimizer.zero_grad()
-        losses = workers.learn(lambda span: lesson.losses(pairs[span]), "loss", len(pairs))
+        losses = workers.learn(lambda span: train_step.losses(pairs[span]), "loss", len(pairs))
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         optimizer.step()
         run.step_done(**losses)

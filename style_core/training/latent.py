@@ -245,7 +245,7 @@ def train(given: argparse.Namespace) -> None:
     average = Average(net, _KEPT)
     parts = {"net": net, "critic": critic, "average": average, "crops": crops}
     run = Run(given.out, given.minutes, parts | {"painter": players[0], "judge": players[1]})
-    lesson = TrainStep(net, critic, crops, given, compute.dtype)
+    train_step = TrainStep(net, critic, crops, given, compute.dtype)
     shown = time.monotonic()
     held = Crops(split(given.data)[1], given.seed).batch(12, SIDE, CROP_SCALE)
     while run.going():
@@ -254,7 +254,7 @@ def train(given: argparse.Namespace) -> None:
         side = 64 if run.progress < given.small else SIDE
         alone = run.progress < given.alone
         adversarial_weight = 0.0 if alone else min(1.0, 0.02 + (run.progress - given.alone) / _RAMP)
-        losses, evaluated = lesson.losses(given.batch, side, min(1.0, 0.1 + run.progress / _WARMED), adversarial_weight)
+        losses, evaluated = train_step.losses(given.batch, side, min(1.0, 0.1 + run.progress / _WARMED), adversarial_weight)
         move(players[0], losses["total"], net)
         if evaluated is not None:
             move(players[1], evaluated, critic)
@@ -279,7 +279,8 @@ def _facts(given: argparse.Namespace, run: Run) -> dict[str, str]:
     return {
         "model": "latent: a VAE-GAN of crops of paintings",
         "command": f"python -m style_core.training.latent --minutes {given.minutes:g} --batch {given.batch} --rate {given.rate:g} "
-        f"--adversarial {given.adversarial:g} --regression {given.regression:g} --sliced {given.sliced:g} --kl {given.kl:g} --small {given.small:g} --alone {given.alone:g} --seed {given.seed}",
+        f"--adversarial {given.adversarial:g} --regression {given.regression:g} --sliced {given.sliced:g} --kl {given.kl:g} "
+        f"--small {given.small:g} --alone {given.alone:g} --seed {given.seed}",
         "steps": str(run.steps),
         "minutes": f"{run.spent:.1f}",
     }

@@ -11,15 +11,16 @@ _ADAM_SIZE = 0.2  # root mean square of Adam's moves, which Muon's are brought t
 
 
 class Muon(torch.optim.Optimizer):
-    """Moves each matrix along its orthogonalized momentum, so that all its directions learn alike; a kernel counts as
-    the matrix `[O, I * k * k]`. What has fewer than two dimensions is moved by Adam (Kingma and Ba 2015).
+    """Moves each matrix along its orthogonalized momentum, so that all directions learn at the same rate. A kernel counts as
+    the matrix `[O, I * k * k]`. Parameters with fewer than two dimensions are moved by Adam
+    (Kingma and Ba 2015). Own code, because torch.optim.Muon takes no kernels.
 
     Args:
         parameters: to be moved.
         lr: learning rate, as one would choose it for Adam.
         momentum: of the matrices.
         betas: of Adam's two averages.
-        dtype: of the products that make a matrix orthogonal; bfloat16 will do.
+        dtype: of the products of the orthogonalization; bfloat16 is enough.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Ship a trained file: copy it into `models/`, record its sha256 and size, and keep its golden figures beside it.
+"""Ship a trained file: copy it into `models/`, record its sha256 and size, and write its golden figures.
 
 python -m style_core.training.register lite runs/lite/lite.safetensors
 """

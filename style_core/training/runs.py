@@ -1,4 +1,4 @@
-"""Run: a training run that can be stopped and taken up again, with its curve."""
+"""Run: a training run that can be stopped and resumed, with its loss curve."""
 
 import csv
 import signal
@@ -11,7 +11,7 @@ import torch
 
 
 class Stateful(Protocol):
-    """Whatever a checkpoint can hold: modules, optimizers, sources of crops."""
+    """What a checkpoint can hold: modules, optimizers, sources of crops."""
 
     def state_dict(self) -> dict: ...
 
@@ -19,17 +19,17 @@ class Stateful(Protocol):
 
 
 class Run:
-    """Steps until the minutes are up, checkpoints on the way, and a curve.
+    """Counts steps until the minutes are up, saves checkpoints and writes the curve.
 
         run = Run(folder, minutes=30, parts={"net": net, "optimizer": optimizer})
         while run.going():
             ...one training step, with run.progress for schedules...
             run.step_done(loss=float(loss))
 
-    SIGTERM and Ctrl-C end it after the step in hand, with a checkpoint; started again it goes on from there.
+    SIGTERM and Ctrl-C end it after the current step, with a checkpoint. Started again, it resumes there.
 
     Args:
-        folder: where `checkpoint.pt` and `curve.csv` stand.
+        folder: of `checkpoint.pt` and `curve.csv`.
         minutes: of training in all, earlier parts of the same run included.
         parts: what a checkpoint holds, by name.
         checkpoint_every: minutes between checkpoints.
@@ -68,18 +68,18 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """Share of the minutes that are used up, in `[0, 1]`."""
+        """Share of the minutes used so far, in `[0, 1]`."""
         return min(1.0, self.spent / self.minutes)
 
     def going(self) -> bool:
-        """Whether there is another step to do; saves a checkpoint when it is time and when it is over."""
+        """Whether to do another step. Saves a checkpoint when one is due and at the end."""
         over = self._stopped or self.progress >= 1
         if over or time.monotonic() - self._saved > 60 * self.checkpoint_every:
             self.checkpoint()
         return not over
 
     def step_done(self, **figures: float) -> None:
-        """Count a step; its figures go to the curve as means over `log_every` steps, or those since it was taken up again."""
+        """Count a step; its figures go to the curve as means over `log_every` steps, or over those since it was resumed."""
         self.steps += 1
         self._summed += 1
         for name, value in figures.items():
@@ -101,7 +101,7 @@ class Run:
         print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
 
     def checkpoint(self) -> None:
-        """Write all parts, atomically: a kill in the middle leaves the last checkpoint whole."""
+        """Write all parts atomically: a kill leaves the last checkpoint intact."""
         state = {"steps": self.steps, "spent": self.spent, **{name: part.state_dict() for name, part in self.parts.items()}}
         partial = self.folder / "checkpoint.part"
         torch.save(state, partial)

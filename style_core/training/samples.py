@@ -1,4 +1,4 @@
-"""How the sample pictures were drawn: a landscape and two abstract paintings, from noise and arithmetic alone.
+"""How the sample pictures were made: a landscape and two abstract paintings, from noise and arithmetic alone.
 
 python -m style_core.training.samples --out studio/samples
 """

@@ -1,4 +1,4 @@
-"""Workers: threads of one core each, among which the pictures of a training step are shared out."""
+"""Workers: single-core threads that share the pictures of a training step."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ _Result = TypeVar("_Result")
 
 
 class Workers:
-    """Many small operations leave cores idle when each is spread over all of them; so the pictures are shared out instead.
+    """Shares pictures among threads. Spreading each small operation over all cores would leave most of them idle.
 
     Args:
         cores: that may be used.

@@ -1,4 +1,4 @@
-"""The gallery: named styles that ship as codes, so that one click styles without an upload."""
+"""The gallery: named styles that ship as codes, so that no upload is needed."""
 
 import tomllib
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from torch import Tensor
 from style_core.errors import RequestError
 from style_core.weights.registry import MODELS
 
-
 CODE_SCALES = (0.5, 1.0, 2.0)  # brush sizes at which codes ship, each twice the one before
 
 
@@ -22,7 +21,7 @@ class GalleryStyle:
     """A style of the gallery.
 
     Attributes:
-        name: as it is asked for, such as `red-fuji`.
+        name: as requested, such as `red-fuji`.
         title, painter: of the painting.
         file: of the painting, in the data that the code was made from.
         year: when it was painted, such as `1889` or `about 1830`; empty where it isn't told.
@@ -55,7 +54,7 @@ def gallery_code(name: str, generator_sha256: str = "", scale: float = 1.0) -> T
     """A style's code, `[1, 256]`.
 
     Args:
-        generator_sha256: of the generator that will use it; a code means nothing to another one.
+        generator_sha256: of the generator that will use it; codes of one generator don't fit another.
         scale: brush size. Codes ship at `CODE_SCALES`; between them they are interpolated, beyond them the nearest is taken.
     Raises:
         RequestError: for an unknown name, or codes made for another generator.

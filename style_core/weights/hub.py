@@ -1,8 +1,7 @@
-"""Fetching tensors from a safetensors file on the Hugging Face hub, and no more of the file than they take.
+"""Fetch selected tensors of a safetensors file from the Hugging Face hub by range requests.
 
-`huggingface_hub` gives the addresses, tokens, mirrors (`HF_ENDPOINT`), session and offline switch. Its own download of
-whole files is not used: it takes 23 s to give up when offline, can't be canceled between chunks, doesn't resume after
-a kill and would fetch 575 MB for 50.
+`huggingface_hub` provides the addresses, tokens, mirrors (`HF_ENDPOINT`), session and offline switch. Its own download is
+not used: it fetches whole files, is slow to give up offline, can't be canceled between chunks and doesn't resume after a kill.
 """
 
 import json
@@ -23,8 +22,8 @@ from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_st
 from style_core.errors import RequestError
 from style_core.messages import Message
 
-_DECIDE_SECONDS = 4.0  # in all, until the hub has answered with the file's header
-_STALL_SECONDS = 20.0  # without a byte, once it is sending
+_DECIDE_SECONDS = 4.0  # total, until the hub has answered with the file's header
+_STALL_SECONDS = 20.0  # without a byte, once it has started sending
 _MAX_HEADER = 2**24
 _LATE = "The hub could not be reached in time."
 _BROKE_OFF = "The connection to the hub was lost; try again to resume the download."
@@ -32,7 +31,7 @@ _T = TypeVar("_T")
 
 
 class HubError(RequestError):
-    """The hub did not give what was asked; the message says why, in words."""
+    """The hub did not deliver; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class TensorSpan:
-    """Where a tensor stands in its file: bytes `start` to `stop`, exclusive, from the file's first byte."""
+    """Where a tensor is in its file: bytes `start` to `stop` (exclusive)."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -60,7 +59,7 @@ class TensorSpan:
 
 @dataclass(frozen=True)
 class Progress:
-    """Bytes that have come of those wanted, and a sentence, or nothing, about how."""
+    """Bytes received so far of the total, with an optional note."""
 
     done: int
     total: int
@@ -68,10 +67,10 @@ class Progress:
 
 
 def read_spans(remote: Remote) -> dict[str, TensorSpan]:
-    """Every tensor's place, from the file's header alone.
+    """Where every tensor is, read from the file's header.
 
     Raises:
-        HubError: when the hub can't be reached within four seconds in all, refuses, or the file isn't safetensors.
+        HubError: when the hub can't be reached within four seconds, refuses, or the file isn't safetensors.
     """
     deadline = time.monotonic() + _DECIDE_SECONDS
     return _in_time(lambda: _header_slots(remote, deadline), deadline)
@@ -93,10 +92,10 @@ def _header_slots(remote: Remote, deadline: float) -> dict[str, TensorSpan]:
 
 
 def fetch_spans(remote: Remote, spans: dict[str, TensorSpan], folder: Path) -> Generator[Progress, None, None]:
-    """Bring the bytes of some tensors into `folder`, a file each, going on where an earlier try ended.
+    """Download some tensors into `folder`, one file each, resuming an earlier attempt.
 
     Raises:
-        HubError: when the hub stops answering or sends something else; what has come stays for the next try.
+        HubError: when the hub stops answering or sends something else. What was received stays for the next attempt.
         OSError: when the disk is full or can't be written to.
     """
     total = sum(span.stop - span.start for span in spans.values())
@@ -121,9 +120,9 @@ def fetch_spans(remote: Remote, spans: dict[str, TensorSpan], folder: Path) -> G
 
 
 def _missing(spans: dict[str, TensorSpan], folder: Path) -> list[tuple[int, int]]:
-    """Spans of the file that have not come: tensors that lie side by side are one, for each costs a request or two."""
+    """Spans of the file that are still missing. Adjacent tensors are merged, since each span costs a request."""
     gaps: list[tuple[int, int]] = []
-    # In the order of the file, which is not that of the layers.
+    # In file order, which differs from the order of the layers.
     for name, span in sorted(spans.items(), key=lambda item: item[1].start):
         start = span.start + _size(folder / name)
         if start >= span.stop:
@@ -135,7 +134,7 @@ def _missing(spans: dict[str, TensorSpan], folder: Path) -> list[tuple[int, int]
 
 
 def _receive(response: httpx2.Response, position: int, stop: int, spans: dict[str, TensorSpan], folder: Path) -> Iterator[int]:
-    """Add to each tensor's file what is its own of the bytes that come, from `position` of the whole to `stop`; yields how many were kept."""
+    """Append received bytes to the files of their tensors, from `position` to `stop`. Yields how many were kept."""
     for chunk in _chunks(response):
         chunk, kept = chunk[: stop - position], 0
         for name, span in spans.items():
@@ -150,7 +149,7 @@ def _receive(response: httpx2.Response, position: int, stop: int, spans: dict[st
 
 
 def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> bytes:
-    """A few bytes, before the deadline."""
+    """Read a few bytes before the deadline."""
     data = b""
     with _opened(remote, start, stop, deadline) as response:
         skip = start if response.status_code == 200 else 0
@@ -167,7 +166,7 @@ def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> bytes
 
 
 class _opened:
-    """A streamed GET of bytes `start` to `stop`, with failures in words."""
+    """A streamed GET of bytes `start` to `stop` that raises HubError."""
 
     def __init__(self, remote: Remote, start: int, stop: int, deadline: float | None = None):
         if constants.HF_HUB_OFFLINE:
@@ -197,7 +196,7 @@ class _opened:
 
 
 def _chunks(response: httpx2.Response, deadline: float | None = None) -> Iterator[bytes]:
-    chunks = response.iter_bytes()  # as they come: of a size asked for, the last and incomplete one would be lost when the line breaks
+    chunks = response.iter_bytes()  # without a chunk size: a fixed size would lose the last, incomplete chunk when the connection breaks
     while True:
         chunk = _in_words(lambda: next(chunks, None), _BROKE_OFF)
         if chunk is None:
@@ -208,13 +207,13 @@ def _chunks(response: httpx2.Response, deadline: float | None = None) -> Iterato
 
 
 def _in_time(work: Callable[[], _T], deadline: float) -> _T:
-    """Run a piece of network work, and leave it to itself at the deadline: a resolver that is silent holds it for 20 s and more."""
+    """Run network work in a thread and abandon it at the deadline: a silent resolver can block for 20 s."""
     outcome: Future[_T] = Future()
 
     def attempt() -> None:
         try:
             outcome.set_result(work())
-        except Exception as error:  # whatever it is, it is raised where it is waited for
+        except Exception as error:  # passed on to the waiting thread
             outcome.set_exception(error)
 
     threading.Thread(target=attempt, name="asking the hub", daemon=True).start()
@@ -225,7 +224,7 @@ def _in_time(work: Callable[[], _T], deadline: float) -> _T:
 
 
 def _in_words(work: Callable[[], _T], lost: str = "The hub could not be reached.") -> _T:
-    """Run a piece of network work; whatever the client raises becomes a HubError, a lost connection with `lost`."""
+    """Run network work. Whatever the client raises becomes a HubError; `lost` is the sentence for a lost connection."""
     try:
         return work()
     except HfHubHTTPError as error:

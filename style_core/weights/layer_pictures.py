@@ -1,4 +1,4 @@
-"""What layers like to see: small dreams that ship with the weights, for choosing by eye what to dream."""
+"""Small dreams of each layer, shipped with the weights, for choosing a layer by eye."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,7 +36,7 @@ class LayerPicture:
 
 @lru_cache(maxsize=1)
 def layer_pictures() -> tuple[LayerPicture, ...]:
-    """All that ship, shallow layers first, each whole layer before its channels."""
+    """All shipped layer pictures, shallow layers first, each whole layer before its channels."""
     found = []
     for path in FOLDER.glob("*.jpg"):
         extractor, layer, *channel = path.stem.split("-")

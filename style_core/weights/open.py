@@ -1,4 +1,4 @@
-"""Open a network by name: find its file or fetch it, check it, load it once a process."""
+"""Open a network by name: find or fetch its file, check it, load it once per process."""
 
 import threading
 from collections import OrderedDict
@@ -17,11 +17,11 @@ from style_core.networks.vgg19 import layer_name
 from style_core.progress import Step
 from style_core.weights import registry as weights
 
-_KEPT = 3  # networks of a kind that stay loaded
+_KEPT = 3  # networks of a kind that are kept loaded
 
 
 class _Loaded:
-    """Networks by what they were made from: they are frozen, so all runs of a process share them, and loading takes a second."""
+    """A cache of loaded networks. They are frozen, so all runs of a process share them."""
 
     def __init__(self, kept: int = 1):
         self._kept, self._networks, self._lock = kept, OrderedDict(), threading.Lock()
@@ -41,7 +41,7 @@ _extractors, _generators, _latents = _Loaded(_KEPT), _Loaded(), _Loaded()
 
 
 def open_generator(compute: Compute) -> Generator:
-    """The shipped generator, loaded once a process.
+    """The shipped generator, loaded once per process.
 
     Raises:
         RequestError: when its file is missing or not the one that ships.
@@ -51,7 +51,7 @@ def open_generator(compute: Compute) -> Generator:
 
 
 def open_latent() -> Latent:
-    """The shipped latent space, loaded once a process.
+    """The shipped latent space, loaded once per process.
 
     Raises:
         RequestError: when its file is missing or not the one that ships.
@@ -63,15 +63,15 @@ def open_latent() -> Latent:
 def open_extractor(
     choice: str, layers: Iterable[str], compute: Compute, pooling: str = "max"
 ) -> Steps[Step, None, tuple[FeatureExtractor, str]]:
-    """Get an extractor ready, fetching its weights if need be: `extractor, note = yield from open_extractor(...)`.
+    """Open an extractor, fetching its weights if necessary: `extractor, note = yield from open_extractor(...)`.
 
     Args:
-        choice: `vgg19`, `lite`, or `auto`: VGG-19 where its weights are at hand or the hub has them, else `lite`.
-        layers: those that will be asked for; no deeper tensors are fetched.
+        choice: `vgg19`, `lite`, or `auto`: VGG-19 if its weights are here or can be downloaded, else `lite`.
+        layers: the ones that will be used; deeper tensors are not fetched.
     Returns:
-        The extractor, and a sentence for the person: which network is at work where that was not their choice.
+        The extractor, and a note that says if `lite` is used instead of VGG-19, and why.
     Raises:
-        RequestError: for an unknown choice or layer; for weights asked for by name that can't be had.
+        RequestError: for an unknown choice or layer, or when weights requested by name are unavailable.
     """
     if choice not in EXTRACTORS:
         raise RequestError(

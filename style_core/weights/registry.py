@@ -1,7 +1,7 @@
 """Weights: from a name in the registry to a verified file on this machine.
 
-In this order: a file given by hand (`STYLE_CORE_VGG19=/path`), one that ships in `models/`, one in the cache, the hub.
-Nothing is unpickled, and nothing is used that has not been checked.
+Searched in this order: a file given by hand (`STYLE_CORE_VGG19=/path`), one that ships in `models/`, one in the cache, the hub.
+Nothing is unpickled, and every file is checked before it is used.
 """
 
 import os
@@ -47,14 +47,14 @@ _MEGABYTE = 2**20
 
 @dataclass(frozen=True)
 class Entry:
-    """A weight file that the project can use.
+    """A weight file in the registry.
 
     Attributes:
-        name: as recipes and people call it.
-        about: what it is, a sentence.
-        license, source: where it comes from and on what terms.
-        bytes: of the file, or of the tensors that are used of it.
-        file: in `models/` for what ships, in `repo` for what the hub has.
+        name: what recipes and people call it.
+        about: what it is, in a sentence.
+        license, source: its terms and where it comes from.
+        bytes: size of the file, or of the tensors used.
+        file: name in `models/` if it ships, else in `repo`.
         sha256: of a shipped file.
         repo, revision: on the hub.
     """
@@ -78,17 +78,17 @@ def registry() -> dict[str, Entry]:
 
 
 def cache_folder() -> Path:
-    """Where fetched tensors are kept: beside the hub client's own cache, which `HF_HOME` moves."""
+    """Where downloaded tensors are kept: beside the hub client's own cache (`HF_HOME`)."""
     return Path(constants.HF_HOME) / "pentimento"
 
 
 def find(name: str, layers: Iterable[str] = LAYERS) -> Path | None:
-    """A verified file that is on this machine already, without asking any network; None where there is none.
+    """A verified file on this machine, or None. Uses no network.
 
     Args:
-        layers: those that will be used; a cached VGG-19 that is not as deep does not count.
+        layers: the ones that will be used; a cached VGG-19 that is too shallow is not returned.
     Raises:
-        WeightsError: for an unknown name, or a given or shipped file that is not what it should be.
+        WeightsError: for an unknown name, or a given or shipped file that is wrong.
     """
     entry = _entry(name)
     deepest = _deepest(layers)
@@ -97,17 +97,17 @@ def find(name: str, layers: Iterable[str] = LAYERS) -> Path | None:
     if not entry.repo:
         return _check_shipped(entry)
     cached = cache_folder() / f"{name}.safetensors"
-    # Of a folder that may not be entered os.path says that nothing is there; Path would raise.
+    # os.path returns False for a folder that may not be entered; Path would raise.
     return cached if os.path.isfile(cached) and _reaches(cached, deepest) else None
 
 
 def fetch(name: str, layers: Iterable[str] = LAYERS) -> Generator[Step, None, Path]:
-    """Like `find`, and from the hub where the file is not here; yields while bytes come.
+    """Like `find`, but downloads a missing file from the hub, yielding Steps meanwhile.
 
     Returns:
         The verified file's path: `path = yield from fetch(name)`.
     Raises:
-        WeightsError: when it can't be had, within five seconds where the hub can't be reached at all.
+        WeightsError: when it is unavailable; within five seconds if the hub can't be reached.
     """
     layers = tuple(layers)
     found = find(name, layers)
@@ -124,7 +124,7 @@ def fetch(name: str, layers: Iterable[str] = LAYERS) -> Generator[Step, None, Pa
 
 
 def whereabouts(name: str) -> str:
-    """Where a weight file is now, in words: given by hand, shipped, cached, or on the hub."""
+    """Where a weight file is now: given by hand, shipped, cached, or on the hub."""
     entry = _entry(name)
     if os.environ.get(GIVEN.get(name, ""), ""):
         return Message("given by {variable}", variable=GIVEN[name])
@@ -136,12 +136,12 @@ def whereabouts(name: str) -> str:
 
 
 def verify(name: str) -> str:
-    """Hash and test a weight file again, whatever was remembered of it.
+    """Hash and test a weight file, ignoring cached results.
 
     Returns:
-        A sentence: what was found.
+        A sentence with the result.
     Raises:
-        WeightsError: when the file is not what it should be.
+        WeightsError: when the file is wrong.
     """
     forget_digests()
     _checked_vgg19.cache_clear()
@@ -201,7 +201,7 @@ def _load(path: Path) -> dict[str, Tensor]:
 
 
 def _reaches(path: Path, deepest: str) -> bool:
-    """Whether a cached file is whole and deep enough. It was checked when it was made."""
+    """Whether a cached file is complete and deep enough. Its content was checked when it was saved."""
     try:
         with safe_open(path, "pt") as file:
             return tensor_shapes(deepest).keys() <= set(file.keys())
@@ -219,7 +219,7 @@ def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
         )
     cache_folder().mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        # One at a time: two would write into each other's parts.
+        # One process at a time: two would write to the same files.
         while True:
             try:
                 held.enter_context(FileLock(cache_folder() / f"{entry.name}.lock", timeout=_SECONDS_A_STEP))
@@ -231,7 +231,7 @@ def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
 
 
 def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.TensorSpan]) -> Generator[Step, None, Path]:
-    """Fetch the tensors up to `deepest`, check them and keep them in a file of their own."""
+    """Download the tensors up to `deepest`, check them and save them in one file."""
     wanted = tensor_shapes(deepest)
     parts = cache_folder() / f"{entry.name}.part"
     parts.mkdir(exist_ok=True)
@@ -245,7 +245,7 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.
         tensors = {name: _tensor(parts / name, spans[name]) for name in wanted}
         check_vgg19(tensors, deepest, entry.file)
     except (WeightsError, KeyError, RuntimeError) as error:
-        # Bytes that are wrong now would be wrong at the next try as well.
+        # Wrong bytes would be wrong at the next attempt, too.
         shutil.rmtree(parts, ignore_errors=True)
         if isinstance(error, WeightsError):
             raise

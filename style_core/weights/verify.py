@@ -1,7 +1,7 @@
-"""Whether a file really holds a trained VGG-19, told by what it does and not by a recorded hash.
+"""Check by its behavior whether a file contains a trained VGG-19.
 
-Two trainings are in use (Oxford's and torchvision's) and in several precisions, so no hash can stand for all. What both
-share is checked: layout, finite values, activations of a plausible size, and textures told apart.
+Two trainings are in use (Oxford's and torchvision's), in several precisions, so a hash is not enough. What they share is
+checked: layout, finite values, activations of a plausible size, and different features for different textures.
 """
 
 import json
@@ -24,17 +24,17 @@ _MOST_ALIKE = 0.88
 
 
 class WeightsError(RequestError):
-    """Weights can't be had, or are not what they should be; the message says why."""
+    """Weights are unavailable or wrong; the message says why."""
 
 
 def check_vgg19(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
-    """Refuse anything that is not a trained VGG-19 as deep as `deepest`.
+    """Raise unless the tensors are a trained VGG-19 at least as deep as `deepest`.
 
     Args:
         tensors: by torchvision's names, `features.N.weight` and `features.N.bias`.
         name: of the file, for the message.
     Raises:
-        WeightsError: naming the file and what is wrong with it.
+        WeightsError: naming the file and the fault.
     """
     _check_layout(tensors, deepest, name)
     _check_activations(tensors, deepest, name)
@@ -70,9 +70,9 @@ def _check_layout(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
 
 
 def _check_activations(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
-    """What any trained VGG-19 does: activations of a plausible size, contrast outweighing bias, textures told apart."""
+    """What any trained VGG-19 shows: plausible activations, contrast above bias, different features for different textures."""
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-    # The last one is the mean color, which normalization turns into nothing but biases.
+    # The last picture is the mean color: normalized to zero, so that only biases remain.
     x = torch.cat([(_textures() - mean) / std, torch.zeros(1, 3, 96, 96)])
     for layer in LAYERS[: LAYERS.index(deepest) + 1]:
         index = convolution_index(layer)
@@ -95,11 +95,11 @@ def _check_activations(tensors: dict[str, Tensor], deepest: str, name: str) -> N
             )
         if layer == "relu1_1":
             _check_first_layer(x, weight, name)
-        if layer in ("relu4_1", "relu5_1") and (likeness := _likeness(x[:-1])) > _MOST_ALIKE:
+        if layer in ("relu4_1", "relu5_1") and (similarity := _similarity(x[:-1])) > _MOST_ALIKE:
             raise WeightsError(
                 "{file}: different textures look {share:.0%} alike at {layer}; the network seems untrained.",
                 file=name,
-                share=likeness,
+                share=similarity,
                 layer=layer,
             )
 
@@ -113,14 +113,14 @@ def _check_first_layer(activations: Tensor, weight: Tensor, name: str) -> None:
             file=name,
         )
     red, _, blue = weight.square().sum((0, 2, 3)).tolist()
-    # Photographs carry the least detail in blue, and networks trained on them listen to it least.
+    # Photographs have the least detail in blue, and networks trained on them respond to it least.
     if blue > _MOST_BLUE * red:
         raise WeightsError(
             "{file}: its first layer responds more to blue than to red; its input channels seem to be swapped (BGR).", file=name
         )
 
 
-def _likeness(features: Tensor) -> float:
+def _similarity(features: Tensor) -> float:
     """The largest cosine between Gram matrices of different textures, `[N, C, H, W]`."""
     flat = features.flatten(2)
     grams = functional.normalize((flat @ flat.mT).flatten(1))
@@ -128,7 +128,7 @@ def _likeness(features: Tensor) -> float:
 
 
 def _textures(side: int = 96) -> Tensor:
-    """Stripes, checks, soft noise and dots, each in colors of its own, `[4, 3, side, side]`."""
+    """Stripes, checks, soft noise and dots in different colors, `[4, 3, side, side]`."""
     y, x = torch.meshgrid(torch.arange(side).float(), torch.arange(side).float(), indexing="ij")
     wave = 0.6 * x + 0.2 * y
     stripes = torch.stack([0.5 + 0.5 * torch.sin(wave), 0.5 + 0.4 * torch.sin(wave + 1), 0.4 + 0.3 * torch.sin(0.5 * y)])
@@ -148,9 +148,9 @@ def _texture(side: int = 64) -> Tensor:
 
 
 def golden_figures(path: Path) -> dict[str, float]:
-    """What a shipped network answers to a built-in input: kept beside its weights, compared by `verify`.
+    """Figures of a shipped network for a built-in input: stored beside its weights and compared by `verify`.
 
-    A file whose hash is right may still be read wrongly by another version of a library; these figures tell.
+    A file with the right hash may still be read wrongly by another library version; these figures detect that.
 
     Returns:
         For a feature network, or one that begins with one, the root mean square of its activations at each rectifier
@@ -190,7 +190,7 @@ def _latent_figures(tensors: dict[str, Tensor]) -> dict[str, float]:
 
 
 def check_golden(path: Path) -> None:
-    """Refuse a shipped network that does not answer as it did when it was registered.
+    """Raise if a shipped network gives other figures than when it was registered.
 
     Raises:
         WeightsError: naming the file and the figure that differs.
