@@ -1,8 +1,18 @@
-"""File digests."""
+"""Files: their digests, and whether and how they are written."""
 
 import hashlib
+import itertools
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+
+from style_core.errors import RequestError
+
+_numbers, _numbers_lock = itertools.count(), threading.Lock()
 
 
 def sha256_of(path: Path) -> str:
@@ -20,3 +30,47 @@ def _sha256(path: Path, mtime: int, size: int) -> str:
 def forget_digests() -> None:
     """Forget all cached digests."""
     _sha256.cache_clear()
+
+
+def check_target(path: str | Path) -> Path:
+    """A path that a file can be written to: checked by writing beside it, before any work is done for it.
+
+    Raises:
+        RequestError: for a folder that isn't there or can't be written to, a name that is too long, or a folder in its place.
+    """
+    path = Path(path)
+    if not os.path.isdir(path.absolute().parent):
+        raise RequestError("The folder for {file} does not exist; create it first or choose another.", file=path.name)
+    if os.path.isdir(path):
+        raise RequestError("{file} is a folder; give the name of a file.", file=path.name)
+    try:
+        with suppress(FileNotFoundError):
+            os.lstat(path)  # fails for a name that is too long, which writing beside it would not
+        with tempfile.TemporaryFile(dir=path.absolute().parent) as probe:
+            probe.write(b"\0")
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    return path
+
+
+def _not_writable(path: Path, error: OSError) -> RequestError:
+    reason = error.strerror or str(error)
+    return RequestError("{file} can't be written ({reason}); choose another folder or name.", file=_short(path.name), reason=reason)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 60 else f"{name[:40]}…{name[-15:]}"
+
+
+@contextmanager
+def written_aside(path: str | Path) -> Iterator[Path]:
+    """A path beside `path` to write to, which takes its place when the block ends and is removed when it fails."""
+    path = Path(path)
+    with _numbers_lock:
+        number = next(_numbers)
+    aside = path.absolute().parent / f".pentimento-{os.getpid()}-{number}{path.suffix}.part"
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -15,11 +15,15 @@ class Hub:
         fault: `""`, a status as a number, `hang`, `no-ranges`, `cut`, `redirect`, `slow`.
         served: bytes of bodies sent so far.
         requests: how many there were.
+        commit: what `main` means now.
+        revisions: that were asked for.
     """
 
     def __init__(self, body: bytes):
         self.body, self.fault, self.served, self.requests = body, "", 0, 0
         self.cdn: str | None = None
+        self.commit = "0" * 40
+        self.revisions: list[str] = []
         self.tokens: list[str | None] = []
 
 
@@ -42,6 +46,7 @@ def hub_server(body: bytes) -> Iterator[tuple[str, Hub]]:
                 self._head(404, 0)  # the client also asks for things that have nothing to do with files
                 return
             hub.requests += 1
+            hub.revisions += re.findall(r"/resolve/([^/]+)/", self.path)
             hub.tokens.append(self.headers.get("Authorization"))
             if hub.fault == "hang":
                 time.sleep(30)
@@ -66,6 +71,7 @@ def hub_server(body: bytes) -> Iterator[tuple[str, Hub]]:
                 start, stop = int(wanted[1]), min(int(wanted[2]) + 1, len(hub.body))
                 data = hub.body[start:stop]
                 self.send_response(206)
+                self.send_header("X-Repo-Commit", hub.commit)
                 self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(hub.body)}")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -89,7 +95,7 @@ def hub_server(body: bytes) -> Iterator[tuple[str, Hub]]:
         def _head(self, status: int, length: int) -> None:
             self.send_response(status)
             self.send_header("ETag", '"0"')
-            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("X-Repo-Commit", hub.commit)
             self.send_header("Accept-Ranges", "bytes")
             self.send_header("Content-Length", str(length))
             self.end_headers()

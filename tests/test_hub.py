@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from hub import hub_server
+from safetensors import safe_open
 from safetensors.torch import load_file, save
 
 from style_core.networks.vgg19 import tensor_shapes
@@ -171,6 +172,25 @@ def test_a_killed_download_resumes(whole, environment):
         hub.fault, hub.served = "", 0
         assert pull(environment, address).returncode == 0
         assert hub.served < len(whole) - 4096 * 2048 * 2 - parts + 1_000_000
+
+
+def test_parts_of_two_revisions_are_not_mixed(whole, environment):
+    with hub_server(whole) as (address, hub):
+        hub.fault = "slow"
+        child = subprocess.Popen(
+            [sys.executable, "-c", FETCH], cwd=ROOT, env={**environment, "HF_ENDPOINT": address}, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 60
+        while hub.served < 6_000_000 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        child.kill()
+        child.wait()
+        hub.fault, hub.served, hub.revisions, hub.commit = "", 0, [], "1" * 40
+        assert pull(environment, address).returncode == 0
+        assert hub.revisions[0] == "main" and set(hub.revisions[1:]) == {"1" * 40}, "after the first, every request names the commit"
+        assert hub.served > len(whole) - 4096 * 2048 * 2 - 1_000_000, "nothing of the other revision was kept"
+    with safe_open(cached(environment), "pt") as file:
+        assert "1" * 40 in file.metadata()["source"]
 
 
 def test_two_that_fetch_at_once_take_turns(whole, environment):

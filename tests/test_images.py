@@ -5,7 +5,9 @@ import struct
 import subprocess
 import sys
 import zlib
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import numpy
 import pytest
@@ -15,7 +17,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from style_core import RequestError, read_image, read_settings, write_image
 from style_core.media import reading
-from style_core.media.images import fit, fit_short, load_picture, over, read_mask, resize
+from style_core.media.images import check_writable, fit, fit_short, load_picture, over, read_mask, resize, size_of
 from style_core.media.reading import MAX_BYTES
 from style_core.media.settings import settings_of
 
@@ -154,7 +156,7 @@ def test_a_picture_of_someone_elses_has_no_settings(tmp_path):
 
 
 def test_nothing_is_left_where_a_picture_cannot_be_written(tmp_path):
-    with pytest.raises(RequestError, match=r"out.bmp does not end in a suffix that can be written; use .png, .jpg or .webp."):
+    with pytest.raises(RequestError, match=r"out.bmp does not end in a suffix that can be written; use .png, .jpg, .webp, .avif or .tif."):
         write_image(tmp_path / "out.bmp", picture(16, 16))
     with pytest.raises(RequestError, match="The folder for out.png does not exist"):
         write_image(tmp_path / "none" / "out.png", picture(16, 16))
@@ -278,3 +280,101 @@ def test_every_orientation_is_read_as_pillow_shows_it(turned):
     with Image.open(io.BytesIO(data)) as opened:
         wanted = numpy.array(ImageOps.exif_transpose(opened))
     assert torch.equal(read_image(data), torch.from_numpy(wanted).permute(2, 0, 1) / 255)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "avif", "tif"])
+def test_every_format_is_written_in_srgb_with_dpi_settings_and_transparency(tmp_path, suffix):
+    if suffix == "avif" and not Image.registered_extensions().get(".avif"):
+        pytest.skip("this Pillow was built without AVIF")
+    image, alpha, path = picture(40, 64), torch.ones(1, 40, 64), tmp_path / f"out.{suffix}"
+    alpha[..., :32] = 0
+    settings = settings_of("optimize", {"size": 64}, note="größer ünd 繁")
+    write_image(path, image, settings=settings, alpha=alpha, dpi=300, quality=90)
+    read = load_picture(path)
+    assert read_settings(path) == settings and read.image.shape == image.shape
+    assert (read.image[..., 34:] - image[..., 34:]).abs().mean() < 0.05
+    assert (read.alpha is None) == (suffix == "jpg") and (read.alpha is None or (read.alpha - alpha).abs().mean() < 0.02)
+    with Image.open(path) as written:
+        resolution = written.info.get("dpi", (written.getexif().get(ExifTags.Base.XResolution),))[0]
+        assert abs(float(resolution) - 300) < 0.1
+        assert "srgb" in written.info or b"s\0R\0G\0B" in written.info["icc_profile"] or b"sRGB" in written.info["icc_profile"]
+    before = path.read_bytes()
+    write_image(path, image, settings=settings, alpha=alpha, dpi=300, quality=90)
+    assert path.read_bytes() == before, "the same picture is the same file"
+
+
+@pytest.mark.parametrize(("suffix", "depth"), [("png", 16), ("tif", 16)])
+@pytest.mark.parametrize("see_through", [False, True])
+def test_sixteen_bits_are_written_and_read_again(tmp_path, suffix, depth, see_through):
+    image = torch.linspace(0.2, 0.21, 3 * 700 * 2000).view(3, 700, 2000)  # more rows than a strip has
+    alpha = torch.linspace(0, 1, 700 * 2000).view(1, 700, 2000) if see_through else None
+    write_image(tmp_path / f"a.{suffix}", image, alpha=alpha, depth=depth)
+    read = reading.read_pixels(reading.read_header(tmp_path / f"a.{suffix}"))
+    torch.testing.assert_close(read.image, image, atol=1 / 65535, rtol=0)
+    if see_through:
+        torch.testing.assert_close(read.alpha, alpha, atol=1 / 65535, rtol=0)
+
+
+def test_a_target_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    with pytest.raises(RequestError, match=r"can't be written \(File name too long\)"):
+        check_writable(tmp_path / ("a" * 254 + ".png"))
+    with pytest.raises(RequestError, match="folder.png is a folder; give the name of a file."):
+        (tmp_path / "folder.png").mkdir()
+        check_writable(tmp_path / "folder.png")
+    write_image(tmp_path / ("a" * 251 + ".png"), picture(16, 16))
+    with pytest.raises(RequestError, match="WEBP allows 16383; use .png or .tif."):
+        write_image(tmp_path / "long.webp", torch.zeros(3, 16, 16400))
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".png", ".png"], "nothing is left over"
+
+
+def mutations(count: int):
+    """Files of many formats with bytes changed, cut out, doubled, or cut off."""
+    random = Random(0)
+    image = Image.effect_noise((48, 32), 60).convert("RGB")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    whole = [
+        bytes_of(image, "JPEG", exif=exif.tobytes(), icc_profile=profile), bytes_of(image, "PNG", icc_profile=profile),
+        bytes_of(image.convert("P"), "PNG", transparency=3), bytes_of(image, "WEBP", exif=exif.tobytes()), bytes_of(image, "BMP"),
+        bytes_of(image.convert("P"), "GIF", save_all=True, append_images=[image.convert("P")]), bytes_of(image, "TIFF", compression="tiff_lzw"),
+        bytes_of(Image.fromarray(numpy.random.default_rng(0).random((32, 48), numpy.float32)), "TIFF"), bytes_of(image, "JPEG", progressive=True),
+        bytes_of(image.convert("CMYK"), "JPEG"), bytes_of(image, "TGA"), color_png(numpy.full((32, 48, 3), 999, numpy.uint16)),
+        b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 24, 40, 8, 3) + struct.pack(">IIIH", 0, 0, 0, 0) + bytes(3 * 24 * 40),
+    ]  # fmt: skip
+    if Image.registered_extensions().get(".avif"):
+        whole.append(bytes_of(image, "AVIF"))
+    for _ in range(count):
+        data = bytearray(random.choice(whole))
+        for _ in range(random.choice((1, 1, 3, 20))):
+            # Headers are where it hurts.
+            place = random.randrange(min(len(data), random.choice((40, 400, len(data)))))
+            kind = random.randrange(4)
+            if kind == 0:
+                data[place] = random.choice((0, 1, 127, 128, 255, random.randrange(256)))
+            elif kind == 1:
+                del data[place : place + random.randrange(1, 12)]
+            elif kind == 2:
+                data[place:place] = data[place : place + random.randrange(1, 12)]
+            else:
+                data[place : place + 4] = struct.pack(random.choice("<>") + "I", random.choice((0, 1, 2**31 - 1, 2**32 - 1)))
+            if len(data) < 4:
+                break
+        yield bytes(data if random.random() < 0.9 else data[: random.randrange(1, len(data) + 1)])
+
+
+def test_whatever_a_file_holds_it_is_read_or_refused_in_one_sentence(tmp_path):
+    refused = 0
+    for number, data in enumerate(mutations(2000)):
+        try:
+            read = load_picture(data)
+            assert torch.isfinite(read.image).all() and 0 <= float(read.image.min()) and float(read.image.max()) <= 1
+        except RequestError as error:
+            refused += 1
+            assert str(error).endswith(".") and len(str(error)) < 300
+        if number % 4 == 0:
+            (tmp_path / "a.png").write_bytes(data)
+            for ask in (size_of, read_settings):
+                with suppress(RequestError):
+                    ask(tmp_path / "a.png")
+    assert refused > 300

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from style_core.weights import gallery as gallery_of
 from style_core.weights import registry as weights
 from style_core.weights.verify import WeightsError, check_golden, check_vgg19
 
@@ -109,3 +110,39 @@ def test_a_shipped_file_that_was_changed_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "MODELS", tmp_path)
     with pytest.raises(WeightsError, match="lite.safetensors in models/ is not the shipped file"):
         weights.find("lite")
+
+
+@pytest.mark.parametrize("name", ["registry.toml", "gallery.toml"])
+@pytest.mark.parametrize("damage", ["missing", "broken", "binary"])
+def test_tables_that_are_missing_or_broken_are_said_in_words(tmp_path, monkeypatch, name, damage):
+    if damage != "missing":
+        (tmp_path / name).write_bytes(b"[" if damage == "broken" else b"\xff\xfe\0")
+    for module in (weights, gallery_of):
+        monkeypatch.setattr(module, "MODELS", tmp_path)
+    read = gallery_of.gallery if name == "gallery.toml" else weights.registry
+    read.cache_clear()
+    with pytest.raises(WeightsError, match=f"{name} in models/ is missing or damaged; get the project's files again."):
+        read()
+    read.cache_clear()
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "nan", "changed"])
+def test_a_damaged_gallery_is_refused(tmp_path, monkeypatch, damage):
+    codes = {name: torch.ones(3, 256).half() for name in gallery_of.gallery()}
+    facts = {"generator": "g", "sha256": gallery_of.digest_of(codes)}
+    if damage in ("nan", "changed"):
+        codes["red-fuji"][0, 0] = torch.nan if damage == "nan" else 2
+        facts = {"generator": "g"} if damage == "nan" else facts
+    if damage != "missing":
+        save_file(codes, tmp_path / "gallery.safetensors", facts)
+    if damage == "cut":
+        (tmp_path / "gallery.safetensors").write_bytes((tmp_path / "gallery.safetensors").read_bytes()[:-100])
+    monkeypatch.setattr(gallery_of, "MODELS", tmp_path)
+    gallery_of._codes.cache_clear()
+    with pytest.raises(WeightsError, match="gallery.safetensors in models/ is missing or damaged"):
+        gallery_of.gallery_code("red-fuji")
+    gallery_of._codes.cache_clear()
+
+
+def test_the_gallery_that_ships_is_whole():
+    assert gallery_of.verify_gallery().startswith("good (")

@@ -4,11 +4,13 @@ import argparse
 import json
 import sys
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from tqdm import tqdm
 
 from style_core.weights import registry as weights
+from style_core.weights.gallery import verify_gallery
 from style_core.weights.registry import WeightsError
 
 
@@ -67,9 +69,10 @@ def _pull(given: argparse.Namespace) -> int:
 
 def _verify(given: argparse.Namespace) -> int:
     results, failed = {}, False
-    for name in weights.registry():
+    checks = {name: partial(weights.verify, name) for name in weights.registry()} | {"gallery": verify_gallery}
+    for name, check in checks.items():
         try:
-            results[name] = weights.verify(name)
+            results[name] = check()
         except WeightsError as error:
             results[name], failed = str(error), True
     if given.json:

@@ -4,7 +4,6 @@ An image is float32 `[3, H, W]`, sRGB in `[0, 1]`. Pictures are read as people s
 depth. Written files contain their settings and nothing about a camera or a place.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.errors import RequestError
+from style_core.files import check_target, written_aside
+from style_core.media.encoding import DEPTHS, MOST_SIDE, TRANSPARENT, WRITABLE, save, save_deep
 from style_core.media.reading import read_header, read_pixels
-from style_core.media.settings import embed
 from style_core.messages import Message
-
-WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 @dataclass(frozen=True)
@@ -88,53 +86,63 @@ def write_image(
     settings: dict | None = None,
     alpha: Tensor | None = None,
     quality: int = 95,
+    depth: int = 8,
     dpi: float | None = None,
 ) -> None:
-    """Write an image with its settings; the suffix chooses PNG, JPEG or WebP.
+    """Write an image with its settings; the suffix chooses PNG, JPEG, WebP, AVIF or TIFF.
 
     The file appears complete or not at all.
 
     Args:
         image: `[3, H, W]`; values outside `[0, 1]` are clamped.
         settings: what made it, read back by `read_settings`.
-        alpha: `[1, h, w]`, kept in PNG and WebP, resized to the image.
-        quality: of JPEG and WebP, 1 to 100.
-        dpi: dots per inch at which PNG and JPEG are to be printed; None says nothing about it.
+        alpha: `[1, h, w]`, kept in all but JPEG, resized to the image.
+        quality: of JPEG, WebP and AVIF, 1 to 100.
+        depth: bits a channel of PNG, 8 or 16; TIFF always has 16, the others 8.
+        dpi: dots per inch at which it is to be printed; None says nothing about it.
     Raises:
-        RequestError: for an unknown suffix, or a folder that can't be written to.
+        RequestError: for an unknown suffix, a picture that is too large for the format, or a path that can't be written to.
     """
     path = Path(path)
     kind = check_writable(path)
-    picture = to_pil(image)
-    if alpha is not None and kind != "JPEG":
-        picture.putalpha(to_pil(resize(alpha, tuple(image.shape[-2:])).expand(3, -1, -1)).convert("L"))
-    # Chroma at full resolution: painted edges are color edges.
-    extra = {"JPEG": {"quality": quality, "subsampling": 0}, "WEBP": {"quality": quality, "method": 4}, "PNG": {}}[kind]
-    if dpi is not None:
-        extra |= {"dpi": (dpi, dpi)}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        picture.save(partial, kind, **extra, **embed(settings, kind))
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
+    side = max(image.shape[-2:])
+    if side > MOST_SIDE.get(kind, side):
         raise RequestError(
-            "{file} could not be written ({reason}); choose another folder.", file=path.name, reason=error.strerror or str(error)
-        ) from error
+            "{file} would have {side} px a side, and {kind} allows {most}; use .png or .tif.",
+            file=path.name, side=side, kind=kind, most=MOST_SIDE[kind],
+        )  # fmt: skip
+    if alpha is not None:
+        alpha = resize(alpha, tuple(image.shape[-2:])) if kind in TRANSPARENT else None
+    try:
+        with written_aside(path) as aside:
+            if depth > 8 and depth in DEPTHS.get(kind, ()) or kind == "TIFF":
+                save_deep(_sixteen_bit(image, alpha), aside, kind, dpi, settings)
+            else:
+                picture = to_pil(image)
+                if alpha is not None:
+                    picture.putalpha(to_pil(alpha.expand(3, -1, -1)).convert("L"))
+                save(picture, aside, kind, quality, dpi, settings)
+    except (OSError, ValueError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError(
+            "{file} could not be written ({reason}); choose another folder.",
+            file=path.name, reason=getattr(error, "strerror", None) or str(error),
+        ) from error  # fmt: skip
 
 
 def check_writable(path: str | Path) -> str:
     """The format of a path's suffix. Checks a path before any work is done for it.
 
     Raises:
-        RequestError: for an unknown suffix or a missing folder.
+        RequestError: for an unknown suffix, or a path that can't be written to.
     """
     path = Path(path)
     kind = WRITABLE.get(path.suffix.lower())
-    if kind is None:
-        raise RequestError("{file} does not end in a suffix that can be written; use .png, .jpg or .webp.", file=path.name)
-    if not path.absolute().parent.is_dir():
-        raise RequestError("The folder for {file} does not exist; create it first or choose another.", file=path.name)
+    Image.init()
+    if kind is None or kind not in Image.SAVE:
+        raise RequestError("{file} does not end in a suffix that can be written; use .png, .jpg, .webp, .avif or .tif.", file=path.name)
+    check_target(path)
     return kind
 
 
@@ -171,6 +179,13 @@ def to_pil(image: Tensor) -> Image.Image:
     # Channel by channel and in place: of a print, each copy in float32 would be as large as the picture again.
     planes = [channel.detach().clamp(0, 1).mul_(255).round_().to(torch.uint8) for channel in image]
     return Image.fromarray(torch.stack(planes, -1).cpu().numpy())
+
+
+def _sixteen_bit(image: Tensor, alpha: Tensor | None) -> numpy.ndarray:
+    """`[3, H, W]` and `[1, H, W]` or None -> `[H, W, 3 or 4]`, uint16; channel by channel, to hold one float copy of one at a time."""
+    channels = [*image, *(alpha if alpha is not None else [])]
+    planes = [(channel.detach().cpu().clamp(0, 1) * 65535).round_().numpy().astype(numpy.uint16) for channel in channels]
+    return numpy.stack(planes, -1)
 
 
 def from_pil(picture: Image.Image) -> Tensor:

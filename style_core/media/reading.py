@@ -23,6 +23,7 @@ from torch import Tensor
 
 from style_core.devices import release_memory
 from style_core.errors import RequestError
+from style_core.media.encoding import SRGB
 from style_core.memory import available_bytes
 from style_core.messages import Message, joined
 
@@ -289,7 +290,7 @@ def _plain(strip: Image.Image, see_through: bool, to_srgb: ImageCms.ImageCmsTran
 def _profile(picture: Image.Image, name: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:
     """From its ICC profile to sRGB; None without one: CMYK then goes by Pillow's own formula."""
     profile = picture.info.get("icc_profile")
-    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
+    if not profile or profile == SRGB or picture.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
         return None, ""
     mode = {"RGBA": "RGB", "LA": "L"}.get(picture.mode, picture.mode)
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin
 
 from style_core.errors import RequestError
 from style_core.version import __version__
@@ -30,7 +30,7 @@ def settings_of(recipe: str, options: Mapping[str, Any], weights: Mapping[str, s
 
 
 def embed(settings: dict | None, kind: str) -> dict[str, Any]:
-    """Arguments for Pillow's `save` that put settings into a PNG (text chunk), JPEG or WebP (EXIF user comment)."""
+    """Arguments for Pillow's `save` that put settings into a PNG (text chunk), JPEG, WebP or AVIF (EXIF user comment)."""
     if not settings:
         return {}
     text = json.dumps(settings, ensure_ascii=False, sort_keys=True)
@@ -55,11 +55,11 @@ def read_settings(path: str | Path) -> dict:
             text = _settings_text(picture)
     except FileNotFoundError as error:
         raise RequestError("There is no file {file}; check its name and folder.", file=path.name) from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # decoders raise nearly everything there is for a file that was tampered with
         raise RequestError("{file} is not a readable picture.", file=path.name) from error
     try:
         settings = json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         settings = None
     if not isinstance(settings, dict) or "recipe" not in settings:
         raise RequestError(
@@ -71,6 +71,9 @@ def read_settings(path: str | Path) -> dict:
 def _settings_text(picture: Image.Image) -> str:
     if picture.format == "PNG":
         return getattr(picture, "text", {}).get(KEY, "")
+    if picture.format == "TIFF":
+        text = str(picture.tag_v2.get(ExifTags.Base.ImageDescription, ""))  # type: ignore[attr-defined]
+        return text.removeprefix(_COMMENT_PREFIX) if text.startswith(_COMMENT_PREFIX) else ""
     comment = picture.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
     text = comment if isinstance(comment, str) else bytes(comment)[8:].decode("utf-8", "replace")
     return text.removeprefix(_COMMENT_PREFIX) if text.startswith(_COMMENT_PREFIX) else ""

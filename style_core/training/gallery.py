@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit_short, read_image, to_pil
 from style_core.networks.generator import Generator
-from style_core.weights.gallery import CODE_SCALES, gallery
+from style_core.weights.gallery import CODE_SCALES, digest_of, gallery
 from style_core.weights.registry import MODELS
 
 _THUMBNAIL_SIDE = 256
@@ -44,7 +44,7 @@ def main() -> None:
         # Neighbors on the wall show different pictures.
         *_, (_, _, painted) = generator.paint(encoded[index % len(encoded)], [codes[style.name][1:2].float()])
         to_pil(fit_short(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=82)
-    save_file(codes, MODELS / "gallery.safetensors", {"generator": generator.sha256})
+    save_file(codes, MODELS / "gallery.safetensors", {"generator": generator.sha256, "sha256": digest_of(codes)})
     if given.contact:
         _write_contact(given.contact)
 

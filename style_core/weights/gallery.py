@@ -1,17 +1,21 @@
 """The gallery: named styles that ship as codes, so that no upload is needed."""
 
-import tomllib
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log2
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from PIL import Image
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from style_core.errors import RequestError
-from style_core.weights.registry import MODELS
+from style_core.weights.registry import MODELS, WeightsError, read_table, registry
+
+_CODES = "gallery.safetensors"
 
 CODE_SCALES = (0.5, 1.0, 2.0)  # brush sizes at which codes ship, each twice the one before
 
@@ -46,8 +50,10 @@ class GalleryStyle:
 @lru_cache(maxsize=1)
 def gallery() -> dict[str, GalleryStyle]:
     """All styles of `models/gallery.toml`, by name."""
-    with (MODELS / "gallery.toml").open("rb") as file:
-        return {name: GalleryStyle(name, **facts) for name, facts in tomllib.load(file).items()}
+    try:
+        return {name: GalleryStyle(name, **facts) for name, facts in read_table("gallery.toml").items()}
+    except TypeError as error:  # an entry without a title, or a key that nobody knows
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file="gallery.toml") from error
 
 
 def gallery_code(name: str, generator_sha256: str = "", scale: float = 1.0) -> Tensor:
@@ -61,11 +67,56 @@ def gallery_code(name: str, generator_sha256: str = "", scale: float = 1.0) -> T
     """
     if name not in gallery():
         raise RequestError("There is no style {style} in the gallery; there are {known}.", style=name, known=", ".join(gallery()))
-    with safe_open(MODELS / "gallery.safetensors", "pt") as codes:
-        made_for = codes.metadata()["generator"]
-        if generator_sha256 and made_for != generator_sha256:
-            raise RequestError("The gallery's codes belong to another generator; make them again with style_core.training.gallery.")
-        at_scales = codes.get_tensor(name).float()  # [len(CODE_SCALES), 256]
+    made_for, codes = _codes((MODELS / _CODES).stat().st_mtime_ns if (MODELS / _CODES).is_file() else 0)
+    if generator_sha256 and made_for != generator_sha256:
+        raise RequestError("The gallery's codes belong to another generator; make them again with style_core.training.gallery.")
+    if name not in codes:
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=_CODES)
+    at_scales = codes[name]  # [len(CODE_SCALES), 256]
     place = log2(min(max(scale, CODE_SCALES[0]), CODE_SCALES[-1]) / CODE_SCALES[0])
     lower = min(int(place), len(CODE_SCALES) - 2)
     return torch.lerp(at_scales[lower], at_scales[lower + 1], place - lower)[None]
+
+
+def verify_gallery() -> str:
+    """Read every style's code and thumbnail again.
+
+    Returns:
+        A sentence: what was found.
+    Raises:
+        WeightsError: when something is missing, damaged, or belongs to another generator.
+    """
+    _codes.cache_clear()
+    sha256 = registry()["generator"].sha256
+    for style in gallery().values():
+        gallery_code(style.name, sha256)
+        try:
+            with Image.open(style.thumbnail) as thumbnail:
+                thumbnail.load()
+        except (OSError, SyntaxError, ValueError) as error:
+            raise WeightsError(
+                "{file} in models/ is missing or damaged; get the project's files again.", file=style.thumbnail.name
+            ) from error
+    return f"good ({len(gallery())} styles)"
+
+
+def digest_of(codes: Mapping[str, Tensor]) -> str:
+    """The sha256 of all codes, kept in their own file's metadata."""
+    digest = hashlib.sha256()
+    for name in sorted(codes):
+        digest.update(name.encode() + codes[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _codes(changed: int) -> tuple[str, dict[str, Tensor]]:
+    """The generator that the codes were made for, and all of them in float32; checked once, until the file changes."""
+    try:
+        with safe_open(MODELS / _CODES, "pt") as file:
+            facts = file.metadata() or {}
+            codes = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=_CODES) from error
+    if facts.get("sha256", "") not in ("", digest_of(codes)) or not all(torch.isfinite(code).all() for code in codes.values()):
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=_CODES)
+    return facts.get("generator", ""), {name: code.float() for name, code in codes.items()}

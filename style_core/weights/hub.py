@@ -5,12 +5,13 @@ not used: it fetches whole files, is slow to give up offline, can't be canceled 
 """
 
 import json
+import re
 import struct
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,23 +67,28 @@ class Progress:
     note: str = ""
 
 
-def read_spans(remote: Remote) -> dict[str, TensorSpan]:
-    """Where every tensor is, read from the file's header.
+def read_spans(remote: Remote) -> tuple[Remote, dict[str, TensorSpan]]:
+    """Every tensor's place, from the file's header alone; and the file at the commit that `remote`'s revision means now.
+
+    All later requests ask for that commit, so that a branch that moves meanwhile can't mix two files.
 
     Raises:
         HubError: when the hub can't be reached within four seconds, refuses, or the file isn't safetensors.
     """
     deadline = time.monotonic() + _DECIDE_SECONDS
-    return _in_time(lambda: _header_slots(remote, deadline), deadline)
+    return _in_time(lambda: _header_spans(remote, deadline), deadline)
 
 
-def _header_slots(remote: Remote, deadline: float) -> dict[str, TensorSpan]:
-    length = struct.unpack("<Q", _read_range(remote, 0, 8, deadline))[0]
+def _header_spans(remote: Remote, deadline: float) -> tuple[Remote, dict[str, TensorSpan]]:
+    start, commit = _read_range(remote, 0, 8, deadline)
+    if commit:
+        remote = replace(remote, revision=commit)
+    length = struct.unpack("<Q", start)[0]
     if length > _MAX_HEADER:
         raise HubError("{file} of {repo} is not a safetensors file.", file=remote.file, repo=remote.repo)
     try:
-        header = json.loads(_read_range(remote, 8, 8 + length, deadline))
-        return {
+        header = json.loads(_read_range(remote, 8, 8 + length, deadline)[0])
+        return remote, {
             name: TensorSpan(entry["dtype"], tuple(entry["shape"]), *(8 + length + offset for offset in entry["data_offsets"]))
             for name, entry in header.items()
             if name != "__metadata__"
@@ -148,10 +154,11 @@ def _receive(response: httpx2.Response, position: int, stop: int, spans: dict[st
             return
 
 
-def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> bytes:
-    """Read a few bytes before the deadline."""
+def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> tuple[bytes, str]:
+    """A few bytes, before the deadline, and the commit that they are of, where the hub says so."""
     data = b""
     with _opened(remote, start, stop, deadline) as response:
+        commit = _commit_of(response)
         skip = start if response.status_code == 200 else 0
         for chunk in _chunks(response, deadline):
             data += chunk
@@ -162,7 +169,15 @@ def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> bytes
         raise HubError(
             "{file} of {repo} is shorter than its header says; it is damaged on the hub or in transit.", file=remote.file, repo=remote.repo
         )
-    return data
+    return data, commit
+
+
+def _commit_of(response: httpx2.Response) -> str:
+    """The commit in the hub's answer, or in the redirect that led to it; empty where a mirror names none."""
+    for answer in (*response.history, response):
+        if re.fullmatch("[0-9a-f]{40}", commit := answer.headers.get("x-repo-commit", "")):
+            return commit
+    return ""
 
 
 class _opened:

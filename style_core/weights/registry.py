@@ -73,8 +73,20 @@ class Entry:
 @lru_cache(maxsize=1)
 def registry() -> dict[str, Entry]:
     """All entries of `models/registry.toml`, by name."""
-    with (MODELS / "registry.toml").open("rb") as file:
-        return {name: Entry(name=name, **facts) for name, facts in tomllib.load(file).items()}
+    return {name: Entry(name=name, **facts) for name, facts in read_table("registry.toml").items()}
+
+
+def read_table(name: str) -> dict[str, dict]:
+    """A table of `models/`.
+
+    Raises:
+        WeightsError: when it is missing or damaged.
+    """
+    try:
+        with (MODELS / name).open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=name) from error
 
 
 def cache_folder() -> Path:
@@ -212,7 +224,7 @@ def _reaches(path: Path, deepest: str) -> bool:
 def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
     remote = hub.Remote(entry.repo, entry.revision, entry.file)
     yield Step(0, 0, note=Message("Asking the hub for {weights}.", weights=entry.name))
-    spans = hub.read_spans(remote)
+    remote, spans = hub.read_spans(remote)
     if missing := tensor_shapes(deepest).keys() - spans.keys():
         raise WeightsError(
             "{file} of {repo} has no tensor {missing}; it is not VGG-19.", file=entry.file, repo=entry.repo, missing=min(missing)
@@ -233,8 +245,7 @@ def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
 def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.TensorSpan]) -> Generator[Step, None, Path]:
     """Download the tensors up to `deepest`, check them and save them in one file."""
     wanted = tensor_shapes(deepest)
-    parts = cache_folder() / f"{entry.name}.part"
-    parts.mkdir(exist_ok=True)
+    parts = _parts_of(entry, remote)
     yielded, said = 0.0, ""
     for progress in hub.fetch_spans(remote, {name: spans[name] for name in wanted}, parts):
         if time.monotonic() - yielded > _SECONDS_A_STEP or progress.note != said:
@@ -253,12 +264,23 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.
     path = cache_folder() / f"{entry.name}.safetensors"
     partial = path.with_suffix(f".{os.getpid()}.part")
     try:
-        save_file(tensors, partial, {"source": f"{entry.repo} at {entry.revision}: {entry.file}"})
+        save_file(tensors, partial, {"source": f"{entry.repo} at {remote.revision}: {entry.file}"})
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     shutil.rmtree(parts, ignore_errors=True)
     return path
+
+
+def _parts_of(entry: Entry, remote: hub.Remote) -> Path:
+    """The folder for tensors that have come; those of another commit are thrown away."""
+    parts = cache_folder() / f"{entry.name}.part"
+    mark = parts / "revision"
+    if parts.exists() and not (mark.is_file() and mark.read_text() == remote.revision):
+        shutil.rmtree(parts)
+    parts.mkdir(exist_ok=True)
+    mark.write_text(remote.revision)
+    return parts
 
 
 def _tensor(path: Path, span: hub.TensorSpan) -> Tensor:

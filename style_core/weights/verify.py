@@ -195,7 +195,11 @@ def check_golden(path: Path) -> None:
     Raises:
         WeightsError: naming the file and the figure that differs.
     """
-    golden = json.loads(path.with_suffix(".golden.json").read_text())
+    try:
+        golden = json.loads(path.with_suffix(".golden.json").read_text())
+    except (OSError, ValueError) as error:
+        name = path.with_suffix(".golden.json").name
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=name) from error
     found = golden_figures(path)
     for name, wanted in golden.items():
         if name not in found or abs(found[name] - wanted) > 1e-3 * max(1.0, abs(wanted)):
