@@ -4,8 +4,12 @@ import pytest
 import torch
 from networks import FP32, picture
 
-from style_core import RequestError, StylizeOptions, finish
+from style_core import GatysOptions, RequestError, StylizeOptions, finish
+from style_core.cli.main import main
+from style_core.media.images import write_image
 from style_core.media.video import Clip, FrameWriter
+from style_core.optimization.temporal import Held
+from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import stylize_clip
 
 OPTIONS = StylizeOptions(size=64)
@@ -89,3 +93,45 @@ def test_a_film_keeps_the_clips_size_where_that_is_smaller_and_its_rate(tmp_path
     finish(painting(moving(tmp_path / "in.mp4"), tmp_path / "out.mp4", StylizeOptions(size=256)))
     film = Clip.open(tmp_path / "out.mp4")
     assert (film.width, film.height, film.fps, film.frames) == (64, 48, 10, 6)
+
+
+def test_a_picture_is_held_where_it_is_trusted_alone():
+    trust = torch.zeros(8, 8)
+    trust[:, :4] = 1
+    objective = Held(torch.full((3, 8, 8), 0.5), trust, weight=10.0).beside(lambda picture: (picture.sum() * 0, {}))
+    picture = torch.full((1, 3, 8, 8), 0.7, requires_grad=True)
+    loss, parts = objective(picture)
+    assert abs(float(loss.detach()) - 10 * 0.5 * 0.2**2) < 1e-5 and set(parts) == {"temporal"}
+    (gradient,) = torch.autograd.grad(loss, picture)
+    assert (gradient[..., :4] > 0).all() and not gradient[..., 4:].any()
+
+
+def test_an_optimized_film_moves_with_its_clip_and_can_be_stopped_and_continued(tmp_path):
+    source, out = moving(tmp_path / "in.mp4", frames=3), tmp_path / "out.mp4"
+    options = GatysOptions(size=64, iterations=12, extractor="lite")
+
+    def optimizing(film=OptimizedFilmOptions(frame_iterations=4), **more):
+        return optimize_clip(source, more.pop("out", out), [picture(48, 48, seed=5)], options, film, compute=FP32, **more)
+
+    stop_after(optimizing(), 2)
+    assert Clip.open(out).frames == 2
+    last = finish(optimizing(begun=out))
+    assert last.iteration == 3 and "lite" in last.weights
+    film = list(Clip.open(out).images())
+    finish(optimizing(OptimizedFilmOptions(frame_iterations=4, steadiness=0), out=tmp_path / "free.mp4"))
+    free = list(Clip.open(tmp_path / "free.mp4").images())
+
+    def flicker(images):  # the clip moves two px to the left each frame
+        return sum(float((a[:, :, 8:-6] - b[:, :, 6:-8]).abs().mean()) for a, b in zip(images, images[1:]))
+
+    assert flicker(film) < flicker(free)
+
+
+def test_the_shell_optimizes_clips(tmp_path, capsys):
+    source, out = moving(tmp_path / "in.mp4", frames=2), tmp_path / "out.mp4"
+    write_image(tmp_path / "style.png", picture(48, 48, seed=5))
+    command = ["optimize", str(source), str(tmp_path / "style.png"), "-o", str(out), "--size", "64", "--extractor", "lite"]
+    assert main([*command, "--mask", str(tmp_path / "style.png")]) == 2
+    assert "--mask goes with a photo; CONTENT is a clip." in capsys.readouterr().err
+    assert main([*command, "--iterations", "3", "--frame-iterations", "2"]) == 0
+    assert Clip.open(out).frames == 2

@@ -466,6 +466,8 @@ SENTENCES: dict[str, str] = {
     "{file} has several pages; its first is used.": "{file} tiene varias páginas; se usa la primera.",
     "{file} is the clip itself; give the film another name.": "{file} es el propio vídeo; da otro nombre al resultado.",
     "{file} is {seconds:.1f} s long: {frames} frames of {width} x {height} px, painted at {across} x {down} px.": "{file} dura {seconds:.1f} s: {frames} fotogramas de {width} x {height} px, pintados a {across} x {down} px.",
+    "This frame: {iteration} of {total} iterations.": "Este fotograma: {iteration} de {total} iteraciones.",
+    "{flag} goes with a photo; CONTENT is a clip.": "{flag} es para fotos; CONTENT es un vídeo.",
     "Continuing after {frames} frames.": "Se continúa después de {frames} fotogramas.",
     "{file} is too large for a mask; it may have {most} px a side.": "{file} es demasiado grande para una máscara; puede tener {most} px por lado.",
     "The result is {times:.2g} times as large as the photo ({width} x {height} px), which is enlarged first.": "El resultado es {times:.2g} veces mayor que la foto ({width} x {height} px), que antes se amplía.",

@@ -482,6 +482,8 @@ SENTENCES: dict[str, str] = {
     "{file} has several pages; its first is used.": "{file} 有多页；使用第一页。",
     "{file} is the clip itself; give the film another name.": "{file} 就是原短片；请给影片另起一个名字。",
     "{file} is {seconds:.1f} s long: {frames} frames of {width} x {height} px, painted at {across} x {down} px.": "{file} 长 {seconds:.1f} 秒：{frames} 帧，{width} x {height} px，以 {across} x {down} px 绘制。",
+    "This frame: {iteration} of {total} iterations.": "本帧：第 {iteration} 次迭代，共 {total} 次。",
+    "{flag} goes with a photo; CONTENT is a clip.": "{flag} 只用于照片；CONTENT 是短片。",
     "Continuing after {frames} frames.": "从第 {frames} 帧之后继续。",
     "{file} is too large for a mask; it may have {most} px a side.": "{file} 作为蒙版太大；每边最多 {most} px。",
     "The result is {times:.2g} times as large as the photo ({width} x {height} px), which is enlarged first.": "结果是照片（{width} x {height} px）的 {times:.2g} 倍大；照片会先放大。",

@@ -26,6 +26,7 @@ from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 from style_core.recipes.film import CLIP_SUFFIXES
 from style_core.recipes.imagine import ImagineOptions, imagine, walk
 from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.recipes.stylize_clip import FilmOptions, stylize_clip
 from style_core.recipes.table import RECIPES, Recipe, picture_name
@@ -192,10 +193,14 @@ def _add_optimize(parser: argparse.ArgumentParser) -> None:
     _add_styles(parser)
     parser.add_argument("--init-image", metavar="IMAGE", help="A picture to start from, such as an earlier result.")
     parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write a film of how the picture formed.")
+    add_options(parser, OptimizedFilmOptions)
+    parser.epilog = "CONTENT may be a clip, and OUT an .mp4 then; after Ctrl-C the same command continues it."
 
 
 def _optimize(given: argparse.Namespace) -> int:
     options = options_from(given, GatysOptions)
+    if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
+        return _optimize_clip(given, options)
     content = _read(given.content, given)
     styles = [_read(path) for path in given.styles]
     masks = _framed_masks(given)
@@ -207,6 +212,18 @@ def _optimize(given: argparse.Namespace) -> int:
         preview_every=0.0 if given.timelapse else 1.0,
     )  # fmt: skip
     return run_recipe("optimize", steps, options, compute, given)
+
+
+def _optimize_clip(given: argparse.Namespace, options: GatysOptions) -> int:
+    for flag in ("mask", "init_image", "timelapse"):
+        if getattr(given, flag):
+            raise RequestError("{flag} goes with a photo; CONTENT is a clip.", flag=f"--{flag.replace('_', '-')}")
+    compute = Compute.choose(given.device)
+    steps = optimize_clip(
+        given.content, given.out, [_read(path) for path in given.styles], options, options_from(given, OptimizedFilmOptions),
+        style_weights=given.style_weights, compute=compute, begun=given.out,
+    )  # fmt: skip
+    return run_clip(steps, compute, given)
 
 
 def _add_dream(parser: argparse.ArgumentParser) -> None:

@@ -21,10 +21,16 @@ _WARM_UP = 12  # frames that are looked at again before a stopped film goes on
 
 
 class Painter(Protocol):
-    """Paints the frames of a film in order."""
+    """Paints the frames of a film in order.
 
-    def working(self, photo: Tensor) -> Generator[str, None, Tensor]:
-        """Paint the next frame `[3, H, W]`; yields signs of life, with a sentence or empty, and returns the painting."""
+    Attributes:
+        weights: sha256 of the weight file of each network at work, as a Step has them.
+    """
+
+    weights: dict[str, str]
+
+    def working(self, photo: Tensor) -> Generator[Step, None, Tensor]:
+        """Paint the next frame `[3, H, W]`; yields signs of life, and returns the painting."""
 
     def look(self, photo: Tensor) -> Any:
         """See a frame that was painted before."""
@@ -54,7 +60,7 @@ def request_of(recipe: str, clip: Clip, pictures: Sequence[Tensor], options: Map
 
 def painted_film(
     clip: Clip, out: str | Path, painter: Painter, request: str, long_side: int, *, begun: str | Path | None = None,
-    weights: Mapping[str, str] | None = None, preview_every: float = 1.0,
+    preview_every: float = 1.0,
 ) -> Iterator[Step]:  # fmt: skip
     """Paint a clip into the film `out`, with its sound and its timing; yields a Step for each frame, and signs of life.
 
@@ -69,7 +75,7 @@ def painted_film(
     """
     earlier = _earlier_film(begun, request)
     done = earlier.frames if earlier else 0
-    made, started, shown_at, painted = dict(weights or {}), time.monotonic(), float("-inf"), None
+    made, started, shown_at, painted = painter.weights, time.monotonic(), float("-inf"), None
     with FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1) as writer:
         if earlier:
             yield Step(done, clip.frames, note=Message("Continuing after {frames} frames.", frames=done), weights=made)
@@ -79,11 +85,12 @@ def painted_film(
             working = painter.working(frame.image)
             while True:
                 try:
-                    note = next(working)
+                    step = next(working)
                 except StopIteration as finished:
                     painted = finished.value
                     break
-                yield Step(writer.count, clip.frames, seconds=time.monotonic() - started, eta=left, note=note, weights=made)
+                seconds = time.monotonic() - started
+                yield Step(writer.count, clip.frames, image=step.image, seconds=seconds, eta=left, note=step.note, weights=made)
             writer.add(painted, frame.at)
             preview = None
             if time.monotonic() - shown_at >= preview_every:

@@ -20,6 +20,7 @@ from style_core.networks.vgg19 import LITE_WIDTHS, STYLE_LAYERS
 from style_core.optimization.descent import OPTIMIZERS, Descent, Diverged
 from style_core.optimization.losses import ContentTarget, StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, Balance, Objective, Region
+from style_core.optimization.temporal import Held
 from style_core.optimization.tiled import TiledObjective, measured_in_tiles
 from style_core.options import Options, Range, option
 from style_core.progress import Step
@@ -155,6 +156,7 @@ def optimize(
     compute: Compute | None = None,
     preview_every: float = 1.0,
     memory: float | None = None,
+    held: Held | None = None,
 ) -> Iterator[Step]:
     """Paint `content` in `styles` by optimizing the pixels; yields as it goes, the last Step holds the result.
 
@@ -169,6 +171,7 @@ def optimize(
         compute: where to run; None chooses.
         preview_every: seconds between Steps that carry a picture; of a very large result it is a smaller one.
         memory: bytes that the run may take; None is what is free, less a tenth.
+        held: another picture that this one is held to, such as the frame before in a film.
     Raises:
         RequestError: for a request that can't be carried out, before any heavy work, such as one that needs more memory than there
             is, with the size that would fit; `Diverged` (one of its kind) when
@@ -193,6 +196,7 @@ def optimize(
     note = joined(note, beyond(tuple(content.shape[-2:]), size), scene.plan(*size).sentence())
     if options.init == "generator" and init_image is None:
         init_image = yield from _from_generator(content, styles, style_weights, masks, options, compute)
+    scene.held = held
     yield from _paint(scene, init_image, started, preview_every, note)
 
 
@@ -237,6 +241,7 @@ class _Scene:
         self.extractor = extractor
         self.balance = balance
         self.memory = memory
+        self.held: Held | None = None
         self.size = size_to_fit(tuple(content.shape[-2:]), options.size)
         self.photo = fit(content, options.size)  # enlarged where it is looked at, so that no large copy is kept
         self.content, self.styles = _in_color(self.photo, styles, options.color)
@@ -427,9 +432,10 @@ class _Painting:
         """Optimize `picture` `[1, 3, H, W]` for `count` iterations; the result as `[3, H, W]`."""
         scene, (height, width) = self._scene, picture.shape[-2:]
         plan = scene.plan(height, width)
-        descent = Descent(
-            picture, scene.objective(plan), plan.past, scene.options.learning_rate, scene.options.averaging, _SLOPE if first else 0.0
-        )
+        objective, slope = scene.objective(plan), _SLOPE if first else 0.0
+        if scene.held is not None:
+            objective = scene.held.beside(objective)
+        descent = Descent(picture, objective, plan.past, scene.options.learning_rate, scene.options.averaging, slope)
         del picture
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)
         yield self.moment(eta=self._pace.left())

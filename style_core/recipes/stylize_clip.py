@@ -61,11 +61,10 @@ def stylize_clip(
     shares = style_shares(style_weights, len(styles) + len(codes))
     yield told(clip, options.size)
     generator = open_generator(compute or Compute.choose())
-    made = {"generator": generator.sha256}
     asked = options.as_dict() | film.as_dict() | {"shares": shares}
-    request = request_of("stylize", clip, [*styles, *codes], asked, made)
     painter = FramePainter(generator, styles, codes, shares, options, film.steadiness)
-    yield from painted_film(clip, out, painter, request, options.size, begun=begun, weights=made, preview_every=preview_every)
+    request = request_of("stylize", clip, [*styles, *codes], asked, painter.weights)
+    yield from painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every)
 
 
 class FramePainter:
@@ -83,6 +82,7 @@ class FramePainter:
         self, generator: PaintingNet, styles: Sequence[Tensor], codes: Sequence[Tensor], shares: Sequence[float], options: StylizeOptions,
         steadiness: float = 0.0,
     ):  # fmt: skip
+        self.weights = {"generator": generator.sha256}
         self._generator, self._styles, self._shares, self._options = generator, styles, shares, options
         self._steadiness = steadiness
         self._given = list(codes)
@@ -102,9 +102,9 @@ class FramePainter:
         # Colors matched frame by frame would flicker, so codes keep their own.
         return recolored(painted, photo, self._options, from_codes=False)
 
-    def working(self, photo: Tensor) -> Generator[str, None, Tensor]:
-        """The same, for a film."""
-        yield ""
+    def working(self, photo: Tensor) -> Generator[Step, None, Tensor]:
+        """The same for a film, without a Step between."""
+        yield from ()
         return self.paint(photo)
 
     def look(self, photo: Tensor) -> EncodedPhoto:

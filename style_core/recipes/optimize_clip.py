@@ -1,0 +1,99 @@
+"""Clips by optimization: each frame starts from the last one's painting, moved along, and is held to it.
+
+After Ruder, Dosovitskiy and Brox (2016), "Artistic Style Transfer for Videos": the first frame is painted as a picture is;
+each further one starts where the motion puts the paint, which needs few iterations, and a temporal term weighs every
+change of what was seen before. What comes into view is free, and a new scene starts anew.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.media.color import match_color
+from style_core.media.motion import carried_along, motion_between, padded_to
+from style_core.media.video import Clip, check_video_path
+from style_core.messages import Message
+from style_core.networks.moments import style_shares
+from style_core.optimization.temporal import Held
+from style_core.options import Range, option
+from style_core.progress import Step
+from style_core.recipes.film import painted_film, request_of, told
+from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.recipes.stylize_clip import FilmOptions
+
+_TEMPORAL_WEIGHT = 1000.0  # of the mean squared difference, at steadiness 1
+
+
+@dataclass(frozen=True)
+class OptimizedFilmOptions(FilmOptions):
+    """How the frames of an optimized film go together."""
+
+    frame_iterations: int = option(40, "Optimizer steps of each frame of a clip after a scene's first one.", Range(1, 1000, 1))
+
+
+def optimize_clip(
+    source: str | Path, out: str | Path, styles: Sequence[Tensor], options: GatysOptions = GatysOptions(),
+    film: OptimizedFilmOptions = OptimizedFilmOptions(), *, style_weights: Sequence[float] | None = None,
+    compute: Compute | None = None, preview_every: float = 1.0, begun: str | Path | None = None,
+) -> Iterator[Step]:  # fmt: skip
+    """Optimize a clip's frames into the film `out`, with its sound and its timing; yields Steps for frames and on the way.
+
+    Whoever stops iterating keeps the film so far, as `painted_film` says.
+
+    Args:
+        begun: a film of the same request that was stopped, to go on from; `out` itself will do.
+    Raises:
+        RequestError: for a clip that can't be read, an `out` that can't be written, or a request without a style picture.
+    """
+    check_video_path(out, source)
+    clip = Clip.open(source)
+    if not styles:
+        raise RequestError("There is no style picture; give at least one.")
+    shares = style_shares(style_weights, len(styles))
+    yield told(clip, options.size)
+    request = request_of("optimize", clip, styles, options.as_dict() | film.as_dict() | {"shares": shares}, {})
+    painter = FrameOptimizer(styles, shares, options, film, compute or Compute.choose())
+    yield from painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every)
+
+
+class FrameOptimizer:
+    """Optimizes frames in order, each from the one before."""
+
+    def __init__(
+        self, styles: Sequence[Tensor], shares: Sequence[float], options: GatysOptions, film: OptimizedFilmOptions, compute: Compute
+    ):  # fmt: skip
+        self.weights: dict[str, str] = {}
+        self._styles, self._shares, self._options, self._film, self._compute = styles, shares, options, film, compute
+        self._before: tuple[Tensor, Tensor] | None = None  # the last photo, and its painting
+
+    def working(self, photo: Tensor) -> Generator[Step, None, Tensor]:
+        """Paint the next frame `[3, H, W]`; yields as it goes, and returns the painting."""
+        options, start, held = replace(self._options, size=max(64, *photo.shape[-2:])), None, None
+        motion = motion_between(self._before[0], photo) if self._before is not None else None
+        if motion is not None and not motion.cut:
+            moved, trust = carried_along(self._before[1], motion), torch.from_numpy(motion.trust)
+            # What comes into view starts as the photo does, in the colors of the painting.
+            start = torch.lerp(match_color(photo, self._before[1]), moved, trust)
+            held = Held(moved, trust, _TEMPORAL_WEIGHT * self._film.steadiness)
+            options = replace(options, iterations=self._film.frame_iterations, pyramid=False)
+        for step in optimize(
+            photo, self._styles, options, style_weights=self._shares, init_image=start, held=held, compute=self._compute
+        ):  # fmt: skip
+            self.weights.update(step.weights)
+            said = Message("This frame: {iteration} of {total} iterations.", iteration=step.iteration, total=step.total)
+            yield replace(step, note=said)
+        painted = step.image[:, : photo.shape[-2], : photo.shape[-1]]
+        self._before = photo, padded_to(painted, photo)
+        return self._before[1]
+
+    def look(self, photo: Tensor) -> None:
+        """Nothing of frames that were painted before is needed but the last one."""
+
+    def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
+        """Take up a film whose last frame was painted before."""
+        self._before = photo, padded_to(painted, photo)
