@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from style_core.training.scenes import mountains, still_life
+from style_core.training.scenes import mountains, still_life, street
 
 # A scene maps (width, seed) to a picture; the file is named after it.
 SCENES: dict[str, Callable[..., Image.Image]] = {
     "mountain-lake": mountains.render,
     "still-life": still_life.render,
+    "night-street": street.render,
 }
 WIDTH = 1536

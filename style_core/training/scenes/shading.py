@@ -83,13 +83,12 @@ def photograph(camera: Camera, width: int, height: int, seen: Callable, *, finer
     high = torch.nn.functional.max_pool2d(tone[None], 3, 1, 1)[0]
     low = -torch.nn.functional.max_pool2d(-tone[None], 3, 1, 1)[0]
     edge = ((high - low).amax(0) > finer).reshape(-1).nonzero()[:, 0]
-    total = tone.reshape(3, -1)[:, edge]
-    for dx, dy in ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375)):
-        x, y = column[edge] + dx, row[edge] + dy
-        u, v = (x / width * 2 - 1) * camera.tangent, (1 - y / height * 2) * camera.tangent * height / width
-        way = unit(*(camera.forward[i] + u * camera.right[i] + v * camera.up[i] for i in range(3)))
-        fine = chunked(seen, cut(origin, edge), way)
-        total = total + fine / (fine + 0.4)
+    x = torch.cat([column[edge] + dx for dx in (-0.375, 0.125, 0.375, -0.125)])
+    y = torch.cat([row[edge] + dy for dy in (-0.125, -0.375, 0.125, 0.375)])
+    u, v = (x / width * 2 - 1) * camera.tangent, (1 - y / height * 2) * camera.tangent * height / width
+    way = unit(*(camera.forward[i] + u * camera.right[i] + v * camera.up[i] for i in range(3)))
+    fine = chunked(seen, tuple(torch.full_like(u, part) for part in camera.eye), way)
+    total = tone.reshape(3, -1)[:, edge] + (fine / (fine + 0.4)).reshape(3, 4, -1).sum(1)
     mean = (total / 5).clamp(max=0.995)
     light[:, edge] = 0.4 * mean / (1 - mean)
     return light.reshape(3, height, width)

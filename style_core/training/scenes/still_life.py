@@ -129,7 +129,8 @@ class StillLife:
         crease = (0.5 + 0.5 * torch.cos(x * 4.8 + z * 3.0 + warp * 3.0)) ** 1.7 * 0.10
         crease = crease + (0.5 + 0.5 * torch.cos(x * 2.2 - z * 6.8 + warp * 3.8 + 2)) ** 2 * 0.06
         height = 0.02 + flat * (crease + 0.022 * (warp + 1).clamp(min=0))
-        return height * smoothstep(-0.015, 0.03, hem), hem
+        height = 0.02 + (height - 0.02) * smoothstep(-0.03, 0.32, hem)
+        return height * smoothstep(-0.05, 0.03, hem), hem
 
     def _table(self, p: Place) -> Tensor:
         return (p[1] - self._cloth(p)[0]) * 0.72
@@ -196,7 +197,7 @@ class StillLife:
         t, which = self.world.hit(origin, way, _FAR)
         p = along(origin, way, t)
         kinds = self.kinds[which]
-        kinds = torch.where((kinds == TABLE) & (self._cloth(p)[1] > -0.02), torch.full_like(kinds, CLOTH), kinds)
+        kinds = torch.where((kinds == TABLE) & (self._cloth(p)[1] > -0.045), torch.full_like(kinds, CLOTH), kinds)
         n = self.world.normals(p, which)
         s = Surface(p, n, way, torch.zeros((3, len(t))), torch.zeros_like(t), torch.full_like(t, 0.04), kinds, which)
         self._dress(s)
@@ -230,7 +231,7 @@ class StillLife:
         facing = dot(s.n, toward)
         start = tuple(p + 0.01 * n for p, n in zip(s.p, s.n))
         seen = torch.zeros_like(away)
-        lit = (facing > 0).nonzero()[:, 0]
+        lit = (facing > -0.3).nonzero()[:, 0]
         if len(lit):
             seen[lit] = self.world.shade(cut(start, lit), cut(toward, lit), away[lit], 0.17, s.which[lit], steps)
         return _KEY * (seen / (away * away))[None], toward, facing.clamp(min=0)
