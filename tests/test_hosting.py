@@ -75,10 +75,10 @@ def test_the_tab_s_own_work_crosses_it_too_and_errors_keep_their_words(tmp_path)
     said = on_a_space(
         """
         import gradio as gr
-        from studio import gpu, tab_stylize
+        from studio import gpu, stylizing
         from style_core import *
-        wanted = tab_stylize._Request.of("studio/samples/landscape.jpg", None, "red-fuji", 0.0, None, StylizeOptions(size=64).as_dict())
-        painted, photo, style = gpu.call(tab_stylize._painted, Compute.choose("cpu"), wanted, "en")
+        wanted = stylizing.Wanted.of("studio/samples/landscape.jpg", None, "red-fuji", 0.0, None, StylizeOptions(size=64).as_dict())
+        painted, photo, style, trouble = gpu.call(stylizing.painted, Compute.choose("cpu"), wanted, "en")
         print(tuple(painted.shape))
         try:
             list(gpu.steps(optimize, photo, [], GatysOptions()))
