@@ -54,6 +54,7 @@ def main() -> None:
         auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N, css=theme.CSS + regions.CSS, js=theme.JS,
         max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
         mcp_server=given.mcp, prevent_thread_lock=True, app_kwargs={"middleware": [Middleware(Doors)]},
+        pwa=True, favicon_path=theme.ICON,
     )  # fmt: skip
     try:
         asked_to_end.wait()

@@ -28,16 +28,23 @@ def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.HTML,
     styles = gallery()
     with gr.Accordion(words.COMPARE, open=False, elem_id="compare"):
         what = gr.Radio(
-            [(words.COMPARE_STYLES, "styles"), (words.COMPARE_STRENGTHS, "strengths")], value="styles", label=words.COMPARE_WHAT,
+            [(words.COMPARE_STYLES, "styles"), (words.COMPARE_STRENGTHS, "strengths")],
+            value="styles",
+            label=words.COMPARE_WHAT,
             elem_id="compare-what",
-        )  # fmt: skip
+        )
         named = [(f"{entry.title} · {entry.painter}", entry.name) for entry in styles.values()]
         which = gr.Dropdown(named, value=list(styles)[:_FIRST], multiselect=True, max_choices=16, label=words.COMPARE_WHICH)
         run = gr.Button(words.COMPARE_RUN, size="sm", elem_id="compare-run")
         grid = gr.Gallery(
-            label=words.COMPARED, columns=4, object_fit="cover", allow_preview=False, interactive=False, buttons=[],
+            label=words.COMPARED,
+            columns=4,
+            object_fit="cover",
+            allow_preview=False,
+            interactive=False,
+            buttons=[],
             elem_id="compare-grid",
-        )  # fmt: skip
+        )
     offered = gr.State([])
 
     def compare(what, which, current, content, style, mix, request: gr.Request, **options) -> Iterator[dict]:
@@ -57,7 +64,13 @@ def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.HTML,
         return offered[event.index]
 
     run.click(
-        compare, [what, which, chosen, *inputs], [grid, offered], inputs_kwargs=option_controls, concurrency_id="compare", concurrency_limit=1,
-        show_progress="minimal", api_visibility="private",
-    )  # fmt: skip
+        compare,
+        [what, which, chosen, *inputs],
+        [grid, offered],
+        inputs_kwargs=option_controls,
+        concurrency_id="compare",
+        concurrency_limit=1,
+        show_progress="minimal",
+        api_visibility="private",
+    )
     return grid.select(choose, offered, [chosen, strength], queue=False, show_progress="hidden", api_visibility="private")

@@ -63,11 +63,21 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
             return
         done = words.say("CLIP_DONE", request, frames=last.iteration, seconds=words.duration(last.seconds))
         yield {
-            status: done, preview: gr.update(visible=False), film: gr.update(value=str(out), visible=True), stop: gr.update(interactive=False),
-        }  # fmt: skip
+            status: done,
+            preview: gr.update(visible=False),
+            film: gr.update(value=str(out), visible=True),
+            stop: gr.update(interactive=False),
+        }
 
     run.click(
-        fly, [image, guide], [status, preview, film, stop], inputs_kwargs={**option_controls, **flight}, concurrency_id="device", concurrency_limit=1,
-        show_progress="minimal", show_progress_on=status, api_visibility="private",
-    )  # fmt: skip
+        fly,
+        [image, guide],
+        [status, preview, film, stop],
+        inputs_kwargs={**option_controls, **flight},
+        concurrency_id="device",
+        concurrency_limit=1,
+        show_progress="minimal",
+        show_progress_on=status,
+        api_visibility="private",
+    )
     live.wire_stop(run, stop, "zoom")

@@ -96,15 +96,30 @@ class Board:
     @property
     def outputs(self) -> list:
         return [
-            self.preview, self.slider, self.status, self.plot, self.download, self.kind, self.run, self.stop, self.original, self.result,
-        ]  # fmt: skip
+            self.preview,
+            self.slider,
+            self.status,
+            self.plot,
+            self.download,
+            self.kind,
+            self.run,
+            self.stop,
+            self.original,
+            self.result,
+        ]
 
     def begun(self) -> dict:
         return {
-            self.preview: gr.update(value=None, visible=True), self.slider: gr.update(visible=False),
-            self.status: gr.update(value="…"), self.plot: None, self.download: None, self.result: None, self.original: None,
-            self.run: gr.update(interactive=False), self.stop: gr.update(interactive=True),
-        }  # fmt: skip
+            self.preview: gr.update(value=None, visible=True),
+            self.slider: gr.update(visible=False),
+            self.status: gr.update(value="…"),
+            self.plot: None,
+            self.download: None,
+            self.result: None,
+            self.original: None,
+            self.run: gr.update(interactive=False),
+            self.stop: gr.update(interactive=True),
+        }
 
     def idle(self) -> dict:
         """How the buttons stand when nothing runs."""
@@ -119,9 +134,16 @@ class Board:
     def follow(self, trigger: Callable, recipe: Callable, inputs: list, more: dict, **published) -> None:
         """Run `recipe` on this board when `trigger` fires."""
         event = trigger(
-            recipe, inputs, self.outputs, inputs_kwargs=more, concurrency_id="device", concurrency_limit=1,
-            show_progress="minimal", show_progress_on=self.status, **(published or {"api_visibility": "private"}),
-        )  # fmt: skip
+            recipe,
+            inputs,
+            self.outputs,
+            inputs_kwargs=more,
+            concurrency_id="device",
+            concurrency_limit=1,
+            show_progress="minimal",
+            show_progress_on=self.status,
+            **(published or {"api_visibility": "private"}),
+        )
         event.failure(self.idle, None, [self.run, self.stop], queue=False, api_visibility="private")
 
 
@@ -134,9 +156,13 @@ def follow_photo(board: Board, photo: gr.Image, ready: I18nData) -> None:
         except RequestError:
             picture = None  # said already, beside the picture
         return {
-            board.preview: gr.update(value=picture, visible=True), board.slider: gr.update(visible=False), board.status: ready,
-            board.download: None, board.original: None, board.result: None,
-        }  # fmt: skip
+            board.preview: gr.update(value=picture, visible=True),
+            board.slider: gr.update(visible=False),
+            board.status: ready,
+            board.download: None,
+            board.original: None,
+            board.result: None,
+        }
 
     outputs = [board.preview, board.slider, board.status, board.download, board.original, board.result]
     photo.change(shown, photo, outputs, queue=False, show_progress="hidden", api_visibility="private")
@@ -296,13 +322,27 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
         losses: what the plot shows.
     """
     preview = gr.Image(
-        photo, label=words.FORMING, show_label=False, format="jpeg", height=STAGE_HEIGHT, interactive=False, buttons=["fullscreen"],
-        elem_id=f"{run_id}-preview", elem_classes="picture",
-    )  # fmt: skip
+        photo,
+        label=words.FORMING,
+        show_label=False,
+        format="jpeg",
+        interactive=False,
+        buttons=["fullscreen"],
+        elem_id=f"{run_id}-preview",
+        elem_classes="picture",
+    )
     slider = gr.ImageSlider(
-        label=words.BEFORE_AFTER, show_label=False, type="filepath", format="png", max_height=STAGE_HEIGHT, interactive=False, visible=False,
-        buttons=["fullscreen"], slider_position=50, elem_id=f"{run_id}-slider",
-    )  # fmt: skip
+        label=words.BEFORE_AFTER,
+        show_label=False,
+        type="filepath",
+        format="png",
+        max_height=STAGE_HEIGHT,
+        interactive=False,
+        visible=False,
+        buttons=["fullscreen"],
+        slider_position=50,
+        elem_id=f"{run_id}-slider",
+    )
     status = gr.Markdown(ready, elem_classes="status", elem_id=f"{run_id}-status")
     with gr.Row(elem_classes="actions"):
         button = gr.Button(run_label, variant="primary", elem_classes="run-button", elem_id=f"{run_id}-run")
@@ -311,9 +351,16 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
     small_buttons(run_id, download)
     with gr.Accordion(words.DETAILS, open=False, elem_id=f"{run_id}-details"):
         plot = gr.LinePlot(
-            x="iteration", y="loss", color="distance", title=losses, height=220, elem_id=f"{run_id}-plot",
-            x_title=words.ITERATION, y_title=words.DISTANCE, color_title=" ",
-        )  # fmt: skip
+            x="iteration",
+            y="loss",
+            color="distance",
+            title=losses,
+            height=220,
+            elem_id=f"{run_id}-plot",
+            x_title=words.ITERATION,
+            y_title=words.DISTANCE,
+            color_title=" ",
+        )
     return Board(preview, slider, status, plot, download, kind, button, stopper, gr.State(None), gr.State(None), run_id)
 
 
@@ -321,9 +368,17 @@ def download_button(run_id: str) -> tuple[gr.DownloadButton, gr.Dropdown]:
     """A download button and, beside it, the choice of file type."""
     download = gr.DownloadButton(words.DOWNLOAD, elem_id=f"{run_id}-download")
     kind = gr.Dropdown(
-        [(kind.upper(), kind) for kind in files.KINDS], value=FIRST_KIND, label=words.FILE_KIND, show_label=False, container=False,
-        filterable=False, scale=0, min_width=92, elem_id=f"{run_id}-kind", elem_classes="file-kind",
-    )  # fmt: skip
+        [(kind.upper(), kind) for kind in files.KINDS],
+        value=FIRST_KIND,
+        label=words.FILE_KIND,
+        show_label=False,
+        container=False,
+        filterable=False,
+        scale=0,
+        min_width=92,
+        elem_id=f"{run_id}-kind",
+        elem_classes="file-kind",
+    )
     return download, kind
 
 

@@ -1,14 +1,12 @@
 """Looks of a dream: named sets of settings, each chosen by eye, with a picture of what it does."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr
 
 from studio import words
 from studio.tiles import Tile, Tiles
-
-PICTURES = Path(__file__).parent / "samples" / "looks"
+from style_core.weights.layer_pictures import layer_pictures
 
 
 @dataclass(frozen=True)
@@ -16,8 +14,9 @@ class Look:
     """A look.
 
     Attributes:
-        name: of its picture, and of its title in `words` as `LOOK_NAME`.
-        layer, octaves, iterations, strength: as `DreamOptions` has them; chosen with the built-in network.
+        name: of its title in `words`, as `LOOK_NAME`.
+        layer: as `DreamOptions` has it; its tile is the picture of what that layer likes to see.
+        octaves, iterations, strength, extractor: as `DreamOptions` has them.
     """
 
     name: str
@@ -25,24 +24,33 @@ class Look:
     octaves: int = 4
     iterations: int = 15
     strength: float = 0.5
+    # A channel's number means nothing to another network.
+    extractor: str = "lite"
 
 
 LOOKS = (
-    Look("swirls", "relu3_3"),
-    Look("eyes", "relu4_2"),
+    Look("eyes", "relu4_2", extractor="auto"),
+    Look("swirls", "relu3_3[67]"),
+    Look("scales", "relu3_3[45]"),
+    Look("fur", "relu4_2[3]"),
+    Look("creatures", "relu4_4", extractor="auto"),
+    Look("arches", "relu5_1[145]"),
+    Look("rainbows", "relu4_4[130]"),
+    Look("towers", "relu4_2[95]"),
 )
+_FIELDS = ("layer", "octaves", "iterations", "strength", "extractor")
 
 
 def build(option_controls: dict[str, gr.components.Component]) -> Tiles:
     """Tiles of the looks; a click sets the options of one."""
-    tiles = [Tile(look.name, PICTURES / f"{look.name}.jpg", words.in_each_language(f"LOOK_{look.name.upper()}")) for look in LOOKS]
+    pictures = {picture.term: picture.path for picture in layer_pictures()}
+    tiles = [Tile(look.name, pictures[look.layer], words.in_each_language(f"LOOK_{look.name.upper()}")) for look in LOOKS]
     wall = Tiles(tiles, name=words.in_each_language("LOOKS"), searched=False, elem_id="dream-looks", elem_classes="looks")
     by_name = {look.name: look for look in LOOKS}
 
     def choose(name: str) -> list:
         look = by_name.get(name)
-        return [gr.skip()] * 4 if look is None else [look.layer, look.octaves, look.iterations, look.strength]
+        return [gr.skip() if look is None else getattr(look, field) for field in _FIELDS]
 
-    fields = [option_controls[name] for name in ("layer", "octaves", "iterations", "strength")]
-    wall.input(choose, wall, fields, queue=False, show_progress="hidden", api_visibility="private")
+    wall.input(choose, wall, [option_controls[name] for name in _FIELDS], queue=False, show_progress="hidden", api_visibility="private")
     return wall

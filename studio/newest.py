@@ -1,18 +1,20 @@
 """The newest choice wins: a painting that comes lets go of the tile, a tile that is clicked sets the painting aside."""
 
 import gradio as gr
+from gradio.events import Dependency
 
 from studio.tiles import Tiles
 
 
-def wire(style: gr.Image, use_own: gr.Checkbox, chosen: Tiles, mix: gr.Slider | None = None) -> gr.State:
+def wire(style: gr.Image, use_own: gr.Checkbox, chosen: Tiles, mix: gr.Slider | None = None) -> tuple[gr.State, Dependency]:
     """Tie a painting of one's own and the gallery's tiles together; both are used only where the checkbox says so.
 
     Args:
         use_own: whether the painting is used; seen only while there is one.
         mix: the balance of the two, seen only while both are used.
     Returns:
-        The path of the painting that is known already, so that one that comes back with the page is not taken for new.
+        The path of the painting that is known already, so that one that comes back with the page is not taken for new; and the
+        event that a painting has come, for what is to follow it.
     """
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     known = gr.State(None)
@@ -31,8 +33,8 @@ def wire(style: gr.Image, use_own: gr.Checkbox, chosen: Tiles, mix: gr.Slider | 
     def both(on: bool, name: str, path: str | None) -> dict:
         return gr.update(visible=bool(on and name and path))
 
-    style.change(came, [style, known], [known, use_own, chosen, *balance], **quiet)
+    arrived = style.change(came, [style, known], [known, use_own, chosen, *balance], **quiet)
     chosen.input(clicked, [chosen, style], [use_own, *balance], **quiet)
     if mix is not None:
         use_own.input(both, [use_own, chosen, style], mix, **quiet)
-    return known
+    return known, arrived

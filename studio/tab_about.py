@@ -43,8 +43,8 @@ def _megabytes(step: Step, request: gr.Request) -> str:
 
 
 def _weights_table(request: gr.Request) -> str:
-    rows = [
-        f"| {entry.name} | {words.told(entry.about, request)} | {words.told(weights.whereabouts(entry.name), request)} | {entry.bytes / 1e6:.1f} MB | {entry.license} |"
-        for entry in weights.registry().values()
-    ]
+    rows = []
+    for entry in weights.registry().values():
+        about, place = words.told(entry.about, request), words.told(weights.whereabouts(entry.name), request)
+        rows.append(f"| {entry.name} | {about} | {place} | {entry.bytes / 1e6:.1f} MB | {entry.license} |")
     return "\n".join([words.say("ABOUT_HEAD", request), "|---|---|---|---|---|", *rows])

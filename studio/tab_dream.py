@@ -25,7 +25,8 @@ def build(compute: Compute) -> dict:
             uses = use_buttons("dream")
             zoom_place = gr.Column()
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
-            image, _ = picture_input(words.CONTENT, value=first_photo(), height=170, elem_id="dream-content")
+            with gr.Row(elem_classes="pictures"), gr.Column():
+                image, _ = picture_input(words.CONTENT, value=first_photo(), height=200, elem_id="dream-content")
             looks_place = gr.Column()
             shown = in_view("dream")
             with gr.Accordion(words.MORE, open=False, elem_id="dream-more"):
@@ -81,9 +82,17 @@ def _layer_browser(option_controls: dict[str, gr.components.Component]) -> None:
     with gr.Accordion(words.LAYERS_HEAD, open=False, elem_id="dream-layers-head"):
         gr.Markdown(words.LAYERS_INFO, elem_classes="quiet")
         wall = gr.Gallery(
-            [(str(picture.path), caption) for picture, caption in zip(pictures, captions)], label=words.LAYERS, show_label=False, columns=4, height=330,
-            object_fit="cover", allow_preview=False, interactive=False, buttons=[], elem_id="dream-layers",
-        )  # fmt: skip
+            [(str(picture.path), caption) for picture, caption in zip(pictures, captions)],
+            label=words.LAYERS,
+            show_label=False,
+            columns=4,
+            height=330,
+            object_fit="cover",
+            allow_preview=False,
+            interactive=False,
+            buttons=[],
+            elem_id="dream-layers",
+        )
 
     def choose(event: gr.SelectData) -> dict:
         picture = pictures[event.index]

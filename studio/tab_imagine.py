@@ -27,9 +27,17 @@ def build(compute: Compute) -> dict:
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             wall = gr.Gallery(
-                label=words.IMAGINED, show_label=False, columns=3, height=520, object_fit="cover", allow_preview=False, interactive=False,
-                format="png", buttons=[], elem_id="imagine-wall",
-            )  # fmt: skip
+                label=words.IMAGINED,
+                show_label=False,
+                columns=3,
+                height=520,
+                object_fit="cover",
+                allow_preview=False,
+                interactive=False,
+                format="png",
+                buttons=[],
+                elem_id="imagine-wall",
+            )
             status = gr.Markdown(words.IMAGINE_READY, elem_classes="status", elem_id="imagine-status")
             with gr.Row(elem_classes="actions"):
                 run = gr.Button(words.IMAGINE, variant="primary", elem_classes="run-button", elem_id="imagine-run")
@@ -45,9 +53,9 @@ def build(compute: Compute) -> dict:
             shown = in_view("imagine")
             with gr.Accordion(words.NEAR_HEAD, open=False), gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
-                    near, _ = picture_input(words.NEAR, elem_id="imagine-near", height=170)
+                    near, _ = picture_input(words.NEAR, elem_id="imagine-near", height=200)
                 with gr.Column(min_width=140):
-                    far, _ = picture_input(words.FAR, elem_id="imagine-far", height=170)
+                    far, _ = picture_input(words.FAR, elem_id="imagine-far", height=200)
             with gr.Accordion(words.MORE, open=False, elem_id="imagine-more"):
                 option_controls = behind_more("imagine", shown)
     paths, result = gr.State([]), gr.State(None)
@@ -67,8 +75,12 @@ def build(compute: Compute) -> dict:
         yield from _morphed(compute, place, [path for path in (near, far) if path is not None], given, request)
 
     how = {
-        "concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status, "inputs_kwargs": option_controls,
-    }  # fmt: skip
+        "concurrency_id": "device",
+        "concurrency_limit": 1,
+        "show_progress": "minimal",
+        "show_progress_on": status,
+        "inputs_kwargs": option_controls,
+    }
     outputs = [wall, status, paths, result, download, kind, stop]
     private = {"api_visibility": "private", **how}
     runs = [
@@ -143,9 +155,14 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
     key, seconds = ("IMAGINE_STOPPED" if stopped else "IMAGINE_DONE"), words.duration(step.seconds)
     first = made[0][0]
     yield {
-        place.wall: made, place.status: words.say(key, request, count=len(made), seconds=seconds), place.paths: [path for path, _ in made],
-        place.result: first, place.download: first, place.kind: live.FIRST_KIND, place.stop: gr.update(interactive=False),
-    }  # fmt: skip
+        place.wall: made,
+        place.status: words.say(key, request, count=len(made), seconds=seconds),
+        place.paths: [path for path, _ in made],
+        place.result: first,
+        place.download: first,
+        place.kind: live.FIRST_KIND,
+        place.stop: gr.update(interactive=False),
+    }
 
 
 def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, request: gr.Request) -> Iterator[dict]:

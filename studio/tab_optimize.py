@@ -31,9 +31,9 @@ def build(compute: Compute) -> dict:
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
-                    content, _ = picture_input(words.CONTENT, value=first_photo(), height=170, elem_id="paint-content")
+                    content, _ = picture_input(words.CONTENT, value=first_photo(), height=200, elem_id="paint-content")
                 with gr.Column(min_width=140):
-                    style, _ = picture_input(words.STYLE, value=first_painting(), height=170, elem_id="paint-style")
+                    style, _ = picture_input(words.STYLE, value=first_painting(), height=200, elem_id="paint-style")
             trials = painting_tiles("paint-examples")
             shown = in_view("optimize")
             with gr.Accordion(words.MORE, open=False, elem_id="paint-more"):
@@ -47,9 +47,14 @@ def build(compute: Compute) -> dict:
     trials.input(painting_of, trials, style, queue=False, show_progress="hidden", api_visibility="private")
 
     @documented(
-        "optimize", content="The photo.", style="The painting.", weight="Weight of the painting.", **paintings.SENTENCES,
-        init_image="A picture to start from, or null.", regions="Masks painted on the photo, or null.",
-    )  # fmt: skip
+        "optimize",
+        content="The photo.",
+        style="The painting.",
+        weight="Weight of the painting.",
+        **paintings.SENTENCES,
+        init_image="A picture to start from, or null.",
+        regions="Masks painted on the photo, or null.",
+    )
     def paint(content, style, request: gr.Request, style_2=None, style_3=None, init_image=None, regions=None, **given) -> Iterator[dict]:
         """Paint a photo in the style of one or more paintings by optimization (Gatys et al. 2016)."""
         given |= {"style_2": style_2, "style_3": style_3, "init_image": init_image, "regions": regions}
@@ -67,10 +72,16 @@ def build(compute: Compute) -> dict:
     board.follow(enlarged.success, paint, [content, style], more)
     _wire_forecast(compute, content, start, option_controls, forecast)
     return {
-        "content": content, "style": style, "init": start, "status": board.status, "result": board.result, "uses": uses,
-        "option_controls": option_controls, "kept": {"style": style, **option_controls},
+        "content": content,
+        "style": style,
+        "init": start,
+        "status": board.status,
+        "result": board.result,
+        "uses": uses,
+        "option_controls": option_controls,
+        "kept": {"style": style, **option_controls},
         "follow": lambda trigger: board.follow(trigger, paint, [content, style], more),
-    }  # fmt: skip
+    }
 
 
 def _enlarged(path: str | None, size: float) -> tuple:
@@ -93,9 +104,16 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
         if masks is not None:
             masks = [mask for mask, (path, _) in zip(masks, named) if path is not None]
         return gpu.steps(
-            optimize, photo, styles, options, style_weights=[weight for _, weight in chosen], masks=masks, init_image=opened_if_given(init_image),
-            compute=compute, preview_every=_PREVIEW_EVERY,
-        )  # fmt: skip
+            optimize,
+            photo,
+            styles,
+            options,
+            style_weights=[weight for _, weight in chosen],
+            masks=masks,
+            init_image=opened_if_given(init_image),
+            compute=compute,
+            preview_every=_PREVIEW_EVERY,
+        )
 
     def before():
         return fit(opened(content, words.say("NO_CONTENT", request), given["size"]).image, given["size"])

@@ -16,11 +16,14 @@ def style_tiles(elem_id: str, value: str = "") -> Tiles:
     """The gallery's styles as tiles."""
     tiles = [
         Tile(
-            entry.name, entry.thumbnail, entry.title, ", ".join(map(str, filter(None, (entry.painter, entry.year)))),
+            entry.name,
+            entry.thumbnail,
+            entry.title,
+            ", ".join(map(str, filter(None, (entry.painter, entry.year)))),
             words.category_in_each_language(entry.category) if entry.category else "",
         )
         for entry in gallery().values()
-    ]  # fmt: skip
+    ]
     return Tiles(tiles, name=words.in_each_language("GALLERY"), value=value, label="gallery_style", elem_id=elem_id, elem_classes="wall")
 
 
@@ -30,9 +33,17 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             slider = gr.ImageSlider(
-                value=first.before_and_after(), label=words.BEFORE_AFTER, show_label=False, type="filepath", format="jpeg",
-                max_height=live.STAGE_HEIGHT, interactive=False, buttons=["fullscreen"], elem_id="stylize-slider", slider_position=50,
-            )  # fmt: skip
+                value=first.before_and_after(),
+                label=words.BEFORE_AFTER,
+                show_label=False,
+                type="filepath",
+                format="jpeg",
+                max_height=live.STAGE_HEIGHT,
+                interactive=False,
+                buttons=["fullscreen"],
+                elem_id="stylize-slider",
+                slider_position=50,
+            )
             status = gr.Markdown(words.STYLIZE_READY, elem_classes="status", elem_id="stylize-status")
             with gr.Row(elem_classes="actions"):
                 run = gr.Button(words.STYLIZE, variant="primary", elem_classes="run-button", elem_id="stylize-run")
@@ -44,9 +55,9 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
-                    content, _ = picture_input(words.CONTENT, value=first_photo(), height=170, elem_id="stylize-content")
+                    content, _ = picture_input(words.CONTENT, value=first_photo(), height=200, elem_id="stylize-content")
                 with gr.Column(min_width=140):
-                    style, _ = picture_input(words.OWN_STYLE, height=170, elem_id="stylize-style")
+                    style, _ = picture_input(words.OWN_STYLE, height=200, elem_id="stylize-style")
                     use_own = gr.Checkbox(True, label=words.USE_OWN, visible=False, container=False, elem_id="stylize-use-own")
             trials = example_tiles("stylize-examples")
             chosen = style_tiles("stylize-gallery")
@@ -60,14 +71,27 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
     cleared = {slider: None, result: None, download: None, drawn: None}
 
     @documented(
-        "stylize", content="The photo.", style="A painting of your own, or null.", gallery_style="A style of the gallery, by name, or empty.",
-        mix="With both: 0 is the gallery's style, 1 the painting's.", **paintings.SENTENCES, regions="Masks painted on the photo, or null.",
+        "stylize",
+        content="The photo.",
+        style="A painting of your own, or null.",
+        gallery_style="A style of the gallery, by name, or empty.",
+        mix="With both: 0 is the gallery's style, 1 the painting's.",
+        **paintings.SENTENCES,
+        regions="Masks painted on the photo, or null.",
         use_style="False leaves the painting out.",
-    )  # fmt: skip
+    )
     def stylize(
-        content, style=None, gallery_style="", mix=0.5, regions=None, request: gr.Request = None, style_2=None, style_3=None,
-        use_style=True, **given,
-    ) -> Iterator[dict]:  # fmt: skip
+        content,
+        style=None,
+        gallery_style="",
+        mix=0.5,
+        regions=None,
+        request: gr.Request = None,
+        style_2=None,
+        style_3=None,
+        use_style=True,
+        **given,
+    ) -> Iterator[dict]:
         """Paint a photo in the style of a painting, or of a style of the gallery, in one pass."""
         given |= {"style_2": style_2, "style_3": style_3}
         wanted = stylizing.Wanted.of(content, style if use_style else None, gallery_style, mix, regions, given)
@@ -96,14 +120,18 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
     outputs = [slider, status, result, download, kind, drawn]
     inputs = [content, style, chosen, mix, painted]
     how = {
-        "concurrency_id": "short", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status,
+        "concurrency_id": "short",
+        "concurrency_limit": 1,
+        "show_progress": "minimal",
+        "show_progress_on": status,
         "inputs_kwargs": {"use_style": use_own, **option_controls, **more},
-    }  # fmt: skip
+    }
     run.click(stylize, inputs, outputs, api_name="stylize", **how)
     follow = {"api_visibility": "private", "trigger_mode": "always_last", **how}
     triggers = [mix.release, *moved(option_controls), *moved(more), option_controls["size"].change]
     gr.on([*triggers, content.change, chosen.change, use_own.change], at_once, [*inputs, drawn], outputs, **follow)
-    known = newest.wire(style, use_own, chosen, mix)
+    known, arrived = newest.wire(style, use_own, chosen, mix)
+    arrived.success(at_once, [*inputs, drawn], outputs, **follow)
     # An upload is seen at once, whatever the device is busy with.
     seen = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     content.upload(lambda path: (stylizing.photo_alone(path), words.PAINTING_NOW), content, [slider, status], **seen)
@@ -124,10 +152,20 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
         return gpu.call(stylizing.painted, compute, wanted, words.language_of(request))[0]
 
     with grid_place:
-        compare.build(small, [content, style, mix], option_controls, chosen, option_controls["strength"])
+        picked = compare.build(small, [content, style, mix], option_controls, chosen, option_controls["strength"])
+    picked.success(at_once, [*inputs, drawn], outputs, **follow)
     live.wire_download(kind, download, result)
     return {
-        "content": content, "style": style, "result": result, "refine": refine, "uses": uses, "examples": trials, "download": download,
-        "drawn": drawn, "known": known, "restored": restored, "option_controls": {**option_controls, "gallery": chosen},
+        "content": content,
+        "style": style,
+        "result": result,
+        "refine": refine,
+        "uses": uses,
+        "examples": trials,
+        "download": download,
+        "drawn": drawn,
+        "known": known,
+        "restored": restored,
+        "option_controls": {**option_controls, "gallery": chosen},
         "kept": {"style": style, "use_own": use_own, "gallery": chosen, "mix": mix, **option_controls},
-    }  # fmt: skip
+    }

@@ -14,7 +14,8 @@ def fill(page, label: str, value: str) -> None:
     """Type a number beside a slider, which may be behind "More"."""
     box = page.get_by_label(f"number input for {label}").locator("visible=true")
     if not box.count():
-        unfold(page, "More", "[role=tabpanel]:visible .panel")
+        page.locator("[id$='-more'] > button.label-wrap").locator("visible=true").first.click()
+        page.evaluate(_SETTLED)
     box.fill(value)
     box.press("Tab")
 
@@ -43,7 +44,7 @@ def open_tab(page, name: str, run_id: str) -> None:
 
 def unfold(page, heading: str, within: str = "body") -> None:
     """Open an accordion by what stands on it."""
-    page.locator(within).get_by_role("button", name=heading).locator("visible=true").first.click()
+    page.locator(f"{within} button").filter(has_text=heading).locator("visible=true").first.click()
     page.evaluate(_SETTLED)
 
 

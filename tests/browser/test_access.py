@@ -1,9 +1,11 @@
 """Access: contrast, names for what reads the page aloud, and the keyboard."""
 
+from pathlib import Path
+
 import pytest
 from steering import fill, open_tab
 
-TABS = ("Stylize", "Paint", "Dream", "Imagine", "Film", "About")
+TABS = ("Stylize", "Paint", "Dream", "Imagine", "Video", "About")
 
 # Visible texts whose contrast with what is behind them is below WCAG's AA: 4.5, or 3 for large type.
 FAINT = """() => {
@@ -49,6 +51,24 @@ NAMELESS = """() => [...document.querySelectorAll('button, input:not([type=hidde
   .map((node) => node.outerHTML.slice(0, 160))"""
 
 
+# What axe-core finds that keeps people out: rule, and the first element that breaks it.
+BARRED = """async () => (await axe.run(document, { resultTypes: ['violations'] })).violations
+  .filter((found) => ['serious', 'critical'].includes(found.impact))
+  .map((found) => `${found.id}: ${found.nodes[0].html.slice(0, 160)}`)"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(page, address, theme):
+    axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python, from requirements-dev.txt")
+    page.goto(f"{address}/?__theme={theme}")
+    page.wait_for_selector("#stylize-run")
+    page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text())
+    for tab in TABS:
+        page.get_by_role("tab", name=tab, exact=True).click()
+        page.wait_for_timeout(700)
+        assert page.evaluate(BARRED) == [], tab
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_text_stands_out_and_every_control_has_a_name(page, address, theme):
     page.goto(f"{address}/?__theme={theme}")
@@ -65,4 +85,4 @@ def test_ctrl_enter_paints_and_escape_stops_and_keeps(page):
     page.keyboard.press("Control+Enter")
     page.locator("#paint-status").filter(has_text="of 3000").wait_for()
     page.keyboard.press("Escape")
-    page.locator("#paint-status").filter(has_text="the picture so far is kept").wait_for()
+    page.locator("#paint-status").filter(has_text="The picture so far is kept").wait_for()

@@ -1,5 +1,7 @@
 """Films in the browser: a clip, and a webcam."""
 
+import shutil
+
 import pytest
 from networks import picture
 from steering import open_tab
@@ -23,9 +25,9 @@ def painted(page, path) -> Clip:
 
 def test_a_clip_is_painted(page, tmp_path):
     clip = of_clip(tmp_path / "clip.mp4", 4)
-    open_tab(page, "Film", "film")
+    open_tab(page, "Video", "film")
     page.click("#film-run")
-    page.get_by_test_id("toast-body").filter(has_text="Choose a clip first.").wait_for()
+    page.get_by_test_id("toast-body").filter(has_text="Choose a video first.").wait_for()
     page.locator("#film-clip input[type=file]").set_input_files(clip)
     page.locator("#film-about").filter(has_text="4 frames of 96 x 64 px").wait_for()
     page.click("#film-run")
@@ -34,7 +36,7 @@ def test_a_clip_is_painted(page, tmp_path):
 
 
 def test_a_stopped_clip_is_kept_and_goes_on(page, tmp_path):
-    open_tab(page, "Film", "film")
+    open_tab(page, "Video", "film")
     page.locator("#film-clip input[type=file]").set_input_files(of_clip(tmp_path / "clip.mp4", 120))
     page.locator("#film-about").filter(has_text="120 frames").wait_for()
     page.click("#film-run")
@@ -50,8 +52,8 @@ def test_a_stopped_clip_is_kept_and_goes_on(page, tmp_path):
 
 def test_a_webcam_is_painted_live(page, address):
     page.context.grant_permissions(["camera"], origin=address)
-    open_tab(page, "Film", "film")
-    page.get_by_role("tab", name="Webcam").click()
+    open_tab(page, "Video", "film")
+    page.get_by_role("tab", name="Camera").click()
     page.locator("#film-camera").get_by_text("Click to Access Webcam").click()
     page.locator("#film-camera").get_by_label("capture photo").click()
     live = page.locator("#film-live img")
@@ -64,7 +66,32 @@ def test_a_webcam_is_painted_live(page, address):
     )
 
 
-@pytest.mark.parametrize("tab", ["Stylize", "Film", "About"])
+@pytest.mark.parametrize("tab", ["Stylize", "Video", "About"])
 def test_every_tab_has_the_window_s_width(page, tab):
     page.get_by_role("tab", name=tab, exact=True).click()
     page.wait_for_function("document.querySelector('.gradio-container').offsetWidth === 1400")
+
+
+def test_a_video_that_cannot_be_read_has_its_sentence_and_nothing_goes_on_waiting(page, tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no video at all" * 100)
+    open_tab(page, "Video", "film")
+    page.locator("#film-clip input[type=file]").set_input_files(str(tmp_path / "broken.mp4"))
+    page.locator("#film-about").filter(has_text="broken.mp4 is not a readable clip").wait_for()
+    page.click("#film-run")
+    page.locator("#film-status").filter(has_text="broken.mp4 is not a readable clip").wait_for()
+    page.locator("#film-run:not([disabled])").wait_for()
+
+
+def test_a_missing_camera_is_told(chromium, address):
+    browser = chromium.browser_type.launch(
+        executable_path=shutil.which("chromium"), args=["--no-sandbox", "--use-fake-ui-for-media-stream"]
+    )
+    page = browser.new_page()
+    page.set_default_timeout(90_000)
+    page.goto(address)
+    page.wait_for_selector("#stylize-run")
+    open_tab(page, "Video", "film")
+    page.get_by_role("tab", name="Camera").click()
+    page.locator("#film-camera").get_by_text("Click to Access Webcam").click()
+    page.locator("#no-camera").filter(has_text="No camera was found").wait_for(state="visible")
+    browser.close()

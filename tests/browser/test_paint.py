@@ -32,7 +32,7 @@ def test_a_picture_forms_before_the_eyes_is_stopped_kept_and_downloaded_with_its
         paint.wait_for_timeout(200)
     paint.click("#paint-stop")
     paint.wait_for_selector("#paint-slider img")
-    assert "the picture so far is kept" in paint.inner_text("#paint-status")
+    assert "The picture so far is kept" in paint.inner_text("#paint-status")
     with paint.expect_download() as download:
         paint.click("#paint-download")
     path = tmp_path / download.value.suggested_filename

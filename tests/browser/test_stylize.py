@@ -56,7 +56,7 @@ def test_a_result_becomes_a_painting_in_another_tab_with_one_click(painted):
     painted.wait_for_function("document.querySelector('#paint-style img')?.src.includes('pentimento-stylize')")
 
 
-def test_a_result_is_refined_by_gatys(painted):
+def test_a_result_is_painted_finer_in_one_click(painted):
     painted.click("#stylize-refine")
     painted.locator("#paint-status").filter(has_text="press Paint to refine it").wait_for()
     painted.wait_for_selector("#paint-style img")
