@@ -94,7 +94,14 @@
   said.setAttribute('aria-live', 'polite');
   document.body.append(said);
   let quarter = -1, last = '';
+  // Gradio's pictures are buttons without a name for those who can't see them; their label is one.
+  const name = () => {
+    for (const button of document.querySelectorAll('button:has(> .image-frame):not([aria-label])')) {
+      button.setAttribute('aria-label', button.closest('.block')?.querySelector('[data-testid=block-label]')?.innerText.trim() || 'Picture');
+    }
+  };
   const tell = () => {
+    name();
     const line = visible('.status'), bar = [...document.querySelectorAll('.status progress')].at(-1);
     document.title = bar ? `${Math.round(100 * bar.value / bar.max)} % · ${title}` : title;
     if (!line) return;
