@@ -8,7 +8,7 @@ import dataclasses
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from style_core.errors import RequestError
 from style_core.messages import Message
@@ -62,6 +62,7 @@ def option(default: Any, help: str, allowed: Range | tuple[str, ...] | None = No
     return dataclasses.field(default=default, metadata={"help": help, "allowed": allowed, "expert": expert})
 
 
+@dataclass(frozen=True)
 class Options:
     """Base of the frozen dataclasses that hold what a recipe can be asked for.
 
@@ -81,7 +82,7 @@ class Options:
             yield OptionField(field.name, type(field.default), field.default, **field.metadata)
 
     @classmethod
-    def make(cls, **given: Any) -> "Options":
+    def make(cls, **given: Any) -> Self:
         """Build from names that come from outside, such as a settings file.
 
         Raises:

@@ -36,6 +36,10 @@ class Step:
     weights: dict[str, str] = field(default_factory=dict)
 
 
+# A recipe on its way. Whoever stops before the end closes it.
+Steps = Generator[Step, None, None]
+
+
 def finish(steps: Iterable[Step]) -> Step:
     """Run a recipe to its end and return the last Step, whose `image` is the result.
 

@@ -108,6 +108,7 @@ def test_a_broken_off_dream_zoom_goes_on_and_another_zoom_is_not_mixed_in(pair, 
     assert Clip.open(film).frames == 4 and not (tmp_path / "zoom.mp4.frames").exists()
 
 
+@pytest.mark.slow
 def test_imagine_writes_pictures_by_seed_and_a_walk(tmp_path, capsys):
     few = ["--size", "128", "--finish", "plain", "--json"]
     assert cli.main(["imagine", "-o", str(tmp_path / "some.png"), "--seed", "4", "--count", "2", *few]) == 0
@@ -158,6 +159,7 @@ def test_a_missing_photo_reads_alike_in_the_shell_and_in_python(tmp_path, capsys
     assert capsys.readouterr().err.strip() == str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
 def test_ctrl_c_saves_the_picture_so_far(pair, tmp_path):
     out = tmp_path / "out.png"

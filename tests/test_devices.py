@@ -29,6 +29,7 @@ print(faults, kept, held() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(devices._libc(), "mallopt"), reason="needs glibc, whose memory is what is tuned")
 def test_memory_is_kept_between_steps_and_given_back_at_the_end():
     done = subprocess.run([sys.executable, "-c", KEPT_AND_RELEASED], capture_output=True, text=True, check=True)

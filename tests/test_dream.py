@@ -24,7 +24,10 @@ def dreamt(lite, image, **changes):
     return finish(dream(image, options, extractor=lite, preview_every=1e9))
 
 
-@pytest.mark.parametrize("layer", ["relu3_1", "relu4_1", "relu4_2", "relu5_1"])
+_SLOW = [pytest.param(layer, marks=pytest.mark.slow) for layer in ("relu4_1", "relu4_2", "relu5_1")]
+
+
+@pytest.mark.parametrize("layer", ["relu3_1", *_SLOW])
 def test_the_objective_rises_fivefold(lite, layer):
     last = dreamt(lite, picture(160, 160), layer=layer, iterations=20, strength=1.0)
     (rise,) = last.losses.values()
@@ -64,14 +67,25 @@ def test_the_photo_stays_where_the_mask_is_black(lite):
 
 
 def test_noise_is_dreamt_from_without_a_photo(lite):
-    result = finish(dream(None, DreamOptions(size=96, start="noise", octaves=1, iterations=5), extractor=lite)).image
-    assert result.shape == (3, 96, 96) and result.std() > 0.03
+    options = DreamOptions(size=96, start="noise", octaves=1, iterations=5, seed=3)
+    last = finish(dream(None, options, extractor=lite))
+    assert last.image.shape == (3, 96, 96)
+    assert all(rise > 1.5 for rise in last.losses.values()), "the layer answers more than to the noise"
+    again = finish(dream(None, options, extractor=lite)).image
+    other = finish(dream(None, DreamOptions(**{**options.as_dict(), "seed": 4}), extractor=lite)).image
+    assert torch.equal(last.image, again) and not torch.allclose(last.image, other, atol=0.02)
 
 
 def test_a_guide_draws_the_dream_to_its_own_features(lite):
-    photo, guide = picture(128, 128), picture(128, 128, seed=9)
-    last = finish(dream(photo, SMALL, guide=guide, extractor=lite, preview_every=1e9))
-    assert all(rise > 1 for rise in last.losses.values())
+    photo, guides = picture(128, 128), [picture(128, 128, seed=seed) for seed in (9, 10)]
+    results = []
+    for guide in guides:
+        last = finish(dream(photo, SMALL, guide=guide, extractor=lite, preview_every=1e9))
+        assert all(rise > 1 for rise in last.losses.values())
+        results.append(last.image)
+    plain = finish(dream(photo, SMALL, extractor=lite, preview_every=1e9)).image
+    assert (results[0] - results[1]).abs().mean() > 0.005, "another guide makes another dream"
+    assert (results[0] - plain).abs().mean() > 0.005
 
 
 @pytest.mark.parametrize("text, names", [("relu4_2", 1), ("relu3_3:0.5 relu4_2[12,40]", 2), ("conv4_2, relu5_1", 2)])
@@ -82,7 +96,9 @@ def test_layers_are_read_with_weights_and_channels(text, names):
 @pytest.mark.parametrize("image, changes, sentence", [
     (None, {}, "There is no photo"),
     (picture(64, 64), {"layer": "relu9_9"}, "There is no layer relu9_9"),
-    (picture(64, 64), {"layer": ""}, "layer"),
+    (picture(64, 64), {"layer": ""}, "No layer is given; write it like relu4_2"),
+    (picture(64, 64), {"layer": "relu4_2:0"}, "The weight of relu4_2 is 0; it must be positive"),
+    (picture(64, 64), {"layer": "relu4_2[x]"}, r"The channel of relu4_2 is x; it must be a whole number"),
 ])  # fmt: skip
 def test_a_request_that_cannot_be_dreamt_is_refused_in_words(image, changes, sentence):
     with pytest.raises(RequestError, match=sentence):

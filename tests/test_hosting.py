@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from serving import ROOT, app, free_port
 
+pytestmark = pytest.mark.app
+
 # What ZeroGPU does to a decorated function, in one process: everything that crosses the border is pickled.
 SPACES = """
 import inspect, pickle

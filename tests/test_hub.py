@@ -229,7 +229,10 @@ def test_a_read_only_cache_says_so(whole, environment):
 @pytest.mark.skipif(os.name == "nt", reason="file sizes are limited otherwise on Windows")
 @pytest.mark.parametrize("room", [1_000_000, 20_000_000])
 def test_a_full_disk_says_so_and_leaves_no_broken_file(whole, environment, room):
-    cramped = f"import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
+    cramped = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
+    )
     with hub_server(whole) as (address, _):
         result = pull(environment, address, cramped + FETCH)
         assert result.returncode == 2 and "could not be saved to the cache folder" in result.stderr and "Traceback" not in result.stderr

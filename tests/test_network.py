@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 from gradio_client import Client, handle_file
 from networks import picture
 from serving import app
@@ -87,6 +88,7 @@ def stylized(address: str, folder: Path) -> Path:
     return Path(painted)
 
 
+@pytest.mark.app
 def test_behind_a_proxy_s_prefix_the_page_and_the_api_work(tmp_path):
     with app("--root-path", PREFIX, HF_HUB_OFFLINE="1") as behind, proxy(behind) as address:
         with urllib.request.urlopen(f"{address}/config") as answer:
@@ -94,6 +96,7 @@ def test_behind_a_proxy_s_prefix_the_page_and_the_api_work(tmp_path):
         assert read_image(stylized(address, tmp_path)).shape == (3, 96, 128)
 
 
+@pytest.mark.app
 def test_the_process_calls_nobody_outside(tmp_path):
     """Not at the start, not for a page, not for a picture; Paint and Dream do ask the hub, as they say."""
     (tmp_path / "sitecustomize.py").write_text(WATCHER)

@@ -277,6 +277,10 @@ def test_canceling_gives_the_memory_back_and_leaves_no_thread():
     options = GatysOptions(size=384, iterations=500, extractor="lite", pyramid=False)
     process = psutil.Process()
 
+    def large_tensors() -> int:
+        gc.collect()
+        return sum(type(thing) is torch.Tensor and thing.numel() >= 3 * 96 * 96 for thing in gc.get_objects())
+
     def canceled_after_3_steps() -> int:
         steps = optimize(picture(384, 384), [picture(384, 384, seed=1)], options, compute=FP32)
         for step in steps:
@@ -289,9 +293,10 @@ def test_canceling_gives_the_memory_back_and_leaves_no_thread():
         return process.memory_info().rss
 
     threads = threading.active_count()
-    first = canceled_after_3_steps()
+    first, kept = canceled_after_3_steps(), large_tensors()
     second = canceled_after_3_steps()
     assert threading.active_count() == threads
+    assert large_tensors() == kept, "a canceled run leaves no targets, features or history behind"
     assert second < 1.1 * first
 
 

@@ -18,7 +18,8 @@ from style_core import write_image
 
 ROOT = Path(__file__).resolve().parents[1]
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-_DISTRIBUTIONS = {"PIL": "pillow", "huggingface_hub": "huggingface-hub", "cv2": "opencv-python-headless"}  # imported name -> declared name, where they differ
+# Imported name: declared name, where they differ.
+_DISTRIBUTIONS = {"PIL": "pillow", "huggingface_hub": "huggingface-hub", "cv2": "opencv-python-headless"}
 _OPTIONAL = {"spaces", "mcp", "pillow_heif"}  # looked for, not needed
 
 

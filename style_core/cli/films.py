@@ -3,7 +3,7 @@
 import argparse
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from style_core.media.images import check_writable, read_image, write_image
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter, check_video_path
 from style_core.options import Options
-from style_core.progress import Step
+from style_core.progress import Steps
 
 _FACTS = "zoom.json"
 
 
-def run_clip(steps: Iterator[Step], compute: Compute, given: argparse.Namespace) -> int:
+def run_clip(steps: Steps, compute: Compute, given: argparse.Namespace) -> int:
     """Follow a recipe that writes its own film.
 
     Returns:
@@ -32,28 +32,26 @@ def run_clip(steps: Iterator[Step], compute: Compute, given: argparse.Namespace)
     return 130 if interrupted else 0
 
 
-def run_walk(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:
+def run_walk(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
     """Follow a recipe whose Steps are the frames of a film; its last picture is saved beside the film."""
     check_writable(given.out)
     check_video_path(given.walk)
     follower = Follower(None)
     with FrameWriter(given.walk, FILM_FPS) as writer:
 
-        def filmed() -> Iterator[Step]:
+        def filmed() -> Steps:
             for step in steps:
                 if step.image is not None:
                     writer.add(step.image)
                 yield step
 
         interrupted = followed(follower, filmed())
-    write_image(given.out, follower.image, settings=settings_of(recipe, options.as_dict(), weights=follower.last.weights))
+    write_image(given.out, follower.result, settings=settings_of(recipe, options.as_dict(), weights=follower.last.weights))
     report(given, follower, options, compute)
     return 130 if interrupted else 0
 
 
-def run_zoom(
-    zoom: Callable[..., Iterator[Step]], facts: dict[str, Any], options: Options, compute: Compute, given: argparse.Namespace
-) -> int:
+def run_zoom(zoom: Callable[..., Steps], facts: dict[str, Any], options: Options, compute: Compute, given: argparse.Namespace) -> int:
     """Write a dream zoom. Its frames are kept in a folder beside the film until the film is complete.
 
     Args:
@@ -70,7 +68,7 @@ def run_zoom(
     frames = _kept_frames(folder, facts)
     follower = Follower(None)
 
-    def kept() -> Iterator[Step]:
+    def kept() -> Steps:
         last = read_image(frames[-1]) if frames else None
         with closing(zoom(last=last, done=len(frames))) as steps:
             for step in steps:
@@ -85,7 +83,7 @@ def run_zoom(
         for path in frames:
             writer.add(read_image(path))
     follower.image = read_image(frames[-1])
-    write_image(given.out, follower.image, settings=settings_of("dream", options.as_dict(), weights=follower.last.weights))
+    write_image(given.out, follower.result, settings=settings_of("dream", options.as_dict(), weights=follower.last.weights))
     if not interrupted:
         shutil.rmtree(folder)
     report(given, follower, options, compute)

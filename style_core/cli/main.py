@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from torch import Tensor
 
@@ -37,11 +37,13 @@ from style_core.weights.open import open_generator
 _FROM_GALLERY = "gallery:"
 _SIZE_HELP = f"Also a length on paper, such as 42cm or 16.5in, or one of {', '.join(PRESETS)}."
 
+_O = TypeVar("_O", bound=Options)
+
 
 class _Parser(argparse.ArgumentParser):
     """An argparse parser that raises RequestError, so that every mistake is reported alike: one line, exit 2."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise RequestError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
 
 
@@ -71,7 +73,7 @@ def add_options(parser: argparse.ArgumentParser, options: type[Options]) -> None
             parser.add_argument(flag, type=field.kind, default=field.default, metavar=_metavar(field), help=_help(field))
 
 
-def options_from(given: argparse.Namespace, options: type[Options]) -> Options:
+def options_from(given: argparse.Namespace, options: type[_O]) -> _O:
     """The Options that parsed flags ask for."""
     values = {field.name: getattr(given, field.name) for field in options.fields()}
     if "size" in values:

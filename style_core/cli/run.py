@@ -4,10 +4,11 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from torch import Tensor
 from tqdm import tqdm
 
 from style_core.cli.redo import request_of
@@ -18,7 +19,7 @@ from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter, check_video_path
 from style_core.networks.extractor import EXTRACTORS
 from style_core.options import Options
-from style_core.progress import Step, finish
+from style_core.progress import Step, Steps, finish
 
 _TIMELAPSE_FRAMES = 240
 FILM_FPS = 24
@@ -26,7 +27,7 @@ _SECONDS_A_LINE = 5.0
 _BATCH_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp"}
 
 
-def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:
+def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
     """Follow a recipe to its end, or until Ctrl-C, and save its picture with its settings.
 
     Returns:
@@ -38,13 +39,13 @@ def run_recipe(recipe: str, steps: Iterator[Step], options: Options, compute: Co
     follower = Follower(getattr(given, "timelapse", None))
     interrupted = followed(follower, steps)
     settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights, request=request_of(given))
-    write_image(given.out, follower.image, settings=settings, alpha=getattr(given, "transparency", None), dpi=given.sized.dpi)
+    write_image(given.out, follower.result, settings=settings, alpha=getattr(given, "transparency", None), dpi=given.sized.dpi)
     follower.write_timelapse()
     report(given, follower, options, compute)
     return 130 if interrupted else 0
 
 
-def run_batch(recipe: str, steps: Callable[[Path], Iterator[Step]], options: Options, compute: Compute, given: argparse.Namespace) -> int:
+def run_batch(recipe: str, steps: Callable[[Path], Steps], options: Options, compute: Compute, given: argparse.Namespace) -> int:
     """Paint each picture of a folder into another folder. Pictures that can't be read are reported and skipped.
 
     Returns:
@@ -79,13 +80,13 @@ def run_batch(recipe: str, steps: Callable[[Path], Iterator[Step]], options: Opt
     return 1 if failed else 0
 
 
-def run_many(recipe: str, steps: Iterator[Step], options: Options, compute: Compute, given: argparse.Namespace) -> int:
+def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
     """Follow a recipe whose Steps each hold a separate picture. Each is saved when it arrives, numbered from 1."""
     check_writable(given.out)
     out, paths = Path(given.out), []
     follower = Follower(None)
 
-    def kept() -> Iterator[Step]:
+    def kept() -> Steps:
         for step in steps:
             if step.image is not None:
                 path = out.with_name(f"{out.stem}-{step.iteration}{out.suffix}")
@@ -104,7 +105,7 @@ def run_many(recipe: str, steps: Iterator[Step], options: Options, compute: Comp
     return 130 if interrupted else 0
 
 
-def followed(follower: "Follower", steps: Iterator[Step]) -> bool:
+def followed(follower: "Follower", steps: Steps) -> bool:
     """Follow to the end. Returns whether Ctrl-C ended it after at least one picture."""
     try:
         with closing(steps):
@@ -123,7 +124,7 @@ class Follower:
 
     def __init__(self, timelapse: str | None):
         self.timelapse = timelapse
-        self.image = None
+        self.image: Tensor | None = None
         self.last = Step(0, 0)
         self.losses: dict[str, float] = {}
         self.frames: list = []
@@ -131,7 +132,13 @@ class Follower:
         self._written = 0.0
         self._bar: tqdm | None = None
 
-    def follow(self, steps: Iterator[Step]) -> None:
+    @property
+    def result(self) -> Tensor:
+        """The last picture. A recipe that was followed to its end has one."""
+        assert self.image is not None, "a recipe ends with a picture"
+        return self.image
+
+    def follow(self, steps: Steps) -> None:
         for step in steps:
             self.last = step
             self.losses = step.losses or self.losses
@@ -149,9 +156,9 @@ class Follower:
         """Write all frames at the size of the result and hold the last one for a second."""
         if not self.timelapse:
             return
-        size = tuple(self.image.shape[-2:])
+        size = tuple(self.result.shape[-2:])
         with FrameWriter(self.timelapse, FILM_FPS) as writer:
-            for frame in [*self.frames, *[self.image] * FILM_FPS]:
+            for frame in [*self.frames, *[self.result] * FILM_FPS]:
                 writer.add(frame if tuple(frame.shape[-2:]) == size else resize(frame, size))
 
     def _keep_frame(self, step: Step) -> None:
@@ -183,7 +190,7 @@ class Follower:
 
 def report(given: argparse.Namespace, follower: Follower, options: Options | None, compute: Compute, out: list[str] | None = None) -> None:
     """Report the result. `out` lists the files if there are several."""
-    height, width = follower.image.shape[-2:]
+    height, width = follower.result.shape[-2:]
     last = follower.last
     if not given.json:
         print(f"{', '.join(out) if out else given.out}: {width} x {height} px in {last.seconds:.1f} s.", file=sys.stderr)

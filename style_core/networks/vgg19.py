@@ -54,7 +54,8 @@ def convolution_index(layer: str) -> int:
 
 def tensor_shapes(deepest: str = LAYERS[-1]) -> dict[str, tuple[int, ...]]:
     """Names and shapes of VGG-19's convolution tensors up to a layer, in torchvision's layout."""
-    shapes, channels = {}, 3
+    shapes: dict[str, tuple[int, ...]] = {}
+    channels = 3
     for layer in LAYERS[: LAYERS.index(deepest) + 1]:
         width, index = VGG19_WIDTHS[block_of(layer)], convolution_index(layer)
         shapes[f"features.{index}.weight"] = (width, channels, 3, 3)

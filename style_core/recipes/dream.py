@@ -16,7 +16,7 @@ from style_core.messages import Message, joined
 from style_core.networks.extractor import EXTRACTORS, FeatureExtractor, layer_name
 from style_core.optimization.deepdream import Ascent, AscentConfig, DreamObjective, Term
 from style_core.options import Options, Range, option
-from style_core.progress import Step
+from style_core.progress import Step, Steps
 from style_core.weights.open import open_extractor
 
 STARTS = ("photo", "noise")
@@ -98,7 +98,7 @@ def dream(
     compute: Compute | None = None,
     extractor: FeatureExtractor | None = None,
     preview_every: float = 1.0,
-) -> Iterator[Step]:
+) -> Steps:
     """Dream on `image`; yields as it goes, and the last Step holds the result.
 
     `Step.losses` tells how many times stronger each term answers than in the undreamt picture of the same size.

@@ -6,7 +6,6 @@ grows new detail there.
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,7 +14,7 @@ from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.options import Options, Range, option
-from style_core.progress import Step
+from style_core.progress import Step, Steps
 from style_core.recipes.dream import DreamOptions, check_request, dream
 from style_core.weights.open import open_extractor
 
@@ -53,7 +52,7 @@ def dream_zoom(
     last: Tensor | None = None,
     done: int = 0,
     compute: Compute | None = None,
-) -> Iterator[Step]:
+) -> Steps:
     """Fly into a dream; each Step with an image holds the next frame. Whoever stops iterating has canceled it.
 
     Args:

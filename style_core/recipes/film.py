@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.video import Clip, FrameWriter
 from style_core.messages import Message
-from style_core.progress import Step
+from style_core.progress import Step, Steps
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")
 _WARM_UP = 12  # frames that are looked at again before a stopped film goes on
@@ -61,7 +61,7 @@ def request_of(recipe: str, clip: Clip, pictures: Sequence[Tensor], options: Map
 def painted_film(
     clip: Clip, out: str | Path, painter: Painter, request: str, long_side: int, *, begun: str | Path | None = None,
     preview_every: float = 1.0,
-) -> Iterator[Step]:  # fmt: skip
+) -> Steps:  # fmt: skip
     """Paint a clip into the film `out`, with its sound and its timing; yields a Step for each frame, and signs of life.
 
     The film appears when the iteration ends. Whoever stops iterating keeps what is painted so far, as a film that can be

@@ -6,7 +6,7 @@ repaints the enlarged picture in its own style, so that it holds up at size.
 """
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,7 @@ from style_core.media.images import resize
 from style_core.networks.latent import INVERSION_LAYERS, Inversion, Latent, blended, slerp
 from style_core.networks.latent_net import PLACES, SIDE, W_SIZE
 from style_core.options import Options, Range, option
-from style_core.progress import Step
+from style_core.progress import Step, Steps
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor, open_latent
 
@@ -59,7 +59,7 @@ def _found(latent: Latent, image: Tensor, total: int, started: float) -> Generat
     return inversion
 
 
-def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = None, *, compute: Compute | None = None) -> Iterator[Step]:
+def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = None, *, compute: Compute | None = None) -> Steps:
     """Imagine `options.count` pictures; each Step with an image holds the next of them, and its seed is `seed + k`.
 
     Args:
@@ -92,7 +92,7 @@ def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = No
 
 def walk(
     options: ImagineOptions = ImagineOptions(), ends: Sequence[Tensor] = (), *, frames: int = 96, compute: Compute | None = None
-) -> Iterator[Step]:
+) -> Steps:
     """Walk through the space; each Step with an image holds a frame.
 
     Args:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,7 +23,7 @@ from style_core.optimization.objective import MOMENT_LOSSES, Balance, Objective,
 from style_core.optimization.temporal import Held
 from style_core.optimization.tiled import TiledObjective, measured_in_tiles
 from style_core.options import Options, Range, option
-from style_core.progress import Step
+from style_core.progress import Step, Steps
 from style_core.recipes.plan import Network, Plan, budget, plan_for
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor
@@ -157,7 +157,7 @@ def optimize(
     preview_every: float = 1.0,
     memory: float | None = None,
     held: Held | None = None,
-) -> Iterator[Step]:
+) -> Steps:
     """Paint `content` in `styles` by optimizing the pixels; yields as it goes, the last Step holds the result.
 
     Pictures whose features don't fit into memory are painted in tiles, to the same result.
@@ -398,7 +398,7 @@ def split_iterations(total: int, levels: int, side: int = 0) -> list[int]:
     return [*each, total - sum(each)]
 
 
-def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_every: float, note: str) -> Iterator[Step]:
+def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_every: float, note: str) -> Steps:
     levels = levels_of(scene.size, scene.options, started=init_image is not None)
     painting = _Painting(scene, _Pace(levels, started), preview_every, note)
     image = init_image
@@ -452,7 +452,7 @@ class _Painting:
                 break
         return descent.result()
 
-    def _step(self, descent: Descent, pixels: int) -> Iterator[Step]:
+    def _step(self, descent: Descent, pixels: int) -> Steps:
         restarted = descent.restarted
         try:
             self._losses = descent.step()

@@ -7,7 +7,7 @@ al. 2022), but measured in full and not on a thumbnail, so that tiles are exactl
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,7 @@ from style_core.media.images import beyond, fit
 from style_core.networks.generator import Generator
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
-from style_core.progress import Step
+from style_core.progress import Step, Steps
 from style_core.weights.open import open_generator
 
 # A verdict's thresholds, chosen on 78 pairs so that every result that keeps more than 0.6 of the photo's style distance is told.
@@ -54,7 +54,7 @@ def stylize(
     masks: Sequence[Tensor | None] | None = None,
     codes: Sequence[Tensor] = (),
     compute: Compute | None = None,
-) -> Iterator[Step]:
+) -> Steps:
     """Paint `content` in `styles` in one pass; the last Step holds the result.
 
     Args:
@@ -96,9 +96,7 @@ def is_told(options: StylizeOptions) -> bool:
 
 
 @torch.no_grad()
-def verdict(
-    generator: Generator, photo: Tensor, result: Tensor, codes: Sequence[Tensor], weights: Sequence[float] | None = None
-) -> str:
+def verdict(generator: Generator, photo: Tensor, result: Tensor, codes: Sequence[Tensor], weights: Sequence[float] | None = None) -> str:
     """Whether a result went wrong, told by the generator's own encoder from the middle of the picture.
 
     Its code should have come from the photo's to the style's: where it stands beyond `_ALMOST_THE_PHOTO` of the way back, VGG-19

@@ -1,6 +1,6 @@
 """Clips: a film painted frame by frame, with statistics and paint that are carried over time so that it doesn't flicker."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from style_core.networks.generator import Generator as PaintingNet
 from style_core.networks.generator_net import LEVELS
 from style_core.networks.moments import Moments, style_shares
 from style_core.options import Options, Range, option
-from style_core.progress import Step
+from style_core.progress import Steps
 from style_core.recipes.film import painted_film, request_of, told
 from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
 from style_core.weights.open import open_generator
@@ -44,7 +44,7 @@ def stylize_clip(
     source: str | Path, out: str | Path, styles: Sequence[Tensor], options: StylizeOptions = StylizeOptions(),
     film: FilmOptions = FilmOptions(), *, style_weights: Sequence[float] | None = None, codes: Sequence[Tensor] = (),
     compute: Compute | None = None, preview_every: float = 1.0, begun: str | Path | None = None,
-) -> Iterator[Step]:  # fmt: skip
+) -> Steps:  # fmt: skip
     """Paint a clip into the film `out`, with its sound and its timing; yields a Step for each frame.
 
     Whoever stops iterating keeps the film so far, as `painted_film` says.

@@ -1,12 +1,12 @@
 """RECIPES: the table that the shell, the studio, the API's documentation and the tests walk."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from style_core.options import Options
-from style_core.progress import Step
+from style_core.progress import Steps
 from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.imagine import ImagineOptions, imagine
 from style_core.recipes.optimize import GatysOptions, optimize
@@ -27,7 +27,7 @@ class Recipe:
     name: str
     takes: tuple[str, ...]
     options: type[Options]
-    run: Callable[..., Iterator[Step]]
+    run: Callable[..., Steps]
 
 
 RECIPES = {

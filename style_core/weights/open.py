@@ -2,9 +2,10 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from collections.abc import Generator as Steps
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
@@ -24,10 +25,11 @@ class _Loaded:
     """A cache of loaded networks. They are frozen, so all runs of a process share them."""
 
     def __init__(self, kept: int = 1):
-        self._kept, self._networks, self._lock = kept, OrderedDict(), threading.Lock()
+        self._networks: OrderedDict[tuple, Any] = OrderedDict()
+        self._kept, self._lock = kept, threading.Lock()
 
-    def get(self, path: Path, *key, load):
-        key = (str(path), path.stat().st_mtime_ns, *key)
+    def get(self, path: Path, *made_for: Any, load: Callable[[], Any]) -> Any:
+        key = (str(path), path.stat().st_mtime_ns, *made_for)
         with self._lock:
             if key not in self._networks:
                 while len(self._networks) >= self._kept:
@@ -46,7 +48,7 @@ def open_generator(compute: Compute) -> Generator:
     Raises:
         RequestError: when its file is missing or not the one that ships.
     """
-    path = weights.find("generator")
+    path = weights.shipped("generator")
     return _generators.get(path, compute, load=lambda: Generator.load(path, compute))
 
 
@@ -56,7 +58,7 @@ def open_latent() -> Latent:
     Raises:
         RequestError: when its file is missing or not the one that ships.
     """
-    path = weights.find("latent")
+    path = weights.shipped("latent")
     return _latents.get(path, load=lambda: Latent.load(path))
 
 

@@ -28,7 +28,7 @@ from style_core.progress import Step
 from style_core.weights import hub
 from style_core.weights.verify import WeightsError, check_golden, check_vgg19
 
-__all__ = ["Entry", "WeightsError", "fetch", "find", "registry", "sha256_of", "verify", "whereabouts"]
+__all__ = ["Entry", "WeightsError", "fetch", "find", "registry", "sha256_of", "shipped", "verify", "whereabouts"]
 
 
 def _models_folder() -> Path:
@@ -111,6 +111,15 @@ def find(name: str, layers: Iterable[str] = LAYERS) -> Path | None:
     cached = cache_folder() / f"{name}.safetensors"
     # os.path returns False for a folder that may not be entered; Path would raise.
     return cached if os.path.isfile(cached) and _reaches(cached, deepest) else None
+
+
+def shipped(name: str) -> Path:
+    """The verified file of an entry that ships in `models/`.
+
+    Raises:
+        WeightsError: when it is missing or not the one that ships.
+    """
+    return _check_shipped(_entry(name))
 
 
 def fetch(name: str, layers: Iterable[str] = LAYERS) -> Generator[Step, None, Path]:

@@ -11,7 +11,7 @@ import pytest
 from gradio_client import Client
 from networks import picture
 
-from style_core import read_image, write_image
+from style_core import RECIPES, read_image, write_image
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = re.findall(r"```python\n(# (\w+).*?)```", (ROOT / "README.md").read_text(), re.S)
@@ -43,7 +43,9 @@ def test_only_the_recipes_are_on_the_api_page_and_their_parameters_are_explained
     assert set(named) == {"/stylize", "/optimize", "/dream", "/imagine"}
     with urllib.request.urlopen(f"{address}/gradio_api/info") as info:
         told = json.dumps(json.load(info))
-    assert "between 64 and 8192 px" in told or "Long side of the result." in told
+    for recipe in RECIPES.values():
+        for field in recipe.options.fields():
+            assert json.dumps(field.help)[1:-1].rstrip(".") in told, f"{recipe.name}: {field.name}"
 
 
 def test_a_mistake_is_told_to_programs_in_the_same_words(address):
