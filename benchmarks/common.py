@@ -23,10 +23,10 @@ SAMPLES = Path("studio/samples")  # our own pictures
 
 
 def arguments(about: str) -> argparse.ArgumentParser:
-    """What every benchmark that judges can be told."""
+    """Flags of every benchmark that evaluates with VGG-19."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--data", type=Path, default=DATA, help="Folder with content/ and style/.")
-    parser.add_argument("--vgg19", type=Path, default=VGG19, help="The judge's weights, and those that paint.")
+    parser.add_argument("--vgg19", type=Path, default=VGG19, help="VGG-19, which evaluates and, where asked, paints.")
     return parser
 
 
@@ -37,7 +37,7 @@ def paint_with(vgg19: Path) -> None:
 
 
 def evaluation_network(path: Path = VGG19) -> FeatureExtractor:
-    """VGG-19 in float32: the judge of every figure, whatever precision painted."""
+    """VGG-19 in float32, which evaluates every result, whatever the precision it was painted in."""
     return load_extractor("vgg19", path, Compute.choose("cpu", "fp32"))
 
 

@@ -1,6 +1,6 @@
 """VGG-19 and `lite` side by side: `python -m benchmarks.extractors`, table as in extractors.md beside this file.
 
-Both paint pairs of the validation split at 384 px; VGG-19 in float32 judges. `--sheet docs/lite.jpg` paints our own
+Both paint pairs of the validation split at 384 px; VGG-19 in float32 evaluates. `--sheet docs/lite.jpg` paints our own
 samples instead, a row for each style, `lite` on the left and VGG-19 on the right.
 """
 

@@ -1,6 +1,6 @@
 """How good and how fast `optimize` is: `python -m benchmarks.gatys`, tables as in gatys.md beside this file.
 
-Judged by VGG-19 in float32 on pairs of the validation split, at 384 px, default strength, 150 iterations.
+Evaluated by VGG-19 in float32 on pairs of the validation split, at 384 px, default strength, 150 iterations.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def quality(given: argparse.Namespace) -> None:
-    """Judged distances, and the time until the style distance at full size first falls below `REACHED`, pyramid against one size.
+    """Distances in VGG-19, and the time until the style distance at full size first falls below `REACHED`, pyramid against one size.
 
     A run that never gets there counts with all its time.
     """
@@ -54,14 +54,14 @@ def quality(given: argparse.Namespace) -> None:
         del variants["one size"]
     for name, options in variants.items():
         figures = [
-            _paint_and_judge(content, style, options, evaluator, Compute.choose("auto", given.precision)) for content, style in pairs
+            _paint_and_evaluate(content, style, options, evaluator, Compute.choose("auto", given.precision)) for content, style in pairs
         ]
         rows.append([name, *(sum(column) / len(figures) for column in zip(*figures))])
         rows[-1][-1] = f"{sum(row[-1] for row in figures):.0f} of {len(figures)}"
     print_table(["", "style", "content", "seconds", f"seconds to style {REACHED}", "pairs that reach it"], rows)
 
 
-def _paint_and_judge(content, style, options, evaluator, compute) -> tuple[float, float, float, float, bool]:
+def _paint_and_evaluate(content, style, options, evaluator, compute) -> tuple[float, float, float, float, bool]:
     reached = None
     # Distances of the smaller sizes are to smaller targets, so only those of the last size count.
     coarse = options.iterations - split_iterations(options.iterations, 2)[-1] if options.pyramid else 0

@@ -1,6 +1,6 @@
 """How good and how fast `stylize` is: `python -m benchmarks.generator`, table as in generator.md beside this file.
 
-Judged by VGG-19 in float32 on pairs of the validation split that training never saw, short side 512.
+Evaluated by VGG-19 in float32 on pairs of the validation split that training never saw, short side 512.
 """
 
 import argparse

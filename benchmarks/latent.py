@@ -1,6 +1,6 @@
 """How good the latent space is: `python -m benchmarks.latent`, table as in latent.md beside this file.
 
-Judged by VGG-19 in float32 against crops of paintings that training never saw. A plain DCGAN trained for the same time
+Evaluated by VGG-19 in float32 against crops of paintings that training never saw. A plain DCGAN trained for the same time
 stands beside it where its file is given: `python -m style_core.training.dcgan`, then `--dcgan runs/dcgan/dcgan.safetensors`.
 """
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=MODELS / "latent.safetensors")
     parser.add_argument("--dcgan", type=Path, help="A plain DCGAN's generator, trained for the same time.")
     parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--inversiones", type=int, default=101, help="Crops whose inversiones are searched among 101, some 4 s each.")
+    parser.add_argument("--inversions", type=int, default=101, help="Crops that are inverted, of 101; about 4 s each.")
     given = parser.parse_args()
     prepare_cpu()
     evaluator = evaluation_network(given.vgg19)
@@ -52,8 +52,8 @@ def main() -> None:
             for name, batch in rows.items()
         ],
     )
-    share = recognized(evaluator, latent, real[:101], given.inversiones)
-    print(f"\nLikenesses nearest to their own crop of 101, relu3_1, {given.inversiones} searched: {share:.0%}")
+    share = recognized(evaluator, latent, real[:101], given.inversions)
+    print(f"\nInversions nearest to their own crop of 101, relu3_1, {given.inversions} inverted: {share:.0%}")
     print(f"Largest step of a walk over its median step, mean and worst of 10 walks: {jumps(latent)}")
 
 
@@ -91,7 +91,7 @@ def noise_like(batch: Tensor) -> Tensor:
 
 
 def recognized(evaluator: FeatureExtractor, latent: Latent, crops: Tensor, count: int, layer: str = "relu3_1") -> float:
-    """Share of the inversiones of the first `count` crops that are nearer to their own crop than to any other, in relative distance of features."""
+    """Share of the first `count` crops whose inversion is nearer to them than to any other crop, by relative feature distance."""
     lite = load_extractor("lite", MODELS / "lite.safetensors", Compute.choose("cpu", "fp32"))
     again = []
     for crop in crops[:count]:
