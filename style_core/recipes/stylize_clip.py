@@ -17,7 +17,7 @@ from style_core.networks.generator import Generator as PaintingNet
 from style_core.networks.generator_net import LEVELS
 from style_core.networks.moments import Moments, style_shares
 from style_core.options import Options, Range, option
-from style_core.progress import Steps
+from style_core.progress import Step, Steps
 from style_core.recipes.film import painted_film, request_of, told
 from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
 from style_core.weights.open import open_generator
