@@ -3,7 +3,7 @@
 import torch
 from networks import picture
 
-from style_core.media.color import keep_color, luminance_of, match_color, matched_unclamped
+from style_core.media.color import keep_color, luminance_of, match_color, match_histogram, match_palette, matched_unclamped, palette_of
 
 
 def test_kept_color_has_the_luminance_of_the_result_and_the_hue_of_the_photo():
@@ -32,3 +32,43 @@ def test_a_picture_of_one_color_takes_the_mean():
     flat = torch.full((3, 16, 16), 0.2)
     reference = picture(16, 16)
     torch.testing.assert_close(match_color(flat, reference).mean((1, 2)), reference.mean((1, 2)), atol=1e-3, rtol=0)
+
+
+def test_a_matched_histogram_is_the_references_and_keeps_the_order_of_values():
+    image, reference = picture(40, 30, seed=3), picture(50, 24, seed=4)
+    matched = match_histogram(image, reference)
+    for channel, wanted, before in zip(matched, reference, image):
+        found = channel.flatten().sort().values - wanted.flatten().sort().values
+        assert found.abs().mean() < 1e-3
+        moved = channel.flatten()[before.flatten().argsort()].diff()
+        assert moved.min() > -1e-6
+
+
+def test_a_picture_of_few_colors_takes_just_those_of_the_palette():
+    """Red and blue in equal parts become yellow and green in equal parts, with nothing in between."""
+    red, blue, yellow, green = (
+        torch.tensor(color).view(3, 1, 1) for color in ([0.9, 0.1, 0.1], [0.1, 0.1, 0.9], [0.9, 0.9, 0.1], [0.1, 0.6, 0.2])
+    )
+    image = torch.cat([red.expand(3, 16, 8), blue.expand(3, 16, 8)], 2)
+    reference = torch.cat([yellow.expand(3, 20, 10), green.expand(3, 20, 10)], 2)
+    matched = match_palette(image, reference)
+    found = torch.unique((matched.flatten(1).T * 50).round().int(), dim=0)
+    wanted = torch.unique((reference.flatten(1).T * 50).round().int(), dim=0)
+    assert torch.equal(found, wanted)
+
+
+def test_a_matched_palette_is_nearer_in_every_direction_than_mean_and_covariance_alone():
+    image, reference = picture(60, 60, seed=5) ** 3, picture(60, 60, seed=6)
+    directions = torch.nn.functional.normalize(torch.randn(20, 3, generator=torch.Generator().manual_seed(1)), dim=1)
+    wanted = (directions @ reference.flatten(1)).sort(1).values
+
+    def distance(matched):
+        return ((directions @ matched.flatten(1)).sort(1).values - wanted).square().mean()
+
+    assert distance(match_palette(image, reference)) < 0.3 * distance(match_color(image, reference))
+
+
+def test_a_palette_of_several_pictures_holds_each_by_its_share():
+    black, white = torch.zeros(3, 30, 30), torch.ones(3, 500, 500)
+    torch.testing.assert_close(palette_of([white, torch.zeros(3, 500, 500)], [3, 1]).mean(), torch.tensor(0.75), atol=0.001, rtol=0)
+    assert palette_of([black, white], [1, 0]).max() == 0

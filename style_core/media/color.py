@@ -1,6 +1,6 @@
-"""Color control: luminance transfer, and matching colors by mean and covariance (Gatys et al. 2017, section 5)."""
+"""Color control: luminance transfer, colors matched by mean and covariance, and whole palettes carried over."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -9,8 +9,12 @@ from style_core.matrices import matrix_root
 
 COLORS = ("style", "keep", "match")
 _STRIP = 2**20  # pixels that are computed in double precision together
+PAINTING_COLORS = (*COLORS, "palette")  # where the style pictures are at hand when the result is done
 # Luma weights of Rec. 601, as in the YIQ space that Gatys et al. use.
 _LUMA = (0.299, 0.587, 0.114)
+_TURNS = 8  # directions of color space, three at a time, along which palettes are matched; more change nothing that is seen
+_RANKS = 512  # points of a curve that carries one distribution to another; so few that grain isn't torn apart
+_SAMPLED = 2**16  # pixels that stand for a picture's colors
 
 
 def luminance_of(image: Tensor) -> Tensor:
@@ -74,3 +78,58 @@ def _strips(image: Tensor) -> Iterator[slice]:
     rows = max(1, _STRIP // width)
     for start in range(0, height, rows):
         yield slice(start, min(height, start + rows))
+
+
+def match_histogram(image: Tensor, reference: Tensor, axes: Tensor | None = None) -> Tensor:
+    """`image` `[3, H, W]` with the distribution of the reference's colors along each of three axes.
+
+    Each value goes to the reference's value of the same rank, read from curves of `_RANKS` points.
+
+    Args:
+        reference: `[3, h, w]`.
+        axes: `[3, 3]`, orthonormal columns; None is red, green and blue.
+    Returns:
+        `[3, H, W]`, unclamped where the axes are not those of color space.
+    """
+    axes = torch.eye(3) if axes is None else axes
+    ranks = torch.linspace(0, 1, _RANKS)
+    pixels = axes.T @ image.flatten(1)  # [3, P]
+    have = torch.quantile(axes.T @ _sampled(image), ranks, dim=1).T  # [3, ranks]
+    want = torch.quantile(axes.T @ _sampled(reference), ranks, dim=1).T
+    return (axes @ _interpolated(pixels, have.contiguous(), want)).view_as(image)
+
+
+def match_palette(image: Tensor, reference: Tensor) -> Tensor:
+    """`image` with the reference's palette: as much of each color as there is in the reference, in `[0, 1]`.
+
+    Mean and covariance are matched first; then histograms along turned axes, which together leave no difference in three
+    dimensions (Pitié, Kokaram and Dahyot 2007, "Automated colour grading using colour distribution transfer").
+    """
+    matched = matched_unclamped(image, reference)
+    generator = torch.Generator().manual_seed(0)
+    for turn in range(_TURNS):
+        axes = torch.linalg.qr(torch.randn(3, 3, generator=generator)).Q if turn else torch.eye(3)
+        matched = match_histogram(matched, reference, axes)
+    return matched.clamp(0, 1)
+
+
+def palette_of(images: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    """Pixels of several pictures in proportion to their shares, as one picture `[3, 1, N]` to match colors to."""
+    counts = [round(_SAMPLED * share / max(shares)) for share in shares]
+    return torch.cat([_sampled(image, count) for image, count in zip(images, counts) if count], 1)[:, None]
+
+
+def _sampled(image: Tensor, most: int = _SAMPLED) -> Tensor:
+    """At most `most` pixels `[3, N]`, evenly spaced."""
+    pixels = image.flatten(1)
+    if pixels.shape[1] <= most:
+        return pixels
+    return pixels[:, torch.linspace(0, pixels.shape[1] - 1, most, dtype=torch.float64).long()]
+
+
+def _interpolated(values: Tensor, have: Tensor, want: Tensor) -> Tensor:
+    """Rows `[3, P]` through the curves from the ascending `have` to `want`, `[3, N]` each; beyond the ends they go on flat."""
+    index = torch.searchsorted(have, values.contiguous()).clamp(1, have.shape[1] - 1)
+    low, high = have.gather(1, index - 1), have.gather(1, index)
+    share = ((values - low) / (high - low).clamp_min(1e-9)).clamp(0, 1)
+    return torch.lerp(want.gather(1, index - 1), want.gather(1, index), share)
