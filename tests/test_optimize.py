@@ -12,6 +12,7 @@ from networks import FP32, picture, random_extractor
 from style_core.errors import RequestError
 from style_core.optimization.descent import Past
 from style_core.optimization.losses import StyleTarget
+from style_core.optimization.objective import MOMENT_LOSSES, STYLE_LOSSES
 from style_core.progress import finish
 from style_core.recipes import optimize as gatys
 from style_core.recipes.optimize import GatysOptions, balance_of, levels_of, optimize, parse_layers, split_iterations
@@ -36,7 +37,7 @@ def small_network(monkeypatch):
 
 def painted(content=None, styles=None, **given) -> torch.Tensor:
     content = picture(64, 96) if content is None else content
-    keywords = {name: given.pop(name) for name in ("style_weights", "masks", "init_image") if name in given}
+    keywords = {name: given.pop(name) for name in ("style_weights", "masks", "init_image", "memory") if name in given}
     styles = [picture(80, 80, seed=1)] if styles is None else styles
     return finish(optimize(content, styles, GatysOptions(**{**SMALL, **given}), compute=FP32, **keywords)).image
 
@@ -71,11 +72,13 @@ def test_a_picture_to_start_from_is_not_painted_small_again():
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-@pytest.mark.parametrize("style_loss", ["gram", "covariance"])
+@pytest.mark.parametrize("style_loss", STYLE_LOSSES)
 def test_painting_brings_the_picture_closer_to_the_style(small_network, optimizer, style_loss):
     content, style = picture(64, 96), picture(64, 64, seed=1)
     image = painted(content, [style], optimizer=optimizer, style_loss=style_loss, strength=0.9, iterations=60)
-    assert style_distance(small_network, image, style) < 0.5 * style_distance(small_network, content, style)
+    # Gram matrices judge, which the losses that compare places don't minimize.
+    enough = 0.5 if style_loss in MOMENT_LOSSES else 0.8
+    assert style_distance(small_network, image, style) < enough * style_distance(small_network, content, style)
 
 
 def test_strength_0_gives_the_photo_back():
@@ -311,3 +314,26 @@ def test_a_loaded_network_is_shared_until_its_file_changes(tmp_path, monkeypatch
     os.utime(path, ns=(0, 0))
     assert opening._cached("lite", path, FP32, "max") is not first
     assert len(made) == 3
+
+
+@pytest.mark.parametrize("style_loss", ["nearest", "transport", "sliced"])
+def test_losses_that_compare_places_take_masks_several_styles_and_the_first_layers_alone(style_loss):
+    left = torch.zeros(1, 64, 96)
+    left[..., :48] = 1
+    styles = [picture(80, 80, seed=seed) for seed in (1, 2, 3)]
+    image = painted(styles=styles, masks=[left, None, None], style_loss=style_loss, style_layers="relu2_1 relu3_1", iterations=4)
+    assert image.shape == (3, 64, 96) and image.isfinite().all()
+
+
+def test_losses_that_compare_places_refuse_what_cannot_be_painted_whole():
+    free = 1e9
+    assert painted(size=96, style_loss="gram", memory=free).shape[-1] == 96
+    with pytest.raises(RequestError, match="choose a size of at most"):
+        painted(picture(64, 96), size=2048, style_loss="nearest", memory=free)
+
+
+def test_a_palette_is_exactly_the_paintings():
+    style = torch.cat([torch.full((3, 64, 32), 0.2), torch.full((3, 64, 32), 0.8)], 2)
+    image = painted(styles=[style], color="palette", iterations=3)
+    assert ((image - 0.2).abs() < 0.02).float().mean() == pytest.approx(0.5, abs=0.05)
+    assert ((image - 0.8).abs() < 0.02).float().mean() == pytest.approx(0.5, abs=0.05)

@@ -270,13 +270,19 @@ LABELS: dict[str, str] = {
 UNITS: dict[str, str] = {"px": "px", "sd": "de", "degrees": "grados"}
 
 CHOICES: dict[str, dict[str, str]] = {
-    "color": {"style": "los del cuadro", "keep": "los de la foto", "match": "una mezcla"},
+    "color": {"style": "los del cuadro", "keep": "los de la foto", "match": "una mezcla", "palette": "exactamente la paleta del cuadro"},
     "extractor": {"auto": "automática", "vgg19": "VGG-19", "lite": "incluida"},
     "finish": {"painted": "pintado", "plain": "simple"},
     "start": {"photo": "la foto", "noise": "ruido"},
     "init": {"content": "la foto", "style": "el cuadro", "noise": "ruido", "generator": "una imagen estilizada"},
     "pooling": {"max": "máximo", "average": "promedio"},
-    "style_loss": {"gram": "matrices de Gram", "covariance": "media y covarianza"},
+    "style_loss": {
+        "gram": "matrices de Gram",
+        "covariance": "media y covarianza",
+        "nearest": "vecinos más próximos",
+        "transport": "transporte óptimo",
+        "sliced": "transporte por cortes",
+    },
 }
 
 # Explanations of options, by Options class and name.
@@ -288,7 +294,7 @@ HELP: dict[str, str] = {
     "GatysOptions.size": "Lado largo del resultado.",
     "GatysOptions.iterations": "Pasos de pintura. Puedes parar en cualquiera.",
     "GatysOptions.strength": "0 conserva la foto, 1 deja solo el estilo.",
-    "GatysOptions.color": "Los colores del cuadro, los de la foto o una mezcla de ambos.",
+    "GatysOptions.color": "Los colores del cuadro, los de la foto, una mezcla de ambos o exactamente la paleta del cuadro.",
     "GatysOptions.style_scale": "Tamaño de las pinceladas: con 1 el cuadro es tan grande como el resultado.",
     "GatysOptions.extractor": "Red de características: vgg19 es la referencia, lite la que viene incluida.",
     "GatysOptions.preset": "Pesos de las capas.",
@@ -296,7 +302,8 @@ HELP: dict[str, str] = {
     "GatysOptions.init": "Desde qué empieza la imagen.",
     "GatysOptions.pyramid": "Primero en pequeño y luego más grande: los trazos grandes se forman pronto y sin gastar tiempo.",
     "GatysOptions.seed": "Del ruido desde el que puede empezar la imagen.",
-    "GatysOptions.style_loss": "Matrices de Gram, o media y covarianza (distancia de Wasserstein-2 entre gaussianas).",
+    "GatysOptions.style_loss": "Cómo se comparan los estilos: matrices de Gram, media y covarianza (Wasserstein-2), vecinos más próximos (NNST), transporte "
+    "óptimo relajado (STROTSS) o transporte por cortes.",
     "GatysOptions.pooling": "Agrupamiento de VGG-19; lite siempre promedia.",
     "GatysOptions.tv_weight": "Peso de la variación total: cuanto más alto, más suave.",
     "GatysOptions.averaging": "Decaimiento del promedio de los pasos; 0 toma el mejor.",
@@ -409,6 +416,10 @@ SENTENCES: dict[str, str] = {
     "There is a mask but no photo to keep; give a photo, or leave out the mask.": "Hay una máscara pero ninguna foto que conservar; indica una foto o quita la máscara.",
     "There are {weights} style weights for {styles} styles; give one for each.": "Hay {weights} pesos para {styles} estilos; indica uno para cada uno.",
     "The style weights are {weights}; they must not be negative, and one must be above 0.": "Los pesos de los estilos son {weights}; no deben ser negativos y uno debe ser mayor que 0.",
+    "The picture is too small for this style loss, which needs at least {least} px a side. Use a larger size.": "La imagen es demasiado pequeña para "
+    "esta forma de comparar estilos, que necesita al menos {least} px por lado. Usa un tamaño mayor.",
+    "{network} has no layer {missing}; it has {known}.": "{network} no tiene la capa {missing}; tiene {known}.",
+    "The tensors do not contain ResNet-50: {reason}": "Los tensores no contienen ResNet-50: {reason}",
     "Styles measured by different feature networks can't be mixed; measure them with the same one.": "Los estilos medidos con redes distintas no se pueden mezclar; mídelos con la misma.",
     "A walk has two ends, but {given} pictures were given; give at most two.": "Un recorrido tiene dos extremos, pero hay {given} imágenes; indica dos como mucho.",
     "A walk has {frames} frames; it needs at least 2.": "El recorrido tiene {frames} fotogramas; necesita al menos 2.",

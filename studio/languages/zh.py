@@ -269,13 +269,19 @@ LABELS: dict[str, str] = {
 UNITS: dict[str, str] = {"px": "像素", "sd": "标准差", "degrees": "度"}
 
 CHOICES: dict[str, dict[str, str]] = {
-    "color": {"style": "画作的", "keep": "照片的", "match": "混合"},
+    "color": {"style": "画作的", "keep": "照片的", "match": "混合", "palette": "严格采用画作的调色板"},
     "extractor": {"auto": "自动", "vgg19": "VGG-19", "lite": "内置"},
     "finish": {"painted": "绘制", "plain": "直接放大"},
     "start": {"photo": "照片", "noise": "噪声"},
     "init": {"content": "照片", "style": "画作", "noise": "噪声", "generator": "即时风格的图"},
     "pooling": {"max": "最大", "average": "平均"},
-    "style_loss": {"gram": "Gram 矩阵", "covariance": "均值与协方差"},
+    "style_loss": {
+        "gram": "Gram 矩阵",
+        "covariance": "均值与协方差",
+        "nearest": "最近邻",
+        "transport": "最优传输",
+        "sliced": "切片最优传输",
+    },
 }
 
 # Explanations of options, by Options class and name.
@@ -287,7 +293,7 @@ HELP: dict[str, str] = {
     "GatysOptions.size": "结果的长边。",
     "GatysOptions.iterations": "绘制的步数，随时可以停止。",
     "GatysOptions.strength": "0 保留照片，1 只留风格。",
-    "GatysOptions.color": "画作的色彩、照片的色彩，或两者的混合。",
+    "GatysOptions.color": "画作的色彩、照片的色彩、两者的混合，或严格采用画作的调色板。",
     "GatysOptions.style_scale": "笔触大小：1 表示画作与结果一样大。",
     "GatysOptions.extractor": "特征网络：vgg19 为标准，lite 为随附的精简网络。",
     "GatysOptions.preset": "各层的权重。",
@@ -295,7 +301,7 @@ HELP: dict[str, str] = {
     "GatysOptions.init": "图从哪里开始。",
     "GatysOptions.pyramid": "先小后大：大笔触早早成形，而且省时。",
     "GatysOptions.seed": "起始噪声的种子。",
-    "GatysOptions.style_loss": "Gram 矩阵，或均值与协方差（高斯之间的 Wasserstein-2 距离）。",
+    "GatysOptions.style_loss": "风格的比较方式：Gram 矩阵、均值与协方差（Wasserstein-2）、逐处最近邻（NNST）、松弛最优传输（STROTSS）或切片最优传输。",
     "GatysOptions.pooling": "VGG-19 的池化方式；lite 总是取平均。",
     "GatysOptions.tv_weight": "全变分的权重：越高越平滑。",
     "GatysOptions.averaging": "迭代平均的衰减；0 取最好的一步。",
@@ -418,6 +424,9 @@ SENTENCES: dict[str, str] = {
     "There is a mask but no photo to keep; give a photo, or leave out the mask.": "有蒙版却没有照片；请给出照片，或去掉蒙版。",
     "There are {weights} style weights for {styles} styles; give one for each.": "{styles} 种风格却有 {weights} 个权重；请各给一个。",
     "The style weights are {weights}; they must not be negative, and one must be above 0.": "风格权重为 {weights}；不能为负，且至少一个大于 0。",
+    "The picture is too small for this style loss, which needs at least {least} px a side. Use a larger size.": "图像对这种风格损失来说太小，每边至少需要 {least} px。请用更大的尺寸。",
+    "{network} has no layer {missing}; it has {known}.": "{network} 没有层 {missing}；有 {known}。",
+    "The tensors do not contain ResNet-50: {reason}": "这些张量不是 ResNet-50：{reason}",
     "Styles measured by different feature networks can't be mixed; measure them with the same one.": "由不同特征网络测得的风格不能混合；请用同一个网络测量。",
     "A walk has two ends, but {given} pictures were given; give at most two.": "漫步只有两端，却给出了 {given} 张图；最多两张。",
     "A walk has {frames} frames; it needs at least 2.": "{frames} 帧的漫步走不起来；至少需要 2 帧。",

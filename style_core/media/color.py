@@ -14,6 +14,7 @@ PAINTING_COLORS = (*COLORS, "palette")  # where the style pictures are at hand w
 _LUMA = (0.299, 0.587, 0.114)
 _TURNS = 8  # directions of color space, three at a time, along which palettes are matched; more change nothing that is seen
 _RANKS = 512  # points of a curve that carries one distribution to another; so few that grain isn't torn apart
+_PART = 2**22  # pixels that are matched at a time, so that large pictures fit into memory
 _SAMPLED = 2**16  # pixels that stand for a picture's colors
 
 
@@ -93,10 +94,10 @@ def match_histogram(image: Tensor, reference: Tensor, axes: Tensor | None = None
     """
     axes = torch.eye(3) if axes is None else axes
     ranks = torch.linspace(0, 1, _RANKS)
-    pixels = axes.T @ image.flatten(1)  # [3, P]
     have = torch.quantile(axes.T @ _sampled(image), ranks, dim=1).T  # [3, ranks]
     want = torch.quantile(axes.T @ _sampled(reference), ranks, dim=1).T
-    return (axes @ _interpolated(pixels, have.contiguous(), want)).view_as(image)
+    curves = have.contiguous(), want.contiguous()
+    return torch.cat([axes @ _interpolated(axes.T @ part, *curves) for part in image.flatten(1).split(_PART, 1)], 1).view_as(image)
 
 
 def match_palette(image: Tensor, reference: Tensor) -> Tensor:

@@ -57,7 +57,8 @@ def grid_size(features: Mapping[str, Tensor], layers: Sequence[str]) -> tuple[in
     height, width = (side // factor for side in features[finest].shape[-2:])
     if height * width == 0:
         raise RequestError(
-            "The picture is too small for this style loss, which needs at least {least} px a side. Use a larger size.", least=GRID
+            "The picture is too small for this style loss, which needs at least {least} px a side. Use a larger size.",
+            least=grid_stride(layers),
         )
     return height, width
 

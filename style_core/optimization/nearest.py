@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from style_core.networks.extractor import FeatureExtractor
-from style_core.optimization.columns import StyleColumns, columns_of, grid_size, inside, joined, nearest, unit
+from style_core.networks.vgg19 import stride_of
+from style_core.optimization.columns import StyleColumns, columns_of, grid_size, grid_stride, inside, joined, nearest, unit
+from style_core.optimization.losses import StyleTarget
 
 _RENEWED = 10  # evaluations until places are compared again; between two comparisons the loss is smooth, as L-BFGS needs it
 
@@ -25,13 +27,18 @@ class NearestTarget:
     The paper centers the picture by its own mean, and matches colors at the end. Here that is done for the comparison alone: the
     loss measures both from the style's mean, so that colors are drawn along.
 
+    Columns average layers that are finer than their grid, and don't see their grain. Of those layers Gram matrices, which do,
+    make half of the distance.
+
     Args:
         style: its columns.
         weights: by layer, how much a layer counts in the comparison.
+        grain: moments of the layers that are finer than the grid; None leaves grain free.
     """
 
-    def __init__(self, style: StyleColumns, weights: Mapping[str, float]):
+    def __init__(self, style: StyleColumns, weights: Mapping[str, float], grain: StyleTarget | None = None):
         self.style = style
+        self.grain = grain
         self.weights = {layer: weight for layer, weight in weights.items() if weight > 0}
         self._units = {layer: unit(style.rows[layer], style.means[layer]) for layer in self.weights}
         self._joined = joined(style.rows, style.means, self.weights)
@@ -47,7 +54,9 @@ class NearestTarget:
     def of(cls, extractor: FeatureExtractor, batch: Tensor, weights: Mapping[str, float] | Iterable[str]) -> "NearestTarget":
         """Measure a style picture `[1, 3, H, W]`; layers that come without weights count alike."""
         weights = dict(weights) if isinstance(weights, Mapping) else dict.fromkeys(weights, 1.0)
-        return cls(StyleColumns.of(extractor, batch, [layer for layer, weight in weights.items() if weight > 0]), weights)
+        layers = [layer for layer, weight in weights.items() if weight > 0]
+        finer = [layer for layer in layers if stride_of(layer) < grid_stride(layers)]
+        return cls(StyleColumns.of(extractor, batch, layers), weights, StyleTarget.of(extractor, batch, finer) if finer else None)
 
     @classmethod
     def mix(cls, targets: Sequence["NearestTarget"], shares: Sequence[float]) -> "NearestTarget":
@@ -56,7 +65,9 @@ class NearestTarget:
         Raises:
             RequestError: when the weights don't fit the targets, or different networks made them.
         """
-        return cls(StyleColumns.mix([target.style for target in targets], shares), targets[0].weights)
+        grains = [target.grain for target in targets]
+        grain = None if grains[0] is None else StyleTarget.mix(grains, shares)
+        return cls(StyleColumns.mix([target.style for target in targets], shares), targets[0].weights, grain)
 
     def distances(self, features: Mapping[str, Tensor], guide: Tensor | None = None) -> dict[str, Tensor]:
         """Style distance of a picture by layer.
@@ -68,7 +79,14 @@ class NearestTarget:
         """
         columns = self._columns(features, guide)
         self._compare(columns)
-        return self._forth_distances(columns)
+        return self._with_grain(self._forth_distances(columns), features, guide)
+
+    def _with_grain(self, distances: dict[str, Tensor], features: Mapping[str, Tensor], guide: Tensor | None) -> dict[str, Tensor]:
+        if self.grain is None:
+            return distances
+        return distances | {
+            layer: (distances[layer] + distance) / 2 for layer, distance in self.grain.distances(features, "gram", guide).items()
+        }
 
     def _columns(self, features: Mapping[str, Tensor], guide: Tensor | None) -> dict[str, Tensor]:
         layers = list(self.weights)

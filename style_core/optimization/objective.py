@@ -7,11 +7,30 @@ from torch import Tensor
 
 from style_core.networks.extractor import FeatureExtractor
 from style_core.optimization.losses import ContentTarget, StyleTarget, out_of_gamut, total_variation
+from style_core.optimization.nearest import NearestTarget
+from style_core.optimization.sliced import SlicedTarget
+from style_core.optimization.transport import SelfSimilarityTarget, TransportTarget
 
 # Strong enough that the final clamp to [0, 1] changes nothing that can be seen.
 GAMUT_WEIGHT = 10.0
 # Style losses that are functions of moments, that is, of sums over positions: what tiles can add up (tiled.py).
 MOMENT_LOSSES = ("gram", "covariance")
+# How each style loss measures a style picture. The others compare places with each other and need the whole picture at once.
+STYLE_TARGETS = {
+    "gram": StyleTarget,
+    "covariance": StyleTarget,
+    "nearest": NearestTarget,
+    "transport": TransportTarget,
+    "sliced": SlicedTarget,
+}
+STYLE_LOSSES = tuple(STYLE_TARGETS)
+# How the photo is measured beside them, where it isn't by its features.
+_CONTENT_TARGETS = {"transport": SelfSimilarityTarget}
+
+
+def content_target(style_loss: str) -> type[ContentTarget] | type[SelfSimilarityTarget]:
+    """How the photo is measured beside a style loss."""
+    return _CONTENT_TARGETS.get(style_loss, ContentTarget)
 
 
 @dataclass(frozen=True)
@@ -19,14 +38,20 @@ class Region:
     """A style, where it goes and how much of the picture that is.
 
     Attributes:
-        target: the style's moments.
+        target: the style as its loss measures it.
         share: its part of the style term; shares sum to 1.
         guide: `[1, 1, H, W]` in `[0, 1]`; None is everywhere.
     """
 
-    target: StyleTarget
+    target: StyleTarget | NearestTarget | SlicedTarget
     share: float
     guide: Tensor | None = None
+
+    def distances(self, features: dict[str, Tensor], style_loss: str) -> dict[str, Tensor]:
+        """Relative style distance of the region by layer."""
+        if isinstance(self.target, StyleTarget):
+            return self.target.distances(features, style_loss, self.guide)
+        return self.target.distances(features, self.guide)
 
 
 @dataclass(frozen=True)
@@ -44,7 +69,7 @@ class Objective:
     def __init__(
         self,
         extractor: FeatureExtractor,
-        content: ContentTarget,
+        content: ContentTarget | SelfSimilarityTarget,
         regions: Sequence[Region],
         balance: Balance,
         style_loss: str = "gram",
@@ -64,7 +89,7 @@ class Objective:
             loss = loss + self.balance.content[layer] * distance
             parts[f"content {layer}"] = distance.detach()
         for region in self.regions:
-            for layer, distance in region.target.distances(features, self.style_loss, region.guide).items():
+            for layer, distance in region.distances(features, self.style_loss).items():
                 loss = loss + self.balance.style[layer] * region.share * distance
                 name = f"style {layer}"
                 parts[name] = parts.get(name, 0) + region.share * distance.detach()

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from style_core.networks.extractor import FeatureExtractor, in_metric
 from style_core.optimization.columns import StyleColumns, spread, unit
+from style_core.optimization.losses import StyleTarget
 from style_core.optimization.nearest import NearestTarget
 
 _COMPARED = 1024  # positions of the photo that are compared with each other, as in the paper
@@ -28,8 +29,8 @@ class TransportTarget(NearestTarget):
     moments of the first layer already hold the colors.
     """
 
-    def __init__(self, style: StyleColumns, weights: Mapping[str, float]):
-        super().__init__(style, weights)
+    def __init__(self, style: StyleColumns, weights: Mapping[str, float], grain: StyleTarget | None = None):
+        super().__init__(style, weights, grain)
         self._covariances = {layer: _covariance(style.rows[layer]) for layer in self.weights}
 
     def distances(self, features: Mapping[str, Tensor], guide: Tensor | None = None) -> dict[str, Tensor]:
@@ -37,7 +38,8 @@ class TransportTarget(NearestTarget):
         self._compare(columns)
         forth, back = self._forth_distances(columns), self._back_distances(columns)
         larger = forth if self._total(forth) >= self._total(back) else back
-        return {layer: (larger[layer] + self._moment_distance(layer, column)) / 2 for layer, column in columns.items()}
+        distances = {layer: (larger[layer] + self._moment_distance(layer, column)) / 2 for layer, column in columns.items()}
+        return self._with_grain(distances, features, guide)
 
     def _back_distances(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """From each place of the style to the picture."""

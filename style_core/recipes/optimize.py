@@ -11,15 +11,15 @@ from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.color import COLORS, keep_color, luminance_of, match_color
+from style_core.media.color import PAINTING_COLORS, keep_color, luminance_of, match_color, match_palette, palette_of
 from style_core.media.images import beyond, fit, fit_short, resize, size_to_fit
 from style_core.messages import Message, joined
 from style_core.networks.extractor import EXTRACTORS, POOLINGS, FeatureExtractor, layer_name
 from style_core.networks.moments import style_shares
 from style_core.networks.vgg19 import LITE_WIDTHS, STYLE_LAYERS
 from style_core.optimization.descent import OPTIMIZERS, Descent, Diverged
-from style_core.optimization.losses import ContentTarget, StyleTarget
-from style_core.optimization.objective import MOMENT_LOSSES, Balance, Objective, Region
+from style_core.optimization.losses import StyleTarget
+from style_core.optimization.objective import MOMENT_LOSSES, STYLE_LOSSES, STYLE_TARGETS, Balance, Objective, Region, content_target
 from style_core.optimization.temporal import Held
 from style_core.optimization.tiled import TiledObjective, measured_in_tiles
 from style_core.options import Options, Range, option
@@ -29,7 +29,6 @@ from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor
 
 INITS = ("content", "style", "noise", "generator")
-STYLE_LOSSES = MOMENT_LOSSES
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,9 @@ PRESETS = {
 # Style strength s weighs content by 1 - s and style by s times this. Measured by benchmarks/gatys.py: at the default
 # strength both evaluated distances are where a painting is wanted.
 STYLE_GAIN = 15.0
+# What that times a style loss's own gain is: those other than Gram matrices keep as much of the photo at the same strength, as
+# measured by benchmarks/losses.py.
+LOSS_GAINS = {"gram": 1.0, "covariance": 1.0, "nearest": 0.4, "transport": 0.2, "sliced": 4.0}
 # What a network that stands in for VGG-19 needs besides, as VGG-19 judges: the style's weights times the first, and the
 # second more of total variation, since of fine grain it sees too little. Chosen as models/lite.md says.
 _LITE_CORRECTION = {"lite": (1.6, 10.0)}
@@ -77,7 +79,11 @@ class GatysOptions(Options):
     size: int = option(512, "Long side of the result.", Range(64, 12288, 32, "px"))
     iterations: int = option(200, "Optimizer steps; the picture can be stopped at any of them.", Range(1, 3000, 1))
     strength: float = option(0.5, "0 keeps the photo, 1 keeps only the style.", Range(0, 1, 0.01))
-    color: str = option("style", "Colors of the style, the photo's own, or the style's matched to the photo's.", COLORS)
+    color: str = option(
+        "style",
+        "Colors of the style, the photo's own, the style's matched to the photo's, or exactly the style's palette.",
+        PAINTING_COLORS,
+    )
     style_scale: float = option(1.0, "Size of the strokes: 1 shows the style picture as large as the result.", Range(0.25, 4, 0.05))
     extractor: str = option("auto", "Feature network: vgg19 is the reference, lite the compact one that ships.", EXTRACTORS)
     preset: str = option("gatys-2016", "Weights of the layers.", tuple(PRESETS), expert=True)
@@ -85,7 +91,13 @@ class GatysOptions(Options):
     init: str = option("content", "Where the picture starts from.", INITS, expert=True)
     pyramid: bool = option(True, "Paint small first, then larger: big strokes form early and cheaply.", expert=True)
     seed: int = option(0, "Of the noise that the picture may start from.", Range(0, 2**31 - 1, 1), expert=True)
-    style_loss: str = option("gram", "Gram matrices, or mean and covariance (Wasserstein-2 between Gaussians).", STYLE_LOSSES, expert=True)
+    style_loss: str = option(
+        "gram",
+        "How styles are compared: Gram matrices, mean and covariance (Wasserstein-2 between Gaussians), each place with its nearest "
+        "one (NNST), relaxed optimal transport (STROTSS), or sliced optimal transport.",
+        STYLE_LOSSES,
+        expert=True,
+    )
     pooling: str = option("max", "Pooling of VGG-19; lite averages in any case.", POOLINGS, expert=True)
     tv_weight: float = option(0.0, "Weight of total variation: higher is smoother.", Range(0, 100, 0.1), expert=True)
     averaging: float = option(0.0, "Decay of the average over the iterates; 0 takes the best one.", Range(0, 0.999, 0.001), expert=True)
@@ -108,7 +120,7 @@ def balance_of(options: GatysOptions) -> Balance:
     if options.alpha or options.beta:
         alpha, beta = options.alpha, options.beta
     else:
-        alpha, beta = 1 - options.strength, STYLE_GAIN * options.strength
+        alpha, beta = 1 - options.strength, STYLE_GAIN * LOSS_GAINS[options.style_loss] * options.strength
     return Balance(_scaled(content, alpha), _scaled(style, beta), options.tv_weight)
 
 
@@ -189,7 +201,8 @@ def optimize(
     memory = budget(compute) if memory is None else memory
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
     # What is too much for the smallest network is refused before any other is fetched.
-    plan_for(size, network_of(LITE_WIDTHS, balance, len(styles)), compute, options.optimizer, memory, options.style_loss in MOMENT_LOSSES)
+    tileable = options.style_loss in MOMENT_LOSSES
+    plan_for(size, network_of(LITE_WIDTHS, balance, len(styles), not tileable), compute, options.optimizer, memory, tileable)
     layers = [*balance.content, *balance.style]
     extractor, note = yield from open_extractor(options.extractor, layers, compute, options.pooling)
     scene = _Scene(content, styles, style_weights, masks, options, extractor, _for_network(balance, extractor.name, options), memory)
@@ -200,13 +213,14 @@ def optimize(
     yield from _paint(scene, init_image, started, preview_every, note)
 
 
-def network_of(widths: Sequence[int], balance: Balance, regions: int = 1) -> Network:
-    """What of a network `widths` channels wide is at work for a balance."""
+def network_of(widths: Sequence[int], balance: Balance, regions: int = 1, places: bool = False) -> Network:
+    """What of a network `widths` channels wide is at work for a balance; `places` where a loss compares them."""
     return Network(
         tuple(widths),
         tuple(layer for layer, weight in balance.style.items() if weight > 0),
         tuple(layer for layer, weight in balance.content.items() if weight > 0),
         regions,
+        places,
     )
 
 
@@ -223,7 +237,8 @@ def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, ma
 
 def _from_generator(content, styles, weights, masks, options: GatysOptions, compute: Compute) -> Generator[Step, None, Tensor]:
     """The generator's picture of the same request, to start from."""
-    wanted = StylizeOptions(size=options.size, color=options.color, style_scale=options.style_scale)
+    color = "style" if options.color == "palette" else options.color
+    wanted = StylizeOptions(size=options.size, color=color, style_scale=options.style_scale)
     image = None
     for step in stylize(content, styles, wanted, style_weights=weights, masks=masks, compute=compute):
         image = step.image if step.image is not None else image
@@ -250,8 +265,9 @@ class _Scene:
 
     def plan(self, height: int, width: int) -> Plan:
         """How a size is painted in the memory there is."""
-        network = network_of(self.extractor.widths, self.balance, len(self.styles) if any(mask is not None for mask in self.masks) else 1)
+        regions = len(self.styles) if any(mask is not None for mask in self.masks) else 1
         tileable = self.options.style_loss in MOMENT_LOSSES
+        network = network_of(self.extractor.widths, self.balance, regions, not tileable)
         return plan_for((height, width), network, self.extractor.compute, self.options.optimizer, self.memory, tileable)
 
     def objective(self, plan: Plan) -> Objective | TiledObjective:
@@ -262,11 +278,14 @@ class _Scene:
         photo = resize(self.content, size)[None].to(device)
         if plan.side is not None:
             return TiledObjective(self.extractor, photo, regions, self.balance, self.options.style_loss, side=plan.side)
-        content = ContentTarget.of(self.extractor, photo, self.balance.content)
+        content = content_target(self.options.style_loss).of(self.extractor, photo, self.balance.content)
         return Objective(self.extractor, content, regions, self.balance, self.options.style_loss)
 
-    def _measured(self, style: Tensor, plan: Plan) -> StyleTarget:
+    def _measured(self, style: Tensor, plan: Plan):
         sized = sized_style(style, (plan.height, plan.width), self.options.style_scale)[None].to(self.extractor.compute.device)
+        kind = STYLE_TARGETS[self.options.style_loss]
+        if kind is not StyleTarget:
+            return kind.of(self.extractor, sized, self.balance.style)
         if plan.side is None and sized[0, 0].numel() <= max(2 * plan.height * plan.width, _STYLE_TILE**2):
             return StyleTarget.of(self.extractor, sized, self.balance.style)
         return measured_in_tiles(self.extractor, sized, self.balance.style, side=min(plan.side or _STYLE_TILE, _STYLE_TILE))
@@ -305,7 +324,7 @@ class _Scene:
         Shifting the colors of all pixels at once is what gradients do worst: from here pale and dark styles are reached
         in fewer steps.
         """
-        if self.options.color != "style":
+        if self.options.color not in ("style", "palette"):
             return self.content
         free = [share if mask is None else 0.0 for share, mask in zip(self.shares, self.masks)]
         picture = self.content
@@ -326,12 +345,14 @@ class _Scene:
         factor = min(1.0, (most / (self.size[0] * self.size[1])) ** 0.5)
         size = self.size if factor == 1 else size_to_fit(self.size, int(max(self.size) * factor))
         image = resize(image, size)
+        if self.options.color == "palette":
+            return match_palette(image, palette_of(self.styles, self.shares))
         return keep_color(image, resize(self.photo, size)) if self.options.color == "keep" else image
 
 
 def _in_color(photo: Tensor, styles: Sequence[Tensor], color: str) -> tuple[Tensor, list[Tensor]]:
     """Photo and styles as the optimizer should see them (Gatys et al. 2017, section 5)."""
-    if color == "style":
+    if color in ("style", "palette"):
         return photo, list(styles)
     if color == "match":
         return photo, [match_color(style, photo) for style in styles]
@@ -350,7 +371,7 @@ def _regions(targets, shares, masks, size, device) -> list[Region]:
     }
     regions = []
     if free:
-        mixed = StyleTarget.mix([targets[i] for i in free], [shares[i] for i in free]) if len(free) > 1 else targets[free[0]]
+        mixed = type(targets[0]).mix([targets[i] for i in free], [shares[i] for i in free]) if len(free) > 1 else targets[free[0]]
         if not guides:
             return [Region(mixed, 1.0)]
         rest = (1 - sum(guides.values())).clamp(0, 1)

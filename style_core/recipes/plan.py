@@ -12,11 +12,13 @@ from style_core.memory import available_bytes
 from style_core.messages import Message
 from style_core.networks.costs import activations
 from style_core.networks.vgg19 import LAYERS, block_of, stride_of
+from style_core.optimization.columns import GRID
 from style_core.optimization.descent import Past
 from style_core.optimization.tiles import tiles_of
 
 _BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
 _ROUND_TRIP = 2.2  # times the activations: they, their gradients on the way back, and what convolutions borrow
+_COLUMNS = 24  # bytes for each number in the hypercolumns of a picture: they, their unit vectors, and the gradients of both
 _PICTURES = 10  # in float32 that the recipe and L-BFGS keep besides its pairs
 _PICTURES_ADAM = 3.3  # likewise, with Adam
 _SIDES = (2048, 1536, 1024, 768, 512, 384, 256)  # px, of tiles: below, most of a crop is halo
@@ -34,12 +36,14 @@ class Network:
         widths: channels by block.
         style, content: the layers in use.
         regions: how many parts of the picture have a style of their own.
+        places: whether the style loss compares places, of which it keeps hypercolumns.
     """
 
     widths: Sequence[int]
     style: tuple[str, ...]
     content: tuple[str, ...]
     regions: int = 1
+    places: bool = False
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -153,7 +157,8 @@ def _plan(size: tuple[int, int], side: int | None, past: Past, network: Network,
         crops = [tile.crop for tile in tiles_of(height, width, side, network.layers)]
         crop, photo = tuple(max(part.stop - part.start for part in axis) for axis in zip(*crops)), photo * 2
     features = _ROUND_TRIP * each * activations(network.widths, *crop, network.deepest)
-    needed = _BASE_BYTES + 12 * pixels * pictures + 5.4 * guides * pixels + photo + features
+    columns = _COLUMNS * sum(network.widths[block_of(layer)] for layer in network.style) * pixels / GRID**2 if network.places else 0
+    needed = _BASE_BYTES + columns + 12 * pixels * pictures + 5.4 * guides * pixels + photo + features
     return Plan(height, width, side, past, needed)
 
 
