@@ -32,14 +32,14 @@ def build(compute: Compute) -> gr.Blocks:
             with gr.Tab(words.IMAGINE_TAB, id="imagine") as each["imagine"]:
                 imagining = tab_imagine.build(compute)
             with gr.Tab(words.FILM_TAB, id="film") as each["film"]:
-                tab_film.build(compute)
+                filmed = tab_film.build(compute)
             with gr.Tab(words.ABOUT_TAB, id="about") as each["about"]:
                 tab_about.build(page, compute)
         gr.Markdown(words.NO_CAMERA, elem_id="no-camera")  # seen where a camera was asked for in vain
         drawer = history.build(drawer_button)
         parts = {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining}
         _refine(tabs, quick, fine)
-        _join(tabs, parts, [*parts.values(), drawer])
+        _join(tabs, parts, [*parts.values(), drawer, filmed])
         recipes = {name: (tab, parts[tab]["option_controls"]) for name, tab in _TABS.items()}
         history.wire(page, tabs, drawer, parts, recipes)
         seen = session.kept_photo()

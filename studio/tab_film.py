@@ -8,17 +8,21 @@ from pathlib import Path
 import gradio as gr
 
 from studio import files, first, gpu, live, newest, words
+from studio.controls import component, use_buttons
 from studio.pictures import picture_input
 from studio.tab_stylize import style_tiles
-from style_core import Compute, RequestError, StylizeOptions, finish, gallery_code, read_image, stylize
+from style_core import Compute, GatysOptions, RequestError, Step, StylizeOptions, finish, gallery_code, read_image, stylize
 from style_core.media.images import fit, from_pil, to_pil
+from style_core.media.settings import settings_of
 from style_core.media.video import Clip
-from style_core.recipes.stylize_clip import stylize_clip
+from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
+from style_core.recipes.stylize_clip import FilmOptions, stylize_clip
 from style_core.weights.open import open_generator
 
 _LIVE_EVERY = 0.05  # seconds between frames that the webcam sends
 _LIVE_LIMIT = 120  # seconds until the webcam queues up again, so that others get their turn
 _LIVE_SIDE = 384  # px
+_FULL_STRENGTH = 0.5  # of an optimization, where the generator's strength is 1
 
 
 class _RawVideo(gr.Video):
@@ -30,8 +34,8 @@ class _RawVideo(gr.Video):
         return None if payload is None else payload.path
 
 
-def build(compute: Compute) -> None:
-    """Lay the tab out and wire it."""
+def build(compute: Compute) -> dict:
+    """Lay the tab out and wire it; returns the camera's snapshot and the buttons that hand it to other tabs."""
     gr.Markdown(words.FILM_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         stage = gr.Column(scale=7, min_width=340, elem_classes="stage")
@@ -41,15 +45,21 @@ def build(compute: Compute) -> None:
             use_own = gr.Checkbox(True, label=words.USE_OWN, visible=False, container=False, elem_id="film-use-own")
             strength = gr.Slider(0, 1, value=1, step=0.01, label=words.label_of("strength"))
             size = gr.Slider(128, 1280, value=384, step=32, label=words.label_of("size", "px"))
+            fields = {field.name: field for field in OptimizedFilmOptions.fields()}
+            steadiness = component(OptimizedFilmOptions, fields["steadiness"], fields["steadiness"].default)
+            with gr.Accordion(words.FINER, open=False, elem_classes="finer"):
+                finer = gr.Checkbox(False, label=words.FINER_ON, info=words.FINER_INFO, elem_id="film-finer")
+                iterations = component(OptimizedFilmOptions, fields["frame_iterations"], fields["frame_iterations"].default)
         with stage, gr.Tabs():
             with gr.Tab(words.CLIP_TAB):
-                _build_clip(compute, [tiles, style, use_own, strength, size])
+                _build_clip(compute, [tiles, style, use_own, strength, size], [steadiness, finer, iterations])
             with gr.Tab(words.WEBCAM_TAB):
-                _build_webcam(compute, [tiles, style, use_own, strength])
+                snapshot = _build_webcam(compute, [tiles, style, use_own, strength])
     newest.wire(style, use_own, tiles)
+    return snapshot
 
 
-def _build_clip(compute: Compute, chosen: list) -> None:
+def _build_clip(compute: Compute, chosen: list, film: list) -> None:
     clip = _RawVideo(label=words.CLIP, sources=["upload"], height=260, elem_id="film-clip")
     about = gr.Markdown("", elem_classes="quiet", elem_id="film-about")
     preview = gr.Image(
@@ -78,7 +88,7 @@ def _build_clip(compute: Compute, chosen: list) -> None:
         except RequestError as error:
             return words.told(str(error), request)
 
-    def paint(clip, earlier, name, own, used, strength, size, request: gr.Request) -> Iterator[dict]:
+    def paint(clip, earlier, name, own, used, strength, size, steadiness, finer, iterations, request: gr.Request) -> Iterator[dict]:
         yield {
             status: "…", result: gr.update(value=None, visible=False), preview: gr.update(value=None, visible=False),
             run: gr.update(interactive=False), stop: gr.update(interactive=True), resume: gr.update(visible=False),
@@ -88,9 +98,8 @@ def _build_clip(compute: Compute, chosen: list) -> None:
         try:
             if clip is None:
                 raise RequestError(words.say("NO_CLIP", request))
-            options = StylizeOptions(size=int(size), strength=strength)
-            styles, codes = _style_of(compute, name, own if used else None, request)
-            painting = gpu.steps(stylize_clip, clip, out, styles, options, codes=codes, compute=compute, begun=earlier)
+            wanted = OptimizedFilmOptions(steadiness=steadiness, frame_iterations=iterations)
+            painting = _painting(compute, clip, out, name, own if used else None, int(size), strength, wanted, finer, earlier, request)
             with live.stopping(request, "film") as event, closing(painting) as steps:
                 for step in steps if not event.is_set() else ():
                     shown = {status: live.status_of(step, request)}
@@ -119,7 +128,7 @@ def _build_clip(compute: Compute, chosen: list) -> None:
     outputs = [status, preview, result, run, stop, resume, begun]
     how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status}
     for trigger, earlier in ((run.click, gr.State(None)), (resume.click, begun)):
-        event = trigger(paint, [clip, earlier, *chosen], outputs, api_visibility="private", **how)
+        event = trigger(paint, [clip, earlier, *chosen, *film], outputs, api_visibility="private", **how)
         event.failure(lambda: idle, None, [run, stop], queue=False, api_visibility="private")
     live.wire_stop(run, stop, "film")
     gr.on(
@@ -127,14 +136,29 @@ def _build_clip(compute: Compute, chosen: list) -> None:
     )  # fmt: skip
 
 
-def _build_webcam(compute: Compute, chosen: list) -> None:
+def _painting(
+    compute: Compute, clip: str, out: str, name: str, own: str | None, size: int, strength: float, film: OptimizedFilmOptions,
+    finer: bool, earlier: str | None, request: gr.Request,
+) -> Iterator[Step]:  # fmt: skip
+    """The Steps of a film: by the generator, or finer, by optimization."""
+    if finer:
+        if not own:
+            raise RequestError(words.say("FINER_NEEDS_PAINTING", request))
+        options = GatysOptions(size=size, strength=_FULL_STRENGTH * strength)
+        return gpu.steps(optimize_clip, clip, out, [read_image(own)], options, film, compute=compute, begun=earlier)
+    styles, codes = _style_of(compute, name, own, request)
+    options, steady = StylizeOptions(size=size, strength=strength), FilmOptions(film.steadiness)
+    return gpu.steps(stylize_clip, clip, out, styles, options, steady, codes=codes, compute=compute, begun=earlier)
+
+
+def _build_webcam(compute: Compute, chosen: list) -> dict:
     gr.Markdown(words.WEBCAM_READY, elem_classes="quiet")
     with gr.Row():
         camera = gr.Image(
             label=words.WEBCAM, sources=["webcam"], streaming=True, type="pil", height=360, elem_id="film-camera",
             webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": {"width": 640}}),
         )  # fmt: skip
-        shown_live = gr.Image(label=words.RESULT, format="jpeg", height=360, interactive=False, buttons=[], elem_id="film-live")
+        shown_live = gr.Image(label=words.RESULT, format="jpeg", type="pil", height=360, interactive=False, buttons=[], elem_id="film-live")
 
     def paint_frame(frame, name, own, used, strength, request: gr.Request):
         if frame is None or not (name or own):
@@ -146,6 +170,24 @@ def _build_webcam(compute: Compute, chosen: list) -> None:
         paint_frame, [camera, *chosen], shown_live, stream_every=_LIVE_EVERY, time_limit=_LIVE_LIMIT, concurrency_id="device",
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
+
+    def keep(picture, name, strength, request: gr.Request) -> tuple[str, dict]:
+        """The frame in view as a result like any other."""
+        if picture is None:
+            raise gr.Error(words.say("NO_RESULT", request), print_exception=False)
+        options = StylizeOptions(size=_LIVE_SIDE, strength=strength).as_dict()
+        made = {"generator": open_generator(compute).sha256}
+        path = files.save(from_pil(picture), "stylize", settings_of("stylize", options, made, gallery=name or None))
+        return path, gr.update(value=path, visible=True)
+
+    with gr.Row(elem_classes="actions"):
+        snap = gr.Button(words.SNAPSHOT, elem_id="film-snap")
+        download = gr.DownloadButton(words.DOWNLOAD, visible=False, elem_id="film-download")
+    uses, result = use_buttons("film"), gr.State(None)
+    snap.click(
+        keep, [shown_live, chosen[0], chosen[-1]], [result, download], queue=False, show_progress="hidden", api_visibility="private"
+    )  # fmt: skip
+    return {"uses": uses, "result": result}
 
 
 def _about(path: str, size: int, request: gr.Request) -> str:

@@ -13,10 +13,11 @@ from studio.languages import ALL
 from studio.sentences import translated
 from style_core import RECIPES
 from style_core.recipes.dream_zoom import ZoomOptions
+from style_core.recipes.optimize_clip import OptimizedFilmOptions
 
 LANGUAGES = tuple(language.CODE for language in ALL)
 SHARE_WARNING = ALL[0].SHARE_WARNING
-_OPTIONS = (*(recipe.options for recipe in RECIPES.values()), ZoomOptions)
+_OPTIONS = (*(recipe.options for recipe in RECIPES.values()), ZoomOptions, OptimizedFilmOptions)
 
 
 def _table(language) -> dict[str, str]:

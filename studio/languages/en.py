@@ -193,6 +193,11 @@ WORDS: dict[str, str] = {
     "NO_CLIP": "Choose a video first.",
     "CONTINUE": "Continue",
     "CLIP_ABOUT": "{seconds}, {frames} frames of {width} x {height} px, painted at {painted_width} x {painted_height} px.",
+    "FINER": "Finer",
+    "FINER_ON": "Optimize each frame",
+    "FINER_INFO": "Slower by far, with strokes like those on the Paint tab. Needs a painting of your own.",
+    "FINER_NEEDS_PAINTING": "Finer works from a painting of your own: choose one, or switch Finer off.",
+    "SNAPSHOT": "Take a snapshot",
     "CLIP_STOPPED": "Stopped after {frames} of {total} frames. The video so far is kept, and Continue goes on from here.",
     "MORPH_STOPPED": "Stopped. The first {frames} frames are kept.",
     "CLIP_DONE": "Done: {frames} frames in {seconds}.",
@@ -254,6 +259,8 @@ LABELS: dict[str, str] = {
     "frames": "Frames",
     "zoom_rate": "Zoom per frame",
     "turn": "Turn per frame",
+    "steadiness": "Steadiness",
+    "frame_iterations": "Steps per frame",
     "iterations_each": "Steps per frame",
 }
 

@@ -2,7 +2,8 @@
 
 Flow is found by dense inverse search (DIS; Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search"). It is
 trusted where going there and back returns to the same place, and where the photos agree on what is seen there, as in
-Ruder et al. (2016), "Artistic Style Transfer for Videos", section 5.
+Ruder et al. (2016), "Artistic Style Transfer for Videos", section 5. What most of the frame does, the camera's motion, is
+fitted besides, since it is more exact than dense flow.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ _SMOOTHED = 0.8  # px: the Gaussian that takes the sensor's noise, which would b
 _SLACK, _SLACK_SHARE = 0.5, 0.01  # squared px that there-and-back may be off, and share of the squared flow
 _EDGE, _EDGE_SHARE = 0.002, 0.01  # likewise of the squared slope of the flow, which is steep where things part
 _EVEN, _ODD = 0.03, 0.12  # difference of brightness up to which, and from which on, photos agree and don't
+_MARGIN = 0.01  # by which the camera's motion may fit worse than dense flow and still be taken
+_GRID, _AGREEING, _MAJORITY = 8, 0.5, 0.3  # px between samples of the flow, px that they may be off, share that must agree
 _CUT = 0.3  # share of a frame that must be trusted, else it begins a new scene
 
 
@@ -49,15 +52,17 @@ def motion_between(before: Tensor, now: Tensor) -> Motion:
         old, new = (cv2.resize(gray, size, interpolation=cv2.INTER_AREA) for gray in (old, new))
     old, new = (cv2.GaussianBlur(gray, (0, 0), _SMOOTHED) for gray in (old, new))
     back, forth = flow_between(new, old), flow_between(old, new)
-    squares = (back**2).sum(2)
-    there = _moved(forth, back, cv2.INTER_LINEAR)
-    off = ((back + there) ** 2).sum(2) / (_SLACK_SHARE * (squares + (there**2).sum(2)) + _SLACK)
-    seen = _moved(old.astype(numpy.float32), back, cv2.INTER_LINEAR)
-    unlike = cv2.GaussianBlur(numpy.abs(seen - new), (0, 0), 1.5) / 255
-    steep = sum((cv2.Sobel(back, -1, x, 1 - x, ksize=3, scale=1 / 8) ** 2).sum(2) for x in (0, 1)) / (_EDGE_SHARE * squares + _EDGE)
-    trust = numpy.clip(2 - off, 0, 1) * numpy.clip(2 - steep, 0, 1) * numpy.clip((_ODD - unlike) / (_ODD - _EVEN), 0, 1) * _inside(back)
+    unlike = _unlike(old, new, back)
+    trust = _returning(back, forth) * numpy.clip((_ODD - unlike) / (_ODD - _EVEN), 0, 1)
+    camera = camera_motion(back)
+    if camera is not None:
+        # Exact where it holds, and right behind what crosses, where dense flow is drawn along with that.
+        left = _unlike(old, new, camera)
+        holds = left <= unlike + _MARGIN
+        back = numpy.where(holds[..., None], camera, back)
+        trust = numpy.where(holds, numpy.clip((_ODD - left) / (_ODD - _EVEN), 0, 1), trust)
     # Borders of what is hidden are uncertain by a px or two: they go with it, and softly.
-    trust = cv2.GaussianBlur(cv2.erode(trust, numpy.ones((7, 7))), (0, 0), 2.0)
+    trust = cv2.GaussianBlur(cv2.erode(trust * _inside(back), numpy.ones((3, 3))), (0, 0), 1.0)
     if shrunk < 1:
         scale = numpy.array([width / back.shape[1], height / back.shape[0]], numpy.float32)
         back, trust = (cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR) for values in (back * scale, trust))
@@ -68,6 +73,34 @@ def flow_between(one: numpy.ndarray, two: numpy.ndarray) -> numpy.ndarray:
     """Flow `[H, W, 2]` from one gray frame (uint8) to another: what is at `p` in the first is at `p + flow[p]` in the second."""
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     return search.calc(one, two, None)
+
+
+def camera_motion(flow: numpy.ndarray) -> numpy.ndarray | None:
+    """The one affine motion that most of a flow `[H, W, 2]` follows, as a flow; None where there is none."""
+    height, width = flow.shape[:2]
+    rows, columns = numpy.mgrid[_GRID // 2 : height : _GRID, _GRID // 2 : width : _GRID].reshape(2, -1)
+    places = numpy.stack([columns, rows], 1).astype(numpy.float32)
+    matrix, agreeing = cv2.estimateAffine2D(
+        places, places + flow[rows, columns], method=cv2.RANSAC, ransacReprojThreshold=_AGREEING, maxIters=500
+    )
+    if matrix is None or agreeing.mean() < _MAJORITY:
+        return None
+    every = numpy.indices((height, width), dtype=numpy.float32)[::-1].transpose(1, 2, 0)
+    return (every @ matrix[:, :2].T + matrix[:, 2] - every).astype(numpy.float32)
+
+
+def _unlike(old: numpy.ndarray, new: numpy.ndarray, flow: numpy.ndarray) -> numpy.ndarray:
+    """Difference of brightness, in `[0, 1]` and averaged around each pixel, between a frame and the one before moved along."""
+    seen = _moved(old.astype(numpy.float32), flow, cv2.INTER_LINEAR)
+    return cv2.GaussianBlur(numpy.abs(seen - new), (0, 0), 1.5) / 255
+
+
+def _returning(back: numpy.ndarray, forth: numpy.ndarray) -> numpy.ndarray:
+    """1 where going there and back returns to the same place and nothing parts there, 0 where not (Ruder et al. 2016, eq. 5, 6)."""
+    squares, there = (back**2).sum(2), _moved(forth, back, cv2.INTER_LINEAR)
+    off = ((back + there) ** 2).sum(2) / (_SLACK_SHARE * (squares + (there**2).sum(2)) + _SLACK)
+    steep = sum((cv2.Sobel(back, -1, x, 1 - x, ksize=3, scale=1 / 8) ** 2).sum(2) for x in (0, 1)) / (_EDGE_SHARE * squares + _EDGE)
+    return numpy.clip(2 - off, 0, 1) * numpy.clip(2 - steep, 0, 1)
 
 
 def carried_along(image: Tensor, motion: Motion) -> Tensor:

@@ -42,7 +42,7 @@ def test_a_stopped_clip_is_kept_and_goes_on(page, tmp_path):
     page.click("#film-run")
     page.wait_for_selector("#film-preview img")
     page.click("#film-stop")
-    page.locator("#film-status").filter(has_text="the film so far is kept").wait_for()
+    page.locator("#film-status").filter(has_text="The video so far is kept").wait_for()
     done = painted(page, tmp_path / "part.mp4").frames
     assert 0 < done < 120
     page.click("#film-continue")
@@ -64,6 +64,11 @@ def test_a_webcam_is_painted_live(page, address):
     page.wait_for_function(
         "(() => { const i = document.querySelector('#film-live img'); return Math.max(i.naturalWidth, i.naturalHeight) === 384 })()"
     )
+    page.click("#film-snap")
+    page.wait_for_selector("#film-download", state="visible")
+    page.get_by_text("Use this picture").locator("visible=true").first.click()
+    page.click("#film-to-paint-content")
+    page.wait_for_selector("#paint-content img", state="visible")
 
 
 @pytest.mark.parametrize("tab", ["Stylize", "Video", "About"])
