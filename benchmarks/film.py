@@ -1,4 +1,4 @@
-"""How steady painted films are: `python -m benchmarks.film [--style NAME] [CLIP ...]`.
+"""How steady painted films are: `python -m benchmarks.film [--frames N] [--time] [CLIP ...]`.
 
 Each clip of `benchmarks.clips`, whose motion is known, is painted with steadiness 0 and with the default. What is compared is
 the root mean square difference of each frame from the one before it, moved along the true motion, over the clip's own such
@@ -31,6 +31,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="*", help="Names of clips; all where none is given.")
     parser.add_argument("--style", default="sunflowers", choices=list(gallery()), help="Of the gallery.")
+    parser.add_argument("--frames", type=int, help="Of each clip, from its start; all where it isn't given.")
+    parser.add_argument("--time", action="store_true", help="Also measure frames a second.")
     given = parser.parse_args()
     prepare_cpu()
     compute = Compute.choose("cpu")
@@ -41,12 +43,17 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|", flush=True)
     rows = []
     for name, clip in clips(*given.clips).items():
-        rows.append(_row(generator, code, clip))
+        rows.append(_row(generator, code, _start_of(clip, given.frames)))
         print(f"| {name}{' *' if name in CHANGING else ''} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)
     means = [sum(column) / len(rows) for column in zip(*rows)]
     print("| mean | " + " | ".join(f"{value:.2f}" for value in means) + " |")
-    for steadiness in (0.0, FilmOptions().steadiness):
+    for steadiness in (0.0, FilmOptions().steadiness) if given.time else ():
         print(f"\nsteadiness {steadiness:g}: {_frames_a_second(generator, code, steadiness):.1f} frames a second at {_TIMED_SIZE[1]} px")
+
+
+def _start_of(clip: Clip, frames: int | None) -> Clip:
+    cuts = tuple(cut for cut in clip.cuts if frames is None or cut < frames)
+    return Clip(clip.frames[:frames], clip.flow[:frames], clip.valid[:frames], cuts)
 
 
 def _row(generator: Generator, code: Tensor, clip: Clip) -> tuple[float, ...]:

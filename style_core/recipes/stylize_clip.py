@@ -24,7 +24,7 @@ from style_core.weights.open import open_generator
 
 _MEMORY = 0.9  # of the statistics before, in each frame's
 _CUT = 0.35  # relative change of the statistics that means a new scene
-_MOST_CARRIED = 0.95  # share of the last frame's paint at steadiness 1; the rest lets new strokes form
+_MOST_CARRIED = 0.97  # share of the last frame's paint at steadiness 1; the rest lets new strokes form
 _ALIKE, _UNLIKE = 0.3, 0.6  # difference of colors up to which, and from which on, old paint stays and goes
 _COLOR_REACH = 4  # px: of the box that those colors are averaged over
 _STROKE, _AROUND = 1.5, 8.0  # px: Gaussians that part strokes from colors, and that strokes' contrast is measured by
