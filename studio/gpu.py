@@ -16,6 +16,7 @@ import gradio as gr
 
 from style_core import RequestError, Step
 from style_core.devices import release_memory
+from style_core.memory import memory_in_words
 from style_core.options import Options
 
 try:
@@ -73,6 +74,16 @@ def seconds_for(work: Callable, given: tuple, more: dict) -> int:
     return round(min(_MOST, _LEAST + iterations * megapixels * _SECONDS_A_MEGAPIXEL))
 
 
+def _size_of(given: tuple) -> int:
+    """The size in px that a call asks for, by its options or by those of a request."""
+    for value in given:
+        if isinstance(value, Options) and hasattr(value, "size"):
+            return int(value.size)
+        if isinstance(asked := getattr(value, "options", None), dict) and "size" in asked:
+            return int(asked["size"])
+    return 512
+
+
 def _steps(work: Callable, given: tuple, more: dict) -> Iterator[Step]:
     try:
         yield from work(*given, **more)
@@ -97,7 +108,7 @@ def steps(recipe: Callable[..., Iterator[Step]], *given, **more) -> Iterator[Ste
     try:
         with closing(running):
             while True:
-                with turn():
+                with turn(), memory_in_words(_size_of(given)):
                     step = next(running, None)
                 if step is None:
                     return
@@ -109,7 +120,7 @@ def steps(recipe: Callable[..., Iterator[Step]], *given, **more) -> Iterator[Ste
 def call(work: Callable, *given, **more) -> Any:
     """The result of a function of a module."""
     try:
-        with turn():
+        with turn(), memory_in_words(_size_of(given)):
             return _result(work, given, more) if spaces is not None else work(*given, **more)
     finally:
         # A slider's every move comes through here: what the next move needs again is kept.

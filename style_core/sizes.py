@@ -7,6 +7,7 @@ from style_core.errors import RequestError
 
 DPI = 300.0  # of a print that is looked at from reading distance
 DPI_RANGE = (36.0, 1200.0)
+_MOST = 1e6  # of any unit
 _CENTIMETERS = 2.54  # of an inch
 _UNITS = {
     "px": 0.0,
@@ -89,6 +90,8 @@ def parse_size(text: str, dpi: float | None = None) -> Size:
     if found is None or found["unit"] not in _UNITS:
         raise RequestError("size is {size}; write it like 1024, 42cm or 16.5in, or as one of {known}.", size=text, known=", ".join(PRESETS))
     number, centimeters = float(found["number"].replace(",", ".")), _UNITS[found["unit"]]
+    if number > _MOST:
+        raise RequestError("size is {size}; it is beyond any picture. Write it like 1024, 42cm or 16.5in.", size=str(text)[:20])
     if not centimeters:
         if number != int(number):
             raise RequestError("size is {size}; pixels must be a whole number.", size=text)

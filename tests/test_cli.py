@@ -19,6 +19,7 @@ from PIL import Image
 from style_core import RECIPES, RequestError, Step, read_image, read_settings, write_image
 from style_core.cli import films as cli_films
 from style_core.cli import main as cli
+from style_core.cli import run
 from style_core.media.settings import settings_of
 from style_core.media.video import Clip
 from style_core.options import Options, Range, option
@@ -161,7 +162,8 @@ def test_a_missing_photo_reads_alike_in_the_shell_and_in_python(tmp_path, capsys
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
-def test_ctrl_c_saves_the_picture_so_far(pair, tmp_path):
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_save_the_picture_so_far(pair, tmp_path, asked):
     out = tmp_path / "out.png"
     write_image(tmp_path / "photo.png", picture(400, 400, seed=1))  # large enough not to be finished soon
     command = [sys.executable, "-m", "style_core", "optimize", *pair, "-o", str(out), "--json", "--size", "400",
@@ -172,7 +174,7 @@ def test_ctrl_c_saves_the_picture_so_far(pair, tmp_path):
         try:
             while not re.match(rb"[1-9]\d* of 3000", line := shell.stderr.readline()):
                 assert line, "the shell ended by itself"
-            shell.send_signal(signal.SIGINT)
+            shell.send_signal(asked)
             said, _ = shell.communicate(timeout=60)
         finally:
             shell.kill()
@@ -193,6 +195,55 @@ def test_transparency_is_kept_on_request_and_an_animation_is_said(pair, tmp_path
     capsys.readouterr()
     assert cli.main(["stylize", str(tmp_path / "moving.gif"), pair[1], "-o", str(tmp_path / "o.png"), *flags]) == 0
     assert "moving.gif is animated; its first frame is used." in capsys.readouterr().err
+
+
+def test_pictures_of_one_name_get_results_of_their_own():
+    files = [Path(name) for name in ("photo.jpg", "photo.png", "other.png", "Photo.png", "photo-png.tif", "photo-png.gif")]
+    names = run.batch_names(files)
+    assert names[Path("other.png")] == "other.png" and names[Path("photo.jpg")] == "photo-jpg.png"
+    assert names.keys() == set(files) and len({name.casefold() for name in names.values()}) == len(files)
+
+
+def test_a_transparent_photo_stays_so_unless_it_is_asked_otherwise(tmp_path, pair):
+    photo = Image.new("RGBA", (64, 64), (255, 0, 0, 255))
+    photo.paste((0, 0, 0, 0), (0, 0, 32, 64))
+    photo.save(tmp_path / "see.png")
+    command = ["stylize", str(tmp_path / "see.png"), pair[1], "--size", "64", "--strength", "0", "--device", "cpu", "-o"]
+    assert cli.main([*command, str(tmp_path / "kept.png")]) == 0
+    assert cli.main([*command, str(tmp_path / "flat.png"), "--no-keep-alpha"]) == 0
+    assert cli.main([*command, str(tmp_path / "deep.png"), "--depth", "16", "--dpi", "300"]) == 0
+    assert cli.main([*command, str(tmp_path / "flat.jpg"), "--quality", "101"]) == 2
+    modes = {}
+    for name in ("kept.png", "flat.png", "deep.png"):
+        with Image.open(tmp_path / name) as written:
+            modes[name] = written.mode
+    assert modes == {"kept.png": "RGBA", "flat.png": "RGB", "deep.png": "RGBA"}
+    assert (tmp_path / "deep.png").read_bytes()[24] == 16
+
+
+def test_a_target_that_cannot_be_written_is_said_before_the_work(pair, tmp_path, capsys):
+    for out in (tmp_path / ("a" * 254 + ".png"), tmp_path, tmp_path / "none" / "a.png"):
+        assert cli.main(["optimize", *pair, "-o", str(out), *SMALL, "--iterations", "2000"]) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+SILLY = [
+    ["optimize", "--beta", "1e6"], ["optimize", "--alpha", "1e-300"], ["optimize", "--alpha", "nan", "--beta", "1"], ["optimize", "--size", "9" * 400],
+    ["optimize", "--style-layers", "relu1_1:1e308 relu2_1:1e308"], ["optimize", "--content-layers", "relu4_2:inf"], ["optimize", "--seed", "9" * 30],
+    ["optimize", "--style-weights", "nan"], ["optimize", "--style-weights", "1e308"], ["imagine", "--frames", "99999999999999", "--walk", "w.mp4"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("given", SILLY, ids=lambda given: " ".join(given)[:40])
+def test_silly_numbers_are_refused_in_one_sentence_or_do_no_harm(pair, tmp_path, capsys, given):
+    recipe, *flags = given
+    pictures = pair if recipe == "optimize" else ()
+    flags = [flag if flag != "w.mp4" else str(tmp_path / flag) for flag in flags]
+    small = SMALL if "--size" not in flags and recipe == "optimize" else []
+    status = cli.main([recipe, *pictures, "-o", str(tmp_path / "out.png"), *small, *flags])
+    said = capsys.readouterr().err.strip().splitlines()
+    assert status in (0, 2) and (status == 0 or (len(said) == 1 and len(said[0]) < 300)), said
+    assert [path.name for path in tmp_path.iterdir() if ".part" in path.name or path.suffix == ".mp4"] == []
 
 
 def test_a_folder_is_painted_and_one_bad_file_is_reported(pair, tmp_path, capsys):

@@ -438,7 +438,9 @@ SENTENCES: dict[str, str] = {
     "The tensors do not contain ResNet-50: {reason}": "这些张量不是 ResNet-50：{reason}",
     "Styles measured by different feature networks can't be mixed; measure them with the same one.": "由不同特征网络测得的风格不能混合；请用同一个网络测量。",
     "A walk has two ends, but {given} pictures were given; give at most two.": "漫步只有两端，却给出了 {given} 张图；最多两张。",
-    "A walk has {frames} frames; it needs at least 2.": "{frames} 帧的漫步走不起来；至少需要 2 帧。",
+    "A walk has {frames} frames; it must have 2 to {most}.": "漫步有 {frames} 帧；必须为 2 至 {most} 帧。",
+    "size is {size}; it is beyond any picture. Write it like 1024, 42cm or 16.5in.": "size 的值是 {size}；没有图片能这么大。写法如 1024、42cm 或 16.5in。",
+    "There is not enough memory for {size} px; use {fitting} px or less.": "{size} px 所需的内存不足；请改用 {fitting} px 或更小。",
     # Devices and weights
     "This machine has no {device} device that torch can use; choose auto or {present}.": "这台机器没有 torch 能用的 {device} 设备；请选 auto 或 {present}。",
     "There are no weights called {weights}; there are {known}.": "没有名为 {weights} 的权重；有 {known}。",

@@ -27,9 +27,9 @@ def run_clip(steps: Steps, compute: Compute, given: argparse.Namespace) -> int:
         The exit status: 0, or 130 when interrupted. The film then ends there, and the same command resumes.
     """
     follower = Follower(None)
-    interrupted = followed(follower, steps)
+    status = followed(follower, steps)
     report(given, follower, None, compute)
-    return 130 if interrupted else 0
+    return status
 
 
 def run_walk(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
@@ -45,10 +45,10 @@ def run_walk(recipe: str, steps: Steps, options: Options, compute: Compute, give
                     writer.add(step.image)
                 yield step
 
-        interrupted = followed(follower, filmed())
+        status = followed(follower, filmed())
     write_image(given.out, follower.result, settings=settings_of(recipe, options.as_dict(), weights=follower.last.weights))
     report(given, follower, options, compute)
-    return 130 if interrupted else 0
+    return status
 
 
 def run_zoom(zoom: Callable[..., Steps], facts: dict[str, Any], options: Options, compute: Compute, given: argparse.Namespace) -> int:
@@ -78,16 +78,16 @@ def run_zoom(zoom: Callable[..., Steps], facts: dict[str, Any], options: Options
                     frames.append(path)
                 yield step
 
-    interrupted = followed(follower, kept())
+    status = followed(follower, kept())
     with FrameWriter(film, FILM_FPS) as writer:
         for path in frames:
             writer.add(read_image(path))
     follower.image = read_image(frames[-1])
     write_image(given.out, follower.result, settings=settings_of("dream", options.as_dict(), weights=follower.last.weights))
-    if not interrupted:
+    if not status:
         shutil.rmtree(folder)
     report(given, follower, options, compute)
-    return 130 if interrupted else 0
+    return status
 
 
 def _kept_frames(folder: Path, facts: dict[str, Any]) -> list[Path]:

@@ -5,8 +5,11 @@ Progress goes to standard error. With `--json`, one JSON object goes to standard
 """
 
 import argparse
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -52,13 +55,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         given = _parser().parse_args(arguments)
         prepare_cpu()
-        return given.run(given)
+        with _ended_as_by_ctrl_c():
+            return given.run(given)
     except RequestError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Interrupted before there was a picture to save.", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM, by which machines that shut down and schedulers ask to end, saves the picture so far as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def add_options(parser: argparse.ArgumentParser, options: type[Options]) -> None:
@@ -109,14 +126,22 @@ def _add_recipe(commands: Any, recipe: Recipe) -> None:
     """A command for a recipe: its options, and the pictures and flags that it takes beside them."""
     summary = (recipe.options.__doc__ or recipe.name).splitlines()[0]
     parser = commands.add_parser(recipe.name, help=summary, description=summary)
-    parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="Where the picture goes: .png, .jpg or .webp.")
+    parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="Where the picture goes: .png, .jpg, .webp, .avif or .tif.")
     parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="Where to compute (default auto).")
     parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
     add_options(parser, recipe.options)
+    parser.add_argument("--quality", type=_quality, default=95, metavar="N", help="Of .jpg, .webp and .avif, 1 to 100 (default 95).")
+    parser.add_argument("--depth", type=int, default=8, choices=(8, 16), help="Bits a channel of a .png (default 8); a .tif has 16.")
     parser.add_argument("--dpi", type=float, metavar="N", help=f"Dots per inch of a print, also noted in the file (default {DPI:g}).")
     add_more, run = _COMMANDS.get(recipe.name, (partial(_add_pictures, recipe), partial(_run, recipe)))
     add_more(parser)
     parser.set_defaults(run=run, sized=Size(0))
+
+
+def _quality(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text[:4]) <= 100):
+        raise argparse.ArgumentTypeError("quality must be between 1 and 100.")
+    return int(text)
 
 
 def _add_pictures(recipe: Recipe, parser: argparse.ArgumentParser) -> None:
@@ -141,7 +166,10 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("content", metavar="CONTENT", help="The photo.")
     parser.add_argument("styles", metavar="STYLE", nargs="+", help="One or more paintings.")
     parser.add_argument("--background", default="white", metavar="COLOR", help="What shows where CONTENT is transparent (default white).")
-    parser.add_argument("--keep-alpha", action="store_true", help="Keep CONTENT's transparency in a .png or .webp.")
+    parser.add_argument(
+        "--keep-alpha", action=argparse.BooleanOptionalAction, default=True,
+        help="Keep CONTENT's transparency, where it has any; a .jpg can't (default on).",
+    )  # fmt: skip
     parser.add_argument("--style-weights", type=float, nargs="+", metavar="W", help="One for each style; only ratios count.")
     parser.add_argument(
         "--mask", action="append", metavar="MASK.png", help="Where a style goes, white on black; once for each style, in order."

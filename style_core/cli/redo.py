@@ -127,8 +127,8 @@ def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
         yield from ("--style-weights", *map(str, request["style_weights"]))
     if "background" in request:
         yield f"--background={request['background']}"
-    if request.get("keep_alpha"):
-        yield "--keep-alpha"
+    if "styles" in request:
+        yield "--keep-alpha" if request.get("keep_alpha") else "--no-keep-alpha"
 
 
 def _check_weights(weights: Mapping[str, str]) -> None:

@@ -4,9 +4,11 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from tqdm import tqdm
@@ -14,9 +16,11 @@ from tqdm import tqdm
 from style_core.cli.redo import request_of
 from style_core.devices import Compute
 from style_core.errors import RequestError
+from style_core.files import check_target
 from style_core.media.images import check_writable, resize, write_image
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter, check_video_path
+from style_core.memory import OutOfMemory, memory_in_words
 from style_core.networks.extractor import EXTRACTORS
 from style_core.options import Options
 from style_core.progress import Step, Steps, finish
@@ -24,25 +28,27 @@ from style_core.progress import Step, Steps, finish
 _TIMELAPSE_FRAMES = 240
 FILM_FPS = 24
 _SECONDS_A_LINE = 5.0
-_BATCH_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp"}
+_BATCH_SUFFIXES = {
+    ".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif", ".gif", ".tif", ".tiff", ".bmp", ".tga", ".psd",
+}  # fmt: skip
 
 
 def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
     """Follow a recipe to its end, or until Ctrl-C, and save its picture with its settings.
 
     Returns:
-        The exit status: 0, or 130 when interrupted after there was a picture.
+        The exit status, as `followed` tells it.
     """
     check_writable(given.out)
     if getattr(given, "timelapse", None):
-        check_video_path(given.timelapse)
+        check_target(check_video_path(given.timelapse))
     follower = Follower(getattr(given, "timelapse", None))
-    interrupted = followed(follower, steps)
+    status = followed(follower, steps, getattr(options, "size", 512))
     settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights, request=request_of(given))
-    write_image(given.out, follower.result, settings=settings, alpha=getattr(given, "transparency", None), dpi=given.sized.dpi)
+    write_image(given.out, follower.result, settings=settings, alpha=getattr(given, "transparency", None), **_file(given))
     follower.write_timelapse()
     report(given, follower, options, compute)
-    return 130 if interrupted else 0
+    return status
 
 
 def run_batch(recipe: str, steps: Callable[[Path], Steps], options: Options, compute: Compute, given: argparse.Namespace) -> int:
@@ -59,15 +65,22 @@ def run_batch(recipe: str, steps: Callable[[Path], Steps], options: Options, com
     files = sorted(path for path in source.iterdir() if path.suffix.lower() in _BATCH_SUFFIXES)
     if not files:
         raise RequestError("There are no pictures in {folder}.", folder=source.name)
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(
+            "{file} can't be written ({reason}); choose another folder or name.", file=target.name, reason=error.strerror or str(error)
+        ) from error
+    check_writable(target / "a.png")
     done, failed, started = [], {}, time.monotonic()
+    outs = batch_names(files)
     for path in tqdm(files, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False):
-        out = target / f"{path.stem}.png"
+        out = target / outs[path]
         try:
             step = finish(steps(path))
             own = request_of(argparse.Namespace(**{**vars(given), "content": str(path)}))
             settings = settings_of(recipe, options.as_dict(), weights=step.weights, request=own)
-            write_image(out, step.image, settings=settings, alpha=getattr(given, "transparency", None), dpi=given.sized.dpi)
+            write_image(out, step.image, settings=settings, alpha=getattr(given, "transparency", None), **_file(given))
             done.append(str(out))
         except RequestError as error:
             failed[path.name] = str(error)
@@ -78,6 +91,19 @@ def run_batch(recipe: str, steps: Callable[[Path], Steps], options: Options, com
     else:
         print(f"{target}: {len(done)} of {len(files)} pictures.", file=sys.stderr)
     return 1 if failed else 0
+
+
+def batch_names(files: Sequence[Path]) -> dict[Path, str]:
+    """The name of each picture's result: `photo.png`, and `photo-jpg.png` where more than one of them is called photo."""
+    taken = Counter(path.stem.casefold() for path in files)
+    names: dict[Path, str] = {}
+    for path in sorted(files, key=lambda path: taken[path.stem.casefold()]):  # plain names first: they keep theirs
+        stem = path.stem if taken[path.stem.casefold()] == 1 else f"{path.stem}-{path.suffix.removeprefix('.')}"
+        name, number = f"{stem}.png", 2
+        while name.casefold() in {other.casefold() for other in names.values()}:
+            name, number = f"{stem}-{number}.png", number + 1
+        names[path] = name
+    return names
 
 
 def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
@@ -95,28 +121,44 @@ def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, give
                     path,
                     step.image,
                     settings=settings_of(recipe, own, weights=step.weights, request=request_of(given)),
-                    dpi=given.sized.dpi,
+                    **_file(given),
                 )
                 paths.append(str(path))
             yield step
 
-    interrupted = followed(follower, kept())
+    status = followed(follower, kept(), getattr(options, "size", 512))
     report(given, follower, options, compute, out=paths)
-    return 130 if interrupted else 0
+    return status
 
 
-def followed(follower: "Follower", steps: Steps) -> bool:
-    """Follow to the end. Returns whether Ctrl-C ended it after at least one picture."""
+def _file(given: argparse.Namespace) -> dict[str, Any]:
+    """How a picture is to be written, as `write_image` takes it."""
+    return {"dpi": given.sized.dpi, "quality": given.quality, "depth": given.depth}
+
+
+def followed(follower: "Follower", steps: Steps, size: int = 512) -> int:
+    """Follow to the end, or as far as it goes once there is a picture.
+
+    Args:
+        size: in px, of what is computed, for what is said when memory runs out.
+    Returns:
+        The exit status: 0, 130 when Ctrl-C ended it, 1 when memory ran out; the picture so far is kept in both.
+    """
     try:
-        with closing(steps):
+        with closing(steps), memory_in_words(size):
             follower.follow(steps)
     except KeyboardInterrupt:
         if follower.image is None:
             raise
-        return True
+        return 130
+    except OutOfMemory as error:
+        if follower.image is None:
+            raise
+        print(error, file=sys.stderr)
+        return 1
     finally:
         follower.close()
-    return False
+    return 0
 
 
 class Follower:

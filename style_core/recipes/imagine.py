@@ -28,6 +28,7 @@ AXES = 4
 
 _INVERSION_STEPS, _INVERSION_RATE = 80, 0.1
 _COARSE, _COARSE_WEIGHT = 16, 8.0  # px a side at which colors are compared, and how much that counts
+_MOST_FRAMES = 2400  # of a walk
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ def walk(
     """
     if len(ends) > 2:
         raise RequestError("A walk has two ends, but {given} pictures were given; give at most two.", given=len(ends))
-    if frames < 2:
-        raise RequestError("A walk has {frames} frames; it needs at least 2.", frames=frames)
+    if not 2 <= frames <= _MOST_FRAMES:
+        raise RequestError("A walk has {frames} frames; it must have 2 to {most}.", frames=frames, most=_MOST_FRAMES)
     started = time.monotonic()
     yield Step(0, frames, note="Starting.")
     latent = open_latent()

@@ -65,6 +65,7 @@ _PYRAMID_FROM = 256  # px, long side: smaller pictures are painted at once
 _COARSE_SHARE = 0.4  # of the iterations, for all levels but the last
 _SLOPE = 0.5  # of moves over frequency at the first level; the later ones begin with its large shapes
 _SHRINKING_FROM = 1024  # px, long side: beyond it the last level gets fewer iterations, since all but the finest grain is there
+_MOST_WEIGHT = 1e9  # of a layer beside the others
 _SHRINKING = 0.6  # the power of the size with which they get fewer: 30 of 200 at A1 and 300 dpi
 _LARGEST_PREVIEW = 2**22  # pixels: what a screen can show, where the result is larger
 _STYLE_TILE = 1024  # px: of style pictures that are larger than a result which is painted at once
@@ -145,8 +146,8 @@ def parse_layers(text: str) -> dict[str, float]:
             value = float(weight or 1)
         except ValueError:
             value = float("nan")
-        if not 0 < value < float("inf"):
-            raise RequestError("The weight in {item} must be positive; write it like {layer}:0.5.", item=item, layer=name)
+        if not 0 < value <= _MOST_WEIGHT:
+            raise RequestError("The weight in {item} must be positive; write it like {layer}:0.5.", item=item[:60], layer=name[:60])
         layers[layer_name(name)] = value
     if not layers:
         raise RequestError("No layer is given; write them like relu3_1 relu4_1:0.5.")
@@ -154,7 +155,8 @@ def parse_layers(text: str) -> dict[str, float]:
 
 
 def _scaled(weights: dict[str, float], total: float) -> dict[str, float]:
-    return {layer: total * weight / sum(weights.values()) for layer, weight in weights.items()}
+    """Weights that sum to `total`; a layer that weighs nothing is left out, and not computed."""
+    return {layer: total * weight / sum(weights.values()) for layer, weight in weights.items() if total}
 
 
 def optimize(

@@ -1,0 +1,69 @@
+"""Turns at the device, and what happens when memory runs out."""
+
+import threading
+import time
+
+import pytest
+
+from studio import gpu
+from style_core import RequestError, Step, StylizeOptions
+from style_core.memory import OutOfMemory, memory_in_words
+
+
+def test_turns_are_given_in_the_order_of_asking_and_never_to_two():
+    turns, order, inside = gpu.Turns(), [], []
+
+    def worker(number):
+        with turns.turn():
+            inside.append(number)
+            assert len(inside) == 1
+            order.append(number)
+            time.sleep(0.01)
+            inside.remove(number)
+
+    with turns.turn():
+        threads = []
+        for number in range(5):
+            threads.append(threading.Thread(target=worker, args=(number,)))
+            threads[-1].start()
+            while len(turns._waiting) < number + 2:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert order == list(range(5))
+
+
+def test_a_run_that_is_followed_slowly_does_not_hold_the_device():
+    def recipe():
+        yield Step(0, 2)
+        yield Step(1, 2)
+        yield Step(2, 2)
+
+    steps = gpu.steps(recipe)
+    assert next(steps).iteration == 0
+    assert gpu.call(max, 2, 3) == 3, "between two steps others have their turn"
+    assert [step.iteration for step in steps] == [1, 2]
+    failing = gpu.steps(lambda: (1 / 0 for _ in range(1)))
+    with pytest.raises(ZeroDivisionError):
+        next(failing)
+    assert gpu.call(max, 2, 3) == 3, "a failure gives its turn back"
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), RuntimeError("CUDA out of memory.")]
+)
+def test_memory_that_runs_out_is_said_with_a_size_that_fits(error):
+    def recipe(options):
+        yield Step(0, 2)
+        raise error
+
+    steps = gpu.steps(recipe, StylizeOptions(size=1024))
+    next(steps)
+    with pytest.raises(RequestError, match="There is not enough memory for 1024 px; use 704 px or less."):
+        next(steps)
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(RuntimeError, match="shapes"), memory_in_words(512):
+        raise RuntimeError("shapes do not match")
+    assert issubclass(OutOfMemory, RequestError)
