@@ -175,7 +175,7 @@ def test_ctrl_c_and_sigterm_save_the_picture_so_far(pair, tmp_path, asked):
             while not re.match(rb"[1-9]\d* of 3000", line := shell.stderr.readline()):
                 assert line, "the shell ended by itself"
             shell.send_signal(asked)
-            said, _ = shell.communicate(timeout=60)
+            said, _ = shell.communicate(timeout=250)  # a busy machine is not a failure
         finally:
             shell.kill()
     assert shell.returncode == 130
