@@ -35,6 +35,12 @@ class Step:
     note: str = ""
     weights: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def result(self) -> Tensor:
+        """The picture of a last Step, which always has one."""
+        assert self.image is not None, "the last Step of a recipe has a picture"
+        return self.image
+
 
 # A recipe on its way. Whoever stops before the end closes it.
 Steps = Generator[Step, None, None]

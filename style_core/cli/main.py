@@ -24,6 +24,7 @@ from style_core.devices import DEVICES, Compute, prepare_cpu
 from style_core.errors import RequestError
 from style_core.media.images import load_picture, read_image, read_mask, square_of
 from style_core.options import OptionField, Options, Range
+from style_core.progress import Steps
 from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 from style_core.recipes.film import CLIP_SUFFIXES
@@ -197,13 +198,13 @@ def _stylize(given: argparse.Namespace) -> int:
     weights = _pictures_first(given.styles, given.style_weights)
     masks = _pictures_first(given.styles, _framed_masks(given))
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
-        steps = stylize_clip(
+        film = stylize_clip(
             given.content, given.out, styles, options, options_from(given, FilmOptions),
             style_weights=weights, codes=codes, compute=compute, begun=given.out,
         )  # fmt: skip
-        return run_clip(steps, compute, given)
+        return run_clip(film, compute, given)
 
-    def steps(path):
+    def steps(path: str | Path) -> Steps:
         return stylize(_read(path, given), styles, options, style_weights=weights, masks=masks, codes=codes, compute=compute)
 
     if given.batch:
@@ -214,7 +215,7 @@ def _stylize(given: argparse.Namespace) -> int:
 def _pictures_first(styles: Sequence[str], values: Sequence | None) -> list | None:
     """Values in the order of `styles`, reordered the way `stylize` takes them: pictures first, then codes."""
     if values is None or len(values) != len(styles):
-        return values
+        return None if values is None else list(values)
     order = sorted(range(len(styles)), key=lambda index: styles[index].startswith(_FROM_GALLERY))
     return [values[index] for index in order]
 

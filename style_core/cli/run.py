@@ -80,7 +80,7 @@ def run_batch(recipe: str, steps: Callable[[Path], Steps], options: Options, com
             step = finish(steps(path))
             own = request_of(argparse.Namespace(**{**vars(given), "content": str(path)}))
             settings = settings_of(recipe, options.as_dict(), weights=step.weights, request=own)
-            write_image(out, step.image, settings=settings, alpha=getattr(given, "transparency", None), **_file(given))
+            write_image(out, step.result, settings=settings, alpha=getattr(given, "transparency", None), **_file(given))
             done.append(str(out))
         except RequestError as error:
             failed[path.name] = str(error)
@@ -116,7 +116,7 @@ def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, give
         for step in steps:
             if step.image is not None:
                 path = out.with_name(f"{out.stem}-{step.iteration}{out.suffix}")
-                own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
+                own = {**options.as_dict(), "seed": options.as_dict()["seed"] + step.iteration - 1, "count": 1}
                 write_image(
                     path,
                     step.image,

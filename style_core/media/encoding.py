@@ -51,11 +51,12 @@ def save(picture: Image.Image, path: Path, kind: str, quality: int, dpi: float |
     elif dpi:
         more["dpi"] = (dpi, dpi)
     # Chroma at full resolution: painted edges are color edges.
-    more |= {
+    encoding: dict[str, dict[str, Any]] = {
         "JPEG": {"quality": quality, "subsampling": 0},
         "WEBP": {"quality": quality, "method": 4},
         "AVIF": {"quality": quality, "subsampling": "4:4:4"},
-    }.get(kind, {})
+    }
+    more |= encoding.get(kind, {})
     picture.save(path, kind, **more)
 
 

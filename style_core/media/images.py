@@ -193,7 +193,7 @@ def from_pil(picture: Image.Image) -> Tensor:
     return torch.from_numpy(numpy.array(picture.convert("RGB"))).permute(2, 0, 1).float().contiguous() / 255
 
 
-def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(image: Tensor, size: Sequence[int]) -> Tensor:
     """`[C, H, W]` to `[C, height, width]`, bicubic, antialiased, kept in `[0, 1]`."""
     if tuple(image.shape[-2:]) == tuple(size):
         return image
@@ -201,7 +201,7 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     return resized[0].clamp(0, 1)
 
 
-def size_to_fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:
+def size_to_fit(size: Sequence[int], long_side: int) -> tuple[int, int]:
     """Height and width with the long side at `long_side` and the shape kept, at least 1 px each."""
     factor = long_side / max(size)
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
@@ -223,7 +223,7 @@ def fit(image: Tensor, long_side: int, *, enlarge: bool = False) -> Tensor:
     return resize(image, size_to_fit(tuple(image.shape[-2:]), long_side))
 
 
-def beyond(photo: tuple[int, int], result: tuple[int, int]) -> str:
+def beyond(photo: Sequence[int], result: Sequence[int]) -> str:
     """A note that a result (height, width) is larger than its photo, or an empty string."""
     if max(result) <= max(photo):
         return ""

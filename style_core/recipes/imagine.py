@@ -141,4 +141,4 @@ def finished(picture: Tensor, options: ImagineOptions, compute: Compute) -> tupl
     if options.finish == "plain" or options.size == SIDE:
         return enlarged, {}
     *_, last = stylize(enlarged, [picture], StylizeOptions(size=options.size, style_scale=1.0), compute=compute)
-    return last.image, dict(last.weights)
+    return last.result, dict(last.weights)

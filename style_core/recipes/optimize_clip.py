@@ -5,7 +5,7 @@ each further one starts where the motion puts the paint, which needs few iterati
 change of what was seen before. What comes into view is free, and a new scene starts anew.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from style_core.messages import Message
 from style_core.networks.moments import style_shares
 from style_core.optimization.temporal import Held
 from style_core.options import Range, option
-from style_core.progress import Step
+from style_core.progress import Step, Steps
 from style_core.recipes.film import painted_film, request_of, told
 from style_core.recipes.optimize import GatysOptions, optimize
 from style_core.recipes.stylize_clip import FilmOptions
@@ -40,7 +40,7 @@ def optimize_clip(
     source: str | Path, out: str | Path, styles: Sequence[Tensor], options: GatysOptions = GatysOptions(),
     film: OptimizedFilmOptions = OptimizedFilmOptions(), *, style_weights: Sequence[float] | None = None,
     compute: Compute | None = None, preview_every: float = 1.0, begun: str | Path | None = None,
-) -> Iterator[Step]:  # fmt: skip
+) -> Steps:  # fmt: skip
     """Optimize a clip's frames into the film `out`, with its sound and its timing; yields Steps for frames and on the way.
 
     Whoever stops iterating keeps the film so far, as `painted_film` says.
