@@ -41,7 +41,8 @@ def build(compute: Compute) -> dict:
         stage = gr.Column(scale=7, min_width=340, elem_classes="stage")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             tiles = style_tiles("film-styles", first.first_style())
-            style, _ = picture_input(words.OWN_STYLE, height=200, elem_id="film-style")
+            with gr.Row(elem_classes="pictures"), gr.Column():
+                style, _ = picture_input(words.OWN_STYLE, height=200, elem_id="film-style")
             use_own = gr.Checkbox(True, label=words.USE_OWN, visible=False, container=False, elem_id="film-use-own")
             strength = gr.Slider(0, 1, value=1, step=0.01, label=words.label_of("strength"))
             size = gr.Slider(128, 1280, value=384, step=32, label=words.label_of("size", "px"))
