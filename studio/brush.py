@@ -39,7 +39,7 @@ def crops_of(is_open: bool, content: str | None, style: str | None, size: float,
     if not is_open or content is None or style is None:
         return None
     try:
-        photo = fit(read_image(content, long_side=int(size)), int(size))
+        photo = fit(read_image(content, long_side=int(size)), int(size), enlarge=True)
         painting = sized_style(read_image(style, long_side=PAINTING_SIDE), tuple(photo.shape[-2:]), scale)
     except RequestError:
         return None  # said already, beside the picture

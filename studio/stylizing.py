@@ -97,7 +97,7 @@ def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tu
 def painted(compute: Compute, wanted: Wanted, language: str) -> tuple:
     """The result, the photo, the style picture by which lost colors are told (None where there is no single one), and a verdict."""
     options = StylizeOptions.make(**wanted.options)
-    photo = fit(opened(wanted.content, words.say("NO_CONTENT", language), options.size).image, options.size)
+    photo = fit(opened(wanted.content, words.say("NO_CONTENT", language), options.size).image, options.size, enlarge=True)
     generator = open_generator(compute)
     pictures, named = wanted.pictures(), bool(wanted.gallery_style)
     if not pictures and not named:

@@ -60,7 +60,7 @@ def build(compute: Compute) -> dict:
             )
 
         def before():
-            return None if image is None else fit(opened_if_given(image, given["size"]), given["size"])
+            return None if image is None else fit(opened_if_given(image, given["size"]), given["size"], enlarge=True)
 
         yield from live.run("dream", steps, board, before, given, request)
 

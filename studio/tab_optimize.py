@@ -9,14 +9,12 @@ from studio.controls import behind_more, documented, in_view, use_buttons
 from studio.photo import first_painting, first_photo, painting_of, painting_tiles
 from studio.pictures import opened, opened_if_given, picture_input
 from style_core import Compute, GatysOptions, RequestError, optimize
-from style_core.media.images import fit, size_of, size_to_fit
-from style_core.recipes.estimate import estimate, largest_that_fits
-from style_core.recipes.optimize import levels_of
-from style_core.recipes.plan import free_memory
+from style_core.media.images import fit, size_of
+from style_core.recipes.forecast import forecast, larger_than_photo
 from style_core.weights import registry as weights
 
 _PREVIEW_EVERY = 0.8  # seconds
-_LARGER, _LARGEST = 1.5, 4096  # times the size, and px: what "larger" means
+_LARGER, _LARGEST = 1.5, 12288  # times the size, and px: what "larger" means
 
 
 def build(compute: Compute) -> dict:
@@ -116,14 +114,14 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
         )
 
     def before():
-        return fit(opened(content, words.say("NO_CONTENT", request), given["size"]).image, given["size"])
+        return fit(opened(content, words.say("NO_CONTENT", request), given["size"]).image, given["size"], enlarge=True)
 
     # A result in the photo's colors is meant to have lost the style's.
     looks_like = (lambda: opened_if_given(chosen[0][0])) if len(chosen) == 1 and given["color"] == "style" else None
     yield from live.run("optimize", steps, board, before, given, request, looks_like)
 
 
-def _wire_forecast(compute: Compute, content, start, option_controls: dict, forecast: gr.Markdown) -> None:
+def _wire_forecast(compute: Compute, content, start, option_controls: dict, place: gr.Markdown) -> None:
     """Say before a run how long it will take and how much memory, and what would fit where that is too much."""
 
     def foretell(path, start, size, iterations, extractor, pyramid, init, request: gr.Request):
@@ -135,15 +133,15 @@ def _wire_forecast(compute: Compute, content, start, option_controls: dict, fore
             there = size_of(path)
         except RequestError:
             return ""  # said already, beside the picture or at the run
-        levels = levels_of(size_to_fit(there, options.size), options, started=start is not None)
-        needed = estimate(levels, name, compute)
-        free, gigabytes = free_memory(compute), needed.bytes / 1e9
-        if free is not None and needed.bytes > free:
-            fitting = largest_that_fits(options.size, needed, free)
-            return "⚠ " + words.say("ESTIMATE_TOO_MUCH", request, gigabytes=gigabytes, free=free / 1e9, size=fitting)
-        return words.say("ESTIMATE", request, seconds=words.duration(needed.seconds), gigabytes=gigabytes)
+        try:
+            needed = forecast(options, there, compute, extractor=name, started=start is not None)
+        except RequestError as error:
+            return "⚠ " + words.told(str(error), request)
+        said = words.say("ESTIMATE", request, seconds=words.duration(needed.seconds), gigabytes=needed.bytes / 1e9)
+        larger = larger_than_photo(options, there)
+        return f"{said} {words.told(larger, request)}" if larger else said
 
     asked = [option_controls[name] for name in ("size", "iterations", "extractor", "pyramid", "init")]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     # With no trigger named: when the page opens, and whenever one of these changes.
-    gr.on(None, foretell, [content, start, *asked], forecast, trigger_mode="always_last", **quiet)
+    gr.on(None, foretell, [content, start, *asked], place, trigger_mode="always_last", **quiet)

@@ -7,6 +7,8 @@ import ctypes
 import functools
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +19,10 @@ from style_core.errors import RequestError
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 # mallopt(3): one arena, which alone can grow without end; no block by mmap; nothing trimmed unasked.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -3, -4, -8
 _KEEP_MEMORY = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 2**26}
+_RETURN_LARGE = {_M_MMAP_MAX: 2**16, _M_MMAP_THRESHOLD: 2**25}
+_kept: set[str] = set()  # what prepare_cpu has set
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,26 @@ def prepare_cpu() -> None:
     torch.set_num_threads(cores())
     tune = getattr(_libc(), "mallopt", None)
     if tune is not None:
+        _kept.add("memory")
+        for field, value in _KEEP_MEMORY.items():
+            tune(field, value)
+
+
+@contextmanager
+def large_blocks_returned() -> Iterator[None]:
+    """While it lasts, blocks of 32 MB and more go back to the system as soon as they are freed.
+
+    Kept, as `prepare_cpu` has it, they leave holes between them: of a print that is painted in little memory, gigabytes.
+    """
+    tune = getattr(_libc(), "mallopt", None)
+    if tune is None or not _kept:
+        yield
+        return
+    for field, value in _RETURN_LARGE.items():
+        tune(field, value)
+    try:
+        yield
+    finally:
         for field, value in _KEEP_MEMORY.items():
             tune(field, value)
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from style_core.recipes import learned
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _MARKERS = {"shared": pytest.mark.shared, "page": pytest.mark.browser, "address": pytest.mark.app}
 
@@ -14,6 +16,13 @@ def pytest_collection_modifyitems(items):
         for fixture, marker in _MARKERS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+
+
+@pytest.fixture(autouse=True)
+def runs_file(tmp_path, monkeypatch) -> Path:
+    """Where estimates learn: a file of the test's own."""
+    monkeypatch.setattr(learned, "_file", lambda: tmp_path / "runs" / "runs.json")
+    return tmp_path / "runs" / "runs.json"
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,11 @@ def test_strength_0_gives_the_photo_back():
     torch.testing.assert_close(painted(content, strength=0.0), content, rtol=0, atol=0)
 
 
+def test_strength_1_forgets_the_photo():
+    assert "content relu4_2" not in balance_of(GatysOptions(strength=1.0)).content
+    assert torch.isfinite(painted(strength=1.0, iterations=3)).all()
+
+
 def test_more_strength_is_less_photo():
     content = picture(64, 96)
     weak, strong = (painted(content, strength=s, iterations=25) for s in (0.05, 0.95))

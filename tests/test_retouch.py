@@ -2,17 +2,16 @@
 
 import pytest
 import torch
-from networks import FP32, picture
+from networks import picture
 from PIL import Image, ImageDraw
 
 from style_core.media.color import luminance_of
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import masks_by_color, size_of
 from style_core.media.retouch import along, recolor
+from style_core.networks.costs import activations, flops
 from style_core.networks.extractor import vgg_layers
 from style_core.networks.vgg19 import VGG19_WIDTHS
-from style_core.recipes.estimate import Estimate, activations, estimate, flops, largest_that_fits
-from style_core.recipes.optimize import GatysOptions, levels_of
 
 
 def test_the_way_begins_with_the_photo_ends_with_the_result_and_blends_between():
@@ -77,19 +76,6 @@ def test_flops_and_activations_are_those_of_the_network():
     assert activations([4, 5, 6, 7, 8], 32, 48) == kept
     # What the benchmarks' figures rest on: VGG-19 to relu5_1 and back at 256 px.
     assert 2 * flops(VGG19_WIDTHS, 256, 256) == pytest.approx(94.7e9, rel=0.01)
-
-
-def test_an_estimate_grows_with_the_work_and_names_a_size_that_fits():
-    def for_size(size, **changes):
-        options = GatysOptions(size=size, **changes)
-        return estimate(levels_of((size, size), options), "lite", FP32)
-
-    small, large = for_size(256), for_size(1024)
-    assert large.bytes > small.bytes and large.seconds > 4 * small.seconds
-    assert for_size(256, iterations=400).seconds > 1.5 * small.seconds
-    fitting = largest_that_fits(2048, needed := for_size(2048), needed.bytes / 3)
-    assert for_size(fitting).bytes <= needed.bytes / 3 and fitting % 32 == 0
-    assert largest_that_fits(512, Estimate(1, 1e12), 1e6) == 64
 
 
 def test_the_size_of_a_picture_is_told_from_its_header_and_upright(tmp_path):

@@ -133,7 +133,6 @@ WORDS: dict[str, str] = {
     "DIAGNOSIS_grainy": "The result is grainy. Raise Smoothness, allow more steps, or use VGG-19.",
     # Before the run
     "ESTIMATE": "Takes about {seconds} and {gigabytes:.1f} GB of memory here.",
-    "ESTIMATE_TOO_MUCH": "This needs about {gigabytes:.1f} GB of memory, but only {free:.1f} GB are free. {size} px would fit.",
     # After the run
     "AFTER": "Adjust the result",
     "POSITION": "Rewind",

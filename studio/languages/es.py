@@ -133,7 +133,6 @@ WORDS: dict[str, str] = {
     "DIAGNOSIS_grainy": "El resultado tiene grano. Sube la suavidad, da más pasos o usa VGG-19.",
     # Before the run
     "ESTIMATE": "Aquí tarda unos {seconds} y usa unos {gigabytes:.1f} GB de memoria.",
-    "ESTIMATE_TOO_MUCH": "Necesita unos {gigabytes:.1f} GB de memoria y solo hay {free:.1f} GB libres. Cabrían {size} px.",
     # After the run
     "AFTER": "Ajustar el resultado",
     "POSITION": "Rebobinar",
@@ -388,6 +387,12 @@ SENTENCES: dict[str, str] = {
     "dpi is {dpi:g}; it must be between {low:g} and {high:g}.": "dpi vale {dpi:g}; debe estar entre {low:g} y {high:g}.",
     "size is {size}; write it like 1024, 42cm or 16.5in, or as one of {known}.": "size vale {size}; escríbalo como 1024, 42cm o 16.5in, o como uno de {known}.",
     "size is {size}; pixels must be a whole number.": "size vale {size}; los píxeles deben ser un número entero.",
+    "{file} is no job file: {reason}.": "{file} no es un archivo de trabajo: {reason}.",
+    "{file} has no styles; list pictures, or gallery:NAME.": "{file} no tiene estilos; indica imágenes o gallery:NAME.",
+    "{file} has an entry {key}; the entries are {known}.": "{file} tiene una entrada {key}; las entradas son {known}.",
+    "{file} has no {key}; add it.": "{file} no tiene {key}; añádelo.",
+    "There are no pictures in {folder}.": "No hay imágenes en {folder}.",
+    "Styles of the gallery are for stylize; give {recipe} a picture.": "Los estilos de la galería son para stylize; da a {recipe} una imagen.",
     "{option} is {value}; it must be text.": "{option} vale {value}; debe ser texto.",
     "{option} is {value}; it must be true or false.": "{option} vale {value}; debe ser true o false.",
     "{option} is {value}; it must be one of {allowed}.": "{option} vale {value}; debe ser uno de estos: {allowed}.",

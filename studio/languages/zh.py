@@ -133,7 +133,6 @@ WORDS: dict[str, str] = {
     "DIAGNOSIS_grainy": "结果颗粒较重。请提高平滑度、增加步数，或使用 VGG-19。",
     # Before the run
     "ESTIMATE": "在这台机器上约需 {seconds}，内存约 {gigabytes:.1f} GB。",
-    "ESTIMATE_TOO_MUCH": "约需内存 {gigabytes:.1f} GB，但只有 {free:.1f} GB 可用。{size} 像素可以放下。",
     # After the run
     "AFTER": "调整结果",
     "POSITION": "回退",
@@ -391,6 +390,12 @@ SENTENCES: dict[str, str] = {
     "dpi is {dpi:g}; it must be between {low:g} and {high:g}.": "dpi 的值是 {dpi:g}；应在 {low:g} 与 {high:g} 之间。",
     "size is {size}; write it like 1024, 42cm or 16.5in, or as one of {known}.": "size 的值是 {size}；请写成 1024、42cm 或 16.5in，或其中之一：{known}。",
     "size is {size}; pixels must be a whole number.": "size 的值是 {size}；像素数应为整数。",
+    "{file} is no job file: {reason}.": "{file} 不是任务文件：{reason}。",
+    "{file} has no styles; list pictures, or gallery:NAME.": "{file} 没有风格；请列出图片，或 gallery:NAME。",
+    "{file} has an entry {key}; the entries are {known}.": "{file} 含有未知条目 {key}；可用的条目有 {known}。",
+    "{file} has no {key}; add it.": "{file} 缺少 {key}；请补上。",
+    "There are no pictures in {folder}.": "{folder} 中没有图片。",
+    "Styles of the gallery are for stylize; give {recipe} a picture.": "风格库只用于 stylize；请给 {recipe} 一张图片。",
     "{option} is {value}; it must be text.": "{option} 的值是 {value}；应为文本。",
     "{option} is {value}; it must be true or false.": "{option} 的值是 {value}；应为 true 或 false。",
     "{option} is {value}; it must be one of {allowed}.": "{option} 的值是 {value}；应为其中之一：{allowed}。",

@@ -16,10 +16,12 @@ from typing import Any, NoReturn, TypeVar
 
 from torch import Tensor
 
+from style_core.cli import batch as cli_batch
 from style_core.cli import redo
 from style_core.cli import weights as cli_weights
+from style_core.cli.batch import run_folder
 from style_core.cli.films import run_clip, run_walk, run_zoom
-from style_core.cli.run import run_batch, run_many, run_recipe
+from style_core.cli.run import run_many, run_recipe
 from style_core.devices import DEVICES, Compute, prepare_cpu
 from style_core.errors import RequestError
 from style_core.media.images import load_picture, read_image, read_mask, square_of
@@ -118,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for recipe in RECIPES.values():
         _add_recipe(commands, recipe)
+    cli_batch.add(commands)
     cli_weights.add(commands)
     redo.add(commands, main)
     return parser
@@ -136,6 +139,10 @@ def _add_recipe(commands: Any, recipe: Recipe) -> None:
     parser.add_argument("--dpi", type=float, metavar="N", help=f"Dots per inch of a print, also noted in the file (default {DPI:g}).")
     add_more, run = _COMMANDS.get(recipe.name, (partial(_add_pictures, recipe), partial(_run, recipe)))
     add_more(parser)
+    parser.add_argument(
+        "--batch", action="store_true", help="The first picture and OUT are folders: make a picture of every one in the first. "
+        "Broken off, the same command continues."
+    )  # fmt: skip
     parser.set_defaults(run=run, sized=Size(0))
 
 
@@ -155,6 +162,8 @@ def _add_pictures(recipe: Recipe, parser: argparse.ArgumentParser) -> None:
 def _run(recipe: Recipe, given: argparse.Namespace) -> int:
     """Run a recipe as the table describes it."""
     options = options_from(given, recipe.options)
+    if given.batch:
+        raise RequestError("{recipe} has no --batch; use the command batch.", recipe=recipe.name)
     pictures = []
     for taken in recipe.takes:
         found = getattr(given, picture_name(taken))
@@ -180,9 +189,6 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
 def _add_stylize(parser: argparse.ArgumentParser) -> None:
     _add_styles(parser)
     add_options(parser, FilmOptions)
-    parser.add_argument(
-        "--batch", action="store_true", help="CONTENT and OUT are folders: paint every picture in CONTENT and write it to OUT."
-    )
     parser.epilog = (
         f"A STYLE may be gallery:NAME, with NAME one of {', '.join(gallery())}. CONTENT may be a clip, and OUT an .mp4 then; "
         "after Ctrl-C the same command continues it."
@@ -208,7 +214,7 @@ def _stylize(given: argparse.Namespace) -> int:
         return stylize(_read(path, given), styles, options, style_weights=weights, masks=masks, codes=codes, compute=compute)
 
     if given.batch:
-        return run_batch("stylize", steps, options, compute, given)
+        return run_folder("stylize", given.content, steps, options, compute, given)
     return run_recipe("stylize", steps(given.content), options, compute, given)
 
 
@@ -224,6 +230,7 @@ def _add_optimize(parser: argparse.ArgumentParser) -> None:
     _add_styles(parser)
     parser.add_argument("--init-image", metavar="IMAGE", help="A picture to start from, such as an earlier result.")
     parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write a film of how the picture formed.")
+    parser.add_argument("--memory", type=float, metavar="GB", help="Memory that the run may take (default: what is free, less a tenth).")
     add_options(parser, OptimizedFilmOptions)
     parser.epilog = "CONTENT may be a clip, and OUT an .mp4 then; after Ctrl-C the same command continues it."
 
@@ -232,17 +239,21 @@ def _optimize(given: argparse.Namespace) -> int:
     options = options_from(given, GatysOptions)
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
         return _optimize_clip(given, options)
-    content = _read(given.content, given)
     styles = [_read(path) for path in given.styles]
     masks = _framed_masks(given)
     start = read_image(given.init_image) if given.init_image else None
     compute = Compute.choose(given.device)
-    steps = optimize(
-        content, styles, options,
-        style_weights=given.style_weights, masks=masks, init_image=start, compute=compute,
-        preview_every=0.0 if given.timelapse else 1.0,
-    )  # fmt: skip
-    return run_recipe("optimize", steps, options, compute, given)
+
+    def steps(path):
+        return optimize(
+            _read(path, given), styles, options,
+            style_weights=given.style_weights, masks=masks, init_image=start, compute=compute,
+            preview_every=0.0 if given.timelapse else 1.0, memory=given.memory and given.memory * 1e9,
+        )  # fmt: skip
+
+    if given.batch:
+        return run_folder("optimize", given.content, steps, options, compute, given)
+    return run_recipe("optimize", steps(given.content), options, compute, given)
 
 
 def _optimize_clip(given: argparse.Namespace, options: GatysOptions) -> int:
@@ -270,7 +281,7 @@ def _add_dream(parser: argparse.ArgumentParser) -> None:
 
 def _dream(given: argparse.Namespace) -> int:
     options = options_from(given, DreamOptions)
-    image = _read(given.image, given) if given.image else None
+    image = _read(given.image, given) if given.image and not given.batch else None
     guide = read_image(given.guide) if given.guide else None
     mask = _framed(read_mask(given.mask), given) if given.mask else None
     compute = Compute.choose(given.device)
@@ -283,8 +294,13 @@ def _dream(given: argparse.Namespace) -> int:
             lambda **done: dream_zoom(image, options, zoom, guide=guide, compute=compute, **done), facts, options, compute, given
         )
     preview_every = 0.0 if given.timelapse else 1.0
-    steps = dream(image, options, guide=guide, mask=mask, compute=compute, preview_every=preview_every)
-    return run_recipe("dream", steps, options, compute, given)
+
+    def steps(image):
+        return dream(image, options, guide=guide, mask=mask, compute=compute, preview_every=preview_every)
+
+    if given.batch:
+        return run_folder("dream", given.image, lambda path: steps(_read(path, given)), options, compute, given)
+    return run_recipe("dream", steps(image), options, compute, given)
 
 
 def _add_imagine(parser: argparse.ArgumentParser) -> None:
@@ -298,6 +314,9 @@ def _add_imagine(parser: argparse.ArgumentParser) -> None:
 
 def _imagine(given: argparse.Namespace) -> int:
     options = options_from(given, ImagineOptions)
+    if given.batch:
+        compute, folder = Compute.choose(given.device), (given.near or [None])[0]
+        return run_folder("imagine", folder, lambda path: imagine(options, _read(path), compute=compute), options, compute, given)
     near = [_read(path) for path in given.near or ()]
     compute = Compute.choose(given.device)
     if given.walk:

@@ -3,9 +3,8 @@
 import argparse
 import json
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from tqdm import tqdm
 
 from style_core.cli.redo import request_of
 from style_core.devices import Compute
-from style_core.errors import RequestError
 from style_core.files import check_target
 from style_core.media.images import check_writable, resize, write_image
 from style_core.media.settings import settings_of
@@ -23,14 +21,11 @@ from style_core.media.video import FrameWriter, check_video_path
 from style_core.memory import OutOfMemory, memory_in_words
 from style_core.networks.extractor import EXTRACTORS
 from style_core.options import Options
-from style_core.progress import Step, Steps, finish
+from style_core.progress import Step, Steps
 
 _TIMELAPSE_FRAMES = 240
 FILM_FPS = 24
 _SECONDS_A_LINE = 5.0
-_BATCH_SUFFIXES = {
-    ".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif", ".gif", ".tif", ".tiff", ".bmp", ".tga", ".psd",
-}  # fmt: skip
 
 
 def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
@@ -45,52 +40,10 @@ def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, gi
     follower = Follower(getattr(given, "timelapse", None))
     status = followed(follower, steps, getattr(options, "size", 512))
     settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights, request=request_of(given))
-    write_image(given.out, follower.result, settings=settings, alpha=getattr(given, "transparency", None), **_file(given))
+    write_image(given.out, follower.result, settings=settings, alpha=getattr(given, "transparency", None), **file_options(given))
     follower.write_timelapse()
     report(given, follower, options, compute)
     return status
-
-
-def run_batch(recipe: str, steps: Callable[[Path], Steps], options: Options, compute: Compute, given: argparse.Namespace) -> int:
-    """Paint each picture of a folder into another folder. Pictures that can't be read are reported and skipped.
-
-    Returns:
-        The exit status: 0, or 1 when some pictures could not be painted.
-    Raises:
-        RequestError: when a folder does not exist or contains no pictures.
-    """
-    source, target = Path(given.content), Path(given.out)
-    if not source.is_dir():
-        raise RequestError("{folder} is not a folder; with --batch, CONTENT must be a folder of pictures.", folder=source.name)
-    files = sorted(path for path in source.iterdir() if path.suffix.lower() in _BATCH_SUFFIXES)
-    if not files:
-        raise RequestError("There are no pictures in {folder}.", folder=source.name)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(
-            "{file} can't be written ({reason}); choose another folder or name.", file=target.name, reason=error.strerror or str(error)
-        ) from error
-    check_writable(target / "a.png")
-    done, failed, started = [], {}, time.monotonic()
-    outs = batch_names(files)
-    for path in tqdm(files, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False):
-        out = target / outs[path]
-        try:
-            step = finish(steps(path))
-            own = request_of(argparse.Namespace(**{**vars(given), "content": str(path)}))
-            settings = settings_of(recipe, options.as_dict(), weights=step.weights, request=own)
-            write_image(out, step.result, settings=settings, alpha=getattr(given, "transparency", None), **_file(given))
-            done.append(str(out))
-        except RequestError as error:
-            failed[path.name] = str(error)
-            tqdm.write(str(error), file=sys.stderr)
-    if given.json:
-        seconds = round(time.monotonic() - started, 3)
-        print(json.dumps({"out": done, "failed": failed, "seconds": seconds, "device": compute.device.type}, ensure_ascii=False))
-    else:
-        print(f"{target}: {len(done)} of {len(files)} pictures.", file=sys.stderr)
-    return 1 if failed else 0
 
 
 def batch_names(files: Sequence[Path]) -> dict[Path, str]:
@@ -121,7 +74,7 @@ def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, give
                     path,
                     step.image,
                     settings=settings_of(recipe, own, weights=step.weights, request=request_of(given)),
-                    **_file(given),
+                    **file_options(given),
                 )
                 paths.append(str(path))
             yield step
@@ -131,7 +84,7 @@ def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, give
     return status
 
 
-def _file(given: argparse.Namespace) -> dict[str, Any]:
+def file_options(given: argparse.Namespace) -> dict[str, Any]:
     """How a picture is to be written, as `write_image` takes it."""
     return {"dpi": given.sized.dpi, "quality": given.quality, "depth": given.depth}
 

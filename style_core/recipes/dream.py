@@ -14,9 +14,12 @@ from style_core.errors import RequestError
 from style_core.media.images import beyond, fit
 from style_core.messages import Message, joined
 from style_core.networks.extractor import EXTRACTORS, FeatureExtractor, layer_name
+from style_core.networks.vgg19 import LAYERS
 from style_core.optimization.deepdream import Ascent, AscentConfig, DreamObjective, Term
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
+from style_core.recipes.estimate import estimate
+from style_core.recipes.learned import Watch
 from style_core.weights.open import open_extractor
 
 STARTS = ("photo", "noise")
@@ -127,6 +130,9 @@ def dream(
     growth = Growth(_canvas(image, options), attraction, options, mask)
     larger = "" if image is None else beyond(tuple(image.shape[-2:]), tuple(growth.photo.shape[-2:]))
     note = joined(note, larger, growth.note)
+    sizes = [(height, width, options.iterations) for height, width in growth.sizes]
+    deepest = max(attraction.layers, key=LAYERS.index)
+    watch = Watch(f"dream {extractor.name}", extractor.compute, estimate(sizes, extractor.widths, extractor.compute, deepest))
     shown_at, began = time.monotonic(), time.monotonic()
     for _ in growth:
         now, preview = time.monotonic(), None
@@ -134,6 +140,7 @@ def dream(
             preview, shown_at = growth.image(), now
         eta = (now - began) * (1 / growth.share - 1) if growth.share else None
         yield Step(growth.done, growth.total, growth.rises, preview, now - started, eta, note, extractor.weights)
+    watch.finish()
     seconds = time.monotonic() - started
     yield Step(growth.total, growth.total, growth.rises, growth.image(), seconds, 0.0, note, extractor.weights)
 

@@ -3,13 +3,14 @@
 import time
 from collections import deque
 from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from style_core.devices import Compute
+from style_core.devices import Compute, large_blocks_returned
 from style_core.errors import RequestError
 from style_core.media.color import PAINTING_COLORS, keep_color, luminance_of, match_color, match_palette, palette_of
 from style_core.media.images import beyond, fit, fit_short, resize, size_to_fit
@@ -24,6 +25,8 @@ from style_core.optimization.temporal import Held
 from style_core.optimization.tiled import TiledObjective, measured_in_tiles
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
+from style_core.recipes.estimate import estimate
+from style_core.recipes.learned import Estimate, Watch
 from style_core.recipes.plan import Network, Plan, budget, plan_for
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor
@@ -212,7 +215,28 @@ def optimize(
     if options.init == "generator" and init_image is None:
         init_image = yield from _from_generator(content, styles, style_weights, masks, options, compute)
     scene.held = held
-    yield from _paint(scene, init_image, started, preview_every, note)
+    with large_blocks_returned() if scene.plan(*size).side is not None else nullcontext():
+        yield from _paint(scene, init_image, started, preview_every, note)
+
+
+def foretold(
+    levels: Sequence[tuple[int, int, int]],
+    widths: Sequence[int],
+    balance: Balance,
+    options: GatysOptions,
+    compute: Compute,
+    regions: int = 1,
+    memory: float | None = None,
+) -> Estimate:
+    """What painting `levels` takes, by the model alone.
+
+    Raises:
+        RequestError: when no way of painting them fits into `memory`.
+    """
+    tileable = options.style_loss in MOMENT_LOSSES
+    network = network_of(widths, balance, regions, not tileable)
+    plans = [plan_for((height, width), network, compute, options.optimizer, memory, tileable) for height, width, _ in levels]
+    return estimate(levels, widths, compute, network.deepest, plans)
 
 
 def network_of(widths: Sequence[int], balance: Balance, regions: int = 1, places: bool = False) -> Network:
@@ -265,11 +289,15 @@ class _Scene:
         self.shares = style_shares(weights, len(styles))
         self.masks = list(masks) if masks is not None else [None] * len(styles)
 
+    @property
+    def regions(self) -> int:
+        """How many parts of the picture may have a style of their own."""
+        return len(self.styles) if any(mask is not None for mask in self.masks) else 1
+
     def plan(self, height: int, width: int) -> Plan:
         """How a size is painted in the memory there is."""
-        regions = len(self.styles) if any(mask is not None for mask in self.masks) else 1
         tileable = self.options.style_loss in MOMENT_LOSSES
-        network = network_of(self.extractor.widths, self.balance, regions, not tileable)
+        network = network_of(self.extractor.widths, self.balance, self.regions, not tileable)
         return plan_for((height, width), network, self.extractor.compute, self.options.optimizer, self.memory, tileable)
 
     def objective(self, plan: Plan) -> Objective | TiledObjective:
@@ -424,6 +452,11 @@ def split_iterations(total: int, levels: int, side: int = 0) -> list[int]:
 def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_every: float, note: str) -> Steps:
     levels = levels_of(scene.size, scene.options, started=init_image is not None)
     painting = _Painting(scene, _Pace(levels, started), preview_every, note)
+    extractor = scene.extractor
+    watch = Watch(
+        f"optimize {extractor.name}", extractor.compute,
+        foretold(levels, extractor.widths, scene.balance, scene.options, extractor.compute, scene.regions, scene.memory),
+    )  # fmt: skip
     image = init_image
     for index, (height, width, count) in enumerate(levels):
         if index:
@@ -433,6 +466,8 @@ def _paint(scene: _Scene, init_image: Tensor | None, started: float, preview_eve
         image = yield from painting.level(picture, count, first=index == 0, last=index == len(levels) - 1)
         del picture
     image = scene.shown(image)
+    if painting.finished:
+        watch.finish()
     yield painting.moment(image=image, eta=0.0)
 
 
@@ -445,6 +480,11 @@ class _Painting:
         self._preview_every = preview_every
         self._note = note
         self._done, self._shown_at, self._losses = 0, time.monotonic(), {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations were made that were planned."""
+        return self._done == self._scene.options.iterations
 
     def moment(self, image: Tensor | None = None, eta: float | None = None, note: str | None = None) -> Step:
         note = self._note if note is None else note

@@ -21,6 +21,8 @@ from style_core.networks.generator import Generator
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
+from style_core.recipes.estimate import estimate_generated
+from style_core.recipes.learned import Watch
 from style_core.weights.open import open_generator
 
 # A verdict's thresholds, chosen on 78 pairs so that every result that keeps more than 0.6 of the photo's style distance is told.
@@ -81,12 +83,15 @@ def stylize(
     made = {"generator": generator.sha256}
     style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
     yield Step(0, 1, seconds=time.monotonic() - started, note=note, weights=made)
+    watch = Watch("stylize", generator.compute, estimate_generated(*photo.shape[-2:], generator.compute))
     encoded = generator.encode_content(photo)
     for done, total, result in generator.paint(encoded, style_codes, style_weights, options.strength, masks):
         if result is not None:
             if masks is None and is_told(options):
                 note = VERDICTS.get(verdict(generator, photo, result, style_codes, style_weights), note)
             result = recolored(result, photo, options, from_codes=bool(codes))
+        if done == total:
+            watch.finish()
         yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made, note=note)
 
 

@@ -1,0 +1,155 @@
+"""Batches from a shell: `python -m style_core batch JOB.toml`, and `--batch` of every recipe."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from style_core.cli.redo import request_of
+from style_core.cli.run import batch_names, file_options
+from style_core.devices import DEVICES, Compute
+from style_core.errors import RequestError
+from style_core.options import Options
+from style_core.progress import Step
+from style_core.recipes.batch import Progress, Task, contact_sheet, files_of, read_job, run_tasks, write_sheet
+from style_core.recipes.table import RECIPES, picture_name
+
+_EPILOG = """A job file, TOML or JSON:
+
+    recipe = "stylize"
+    out = "painted"                          # folder
+    contents = ["photos", "more/*.jpg"]      # files, folders, patterns
+    styles = ["paintings", "gallery:red-fuji"]
+    strengths = [0.5, 1.0]
+    options = { size = 1024 }
+
+Each content is painted in each style at each strength. First all are painted small on a contact sheet, sheet.jpg, unless sheet is false.
+Broken off, the same command continues.
+"""
+
+
+def add(commands: Any) -> None:
+    """The command `batch`."""
+    parser = commands.add_parser(
+        "batch", help="Paint many pictures as a job file says.", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("job", metavar="JOB.toml", help="What to paint.")
+    parser.add_argument("--sheet-only", action="store_true", help="Paint the contact sheet and nothing else.")
+    parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="Where to compute (default auto).")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
+    parser.set_defaults(run=_run_job)
+
+
+def run_folder(
+    recipe: str, source: str | None, steps: Callable[[Path], Iterator[Step]], options: Options, compute: Compute, given: argparse.Namespace
+) -> int:
+    """Make a picture of each in a folder, in another folder; what can't be read is told, and the rest is done.
+
+    Args:
+        source: the folder.
+        steps: file -> Steps.
+    Returns:
+        The exit status: 0, or 1 when some pictures could not be made.
+    Raises:
+        RequestError: when the folder isn't there, or holds no pictures.
+    """
+    folder = Path(source or "")
+    if not source or not folder.is_dir():
+        raise RequestError("{folder} is no folder; with --batch, the first picture is a folder of pictures.", folder=folder.name or "That")
+    others = [str(path) for name in ("styles", "guide", "mask", "init_image") for path in _listed(getattr(given, name, None))]
+    tasks, first = [], _first_of(recipe)
+    for path, name in batch_names(files_of([str(folder)])).items():
+        start = partial(_start, steps, path)
+        asked = argparse.Namespace(**{**vars(given), first: [str(path)] if first == "near" else str(path)})
+        tasks.append(
+            Task(
+                Path(name).stem,
+                recipe,
+                options,
+                start,
+                (str(path), *others),
+                str(path),
+                alpha=lambda: getattr(given, "transparency", None),
+                extra=partial(_extra, asked),
+            )
+        )
+    return _run(tasks, Path(given.out), compute, given, **file_options(given))
+
+
+def _start(steps: Callable[[Path], Iterator[Step]], path: Path, options: Options) -> Iterator[Step]:
+    return steps(path)
+
+
+def _extra(given: argparse.Namespace) -> dict[str, Any]:
+    return {"request": request_of(given)}
+
+
+def _first_of(recipe: str) -> str:
+    """The argument that holds a recipe's first picture."""
+    return picture_name(RECIPES[recipe].takes[0]) if RECIPES[recipe].takes else "near"
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _run_job(given: argparse.Namespace) -> int:
+    compute = Compute.choose(given.device)
+    job = read_job(given.job, compute)
+    if job.sheet or given.sheet_only:
+        with _bar(len(job.tasks)) as bar:
+            path = write_sheet(job.folder, contact_sheet(job.tasks, lambda progress: _show(bar, progress)))
+        print(f"{path}: {len(job.tasks)} pictures, small.", file=sys.stderr)
+    if given.sheet_only:
+        return 0
+    tasks = [replace(task, extra=partial(_extra, _asked(task))) for task in job.tasks]
+    return _run(tasks, job.folder, compute, given, suffix=job.suffix)
+
+
+def _asked(task: Task) -> argparse.Namespace:
+    """A task as the shell would have been asked for it."""
+    return argparse.Namespace(**{_first_of(task.recipe): task.content, "styles": [task.style] if task.style else None})
+
+
+def _run(tasks: Sequence[Task], folder: Path, compute: Compute, given: argparse.Namespace, **how: Any) -> int:
+    """All tasks under one bar, and what is said of them at the end."""
+    done, failed, kept, started = [], {}, 0, time.monotonic()
+    with _bar(len(tasks)) as bar:
+        for progress in run_tasks(tasks, folder, **how):
+            _show(bar, progress)
+            if progress.error:
+                failed[Path(progress.task.content).name] = progress.error
+            elif progress.path:
+                done.append(str(progress.path))
+                kept += progress.step is None
+    if given.json:
+        facts = {
+            "out": done,
+            "failed": failed,
+            "kept": kept,
+            "seconds": round(time.monotonic() - started, 3),
+            "device": compute.device.type,
+        }
+        print(json.dumps(facts, ensure_ascii=False))
+    else:
+        already = f", {kept} of them by an earlier run" if kept else ""
+        print(f"{folder}: {len(done)} of {len(tasks)} pictures{already}.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _bar(total: int) -> tqdm:
+    shape = "{l_bar}{bar}| {n:.1f} of {total} [{elapsed}<{remaining}]"
+    return tqdm(total=total, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False, bar_format=shape)
+
+
+def _show(bar: tqdm, progress: Progress) -> None:
+    if progress.error:
+        tqdm.write(progress.error, file=sys.stderr)
+    bar.update(progress.share * progress.total - bar.n)

@@ -1,0 +1,327 @@
+"""Many pictures in one go: what to make of which files, under names that never collide, continued where it was broken off."""
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.media.images import check_writable, fit, from_pil, read_image, to_pil, write_image
+from style_core.media.settings import settings_of
+from style_core.options import Options
+from style_core.progress import Step
+from style_core.recipes.table import RECIPES
+from style_core.weights.gallery import gallery_code
+from style_core.weights.open import open_generator
+
+SUFFIXES = frozenset(".jpg .jpeg .png .webp .avif .heic .heif .gif .tif .tiff .bmp .tga .psd".split())
+FROM_GALLERY = "gallery:"
+SHEET = "sheet.jpg"
+_DONE = ".done.json"  # in the folder of the results: what was made from what
+_SHEET_SIDE = 256  # px, long side of a picture on the contact sheet
+_MARGIN, _LABEL = 8, 16  # px, of the contact sheet
+_KEYS = ("recipe", "out", "contents", "styles", "strengths", "options", "suffix", "sheet")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture of a batch.
+
+    Attributes:
+        name: of its file, without suffix; no other task has it.
+        recipe, options: what is done.
+        steps: starts it: options -> Steps, the last of which holds the picture.
+        sources: the files and names that it is made from.
+        content, style: what it shows, for the contact sheet.
+        alpha: its transparency `[1, h, w]`, asked for once it is made.
+        extra: what its settings hold besides, likewise.
+    """
+
+    name: str
+    recipe: str
+    options: Options
+    steps: Callable[[Options], Iterator[Step]]
+    sources: tuple[str, ...]
+    content: str = ""
+    style: str = ""
+    alpha: Callable[[], Tensor | None] = lambda: None
+    extra: Callable[[], Mapping[str, Any]] = dict
+
+    def fingerprint(self) -> str:
+        """Another one where the recipe, an option or a source has changed."""
+        facts = [self.recipe, self.options.as_dict(), [(source, *_state_of(source)) for source in self.sources]]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a batch stands.
+
+    Attributes:
+        task: the one at work, or just done.
+        done, total: tasks.
+        step: its last Step; None for a task that was done by an earlier run.
+        path: its file, once it is written.
+        error: why it could not be made, or empty.
+    """
+
+    task: Task
+    done: int
+    total: int
+    step: Step | None = None
+    path: Path | None = None
+    error: str = ""
+
+    @property
+    def share(self) -> float:
+        """Of all the work, in `[0, 1]`, the task at work included."""
+        at_work = 0.0 if self.step is None or self.path or self.error else self.step.iteration / max(1, self.step.total)
+        return min(1.0, (self.done + min(at_work, 1.0)) / max(1, self.total))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job file, read.
+
+    Attributes:
+        folder: of the results.
+        tasks: in order.
+        suffix: of the results.
+        sheet: whether a contact sheet is painted first.
+    """
+
+    folder: Path
+    tasks: list[Task] = field(default_factory=list)
+    suffix: str = ".png"
+    sheet: bool = True
+
+
+def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **writing: Any) -> Iterator[Progress]:
+    """Make every picture that isn't there yet; what can't be made is told, and the rest is done.
+
+    A picture that an earlier run made from the same files with the same options is left as it is.
+
+    Args:
+        writing: how files are written, as `write_image` takes it.
+    Raises:
+        RequestError: when the folder can't be written to, or the suffix is unknown.
+    """
+    _make(folder)
+    known, total = _read_done(folder), len(tasks)
+    for index, task in enumerate(tasks):
+        path, mark = folder / f"{task.name}{suffix}", task.fingerprint()
+        check_writable(path)
+        if known.get(path.name) == mark and path.exists():
+            yield Progress(task, index + 1, total, path=path)
+            continue
+        step = None
+        try:
+            with closing(task.steps(task.options)) as steps:
+                for step in steps:
+                    yield Progress(task, index, total, replace(step, image=None))
+            settings = settings_of(task.recipe, task.options.as_dict(), weights=step.weights, **task.extra())
+            write_image(path, step.result, settings=settings, alpha=task.alpha(), **writing)
+        except RequestError as error:
+            yield Progress(task, index + 1, total, step, error=str(error))
+            continue
+        known[path.name] = mark
+        _write_done(folder, known)
+        yield Progress(task, index + 1, total, step, path)
+
+
+def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], None] = lambda progress: None) -> Image.Image:
+    """All tasks painted small, side by side: a row for each content, a column for each style and strength.
+
+    Args:
+        compute_share: told of each picture as it comes.
+    """
+    columns = list(dict.fromkeys(_column(task) for task in tasks))
+    rows = list(dict.fromkeys(task.content for task in tasks))
+    sheet = Image.new("RGB", _corner(len(rows), len(columns)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for place, text in enumerate(columns):
+        draw.text((_corner(0, place)[0], _MARGIN // 2), text[:40], fill="black")
+    for index, task in enumerate(tasks):
+        left, top = _corner(rows.index(task.content), columns.index(_column(task)))
+        step = None
+        try:
+            least = next(each.allowed.low for each in task.options.fields() if each.name == "size")
+            with closing(task.steps(replace(task.options, size=max(int(least), _SHEET_SIDE)))) as steps:
+                for step in steps:
+                    pass
+            shown = to_pil(fit(step.result, _SHEET_SIDE))
+            sheet.paste(shown, (left, top))
+            compute_share(Progress(task, index + 1, len(tasks), step))
+        except RequestError as error:
+            draw.text((left, top), str(error)[:40], fill="black")
+            compute_share(Progress(task, index + 1, len(tasks), step, error=str(error)))
+        draw.text((left, top + _SHEET_SIDE + 2), Path(task.content).name[:40], fill="black")
+    return sheet
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(
+            "{file} can't be written ({reason}); choose another folder or name.", file=folder.name, reason=error.strerror or str(error)
+        ) from error
+
+
+def write_sheet(folder: Path, sheet: Image.Image) -> Path:
+    """Keep a contact sheet among the results; returns where."""
+    _make(folder)
+    write_image(folder / SHEET, from_pil(sheet), quality=90)
+    return folder / SHEET
+
+
+def read_job(path: str | Path, compute: Compute) -> Job:
+    """Read a job file, TOML or JSON; its paths are as seen from its own folder.
+
+    `recipe`, `out` and `contents` (files, folders or patterns) must be there; `styles` (likewise, or `gallery:NAME`), `strengths`,
+    `options`, `suffix` and `sheet` may. Each content is painted in each style at each strength.
+
+    Raises:
+        RequestError: for a file that can't be read, an unknown entry, or nothing to do.
+    """
+    path = Path(path)
+    try:
+        given = json.loads(path.read_text()) if path.suffix.lower() == ".json" else tomllib.loads(path.read_text())
+    except OSError as error:
+        raise RequestError("There is no file {file}; check its name and folder.", file=path.name) from error
+    except ValueError as error:
+        raise RequestError("{file} is no job file: {reason}.", file=path.name, reason=str(error)) from error
+    _check_keys(given, path.name)
+    recipe, options = RECIPES[given["recipe"]], RECIPES[given["recipe"]].options.make(**given.get("options", {}))
+    contents = files_of(given["contents"], path.parent)
+    styles = [name for name in given.get("styles", []) if name.startswith(FROM_GALLERY)]
+    styles += map(str, files_of([name for name in given.get("styles", []) if not name.startswith(FROM_GALLERY)], path.parent, needed=False))
+    if "style+" in recipe.takes and not styles:
+        raise RequestError("{file} has no styles; list pictures, or gallery:NAME.", file=path.name)
+    tasks = tasks_of(recipe.name, contents, styles, given.get("strengths", []), options, compute)
+    return Job(path.parent / given["out"], tasks, given.get("suffix", ".png"), given.get("sheet", True))
+
+
+def _check_keys(given: Mapping[str, Any], file: str) -> None:
+    for key in given:
+        if key not in _KEYS:
+            raise RequestError("{file} has an entry {key}; the entries are {known}.", file=file, key=key, known=", ".join(_KEYS))
+    for key in ("recipe", "out", "contents"):
+        if not given.get(key):
+            raise RequestError("{file} has no {key}; add it.", file=file, key=key)
+    if given["recipe"] not in RECIPES or not RECIPES[given["recipe"]].takes:
+        known = ", ".join(name for name, recipe in RECIPES.items() if recipe.takes)
+        raise RequestError("{option} is {value}; it must be one of {allowed}.", option="recipe", value=given["recipe"], allowed=known)
+
+
+def files_of(names: Iterable[str], folder: Path = Path(), *, needed: bool = True) -> list[Path]:
+    """The pictures that files, folders and patterns name, each once.
+
+    Raises:
+        RequestError: for a name that stands for no picture, and for none at all where some are needed.
+    """
+    found: dict[Path, None] = {}
+    for name in names:
+        path = folder / name
+        if path.is_dir():
+            matches = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
+        else:
+            matches = [path] if path.is_file() else sorted(folder.glob(name)) if not Path(name).is_absolute() else []
+        if not matches:
+            raise RequestError("There are no pictures in {folder}.", folder=Path(name).name)
+        found |= dict.fromkeys(matches)
+    if needed and not found:
+        raise RequestError("There are no pictures in {folder}.", folder=folder.name)
+    return list(found)
+
+
+def tasks_of(
+    recipe: str, contents: Sequence[Path], styles: Sequence[str], strengths: Sequence[float], options: Options, compute: Compute
+) -> list[Task]:
+    """Each content in each style at each strength.
+
+    Args:
+        styles: files and `gallery:NAME`s; none for a recipe that takes none.
+        strengths: none leaves the options' own.
+    """
+    tasks, taken = [], set()
+    for content in contents:
+        for style in styles or [""]:
+            for strength in strengths or [None]:
+                own = options if strength is None else options.make(**{**options.as_dict(), "strength": strength})
+                parts = [content.stem]
+                if len(styles) > 1:
+                    parts.append(Path(style.removeprefix(FROM_GALLERY)).stem)
+                if len(strengths) > 1:
+                    parts.append(f"{strength:g}")
+                name = free_name("--".join(parts), taken)
+                sources = (str(content), style) if style else (str(content),)
+                tasks.append(Task(name, recipe, own, _starter(recipe, content, style, compute), sources, str(content), style))
+    return tasks
+
+
+def free_name(wanted: str, taken: set[str]) -> str:
+    """`wanted`, or with the first number behind it that isn't taken; it is taken then. Letters' case doesn't tell files apart."""
+    name, number = wanted, 1
+    while name.lower() in taken:
+        number += 1
+        name = f"{wanted}-{number}"
+    taken.add(name.lower())
+    return name
+
+
+def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callable[[Options], Iterator[Step]]:
+    def start(options: Options) -> Iterator[Step]:
+        photo = read_image(content)
+        if not style:
+            return RECIPES[recipe].run(photo, options, compute=compute)
+        if style.startswith(FROM_GALLERY):
+            if recipe != "stylize":
+                raise RequestError("Styles of the gallery are for stylize; give {recipe} a picture.", recipe=recipe)
+            sha256, scale = open_generator(compute).sha256, options.style_scale
+            codes = [gallery_code(style.removeprefix(FROM_GALLERY), sha256, scale)]
+            return RECIPES[recipe].run(photo, [], options, codes=codes, compute=compute)
+        return RECIPES[recipe].run(photo, [read_image(style)], options, compute=compute)
+
+    return start
+
+
+def _state_of(source: str) -> tuple[int, ...]:
+    path = Path(source)
+    if source.startswith(FROM_GALLERY) or not path.is_file():
+        return ()
+    return path.stat().st_size, path.stat().st_mtime_ns
+
+
+def _read_done(folder: Path) -> dict[str, str]:
+    try:
+        found = json.loads((folder / _DONE).read_text())
+    except (OSError, ValueError):
+        return {}  # none yet, or cut off in writing: all is made anew
+    return found if isinstance(found, dict) else {}
+
+
+def _write_done(folder: Path, done: Mapping[str, str]) -> None:
+    partial = folder / f"{_DONE}.{os.getpid()}.part"
+    partial.write_text(json.dumps(done, indent=0))
+    partial.replace(folder / _DONE)
+
+
+def _column(task: Task) -> str:
+    style = Path(task.style.removeprefix(FROM_GALLERY)).stem
+    strength = getattr(task.options, "strength", None)
+    return style if strength is None else f"{style} {strength:g}".strip()
+
+
+def _corner(row: int, column: int) -> tuple[int, int]:
+    """Left and top of a place on the contact sheet."""
+    return _MARGIN + column * (_SHEET_SIDE + _MARGIN), _MARGIN + _LABEL + row * (_SHEET_SIDE + _LABEL + _MARGIN)
