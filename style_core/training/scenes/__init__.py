@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from style_core.training.scenes import mountains, still_life, street
+from style_core.training.scenes import bust, mountains, still_life, street
 
-# A scene maps (width, seed) to a picture; the file is named after it.
+# A scene maps (long side, seed) to a picture; the file is named after it.
 SCENES: dict[str, Callable[..., Image.Image]] = {
     "mountain-lake": mountains.render,
     "still-life": still_life.render,
     "night-street": street.render,
+    "bust": bust.render,
 }
-WIDTH = 1536
+LONG_SIDE = 1536

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from style_core.errors import RequestError
-from style_core.training.scenes import SCENES, WIDTH
+from style_core.training.scenes import LONG_SIDE, SCENES
 
 _LIMIT = 250_000
 
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m style_core.training.scenes", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which scenes; all of them if left out: {', '.join(SCENES)}")
     parser.add_argument("--out", type=Path, default=Path("studio/samples"), help="folder to write into")
-    parser.add_argument("--width", type=int, default=WIDTH, help="width in pixels")
+    parser.add_argument("--size", type=int, default=LONG_SIDE, help="long side in pixels")
     given = parser.parse_args()
     for name in given.names:
         if name not in SCENES:
@@ -36,7 +36,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     for name in given.names or SCENES:
         start = time.perf_counter()
-        size = save(SCENES[name](given.width), given.out / f"{name}.jpg")
+        size = save(SCENES[name](given.size), given.out / f"{name}.jpg")
         print(f"{name}: {size / 1000:.0f} kB in {time.perf_counter() - start:.0f} s")
 
 
