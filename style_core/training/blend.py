@@ -9,8 +9,10 @@ zero-shot models").
 import argparse
 from pathlib import Path
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from style_core.errors import RequestError
 from style_core.networks.vgg19 import pooling_of
@@ -25,7 +27,8 @@ def blend(before: Path, after: Path, out: Path, share: float = 0.5) -> None:
     Raises:
         RequestError: when the two are not of one shape, or pool differently.
     """
-    first, second = load_file(before), load_file(after)
+    second = load_file(after)
+    first = _grown(load_file(before), second)
     with safe_open(after, "pt") as file:
         facts = file.metadata() or {}
     shapes = [{name: tensor.shape for name, tensor in each.items()} for each in (first, second)]
@@ -37,6 +40,18 @@ def blend(before: Path, after: Path, out: Path, share: float = 0.5) -> None:
         )
     tensors = {name: tensor.float().lerp(second[name].float(), share).to(tensor.dtype) for name, tensor in first.items()}
     save_file(tensors, out, {**facts, "blend": f"{share:g} of the weights that this command gave, the rest of those that it began with"})
+
+
+def _grown(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Earlier tensors, with what a generator has gained since (`training.generator` adds its deep blocks as identities)."""
+    grown = dict(first)
+    for name, tensor in second.items():
+        if name.startswith("deep."):
+            # A residual block whose last convolution is zero is an identity, whatever its other weights are.
+            grown.setdefault(name, torch.zeros_like(tensor) if name.endswith("second.conv.weight") else tensor)
+        elif name.startswith("style.values.") and len(first.get(name, tensor)) < len(tensor):
+            grown[name] = torch.cat([first[name], torch.zeros_like(tensor[len(first[name]) :])])
+    return grown
 
 
 def main() -> None:

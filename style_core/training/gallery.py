@@ -20,7 +20,8 @@ from style_core.weights.gallery import CODE_SCALES, digest_of, gallery
 from style_core.weights.registry import MODELS
 
 _THUMBNAIL_SIDE = 256
-_SAMPLES = [Path("studio/samples") / name for name in ("mountain-lake.jpg", "still-life.jpg", "night-street.jpg", "bust.jpg")]
+_SAMPLES = [Path("studio/samples") / name for name in ("mountain-lake.jpg", "still-life.jpg", "night-street.jpg")]
+_OWN = Path("studio/samples/styles")
 
 
 def main() -> None:
@@ -38,7 +39,7 @@ def main() -> None:
     encoded = [generator.encode_content(_square(path)) for path in given.samples]
     codes = {}
     for index, style in enumerate(gallery().values()):
-        painting = read_image(given.data / "style" / style.file)
+        painting = read_image(_OWN / style.picture if style.picture else given.data / "style" / style.file)
         at_scales = [generator.encode_style(painting, scale) for scale in CODE_SCALES]
         codes[style.name] = torch.cat(at_scales).half().contiguous()
         # Neighbors on the wall show different pictures.

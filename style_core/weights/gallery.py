@@ -27,7 +27,8 @@ class GalleryStyle:
     Attributes:
         name: as requested, such as `red-fuji`.
         title, painter: of the painting.
-        file: of the painting, in the data that the code was made from.
+        file: of the painting, in the data that the code was made from; empty for a painting of our own.
+        picture: of a painting of our own, its file in `studio/samples/styles`; empty for others.
         year: when it was painted, such as `1889` or `about 1830`; empty where it isn't told.
         museum: where it hangs; empty where it isn't told.
         category: what it is found under, such as `Impressionist`; empty for none.
@@ -36,7 +37,8 @@ class GalleryStyle:
     name: str
     title: str
     painter: str
-    file: str
+    file: str = ""
+    picture: str = ""
     year: str | int = ""
     museum: str = ""
     category: str = ""
