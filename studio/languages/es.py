@@ -220,6 +220,7 @@ CATEGORIES: dict[str, str] = {
     "Impressionist": "Impresionista",
     "Ink": "Tinta",
     "Old masters": "Maestros antiguos",
+    "Our own": "Nuestros",
     "Post-Impressionist": "Postimpresionista",
     "Romantic": "Romántico",
     "Stained glass and mosaic": "Vidrieras y mosaicos",

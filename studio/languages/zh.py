@@ -219,6 +219,7 @@ CATEGORIES: dict[str, str] = {
     "Impressionist": "印象派",
     "Ink": "水墨",
     "Old masters": "古典大师",
+    "Our own": "本项目自绘",
     "Post-Impressionist": "后印象派",
     "Romantic": "浪漫主义",
     "Stained glass and mosaic": "彩色玻璃与马赛克",
