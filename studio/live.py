@@ -53,8 +53,11 @@ def wire_stop(run: gr.Button, stopper: gr.Button, run_id: str) -> None:
     """Let a button stop a run from the moment it is asked for, which is before its turn comes."""
 
     def asked(request: gr.Request) -> dict:
+        key = _key(request, run_id)
         with _lock:
-            _stops[_key(request, run_id)] = threading.Event()
+            # One that runs already keeps its event, so that Stop still reaches it.
+            if key not in _stops or _stops[key].is_set():
+                _stops[key] = threading.Event()
         return gr.update(interactive=True)
 
     def stop_it(request: gr.Request) -> None:

@@ -78,6 +78,8 @@ def templates_of(code: str) -> Iterator[str]:
             silent.add(node.value)
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("option", "AssertionError", "ValueError"):
             silent.update(ast.walk(node))
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "warning":  # for who runs the server, in its log
+            silent.update(ast.walk(node))
         elif isinstance(node, ast.JoinedStr):
             silent.update(ast.walk(node))
     for node in ast.walk(tree):
