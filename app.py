@@ -1,10 +1,12 @@
 """Pentimento in a browser tab: `python app.py`, then open the address that it prints."""
 
 import argparse
+import errno
 import getpass
 import importlib.util
 import os
 import signal
+import socket
 import tempfile
 import threading
 
@@ -22,11 +24,39 @@ from studio.doors import Doors
 from style_core import Compute, RequestError
 from style_core.devices import DEVICES, prepare_cpu
 
+_VISITORS = 200  # whose results and places are remembered; of more, those who were here last
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text[:6]) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text[:20]} is not a port (also in GRADIO_SERVER_PORT); use a whole number from 1 to 65535.")
+    return int(text)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Refuse an address that can't be served on, before anything is loaded.
+
+    Raises:
+        RequestError: saying why.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None)
+        if number == errno.EADDRINUSE:
+            raise RequestError(f"Port {port} is in use; choose another with --port.") from error
+        if number == errno.EACCES:
+            raise RequestError(f"Port {port} needs more rights than this user has; choose one above 1023 with --port.") from error
+        raise RequestError(f"{host[:60]} is not an address of this machine; use 127.0.0.1, or 0.0.0.0 for all networks.") from error
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), help="Address to serve on.")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", 7860)))
+    parser.add_argument("--port", type=_port, default=os.environ.get("GRADIO_SERVER_PORT", "7860"), help="Port to serve on (default 7860).")
     parser.add_argument("--share", action="store_true", help="Also serve on a public address, for anyone who has it.")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="Where to compute.")
     parser.add_argument("--auth", metavar="USER:PASSWORD", help="Ask for this name and password.")
@@ -37,23 +67,24 @@ def main() -> None:
         parser.error("--mcp needs one more package: pip install 'gradio[mcp]'")
     if given.auth is not None and not all(given.auth.partition(":")[::2]):
         parser.error("--auth must be USER:PASSWORD, with both.")
-    try:
-        compute = Compute.choose(given.device)
-    except RequestError as error:
-        parser.error(str(error))
-    if given.share:
-        print(words.SHARE_WARNING)
     # A container that stops asks by SIGTERM, at any moment: it is noted, never raised, so that a launch is not torn in two.
     asked_to_end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: asked_to_end.set())
     prepare_cpu()
+    try:
+        _check_address(given.host, given.port)
+        compute = Compute.choose(given.device)
+        page = build(compute).queue(max_size=32, api_open=False)
+    except RequestError as error:
+        parser.error(str(error))
+    if given.share:
+        print(words.SHARE_WARNING)
     files.sweep_at_start(os.environ["GRADIO_TEMP_DIR"])
-    page = build(compute).queue(max_size=32, api_open=False)
     page.launch(
         server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
         auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N, css=theme.CSS + regions.CSS, js=theme.JS,
         max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
-        mcp_server=given.mcp, prevent_thread_lock=True, app_kwargs={"middleware": [Middleware(Doors)]},
+        mcp_server=given.mcp, prevent_thread_lock=True, state_session_capacity=_VISITORS, app_kwargs={"middleware": [Middleware(Doors)]},
         pwa=True, favicon_path=theme.ICON,
     )  # fmt: skip
     try:

@@ -10,17 +10,43 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import BlocksConfig
 from gradio.utils import get_upload_folder
 
 from studio import words
 
+_NOTHING: dict = {}
 _MARK = {"_type": "gradio.FileData"}
 _LONGEST = 400  # characters of a refusal
 _FETCHED = ("http://", "https://")
 
 
+class _VisitConfig(BlocksConfig):
+    """A visitor's components, without a description of each.
+
+    Gradio keeps one, half a megabyte in all, for every visitor of the last hour and longer. Deep links alone need them,
+    and this page has none.
+    """
+
+    def config_for_block(self, *given: Any, **more: Any) -> dict:
+        return _NOTHING
+
+
+class _PageConfig(BlocksConfig):
+    """The page's own components; its copies, one for every visitor, are light."""
+
+    def __copy__(self) -> BlocksConfig:
+        config = super().__copy__()
+        config.__class__ = _VisitConfig
+        return config
+
+
 class GuardedBlocks(gr.Blocks):
-    """Blocks whose handlers can't be given a file that was not uploaded."""
+    """Blocks whose handlers can't be given a file that was not uploaded, and whose visitors cost little memory."""
+
+    def __exit__(self, *details: Any) -> None:
+        super().__exit__(*details)
+        self.default_config.__class__ = _PageConfig
 
     async def preprocess_data(self, block_fn: Any, inputs: list, state: Any, explicit_call: bool = False) -> list:
         if not explicit_call:  # calls from Python are ours

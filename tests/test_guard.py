@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -121,3 +123,22 @@ def test_nothing_computes_beside_the_queue(address):
             assert status == 404 and "queue" in said
     unqueued = {handler["id"] for handler in config(address)["dependencies"] if handler["queue"] is not False}
     assert all(post(address, "run/x", {"fn_index": index, "data": []})[0] == 404 for index in unqueued)
+
+
+def test_visitors_cost_little_memory():
+    code = """
+import tracemalloc
+from gradio.state_holder import SessionState
+from studio.build import build
+from style_core import Compute
+
+page = build(Compute.choose("cpu"))
+tracemalloc.start()
+before = tracemalloc.get_traced_memory()[0]
+visits = [SessionState(page) for _ in range(10)]
+print((tracemalloc.get_traced_memory()[0] - before) / len(visits))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    # 200 of them are remembered: at most 20 MB.
+    assert float(done.stdout.splitlines()[-1]) < 100_000

@@ -191,12 +191,29 @@ def test_sigterm_the_moment_that_the_port_answers_ends_it_as_well():
 
 
 def flags(*given: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "app.py", *given], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([sys.executable, "app.py", *given], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_wrong_flags_are_refused_in_words():
     assert "--auth must be USER:PASSWORD" in flags("--auth", "alone").stderr
     assert "argument --device: invalid choice" in flags("--device", "tpu").stderr
+
+
+@pytest.mark.parametrize("port", ["0", "99999", "abc", "9" * 400])
+def test_a_wrong_port_is_refused_in_words(port):
+    refused = flags("--port", port)
+    assert refused.returncode == 2 and "is not a port" in refused.stderr and len(refused.stderr.strip().splitlines()[-1]) < 200
+
+
+def test_a_port_that_is_in_use_and_a_host_that_is_elsewhere_are_refused_in_words(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        used = taken.getsockname()[1]
+        assert f"Port {used} is in use; choose another with --port." in flags("--port", str(used)).stderr
+    assert "203.0.113.9 is not an address of this machine" in flags("--host", "203.0.113.9").stderr
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "abc")
+    assert "abc is not a port (also in GRADIO_SERVER_PORT)" in flags().stderr
 
 
 def test_mcp_asks_for_its_package_or_serves_the_four_recipes_as_tools(tmp_path):
