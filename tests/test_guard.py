@@ -60,7 +60,7 @@ def queued(address: str, index: int, data: list, session: str) -> str:
         return "".join(lines)
 
 
-FILES = {"rawimage", "image", "imageeditor", "video", "file", "gallery", "imageslider", "browserstate", "downloadbutton"}
+FILES = {"image", "imageeditor", "video", "file", "gallery", "imageslider", "browserstate", "downloadbutton"}
 VARYING = re.compile(r'"(event_id|duration|average_duration)": ?[^,}]*')
 
 
