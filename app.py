@@ -82,7 +82,8 @@ def main() -> None:
     files.sweep_at_start(os.environ["GRADIO_TEMP_DIR"])
     page.launch(
         server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
-        auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N, css=theme.CSS + regions.CSS, js=theme.JS,
+        auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N,
+        css=theme.CSS + regions.CSS, js=theme.JS,
         max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
         mcp_server=given.mcp, prevent_thread_lock=True, state_session_capacity=_VISITORS, app_kwargs={"middleware": [Middleware(Doors)]},
         pwa=True, favicon_path=theme.ICON,

@@ -42,9 +42,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, nargs="+", default=list(range(len(PAIRS))), help="Which of the pairs, from 0.")
     parser.add_argument("--losses", nargs="+", choices=STYLE_LOSSES, default=list(STYLE_LOSSES))
     parser.add_argument("--strength", type=float, default=0.5)
-    parser.add_argument(
-        "--sheet", type=Path, help="Write a picture here, a row for each pair. Not for publishing."
-    )
+    parser.add_argument("--sheet", type=Path, help="Write a picture here, a row for each pair. Not for publishing.")
     given = parser.parse_args()
     paint_with(given.vgg19)
     judge = load_extractor(
