@@ -82,7 +82,7 @@ def share(inputs: dict[str, gr.Image], kept: gr.BrowserState, chosen: gr.UploadB
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
     def spread(path: str | None, known: str | None, tab: str) -> list:
-        if path == known:
+        if path == known or _same(path, known):
             return [gr.skip()] * (1 + len(everywhere))
         return [path, *(gr.skip() if other == tab else path for other in inputs)]
 
@@ -91,6 +91,12 @@ def share(inputs: dict[str, gr.Image], kept: gr.BrowserState, chosen: gr.UploadB
     chosen.upload(lambda path: [path] * len(everywhere), chosen, everywhere, **quiet)
     for wall in tiles:
         wall.input(lambda name: [_served(name)] * len(everywhere), wall, everywhere, **quiet)
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    """Whether two paths are copies of one file, which Gradio makes where it keeps what it shows."""
+    paths = [Path(path) for path in (one, other) if path is not None and Path(path).is_file()]
+    return len(paths) == 2 and len({(path.name, path.stat().st_size) for path in paths}) == 1
 
 
 def _served(name: str) -> str | dict:
