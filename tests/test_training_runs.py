@@ -19,7 +19,7 @@ from style_core.networks.vgg19 import tensor_shapes
 from style_core.training import dcgan
 from style_core.training.data import is_held_out
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text())
 
@@ -53,7 +53,7 @@ def trained(name: str, *flags: object) -> None:
 
 
 def _run(*command: object) -> str:
-    done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=280)
+    done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
