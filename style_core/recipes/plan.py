@@ -24,7 +24,7 @@ _PICTURES_ADAM = 3.3  # likewise, with Adam
 _SIDES = (2048, 1536, 1024, 768, 512, 384, 256)  # px, of tiles: below, most of a crop is halo
 _SHARE = 0.9  # of what is free that a run may take
 _UNKNOWN = 4e9  # bytes, where the system doesn't tell what is free
-# The best first. Fewer pairs, and pairs in bfloat16, cost next to nothing in quality, while Adam costs some (benchmarks/large.md).
+# From the longest past to the shortest; how much quality each costs has not been measured on pictures yet (benchmarks/large.md).
 _PASTS = (Past(10), Past(10, torch.bfloat16), Past(5, torch.bfloat16), Past(3, torch.bfloat16), Past(0), Past(0, torch.bfloat16))
 
 
