@@ -102,7 +102,10 @@ def test_a_body_of_unknown_length_is_cut_off_as_well(page):
     connection.request(
         "POST", "/gradio_api/call/greet", (b"a" * 65_536 for _ in range(40)), {"Content-Type": "application/json"}, encode_chunked=True
     )
-    assert connection.getresponse().status == 413
+    answer = connection.getresponse()
+    assert answer.status == 413
+    answer.close()
+    connection.close()
 
 
 def answer_of(page, name: str, data: list) -> str:
