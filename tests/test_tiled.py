@@ -59,10 +59,12 @@ def test_tiles_have_the_loss_and_the_gradient_of_the_whole_picture(extractor, ki
     (loss, parts, gradient), (tiled_loss, tiled_parts, tiled_gradient) = both(extractor, photo, canvas, guides, kind)
     assert tiled_loss == pytest.approx(loss, rel=1e-4)
     assert tiled_parts == pytest.approx(parts, rel=1e-3)
-    assert deviation(tiled_gradient, gradient) < 1e-3
+    # Rounding of the matrix root in float32 comes on top where covariances are compared.
+    bound = 2e-3 if kind == "covariance" else 1e-3
+    assert deviation(tiled_gradient, gradient) < bound
     border, interior = (..., slice(0, 16), slice(None)), (..., slice(96, 128), slice(96, 128))
-    assert deviation(tiled_gradient, gradient, border) < 1e-3
-    assert deviation(tiled_gradient, gradient, interior) < 1e-3  # where four tiles meet
+    assert deviation(tiled_gradient, gradient, border) < bound
+    assert deviation(tiled_gradient, gradient, interior) < bound  # where four tiles meet
 
 
 def test_layers_without_weight_take_no_part(extractor):
