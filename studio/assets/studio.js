@@ -99,6 +99,8 @@
     for (const button of document.querySelectorAll('button:has(> .image-frame):not([aria-label])')) {
       button.setAttribute('aria-label', button.closest('.block')?.querySelector('[data-testid=block-label]')?.innerText.trim() || 'Picture');
     }
+    // Where nothing is shown yet Gradio names a plain div, which has no role that a name may stand on.
+    for (const nothing of document.querySelectorAll('div.empty[aria-label]:not([role])')) nothing.setAttribute('role', 'img');
   };
   const tell = () => {
     name();

@@ -72,6 +72,8 @@ def test_axe_finds_nothing_serious(page, address, theme):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_text_stands_out_and_every_control_has_a_name(page, address, theme):
     page.goto(f"{address}/?__theme={theme}")
+    page.wait_for_selector("#stylize-run")
+    page.wait_for_timeout(2000)  # the page fades in, text by text
     for tab in TABS:
         page.get_by_role("tab", name=tab, exact=True).click()
         page.wait_for_timeout(700)  # for colors that fade in
