@@ -14,6 +14,8 @@ import threading
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # A folder of this user's own: one that another user made first could not be written to.
 os.environ.setdefault("GRADIO_TEMP_DIR", os.path.join(tempfile.gettempdir(), f"pentimento-{getpass.getuser()}"))
+# Gradio would read it while it is imported, and end in a traceback where it is no number.
+_PORT = os.environ.pop("GRADIO_SERVER_PORT", "7860")
 os.environ["GRADIO_DEBUG"] = "0"  # with it, launching would never come back
 os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
 
@@ -56,7 +58,7 @@ def _check_address(host: str, port: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), help="Address to serve on.")
-    parser.add_argument("--port", type=_port, default=os.environ.get("GRADIO_SERVER_PORT", "7860"), help="Port to serve on (default 7860).")
+    parser.add_argument("--port", type=_port, default=_PORT, help="Port to serve on (default 7860).")
     parser.add_argument("--share", action="store_true", help="Also serve on a public address, for anyone who has it.")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="Where to compute.")
     parser.add_argument("--auth", metavar="USER:PASSWORD", help="Ask for this name and password.")
