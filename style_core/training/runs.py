@@ -76,6 +76,8 @@ class Run:
         over = self._stopped or self.progress >= 1
         if over or time.monotonic() - self._saved > 60 * self.checkpoint_every:
             self.checkpoint()
+        if over and self._summed and not (self.folder / "curve.csv").exists():
+            self._log_means()  # a run too short for a row has one all the same
         return not over
 
     def step_done(self, **figures: float) -> None:
@@ -85,8 +87,11 @@ class Run:
         for name, value in figures.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         if self.steps % self.log_every == 0:
-            self.log(**{name: total / self._summed for name, total in self._sums.items()})
-            self._sums, self._summed = {}, 0
+            self._log_means()
+
+    def _log_means(self) -> None:
+        self.log(**{name: total / self._summed for name, total in self._sums.items()})
+        self._sums, self._summed = {}, 0
 
     def log(self, **figures: float) -> None:
         """Add a row to `curve.csv` and print it."""
