@@ -114,7 +114,8 @@ def verdict(generator: Generator, photo: Tensor, result: Tensor, codes: Sequence
         `unchanged`, `lost`, or nothing.
     """
     style = sum(share * code for share, code in zip(style_shares(weights, len(codes)), codes))
-    before, after = (generator.encode_content(_middle(image), remember=False) for image in (photo, result))
+    # The photo's is the same at every move of a slider.
+    before, after = generator.encode_content(_middle(photo)), generator.encode_content(_middle(result), remember=False)
     left = (after.code - style).norm() / (before.code - style).norm().clamp_min(1e-6)
     if left > _ALMOST_THE_PHOTO:
         return "unchanged"
