@@ -138,16 +138,7 @@ class FeatureExtractor(nn.Module):
             return {}
         deepest = max(wanted)
         stride = stride_of(wanted[deepest])
-        height, width = batch.shape[-2:]
-        if min(height, width) < stride:
-            raise RequestError(
-                "The picture is {width} x {height} px, too small for {layer}, which needs at least {least} px a side. "
-                "Use a larger size or an earlier layer.",
-                width=width,
-                height=height,
-                layer=wanted[deepest],
-                least=stride,
-            )
+        check_large_enough(batch, wanted[deepest], stride)
         features = {}
         x = self.normalized(batch)
         for index, layer in enumerate(self.trunk[: deepest + 1]):
@@ -159,6 +150,24 @@ class FeatureExtractor(nn.Module):
                 name = wanted[index]
                 features[name] = in_metric(x, self.metrics.get(name)) if measured else x
         return features
+
+
+def check_large_enough(batch: Tensor, layer: str, least: int) -> None:
+    """Refuse pictures `[B, 3, H, W]` with a side below `least` px, of which nothing would be left at `layer`.
+
+    Raises:
+        RequestError: saying so.
+    """
+    height, width = batch.shape[-2:]
+    if min(height, width) < least:
+        raise RequestError(
+            "The picture is {width} x {height} px, too small for {layer}, which needs at least {least} px a side. "
+            "Use a larger size or an earlier layer.",
+            width=width,
+            height=height,
+            layer=layer,
+            least=least,
+        )
 
 
 def in_metric(features: Tensor, metric: Tensor | None) -> Tensor:

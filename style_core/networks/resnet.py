@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.networks.extractor import FeatureExtractor
+from style_core.networks.extractor import FeatureExtractor, check_large_enough
 from style_core.networks.fused import rectified
 from style_core.networks.vgg19 import layer_name
 
@@ -117,16 +117,7 @@ class ResNetExtractor(FeatureExtractor):
             )
         if not names:
             return {}
-        height, width = batch.shape[-2:]
-        if min(height, width) < _SMALLEST:
-            raise RequestError(
-                "The picture is {width} x {height} px, too small for {layer}, which needs at least {least} px a side. "
-                "Use a larger size or an earlier layer.",
-                width=width,
-                height=height,
-                layer=max(names),
-                least=_SMALLEST,
-            )
+        check_large_enough(batch, max(names), _SMALLEST)
         enlarged = functional.interpolate(self.normalized(batch), scale_factor=_ENLARGED, mode="bilinear", align_corners=False)
         features = self.network(enlarged, names)
         return {layer: smoothed(feature) for layer, feature in features.items()} if self.smooth else features
