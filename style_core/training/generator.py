@@ -244,7 +244,7 @@ def train(given: argparse.Namespace) -> None:
     prepare_cpu()
     torch.manual_seed(given.seed)
     compute = Compute.choose("cpu")
-    evaluator = load_extractor("vgg19", given.evaluate, compute)
+    evaluator = load_extractor("vgg19", given.vgg19, compute)
     photo_files, held_photos = split(given.data / "content")
     painting_files, held_paintings = split(given.data / "style")
     net = GeneratorNet(compute)
@@ -317,7 +317,7 @@ def _facts(given: argparse.Namespace, run: Run, evaluated: dict[str, float]) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with content/ and style/.")
-    parser.add_argument("--judge", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
+    parser.add_argument("--vgg19", type=Path, default=Path("../shared/weights/vgg19.safetensors"), help="The network that evaluates.")
     parser.add_argument(
         "--encoder", type=Path, default=Path("models/generator.safetensors"), help="Weights whose encoder a run from nothing takes."
     )
