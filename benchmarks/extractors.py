@@ -29,7 +29,8 @@ from style_core.media.images import fit, read_image, to_pil
 from style_core.networks.extractor import load_extractor
 from style_core.optimization.losses import evaluate
 from style_core.progress import finish
-from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.recipes.gatys import GatysOptions
+from style_core.recipes.optimize import optimize
 from style_core.weights.registry import MODELS
 
 STYLES = ("night-wind.jpg", "ember-field.jpg")

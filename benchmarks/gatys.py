@@ -14,10 +14,13 @@ from torch.nn import functional
 from benchmarks.common import arguments, best_of, evaluation_network, paint_with, print_table, read_pair, validation_pairs
 from style_core.devices import Compute
 from style_core.networks.extractor import load_extractor
+from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.descent import Descent
 from style_core.optimization.losses import ContentTarget, StyleTarget, evaluate
 from style_core.optimization.objective import Objective, Region
-from style_core.recipes.optimize import STYLE_LAYERS, GatysOptions, balance_of, optimize, split_iterations
+from style_core.recipes.gatys import GatysOptions, balance_of
+from style_core.recipes.levels import split_iterations
+from style_core.recipes.optimize import optimize
 
 REACHED = 0.05
 

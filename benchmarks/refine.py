@@ -11,7 +11,8 @@ from benchmarks.common import arguments, evaluation_network, paint_with, print_t
 from style_core.devices import Compute
 from style_core.optimization.losses import evaluate
 from style_core.progress import finish
-from style_core.recipes.optimize import STYLE_GAIN, GatysOptions, optimize
+from style_core.recipes.gatys import STYLE_GAIN, GatysOptions
+from style_core.recipes.optimize import optimize
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from studio import words
 from studio.pictures import PAINTING_SIDE
 from style_core import RequestError, read_image
 from style_core.media.images import fit, to_pil
-from style_core.recipes.optimize import sized_style
+from style_core.recipes.scene import sized_style
 
 _SIDE = 260  # px, of each crop
 _GAP = 8

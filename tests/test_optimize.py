@@ -14,8 +14,11 @@ from style_core.optimization.descent import Past
 from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_LOSSES
 from style_core.progress import finish
-from style_core.recipes import optimize as gatys
-from style_core.recipes.optimize import GatysOptions, balance_of, levels_of, optimize, parse_layers, split_iterations
+from style_core.recipes import gatys, scene
+from style_core.recipes import optimize as optimizing
+from style_core.recipes.gatys import GatysOptions, balance_of, parse_layers
+from style_core.recipes.levels import levels_of, split_iterations
+from style_core.recipes.optimize import optimize
 from style_core.recipes.plan import Plan
 from style_core.weights import open as opening
 
@@ -31,7 +34,7 @@ def small_network(monkeypatch):
         yield from ()
         return extractor, ""
 
-    monkeypatch.setattr(gatys, "open_extractor", opened)
+    monkeypatch.setattr(optimizing, "open_extractor", opened)
     return extractor
 
 
@@ -126,7 +129,7 @@ def test_a_style_without_a_mask_gets_what_no_mask_claims():
     left = torch.zeros(1, 8, 8)
     left[..., :4] = 1
     targets = ["masked", "free"]
-    regions = gatys._regions(targets, [0.5, 0.5], [left, None], (8, 8), torch.device("cpu"))
+    regions = scene.regions_of(targets, [0.5, 0.5], [left, None], (8, 8), torch.device("cpu"))
     by_target = {region.target: region for region in regions}
     torch.testing.assert_close(by_target["free"].guide, 1 - left[None])
     assert by_target["free"].share == by_target["masked"].share == 0.5
@@ -195,7 +198,7 @@ def test_a_picture_that_stops_changing_ends_early_and_says_so():
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_in_words_before_any_work(given, message, monkeypatch):
-    monkeypatch.setattr(gatys, "open_extractor", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr(optimizing, "open_extractor", lambda *_: pytest.fail("work began"))
     with pytest.raises(RequestError) as caught:
         painted(**given)
     assert str(caught.value) == message
@@ -219,12 +222,12 @@ def test_layers_are_read_with_their_weights():
 
 
 def test_divergence_yields_the_last_good_picture_and_then_the_reason(monkeypatch):
-    class Broken(gatys.Objective):
+    class Broken(scene.Objective):
         def __call__(self, canvas):
             loss, parts = super().__call__(canvas)
             return loss * float("nan"), parts
 
-    monkeypatch.setattr(gatys, "Objective", Broken)
+    monkeypatch.setattr(scene, "Objective", Broken)
     seen = []
     with pytest.raises(RequestError, match="diverged twice"):
         for step in optimize(picture(64, 96), [picture(64, 64)], GatysOptions(**SMALL), compute=FP32):
@@ -249,19 +252,19 @@ def test_a_picture_painted_in_tiles_is_the_one_painted_whole(monkeypatch, style_
         "masks": [left, None],
     }
     whole = painted(picture(96, 144), **given)
-    monkeypatch.setattr(gatys, "plan_for", tiled_plan())
+    monkeypatch.setattr(scene, "plan_for", tiled_plan())
     tiled = painted(picture(96, 144), **given)
     assert (tiled - whole).abs().max() < 5e-3 and not torch.equal(tiled, whole)
 
 
 def test_what_is_painted_in_tiles_is_told(monkeypatch):
-    monkeypatch.setattr(gatys, "plan_for", tiled_plan())
+    monkeypatch.setattr(scene, "plan_for", tiled_plan())
     steps = list(optimize(picture(64, 96), [picture(64, 64, seed=1)], GatysOptions(**SMALL), compute=FP32))
     assert "The picture of 96 x 64 px is painted in tiles of 64 px" in steps[1].note
 
 
 def test_what_cannot_fit_is_refused_before_any_work_with_the_size_that_would(monkeypatch):
-    monkeypatch.setattr(gatys, "open_extractor", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr(optimizing, "open_extractor", lambda *_: pytest.fail("work began"))
     with pytest.raises(RequestError, match=r"4096 x 3072 px needs at least .* GB of memory, and 1\.0 GB can be used here") as caught:
         finish(optimize(picture(48, 64), [picture(64, 64)], GatysOptions(size=4096), compute=FP32, memory=1e9))
     fitting = int(re.search(r"at most (\d+) px", str(caught.value))[1])

@@ -30,8 +30,9 @@ from style_core.progress import Steps
 from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 from style_core.recipes.film import CLIP_SUFFIXES
+from style_core.recipes.gatys import GatysOptions
 from style_core.recipes.imagine import ImagineOptions, imagine, walk
-from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.recipes.stylize_clip import FilmOptions, stylize_clip

@@ -7,9 +7,11 @@ from style_core.networks.vgg19 import LAYERS
 from style_core.options import Options
 from style_core.recipes.dream import DreamOptions, octave_sizes, parse_terms
 from style_core.recipes.estimate import WIDTHS, estimate, estimate_generated
+from style_core.recipes.gatys import GatysOptions, balance_of
 from style_core.recipes.imagine import ImagineOptions
 from style_core.recipes.learned import Estimate, corrected
-from style_core.recipes.optimize import GatysOptions, balance_of, foretold, levels_of
+from style_core.recipes.levels import levels_of
+from style_core.recipes.optimize import foretold
 from style_core.recipes.plan import budget, largest_that_fits
 from style_core.recipes.stylize import StylizeOptions
 

@@ -23,7 +23,8 @@ from style_core.optimization.temporal import Held
 from style_core.options import Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.film import painted_film, request_of, told
-from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.recipes.gatys import GatysOptions
+from style_core.recipes.optimize import optimize
 from style_core.recipes.stylize_clip import FilmOptions
 
 _TEMPORAL_WEIGHT = 1000.0  # of the mean squared difference, at steadiness 1

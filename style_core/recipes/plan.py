@@ -14,6 +14,7 @@ from style_core.networks.costs import activations
 from style_core.networks.vgg19 import LAYERS, block_of, stride_of
 from style_core.optimization.columns import GRID
 from style_core.optimization.descent import Past
+from style_core.optimization.objective import Balance
 from style_core.optimization.tiles import tiles_of
 
 _BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
@@ -52,6 +53,17 @@ class Network:
     @property
     def deepest(self) -> str:
         return max(self.layers, key=LAYERS.index)
+
+
+def network_of(widths: Sequence[int], balance: Balance, regions: int = 1, places: bool = False) -> Network:
+    """What of a network `widths` channels wide is at work for a balance; `places` where a loss compares them."""
+    return Network(
+        tuple(widths),
+        tuple(layer for layer, weight in balance.style.items() if weight > 0),
+        tuple(layer for layer, weight in balance.content.items() if weight > 0),
+        regions,
+        places,
+    )
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Any
 from style_core.options import Options
 from style_core.progress import Steps
 from style_core.recipes.dream import DreamOptions, dream
+from style_core.recipes.gatys import GatysOptions
 from style_core.recipes.imagine import ImagineOptions, imagine
-from style_core.recipes.optimize import GatysOptions, optimize
+from style_core.recipes.optimize import optimize
 from style_core.recipes.stylize import StylizeOptions, stylize
 
 

@@ -1,0 +1,75 @@
+"""At which sizes a picture is optimized, with how many iterations at each, and how long the rest will take."""
+
+import time
+from collections.abc import Sequence
+
+from style_core.recipes.gatys import GatysOptions
+
+_SMALLEST_LEVEL = 96  # px, long side: below this no stroke is left to form
+_SMALLEST_STARTED = 384  # likewise, of a run from a picture in which the large strokes stand already
+_PYRAMID_FROM = 256  # px, long side: smaller pictures are painted at once
+_COARSE_SHARE = 0.4  # of the iterations, for all levels but the last
+_SHRINKING_FROM = 1024  # px, long side: beyond it the last level gets fewer iterations, since all but the finest grain is there
+_SHRINKING = 0.6  # the power of the size with which they get fewer: 30 of 200 at A1 and 300 dpi
+
+
+def levels_of(size: tuple[int, int], options: GatysOptions, started: bool = False) -> list[tuple[int, int, int]]:
+    """Height, width and iterations of each size at which a picture of `size` (height, width) is painted, smallest first.
+
+    Args:
+        started: whether there is a picture to start from.
+    """
+    height, width = size
+    factors = [1.0]
+    smallest = _SMALLEST_STARTED if started or options.init == "generator" else _SMALLEST_LEVEL
+    if options.pyramid and max(size) >= _PYRAMID_FROM:
+        while max(size) * factors[-1] / 2 >= smallest:
+            factors.append(factors[-1] / 2)
+    counts = split_iterations(options.iterations, len(factors), max(size))
+    return [
+        (max(1, round(height * factor)), max(1, round(width * factor)), count) for factor, count in zip(reversed(factors), counts) if count
+    ]
+
+
+def split_iterations(total: int, levels: int, side: int = 0) -> list[int]:
+    """Iterations for each level, smallest picture first; the last level always gets some.
+
+    Args:
+        side: of the last level, px, long side.
+    """
+    if levels == 1:
+        return [total]
+    last = (1 - _COARSE_SHARE) * min(1.0, (_SHRINKING_FROM / max(side, 1)) ** _SHRINKING)
+    coarse = total - max(1, round(total * last))
+    each = [coarse // (levels - 1)] * (levels - 1)
+    return [*each, total - sum(each)]
+
+
+class Pace:
+    """Time left, from the time that a pixel has taken and the pixels still to be painted."""
+
+    def __init__(self, levels: Sequence[tuple[int, int, int]], started: float):
+        self._started = started
+        self._work = sum(height * width * count for height, width, count in levels)
+        self._done = 0
+        self._painting_since: float | None = None
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    def tick(self, pixels: int) -> None:
+        if self._painting_since is None:
+            # The first iteration also pays for warming up, so the clock starts behind it.
+            self._painting_since, self._work = time.monotonic(), self._work - pixels
+            return
+        self._done += pixels
+
+    def skip(self, pixels: int) -> None:
+        """Strike off work that a level which ended early leaves undone."""
+        self._work -= pixels
+
+    def left(self) -> float | None:
+        if not self._done or self._painting_since is None:
+            return None
+        rate = (time.monotonic() - self._painting_since) / self._done
+        return max(0.0, rate * (self._work - self._done))

@@ -1,0 +1,165 @@
+"""What `optimize` paints: photo, styles and masks in the colors asked for, measured again at each size."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from style_core.media.color import keep_color, luminance_of, match_color, match_palette, palette_of
+from style_core.media.images import fit, fit_short, resize, size_to_fit
+from style_core.networks.extractor import FeatureExtractor
+from style_core.networks.moments import style_shares
+from style_core.optimization.losses import StyleTarget
+from style_core.optimization.objective import MOMENT_LOSSES, STYLE_TARGETS, Balance, Objective, Region, content_target
+from style_core.optimization.temporal import Held
+from style_core.optimization.tiled import TiledObjective, measured_in_tiles
+from style_core.recipes.gatys import GatysOptions
+from style_core.recipes.plan import Plan, network_of, plan_for
+
+_STYLE_TILE = 1024  # px: of style pictures that are larger than a result which is painted at once
+
+
+class Scene:
+    """What is to be painted: the pictures in their colors, measured again at each size."""
+
+    def __init__(
+        self, content, styles, weights, masks, options: GatysOptions, extractor: FeatureExtractor, balance: Balance, memory: float
+    ):
+        self.options = options
+        self.extractor = extractor
+        self.balance = balance
+        self.memory = memory
+        self.held: Held | None = None
+        self.size = size_to_fit(tuple(content.shape[-2:]), options.size)
+        self.photo = fit(content, options.size)  # enlarged where it is looked at, so that no large copy is kept
+        self.content, self.styles = _in_color(self.photo, styles, options.color)
+        self.shares = style_shares(weights, len(styles))
+        self.masks = list(masks) if masks is not None else [None] * len(styles)
+
+    @property
+    def regions(self) -> int:
+        """How many parts of the picture may have a style of their own."""
+        return len(self.styles) if any(mask is not None for mask in self.masks) else 1
+
+    def plan(self, height: int, width: int) -> Plan:
+        """How a size is painted in the memory there is."""
+        tileable = self.options.style_loss in MOMENT_LOSSES
+        network = network_of(self.extractor.widths, self.balance, self.regions, not tileable)
+        return plan_for((height, width), network, self.extractor.compute, self.options.optimizer, self.memory, tileable)
+
+    def objective(self, plan: Plan) -> Objective | TiledObjective:
+        """Targets measured at a size."""
+        size, device = (plan.height, plan.width), self.extractor.compute.device
+        targets = [self._measured(style, plan) for style in self.styles]
+        regions = regions_of(targets, self.shares, self.masks, size, device)
+        photo = resize(self.content, size)[None].to(device)
+        if plan.side is not None:
+            return TiledObjective(self.extractor, photo, regions, self.balance, self.options.style_loss, side=plan.side)
+        content = content_target(self.options.style_loss).of(self.extractor, photo, self.balance.content)
+        return Objective(self.extractor, content, regions, self.balance, self.options.style_loss)
+
+    def _measured(self, style: Tensor, plan: Plan):
+        sized = sized_style(style, (plan.height, plan.width), self.options.style_scale)[None].to(self.extractor.compute.device)
+        kind = STYLE_TARGETS[self.options.style_loss]
+        if kind is not StyleTarget:
+            return kind.of(self.extractor, sized, self.balance.style)
+        if plan.side is None and sized[0, 0].numel() <= max(2 * plan.height * plan.width, _STYLE_TILE**2):
+            return StyleTarget.of(self.extractor, sized, self.balance.style)
+        return measured_in_tiles(self.extractor, sized, self.balance.style, side=min(plan.side or _STYLE_TILE, _STYLE_TILE))
+
+    def start(self, height: int, width: int, init_image: Tensor | None) -> Tensor:
+        """`[1, 3, H, W]`, where the first level starts."""
+        if init_image is not None:
+            picture = resize(init_image, (height, width))
+        elif self.options.init == "style":
+            picture = resize(self.styles[0], (height, width))
+        elif self.options.init == "noise":
+            # Drawn on the CPU, so that a seed means the same picture on every device.
+            noise = torch.randn(3, height, width, generator=torch.Generator().manual_seed(self.options.seed))
+            mean = self.content.mean((1, 2), keepdim=True)
+            picture = (mean + 0.15 * noise).clamp(0, 1)
+        else:
+            picture = resize(self._recolored(), (height, width))
+        return picture[None].to(self.extractor.compute.device)
+
+    def enlarged(self, image: Tensor, height: int, width: int, init_image: Tensor | None) -> Tensor:
+        """`[1, 3, H, W]`: a level's result as the next one starts from it, with the detail that a small picture can't hold.
+
+        The detail is that of the first level's start, as octaves of a DeepDream get the photo's. Noise and the style
+        picture, which is of something else, have none to give.
+        """
+        picture = resize(image, (height, width)).clone()
+        if init_image is not None or self.options.init == "content":
+            whole = resize(self._recolored() if init_image is None else init_image, (height, width))
+            small = resize(whole, tuple(image.shape[-2:]))
+            picture.add_(whole).sub_(resize(small, (height, width)))
+        return picture[None].to(self.extractor.compute.device)
+
+    def _recolored(self) -> Tensor:
+        """The photo in the colors of the weightiest style, where the picture is to have those.
+
+        Shifting the colors of all pixels at once is what gradients do worst: from here pale and dark styles are reached
+        in fewer steps.
+        """
+        if self.options.color not in ("style", "palette"):
+            return self.content
+        free = [share if mask is None else 0.0 for share, mask in zip(self.shares, self.masks)]
+        picture = self.content
+        if any(free):
+            picture = match_color(picture, self.styles[free.index(max(free))])
+        for style, mask in zip(self.styles, self.masks):
+            if mask is not None:
+                region = resize(mask.to(self.content), tuple(self.content.shape[-2:])).clamp(0, 1)
+                picture = torch.lerp(picture, match_color(self.content, style, region), region)
+        return picture
+
+    def shown(self, image: Tensor, most: float = float("inf")) -> Tensor:
+        """A painted image as the person sees it, in the colors asked for: whatever the level, at the size of the result.
+
+        Args:
+            most: pixels; a larger result is shown at a size that has no more.
+        """
+        factor = min(1.0, (most / (self.size[0] * self.size[1])) ** 0.5)
+        size = self.size if factor == 1 else size_to_fit(self.size, int(max(self.size) * factor))
+        image = resize(image, size)
+        if self.options.color == "palette":
+            return match_palette(image, palette_of(self.styles, self.shares))
+        return keep_color(image, resize(self.photo, size)) if self.options.color == "keep" else image
+
+
+def _in_color(photo: Tensor, styles: Sequence[Tensor], color: str) -> tuple[Tensor, list[Tensor]]:
+    """Photo and styles as the optimizer should see them (Gatys et al. 2017, section 5)."""
+    if color in ("style", "palette"):
+        return photo, list(styles)
+    if color == "match":
+        return photo, [match_color(style, photo) for style in styles]
+    # Luminance only: both in gray, the style's matched to the photo's.
+    gray = luminance_of(photo).expand(3, -1, -1)
+    return gray, [match_color(luminance_of(style).expand(3, -1, -1), gray) for style in styles]
+
+
+def regions_of(targets, shares, masks, size, device) -> list[Region]:
+    """Masked styles get their regions; the rest, mixed, get what no mask claims."""
+    free = [index for index, mask in enumerate(masks) if mask is None]
+    guides = {
+        index: functional.interpolate(mask[None].float(), size=size, mode="area").clamp(0, 1).to(device)
+        for index, mask in enumerate(masks)
+        if mask is not None
+    }
+    regions = []
+    if free:
+        mixed = type(targets[0]).mix([targets[i] for i in free], [shares[i] for i in free]) if len(free) > 1 else targets[free[0]]
+        if not guides:
+            return [Region(mixed, 1.0)]
+        rest = (1 - sum(guides.values())).clamp(0, 1)
+        if rest.any():
+            regions.append((mixed, rest))
+    regions += [(targets[index], guide) for index, guide in guides.items()]
+    areas = [float(guide.mean()) for _, guide in regions]
+    return [Region(target, area / sum(areas), guide) for (target, guide), area in zip(regions, areas)]
+
+
+def sized_style(style: Tensor, size: tuple[int, int], scale: float) -> Tensor:
+    """A style picture as it is looked at for a result of `size` (height, width): at `scale` 1 their short sides are equal."""
+    return fit_short(style, max(16, round(min(size) * scale)))
