@@ -21,8 +21,8 @@ os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127
 
 from starlette.middleware import Middleware
 
-from studio import build, files, regions, theme, words
-from studio.doors import Doors
+from studio import build, files, i18n, painted_masks, theme
+from studio.request_limits import RequestLimits
 from style_core import Compute, RequestError
 from style_core.devices import DEVICES, prepare_cpu
 
@@ -80,15 +80,15 @@ def main() -> None:
     except RequestError as error:
         parser.error(str(error))
     if given.share:
-        print(words.SHARE_WARNING)
+        print(i18n.SHARE_WARNING)
     files.sweep_at_start(os.environ["GRADIO_TEMP_DIR"])
     page.launch(
         server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
-        auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=words.I18N,
-        css=theme.CSS + regions.CSS, js=theme.JS,
+        auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=i18n.I18N,
+        css=theme.CSS + painted_masks.CSS, js=theme.JS,
         max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
-        mcp_server=given.mcp, prevent_thread_lock=True, state_session_capacity=_VISITORS, app_kwargs={"middleware": [Middleware(Doors)]},
-        pwa=True, favicon_path=theme.ICON,
+        mcp_server=given.mcp, prevent_thread_lock=True, state_session_capacity=_VISITORS,
+        app_kwargs={"middleware": [Middleware(RequestLimits)]}, pwa=True, favicon_path=theme.ICON,
     )  # fmt: skip
     try:
         asked_to_end.wait()

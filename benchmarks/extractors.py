@@ -23,14 +23,14 @@ from benchmarks.common import (
     read_pair,
     validation_pairs,
 )
-from benchmarks.gatys import iteration
+from benchmarks.optimize import iteration
 from style_core.devices import Compute
 from style_core.media.images import fit, read_image, to_pil
 from style_core.networks.extractor import load_extractor
 from style_core.optimization.losses import evaluate
 from style_core.progress import finish
-from style_core.recipes.gatys import GatysOptions
 from style_core.recipes.optimize import optimize
+from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.weights.registry import MODELS
 
 STYLES = ("night-wind.jpg", "ember-field.jpg")
@@ -82,7 +82,7 @@ def write_sheet(given: argparse.Namespace) -> None:
 
 
 def _painted(content: Tensor, style: Tensor, name: str, given: argparse.Namespace) -> Tensor:
-    options = replace(GatysOptions(), size=given.size, iterations=given.iterations, extractor=name)
+    options = replace(OptimizeOptions(), size=given.size, iterations=given.iterations, extractor=name)
     return finish(optimize(content, [style], options, preview_every=1e9)).image
 
 

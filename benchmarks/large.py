@@ -17,9 +17,9 @@ from torch.nn import functional
 from benchmarks.common import SAMPLES, VGG19, own_process, paint_with, peak_memory, print_table
 from style_core.devices import Compute, cores
 from style_core.media.images import read_image
-from style_core.recipes.gatys import GatysOptions
 from style_core.recipes.levels import levels_of
 from style_core.recipes.optimize import optimize
+from style_core.recipes.optimize_options import OptimizeOptions
 
 SIZES = {"12 megapixels": (3000, 4000), "A1, 300 dpi": (7016, 9933)}
 
@@ -66,10 +66,10 @@ def paint(given: argparse.Namespace) -> dict:
     height, width = SIZES[given.own]
     photo = read_image(SAMPLES / "landscape.jpg")
     photo = functional.interpolate(photo[None], size=(768 * height // width, 768), mode="area")[0]  # of the print's shape
-    options = GatysOptions(size=max(height, width), iterations=given.last or given.iterations, extractor=given.extractor)
-    whole = levels_of((height, width), GatysOptions(size=max(height, width), iterations=given.iterations))
+    options = OptimizeOptions(size=max(height, width), iterations=given.last or given.iterations, extractor=given.extractor)
+    whole = levels_of((height, width), OptimizeOptions(size=max(height, width), iterations=given.iterations))
     if given.last:
-        options = GatysOptions(**{**options.as_dict(), "pyramid": False})
+        options = OptimizeOptions(**{**options.as_dict(), "pyramid": False})
     memory = given.memory * 2**30 or None
     started, times, worked, how = time.monotonic(), [], [], ""
     for step in optimize(photo, [read_image(SAMPLES / "night-wind.jpg")], options, memory=memory, preview_every=60):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.common import arguments, paint_with, print_table, read_pair
 from benchmarks.measures import Seen, measure
-from style_core import GatysOptions, finish, optimize
+from style_core import OptimizeOptions, finish, optimize
 from style_core.devices import Compute
 from style_core.media.images import fit_short, resize, write_image
 from style_core.networks.extractor import load_extractor
@@ -69,7 +69,7 @@ def main() -> None:
 
 def painted(content: Tensor, style: Tensor, loss: str, given: argparse.Namespace) -> tuple[Tensor, float]:
     """The result and the processor's seconds."""
-    options = GatysOptions(
+    options = OptimizeOptions(
         size=given.size, iterations=given.iterations, extractor=given.extractor, style_loss=loss, strength=given.strength
     )
     started = time.process_time()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.common import arguments, evaluation_network, paint_with, print_table
 from benchmarks.measures import Retrieval, Seen, measure
-from style_core import GatysOptions, finish, optimize
+from style_core import OptimizeOptions, finish, optimize
 from style_core.devices import Compute
 from style_core.media.images import fit_short, read_image, resize, to_pil
 from style_core.networks.generator import Generator
@@ -73,7 +73,7 @@ def generator_method(path: Path):
 
 def gatys(content: Tensor, style: Tensor, extractor: str) -> Tensor:
     """150 iterations with the recipe's own defaults."""
-    options = GatysOptions(size=max(content.shape[-2:]), iterations=150, extractor=extractor)
+    options = OptimizeOptions(size=max(content.shape[-2:]), iterations=150, extractor=extractor)
     return resize(finish(optimize(content, [style], options)).image, tuple(content.shape[-2:]))
 
 

@@ -11,8 +11,8 @@ from benchmarks.common import arguments, evaluation_network, paint_with, print_t
 from style_core.devices import Compute
 from style_core.optimization.losses import evaluate
 from style_core.progress import finish
-from style_core.recipes.gatys import STYLE_GAIN, GatysOptions
 from style_core.recipes.optimize import optimize
+from style_core.recipes.optimize_options import STYLE_GAIN, OptimizeOptions
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     paint_with(given.vgg19)
     evaluator = evaluation_network(given.vgg19)
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, seed=2)]
-    base = GatysOptions(size=given.size, iterations=150, extractor="vgg19")
+    base = OptimizeOptions(size=given.size, iterations=150, extractor="vgg19")
     variants = {
         "from noise at one size, 150 iterations": replace(base, init="noise", pyramid=False),
         "from noise, 150 iterations": replace(base, init="noise"),
@@ -39,7 +39,7 @@ def main() -> None:
     print_table(["", "style", "content", f"content + {STYLE_GAIN:g} style", "seconds"], rows)
 
 
-def _figures(evaluator, content, style, options: GatysOptions) -> tuple[float, float, float, float]:
+def _figures(evaluator, content, style, options: OptimizeOptions) -> tuple[float, float, float, float]:
     step = finish(optimize(content, [style], options, preview_every=1e9))
     evaluated = evaluate(evaluator, step.image, content, style)
     return evaluated["style"], evaluated["content"], evaluated["content"] + STYLE_GAIN * evaluated["style"], step.seconds

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import SAMPLES, VGG19, paint_with, print_table
-from style_core import DreamOptions, GatysOptions, ImagineOptions, Step, StylizeOptions, dream, imagine, optimize, read_image, stylize
+from style_core import DreamOptions, ImagineOptions, OptimizeOptions, Step, StylizeOptions, dream, imagine, optimize, read_image, stylize
 from style_core.devices import Compute
 from style_core.media.images import fit
 from style_core.media.video import FrameWriter
@@ -26,7 +26,7 @@ def main() -> None:
     # The first run also loads the generator; a person meets it once.
     rows = [["stylize, 768 px", [seconds(stylize(photo, [style], StylizeOptions(size=768))) for _ in range(2)][-1]]]
     for name in ("vgg19", "lite"):
-        options = GatysOptions(size=512, iterations=150, extractor=name)
+        options = OptimizeOptions(size=512, iterations=150, extractor=name)
         rows.append([f"optimize, 512 px, 150 iterations, {name}", seconds(optimize(photo, [style], options))])
         rows.append([f"dream, 512 px, {name}", seconds(dream(photo, DreamOptions(size=512, extractor=name)))])
     large = DreamOptions(size=1024, octaves=3, iterations=20, start="noise", extractor="lite")

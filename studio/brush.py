@@ -3,8 +3,8 @@
 import gradio as gr
 from PIL import Image
 
-from studio import words
-from studio.pictures import PAINTING_SIDE
+from studio import i18n
+from studio.uploads import PAINTING_SIDE
 from style_core import RequestError, read_image
 from style_core.media.images import fit, to_pil
 from style_core.recipes.scene import sized_style
@@ -15,8 +15,8 @@ _GAP = 8
 
 def build(run_id: str, content: gr.Image, style: gr.Image, size: gr.Slider, scale: gr.Slider) -> None:
     """Lay the section out and wire it: it follows the pictures, the size and the brush size while it is open."""
-    with gr.Accordion(words.BRUSH, open=False, elem_id=f"{run_id}-brush") as section:
-        gr.Markdown(words.BRUSH_INFO, elem_classes="quiet")
+    with gr.Accordion(i18n.BRUSH, open=False, elem_id=f"{run_id}-brush") as section:
+        gr.Markdown(i18n.BRUSH_INFO, elem_classes="quiet")
         crops = gr.Image(
             format="png",
             width=2 * _SIDE + _GAP,

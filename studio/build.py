@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from studio import history, photo, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize, words
+from studio import history, i18n, photo, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize
 from studio.guard import GuardedBlocks
 from style_core import Compute
 
@@ -16,26 +16,26 @@ def build(compute: Compute) -> gr.Blocks:
     with GuardedBlocks(title="Pentimento", delete_cache=(_FILES_SWEPT, _FILES_KEPT), analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
             gr.Markdown("# Pentimento")
-            gr.Markdown(words.TAGLINE, elem_classes="tagline")
+            gr.Markdown(i18n.TAGLINE, elem_classes="tagline")
             choose = gr.UploadButton(
-                words.CHOOSE_PHOTO, file_types=["image"], type="filepath", variant="primary", size="sm", elem_id="choose-photo"
+                i18n.CHOOSE_PHOTO, file_types=["image"], type="filepath", variant="primary", size="sm", elem_id="choose-photo"
             )
-            drawer_button = gr.Button(words.HISTORY, size="sm", elem_id="history-open")
+            drawer_button = gr.Button(i18n.HISTORY, size="sm", elem_id="history-open")
         each = {}
         with gr.Tabs() as tabs:
-            with gr.Tab(words.STYLIZE_TAB, id="stylize") as each["stylize"]:
+            with gr.Tab(i18n.STYLIZE_TAB, id="stylize") as each["stylize"]:
                 quick = tab_stylize.build(compute)
-            with gr.Tab(words.PAINT_TAB, id="paint") as each["paint"]:
+            with gr.Tab(i18n.PAINT_TAB, id="paint") as each["paint"]:
                 fine = tab_optimize.build(compute)
-            with gr.Tab(words.DREAM_TAB, id="dream") as each["dream"]:
+            with gr.Tab(i18n.DREAM_TAB, id="dream") as each["dream"]:
                 dreaming = tab_dream.build(compute)
-            with gr.Tab(words.IMAGINE_TAB, id="imagine") as each["imagine"]:
+            with gr.Tab(i18n.IMAGINE_TAB, id="imagine") as each["imagine"]:
                 imagining = tab_imagine.build(compute)
-            with gr.Tab(words.FILM_TAB, id="film") as each["film"]:
+            with gr.Tab(i18n.FILM_TAB, id="film") as each["film"]:
                 filmed = tab_film.build(compute)
-            with gr.Tab(words.ABOUT_TAB, id="about") as each["about"]:
+            with gr.Tab(i18n.ABOUT_TAB, id="about") as each["about"]:
                 tab_about.build(page, compute)
-        gr.Markdown(words.NO_CAMERA, elem_id="no-camera")  # seen where a camera was asked for in vain
+        gr.Markdown(i18n.NO_CAMERA, elem_id="no-camera")  # seen where a camera was asked for in vain
         drawer = history.build(drawer_button)
         parts = {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining}
         _refine(tabs, quick, fine)
@@ -53,8 +53,8 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
 
     def refine(content, style, used, result):
         if result is None:
-            raise gr.Error(words.NO_RESULT, print_exception=False)
-        return content, (style if used else None) or result, result, words.REFINING, gr.update(selected="paint")
+            raise gr.Error(i18n.NO_RESULT, print_exception=False)
+        return content, (style if used else None) or result, result, i18n.REFINING, gr.update(selected="paint")
 
     handed = quick["refine"].click(
         refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"]],
@@ -75,6 +75,6 @@ def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict]) -> None:
 
 def _handed(result: str | None, tab: str) -> tuple:
     if result is None:
-        gr.Info(words.NO_RESULT)
+        gr.Info(i18n.NO_RESULT)
         return gr.skip(), gr.skip()
     return result, gr.update(selected=tab)

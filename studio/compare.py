@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import gradio as gr
 from gradio.events import Dependency
 
-from studio import words
+from studio import i18n
 from style_core import RequestError, gallery
 from style_core.media.images import to_pil
 
@@ -26,18 +26,18 @@ def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.HTML,
         The event that sets `chosen` and `strength`, for what is to follow it.
     """
     styles = gallery()
-    with gr.Accordion(words.COMPARE, open=False, elem_id="compare"):
+    with gr.Accordion(i18n.COMPARE, open=False, elem_id="compare"):
         what = gr.Radio(
-            [(words.COMPARE_STYLES, "styles"), (words.COMPARE_STRENGTHS, "strengths")],
+            [(i18n.COMPARE_STYLES, "styles"), (i18n.COMPARE_STRENGTHS, "strengths")],
             value="styles",
-            label=words.COMPARE_WHAT,
+            label=i18n.COMPARE_WHAT,
             elem_id="compare-what",
         )
         named = [(f"{entry.title} · {entry.painter}", entry.name) for entry in styles.values()]
-        which = gr.Dropdown(named, value=list(styles)[:_FIRST], multiselect=True, max_choices=16, label=words.COMPARE_WHICH)
-        run = gr.Button(words.COMPARE_RUN, size="sm", elem_id="compare-run")
+        which = gr.Dropdown(named, value=list(styles)[:_FIRST], multiselect=True, max_choices=16, label=i18n.COMPARE_WHICH)
+        run = gr.Button(i18n.COMPARE_RUN, size="sm", elem_id="compare-run")
         grid = gr.Gallery(
-            label=words.COMPARED,
+            label=i18n.COMPARED,
             columns=4,
             object_fit="cover",
             allow_preview=False,
@@ -51,13 +51,13 @@ def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.HTML,
         if what == "styles":
             cells = [(name, options["strength"], styles[name].title) for name in which]
         else:
-            cells = [(current, value, words.say("STRENGTH_OF", request, strength=value)) for value in _STRENGTHS]
+            cells = [(current, value, i18n.say("STRENGTH_OF", request, strength=value)) for value in _STRENGTHS]
         shown = []
         for name, value, caption in cells:
             try:
                 shown.append((to_pil(small(name, content, style, mix, request, **{**options, "strength": value})), caption))
             except RequestError as error:
-                raise words.refusal(error, request) from error
+                raise i18n.refusal(error, request) from error
             yield {grid: gr.update(value=list(shown), selected_index=None), offered: [cell[:2] for cell in cells]}
 
     def choose(offered, event: gr.SelectData):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from studio import words
+from studio import i18n
 from style_core.options import OptionField, Options, Range
 from style_core.recipes.table import RECIPES
 
@@ -34,7 +34,7 @@ def in_view(recipe: str) -> dict[str, gr.components.Component]:
     made = {name: component(options, fields[name], starts.get(name, fields[name].default)) for name in _IN_VIEW[recipe]}
     named, standing = SIZES[recipe], starts.get("size", fields["size"].default)
     made["sizes"] = gr.Radio(
-        [(words.named(f"SIZE_{name}"), pixels) for name, pixels in named.items()], label=words.SIZE, info=words.SIZE_INFO,
+        [(i18n.named(f"SIZE_{name}"), pixels) for name, pixels in named.items()], label=i18n.SIZE, info=i18n.SIZE_INFO,
         value=standing if standing in named.values() else None, elem_classes="sizes",
     )  # fmt: skip
     return made
@@ -50,7 +50,7 @@ def behind_more(recipe: str, shown: dict[str, gr.components.Component]) -> dict[
     expert = [field for field in rest if field.expert or field.name in _ADVANCED]
     made = {field.name: component(options, field, starts.get(field.name, field.default)) for field in rest if field not in expert}
     if expert:
-        with gr.Accordion(words.ADVANCED, open=False, elem_classes="advanced"):
+        with gr.Accordion(i18n.ADVANCED, open=False, elem_classes="advanced"):
             made.update({field.name: component(options, field, starts.get(field.name, field.default)) for field in expert})
     sizes = shown["sizes"]
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -68,12 +68,12 @@ def controls_of(options: type[Options], starts: dict | None = None) -> dict[str,
 
 def component(options: type[Options], field: OptionField, value) -> gr.components.Component:
     """The control that suits an option."""
-    text = {"label": words.label_of(field.name, field.unit, options), "info": words.help_of(options, field.name)}
+    text = {"label": i18n.label_of(field.name, field.unit, options), "info": i18n.help_of(options, field.name)}
     if field.kind is bool:
         return gr.Checkbox(value, **text)
     if isinstance(field.allowed, tuple):
         kind = gr.Radio if len(field.allowed) <= 3 else gr.Dropdown
-        return kind(words.choices_of(field.name, field.allowed), value=value, **text)
+        return kind(i18n.choices_of(field.name, field.allowed), value=value, **text)
     if isinstance(field.allowed, Range) and field.name != "seed":
         return gr.Slider(field.allowed.low, field.allowed.high, value=value, step=field.allowed.step, **text)
     if field.kind in (int, float):
@@ -122,10 +122,10 @@ USES = (
 
 def use_buttons(source: str) -> dict[tuple[str, str], gr.Button]:
     """A folded row of buttons that hand a tab's result to the tabs, by where it goes."""
-    with gr.Accordion(words.USE_RESULT, open=False, elem_classes="uses"), gr.Row():
+    with gr.Accordion(i18n.USE_RESULT, open=False, elem_classes="uses"), gr.Row():
         return {
             (tab, role): gr.Button(
-                getattr(words, f"USE_{tab}_{role}".upper()), size="sm", min_width=120, elem_id=f"{source}-to-{tab}-{role}"
+                getattr(i18n, f"USE_{tab}_{role}".upper()), size="sm", min_width=120, elem_id=f"{source}-to-{tab}-{role}"
             )
             for tab, role in USES
         }

@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.blocks import BlocksConfig
 from gradio.utils import get_upload_folder
 
-from studio import words
+from studio import i18n
 
 _NOTHING: dict = {}
 _MARK = {"_type": "gradio.FileData"}
@@ -59,7 +59,7 @@ class GuardedBlocks(gr.Blocks):
                 raise gr.Error(f"{str(error.message)[:_LONGEST]}…", print_exception=False) from error
             raise
         except Exception as error:  # whatever a component makes of a value that it was not meant to get
-            raise gr.Error(words.say("BAD_VALUE", None), print_exception=False) from error
+            raise gr.Error(i18n.say("BAD_VALUE", None), print_exception=False) from error
 
     async def process_api(self, *given: Any, **more: Any) -> dict:
         try:
@@ -68,7 +68,7 @@ class GuardedBlocks(gr.Blocks):
             raise
         except Exception as error:
             # Gradio would answer with an error of null. The log has the trace.
-            raise gr.Error(words.say("FAILED", None)) from error
+            raise gr.Error(i18n.say("FAILED", None)) from error
 
 
 def files_in(value: Any) -> Iterator[dict]:
@@ -107,5 +107,5 @@ def _check(payload: dict) -> None:
         payload["meta"], payload["is_stream"] = dict(_MARK), False
         return
     if not was_uploaded(path):
-        raise gr.Error(words.say("NOT_UPLOADED", None), print_exception=False)
+        raise gr.Error(i18n.say("NOT_UPLOADED", None), print_exception=False)
     payload["path"], payload["meta"], payload["is_stream"] = os.path.realpath(path), dict(_MARK), False

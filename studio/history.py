@@ -4,9 +4,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, first, words
+from studio import example, files, i18n
 from studio.controls import use_buttons
-from studio.pictures import RawImage
+from studio.uploads import RawImage
 from style_core import RECIPES, RequestError, read_settings
 from style_core.recipes.table import command_of
 
@@ -16,9 +16,9 @@ _KEY = "pentimento-visit"
 
 def build(opener: gr.Button) -> dict:
     """Lay the drawer out, which `opener` opens; returns its components by name for `wire`."""
-    with gr.Sidebar(label=words.HISTORY, open=False, position="right", width=400, elem_id="history") as drawer:
-        gr.Markdown(words.HISTORY, elem_classes="drawer-title")
-        status = gr.Markdown(words.HISTORY_EMPTY, elem_classes="quiet", elem_id="history-status")
+    with gr.Sidebar(label=i18n.HISTORY, open=False, position="right", width=400, elem_id="history") as drawer:
+        gr.Markdown(i18n.HISTORY, elem_classes="drawer-title")
+        status = gr.Markdown(i18n.HISTORY_EMPTY, elem_classes="quiet", elem_id="history-status")
         strip = gr.Gallery(
             show_label=False,
             columns=2,
@@ -30,11 +30,11 @@ def build(opener: gr.Button) -> dict:
             elem_id="history-strip",
         )
         with gr.Row(visible=False) as actions:
-            restore = gr.Button(words.RESTORE, size="sm", min_width=120, elem_id="history-restore")
-            forget = gr.Button(words.FORGET, size="sm", min_width=120, elem_id="history-forget")
+            restore = gr.Button(i18n.RESTORE, size="sm", min_width=120, elem_id="history-restore")
+            forget = gr.Button(i18n.FORGET, size="sm", min_width=120, elem_id="history-forget")
         uses = use_buttons("history")
         dropped = RawImage(
-            label=words.DROP_RESULT,
+            label=i18n.DROP_RESULT,
             height=130,
             sources=["upload", "clipboard"],
             type="filepath",
@@ -66,24 +66,24 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         return kept, gr.update(value=kept, visible=some, selected_index=None), gr.update(visible=True), gr.update(visible=some)
 
     def add(path: str | None, paths: list) -> tuple:
-        if not files.is_ours(path) or first.is_first(path) or path in (paths or []):
+        if not files.is_ours(path) or example.is_example(path) or path in (paths or []):
             return tuple(gr.skip() for _ in shown)
         return show([path, *(paths or [])])
 
     def choose(paths: list, request: gr.Request, event: gr.SelectData) -> tuple:
         path = paths[event.index]
         if not files.is_ours(path):  # the list comes back from the browser, which may have put anything into it
-            raise gr.Error(words.say("NOT_UPLOADED", request), print_exception=False)
-        return path, words.say("HISTORY_CHOSEN", request, name=Path(path).name, command=command_of(read_settings(path)))
+            raise gr.Error(i18n.say("NOT_UPLOADED", request), print_exception=False)
+        return path, i18n.say("HISTORY_CHOSEN", request, name=Path(path).name, command=command_of(read_settings(path)))
 
     def restore(path: str | None, request: gr.Request) -> dict:
         if path is None:
-            gr.Info(words.NO_RESULT)
+            gr.Info(i18n.NO_RESULT)
             return {here["status"]: gr.skip()}
         try:
             return restored(path, request)
         except RequestError as error:
-            raise words.refusal(error, request) from error
+            raise i18n.refusal(error, request) from error
 
     def restored(path: str, request: gr.Request) -> dict:
         settings = read_settings(path)
@@ -95,7 +95,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         extra = {option_controls["gallery"]: name or ""} if "gallery" in option_controls else {}
         return {
             **{option_controls[name]: value for name, value in wanted.items()}, **extra,
-            here["status"]: words.say("RESTORED", request, name=Path(path).name), tabs: gr.update(selected=tab),
+            here["status"]: i18n.say("RESTORED", request, name=Path(path).name), tabs: gr.update(selected=tab),
         }  # fmt: skip
 
     for part in parts.values():

@@ -9,7 +9,7 @@ import gradio as gr
 import pandas
 from gradio.i18n import I18nData
 
-from studio import files, words
+from studio import files, i18n
 from style_core import RequestError, Step, read_image
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import fit, resize, to_pil
@@ -179,7 +179,7 @@ def wire_download(kind: gr.Dropdown, download: gr.DownloadButton, result: gr.Sta
 
     def missing(path):
         if path is None:
-            gr.Info(words.NO_RESULT)
+            gr.Info(i18n.NO_RESULT)
 
     kind.change(convert, [result, kind], download, show_progress="hidden", api_visibility="private")
     download.click(missing, result, None, show_progress="hidden", api_visibility="private")
@@ -246,19 +246,19 @@ def run(
                     break
     except (RequestError, gr.Error) as error:
         # An error of ours comes back from another process as the page's own; see gpu.py.
-        refusal = words.refusal(error.message if isinstance(error, gr.Error) else error, request)
+        refusal = i18n.refusal(error.message if isinstance(error, gr.Error) else error, request)
         if record.image is not None:
             yield _finished(recipe, board, record, before, options, refusal.message)
         raise refusal from error
     if record.image is None:
-        yield {**board.idle(), board.status: words.say("STOPPED_EARLY", request)}
+        yield {**board.idle(), board.status: i18n.say("STOPPED_EARLY", request)}
         return
     sentence = _last_words(record, stopped, request)
     if options.get("extractor") == "auto" and "lite" in record.last.weights:
-        sentence += " " + words.say("RETRY", request)
+        sentence += " " + i18n.say("RETRY", request)
     trouble = "" if stopped else diagnose(record.image, before(), looks_like() if looks_like else None)
     if trouble:
-        sentence += f"\n\n⚠ {words.say(f'DIAGNOSIS_{trouble}', request)}"
+        sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
     yield _finished(recipe, board, record, before, options, sentence)
 
 
@@ -278,10 +278,10 @@ def status_of(step: Step, request: gr.Request | None) -> str:
         share = min(1.0, step.iteration / step.total)
         parts.append(f'<progress value="{step.iteration}" max="{step.total}"></progress> **{share:.0%}**')
         if step.eta is not None:
-            parts.append(words.say("LEFT", request, seconds=words.duration(step.eta)))
-        parts.append(words.say("PROGRESS", request, iteration=step.iteration, total=step.total))
+            parts.append(i18n.say("LEFT", request, seconds=i18n.duration(step.eta)))
+        parts.append(i18n.say("PROGRESS", request, iteration=step.iteration, total=step.total))
     if step.note:
-        parts.append(words.told(step.note, request))
+        parts.append(i18n.told(step.note, request))
     return " · ".join(parts) or "…"
 
 
@@ -289,11 +289,11 @@ def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> st
     step = record.last
     height, width = record.image.shape[-2:]
     if stopped:
-        done = words.say("STOPPED", request, iteration=step.iteration, total=step.total)
+        done = i18n.say("STOPPED", request, iteration=step.iteration, total=step.total)
     else:
-        done = words.say("DONE", request, width=width, height=height, seconds=words.duration(step.seconds))
-    network = words.say("NETWORK", request, names=", ".join(step.weights)) if step.weights else ""
-    return " ".join(filter(None, (done, words.told(step.note, request), network)))
+        done = i18n.say("DONE", request, width=width, height=height, seconds=i18n.duration(step.seconds))
+    network = i18n.say("NETWORK", request, names=", ".join(step.weights)) if step.weights else ""
+    return " ".join(filter(None, (done, i18n.told(step.note, request), network)))
 
 
 def _finished(recipe: str, board: Board, record: Record, before: Callable, options: dict, sentence: str) -> dict:
@@ -317,7 +317,7 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, optio
     }
 
 
-def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None = None, losses: I18nData = words.LOSSES) -> Board:
+def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None = None, losses: I18nData = i18n.LOSSES) -> Board:
     """Lay out a stage: the picture as it forms, then before and after; what there is to say; buttons; the plot, folded.
 
     Args:
@@ -326,7 +326,7 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
     """
     preview = gr.Image(
         photo,
-        label=words.FORMING,
+        label=i18n.FORMING,
         show_label=False,
         format="jpeg",
         interactive=False,
@@ -335,7 +335,7 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
         elem_classes="picture",
     )
     slider = gr.ImageSlider(
-        label=words.BEFORE_AFTER,
+        label=i18n.BEFORE_AFTER,
         show_label=False,
         type="filepath",
         format="png",
@@ -349,10 +349,10 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
     status = gr.Markdown(ready, elem_classes="status", elem_id=f"{run_id}-status")
     with gr.Row(elem_classes="actions"):
         button = gr.Button(run_label, variant="primary", elem_classes="run-button", elem_id=f"{run_id}-run")
-        stopper = gr.Button(words.STOP, interactive=False, elem_classes="stop-button", elem_id=f"{run_id}-stop")
+        stopper = gr.Button(i18n.STOP, interactive=False, elem_classes="stop-button", elem_id=f"{run_id}-stop")
         download, kind = download_button(run_id)
     small_buttons(run_id, download)
-    with gr.Accordion(words.DETAILS, open=False, elem_id=f"{run_id}-details"):
+    with gr.Accordion(i18n.DETAILS, open=False, elem_id=f"{run_id}-details"):
         plot = gr.LinePlot(
             x="iteration",
             y="loss",
@@ -360,8 +360,8 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
             title=losses,
             height=220,
             elem_id=f"{run_id}-plot",
-            x_title=words.ITERATION,
-            y_title=words.DISTANCE,
+            x_title=i18n.ITERATION,
+            y_title=i18n.DISTANCE,
             color_title=" ",
         )
     return Board(preview, slider, status, plot, download, kind, button, stopper, gr.State(None), gr.State(None), run_id)
@@ -369,11 +369,11 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
 
 def download_button(run_id: str) -> tuple[gr.DownloadButton, gr.Dropdown]:
     """A download button and, beside it, the choice of file type."""
-    download = gr.DownloadButton(words.DOWNLOAD, elem_id=f"{run_id}-download")
+    download = gr.DownloadButton(i18n.DOWNLOAD, elem_id=f"{run_id}-download")
     kind = gr.Dropdown(
         [(kind.upper(), kind) for kind in files.KINDS],
         value=FIRST_KIND,
-        label=words.FILE_KIND,
+        label=i18n.FILE_KIND,
         show_label=False,
         container=False,
         filterable=False,
@@ -388,8 +388,8 @@ def download_button(run_id: str) -> tuple[gr.DownloadButton, gr.Dropdown]:
 def small_buttons(run_id: str, download: gr.DownloadButton) -> None:
     """What the page itself can do with a result: show the photo while a button is held, hand it on, copy it."""
     with gr.Row(elem_classes="small-actions"):
-        gr.Button(words.HOLD, size="sm", min_width=60, elem_id=f"{run_id}-hold", elem_classes="hold-button")
-        handed = gr.Button(words.SHARE, size="sm", min_width=60, elem_id=f"{run_id}-share", elem_classes="share-button")
-        copied = gr.Button(words.COPY, size="sm", min_width=60, elem_id=f"{run_id}-copy")
+        gr.Button(i18n.HOLD, size="sm", min_width=60, elem_id=f"{run_id}-hold", elem_classes="hold-button")
+        handed = gr.Button(i18n.SHARE, size="sm", min_width=60, elem_id=f"{run_id}-share", elem_classes="share-button")
+        copied = gr.Button(i18n.COPY, size="sm", min_width=60, elem_id=f"{run_id}-copy")
     for button, act in ((handed, "share"), (copied, "copy")):
         button.click(None, download, None, js=f"(file) => window.pentimento.{act}(file)", api_visibility="private")

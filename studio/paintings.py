@@ -2,8 +2,8 @@
 
 import gradio as gr
 
-from studio import words
-from studio.pictures import picture_input
+from studio import i18n
+from studio.uploads import picture_input
 
 _NUMBERS = (2, 3)
 SENTENCES = {
@@ -15,10 +15,10 @@ SENTENCES = {
 def build(run_id: str) -> dict[str, gr.components.Component]:
     """A folded section; its components by the names that the API has for them."""
     boxes = {}
-    with gr.Accordion(words.MORE_STYLES, open=False, elem_id=f"{run_id}-more-styles"):
+    with gr.Accordion(i18n.MORE_STYLES, open=False, elem_id=f"{run_id}-more-styles"):
         for number in _NUMBERS:
-            boxes[f"style_{number}"], _ = picture_input(getattr(words, f"STYLE_{number}"), height=160, elem_id=f"{run_id}-style-{number}")
-            boxes[f"weight_{number}"] = gr.Slider(0.05, 4, value=1, step=0.05, label=getattr(words, f"WEIGHT_{number}"))
+            boxes[f"style_{number}"], _ = picture_input(getattr(i18n, f"STYLE_{number}"), height=160, elem_id=f"{run_id}-style-{number}")
+            boxes[f"weight_{number}"] = gr.Slider(0.05, 4, value=1, step=0.05, label=getattr(i18n, f"WEIGHT_{number}"))
     return boxes
 
 

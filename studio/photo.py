@@ -6,7 +6,7 @@ from pathlib import Path
 import gradio as gr
 from gradio import utils
 
-from studio import files, words
+from studio import files, i18n
 from studio.tiles import Tile, Tiles
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -34,8 +34,8 @@ def first_photo() -> str:
 
 def example_tiles(elem_id: str) -> Tiles:
     """A row of photos to try."""
-    tiles = [Tile(name, path, words.in_each_language(f"EXAMPLE_{name.replace('-', '_').upper()}")) for name, path in examples().items()]
-    return Tiles(tiles, name=words.in_each_language("EXAMPLES"), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
+    tiles = [Tile(name, path, i18n.in_each_language(f"EXAMPLE_{name.replace('-', '_').upper()}")) for name, path in examples().items()]
+    return Tiles(tiles, name=i18n.in_each_language("EXAMPLES"), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
 
 
 def paintings() -> dict[str, Path]:
@@ -58,7 +58,7 @@ def painting_of(name: str) -> str | dict:
 def painting_tiles(elem_id: str) -> Tiles:
     """A row of paintings to try."""
     tiles = [Tile(name, path, name.replace("-", " ").capitalize()) for name, path in paintings().items()]
-    return Tiles(tiles, name=words.in_each_language("PAINTINGS"), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
+    return Tiles(tiles, name=i18n.in_each_language("PAINTINGS"), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
 
 
 def may_be_shown(path: object) -> bool:

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from studio import first, photo
+from studio import example, photo
 from studio.controls import moved
 from style_core import RECIPES, RequestError
 
@@ -52,9 +52,9 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], seen: gr.Brows
             if "restored" in part:
                 found |= part["restored"](values)
         if "gallery" not in ((settings or {}).get("stylize") or {}):
-            found[quick["kept"]["gallery"]] = first.first_style()
+            found[quick["kept"]["gallery"]] = example.style()
         if not photo.may_be_shown(path) and not settings:
-            found |= {quick["result"]: first.result(), quick["download"]: first.result(), quick["drawn"]: first.KEY}
+            found |= {quick["result"]: example.result(), quick["download"]: example.result(), quick["drawn"]: example.KEY}
         return found
 
     outputs = [tabs, *photos, *fields.values(), quick["known"], quick["result"], quick["download"], quick["drawn"]]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from studio import files, first, gpu, paintings, regions, words
-from studio.pictures import opened, opened_if_given
+from studio import example, files, gpu, i18n, painted_masks, paintings
+from studio.uploads import opened, opened_if_given
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import fit, to_pil
@@ -60,8 +60,8 @@ class Wanted:
         """The same for two requests that give the same picture, but for regions, which are only painted when asked to."""
         both = self.gallery_style and self.paintings[0][0]
         there = [pair for pair in self.paintings if pair[0] is not None]
-        if not there and first.is_asked_for(self.content, self.gallery_style, self.options):
-            return first.KEY
+        if not there and example.is_asked_for(self.content, self.gallery_style, self.options):
+            return example.KEY
         return repr((self.content, self.gallery_style, there, self.mix if both else None, sorted(self.options.items())))
 
 
@@ -79,7 +79,7 @@ def photo_alone(path: str | None) -> tuple | None:
 def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tuple[str, object, str]:
     """The result's path, the photo beside it, and what there is to say."""
     started = time.monotonic()
-    image, photo, look, trouble = gpu.call(painted, compute, wanted, words.language_of(request))
+    image, photo, look, trouble = gpu.call(painted, compute, wanted, i18n.language_of(request))
     seconds = time.monotonic() - started
     sha256 = open_generator(compute).sha256
     settings = settings_of("stylize", wanted.options, {"generator": sha256}, gallery=wanted.gallery_style or None)
@@ -87,24 +87,24 @@ def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tu
     height, width = image.shape[-2:]
     entry = gallery().get(wanted.gallery_style)
     named = f"{entry.title} · {entry.painter}. " if entry else ""
-    sentence = named + words.say("DONE", request, width=width, height=height, seconds=words.duration(seconds))
+    sentence = named + i18n.say("DONE", request, width=width, height=height, seconds=i18n.duration(seconds))
     trouble = trouble or (diagnose(image, photo, look) if look is not None else "")
     if trouble:
-        sentence += f"\n\n⚠ {words.say(f'DIAGNOSIS_{trouble}', request)}"
+        sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
     return path, to_pil(photo), sentence
 
 
 def painted(compute: Compute, wanted: Wanted, language: str) -> tuple:
     """The result, the photo, the style picture by which lost colors are told (None where there is no single one), and a verdict."""
     options = StylizeOptions.make(**wanted.options)
-    photo = fit(opened(wanted.content, words.say("NO_CONTENT", language), options.size).image, options.size, enlarge=True)
+    photo = fit(opened(wanted.content, i18n.say("NO_CONTENT", language), options.size).image, options.size, enlarge=True)
     generator = open_generator(compute)
     pictures, named = wanted.pictures(), bool(wanted.gallery_style)
     if not pictures and not named:
-        raise RequestError(words.say("NO_STYLE_AT_ALL", language))
+        raise RequestError(i18n.say("NO_STYLE_AT_ALL", language))
     codes = [gallery_code(wanted.gallery_style, generator.sha256, options.style_scale)] if named else []
     codes += encoded_styles(generator, list(pictures.values()), photo, options)
-    masks = regions.masks_of(wanted.regions, len(regions.COLORS))
+    masks = painted_masks.masks_of(wanted.regions, len(painted_masks.COLORS))
     if masks is not None:
         masks = [masks[place] for place in ([0] if named else []) + list(pictures)]
     encoded = generator.encode_content(photo)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import words
+from studio import i18n
 from style_core import Compute, RequestError, Step, __version__
 from style_core.weights import registry as weights
 
@@ -16,9 +16,9 @@ def build(page: gr.Blocks, compute: Compute) -> None:
     gr.Markdown(f"Pentimento {__version__} · {compute.describe()}", elem_id="about-device")
     table = gr.Markdown(elem_id="about-weights")
     with gr.Row():
-        get = gr.Button(words.GET_VGG19, elem_id="about-get", scale=0, min_width=260)
-        status = gr.Markdown(words.GET_VGG19_INFO, elem_classes="status", elem_id="about-status")
-    gr.Markdown(words.RIGHTS, elem_classes="quiet")
+        get = gr.Button(i18n.GET_VGG19, elem_id="about-get", scale=0, min_width=260)
+        status = gr.Markdown(i18n.GET_VGG19_INFO, elem_classes="status", elem_id="about-status")
+    gr.Markdown(i18n.RIGHTS, elem_classes="quiet")
     page.load(_weights_table, None, table, queue=False, show_progress="hidden", api_visibility="private")
 
     def fetched(request: gr.Request) -> Iterator[dict]:
@@ -28,9 +28,9 @@ def build(page: gr.Blocks, compute: Compute) -> None:
             for step in steps:
                 yield {status: _megabytes(step, request)}
         except RequestError as error:
-            yield {status: f"⚠ {words.told(str(error), request)}"}
+            yield {status: f"⚠ {i18n.told(str(error), request)}"}
             return
-        yield {status: words.say("GOT_VGG19", request), table: _weights_table(request)}
+        yield {status: i18n.say("GOT_VGG19", request), table: _weights_table(request)}
 
     get.click(
         fetched, None, [status, table], concurrency_limit=1, show_progress="minimal", show_progress_on=status, api_visibility="private"
@@ -38,13 +38,13 @@ def build(page: gr.Blocks, compute: Compute) -> None:
 
 
 def _megabytes(step: Step, request: gr.Request) -> str:
-    note = words.told(step.note, request)
+    note = i18n.told(step.note, request)
     return f"**{step.iteration} / {step.total} MB** · {note}" if step.total else note
 
 
 def _weights_table(request: gr.Request) -> str:
     rows = []
     for entry in weights.registry().values():
-        about, place = words.told(entry.about, request), words.told(weights.whereabouts(entry.name), request)
+        about, place = i18n.told(entry.about, request), i18n.told(weights.whereabouts(entry.name), request)
         rows.append(f"| {entry.name} | {about} | {place} | {entry.bytes / 1e6:.1f} MB | {entry.license} |")
-    return "\n".join([words.say("ABOUT_HEAD", request), "|---|---|---|---|---|", *rows])
+    return "\n".join([i18n.say("ABOUT_HEAD", request), "|---|---|---|---|---|", *rows])

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import after, flight, gpu, live, looks, regions, words
+from studio import dream_presets, gpu, i18n, live, painted_masks, retouch, zoom
 from studio.controls import behind_more, documented, in_view, use_buttons
 from studio.photo import first_photo
-from studio.pictures import opened_if_given, picture_input
+from studio.uploads import opened_if_given, picture_input
 from style_core import Compute, DreamOptions, dream
 from style_core.media.images import fit
 from style_core.weights.layer_pictures import layer_pictures
@@ -17,28 +17,28 @@ _PREVIEW_EVERY = 0.8  # seconds
 
 def build(compute: Compute) -> dict:
     """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name."""
-    gr.Markdown(words.DREAM_INTRO, elem_classes="intro")
+    gr.Markdown(i18n.DREAM_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
-            board = live.board(words.DREAM, "dream", words.DREAM_READY, first_photo(), words.DREAM_LOSSES)
-            after.build("dream", board.slider, board.download, board.original, board.result, larger=False)
+            board = live.board(i18n.DREAM, "dream", i18n.DREAM_READY, first_photo(), i18n.DREAM_LOSSES)
+            retouch.build("dream", board.slider, board.download, board.original, board.result, larger=False)
             uses = use_buttons("dream")
             zoom_place = gr.Column()
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"), gr.Column():
-                image, _ = picture_input(words.CONTENT, value=first_photo(), height=200, elem_id="dream-content")
+                image, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="dream-content")
             looks_place = gr.Column()
             shown = in_view("dream")
-            with gr.Accordion(words.MORE, open=False, elem_id="dream-more"):
-                guide, _ = picture_input(words.GUIDE, height=170, elem_id="dream-guide")
-                painted = regions.build("dream", image, [words.WHERE_TO_DREAM], words.DREAM_REGIONS, words.DREAM_REGIONS_INFO)
+            with gr.Accordion(i18n.MORE, open=False, elem_id="dream-more"):
+                guide, _ = picture_input(i18n.GUIDE, height=170, elem_id="dream-guide")
+                painted = painted_masks.build("dream", image, [i18n.WHERE_TO_DREAM], i18n.DREAM_REGIONS, i18n.DREAM_REGIONS_INFO)
                 option_controls = behind_more("dream", shown)
                 _layer_browser(option_controls)
         with looks_place:
-            looks.build(option_controls)
+            dream_presets.build(option_controls)
         with zoom_place:
-            flight.build(compute, image, guide, option_controls)
-    live.follow_photo(board, image, words.DREAM_READY)
+            zoom.build(compute, image, guide, option_controls)
+    live.follow_photo(board, image, i18n.DREAM_READY)
 
     @documented(
         "dream", image="The photo.", guide="A picture whose features the dream is drawn to, or null.", where="Where to dream, or null."
@@ -48,7 +48,7 @@ def build(compute: Compute) -> dict:
 
         def steps():
             options = DreamOptions.make(**given)
-            (mask,) = regions.masks_of(where, 1) or [None]
+            (mask,) = painted_masks.masks_of(where, 1) or [None]
             return gpu.steps(
                 dream,
                 opened_if_given(image, options.size),
@@ -79,11 +79,11 @@ def _layer_browser(option_controls: dict[str, gr.components.Component]) -> None:
     """Pictures of what layers like to see; a click on one dreams of it."""
     pictures = layer_pictures()
     captions = [picture.layer if picture.channel is None else f"{picture.layer} · {picture.channel}" for picture in pictures]
-    with gr.Accordion(words.LAYERS_HEAD, open=False, elem_id="dream-layers-head"):
-        gr.Markdown(words.LAYERS_INFO, elem_classes="quiet")
+    with gr.Accordion(i18n.LAYERS_HEAD, open=False, elem_id="dream-layers-head"):
+        gr.Markdown(i18n.LAYERS_INFO, elem_classes="quiet")
         wall = gr.Gallery(
             [(str(picture.path), caption) for picture, caption in zip(pictures, captions)],
-            label=words.LAYERS,
+            label=i18n.LAYERS,
             show_label=False,
             columns=4,
             height=330,

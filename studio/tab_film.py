@@ -7,11 +7,11 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, first, gpu, live, newest, words
+from studio import example, files, gpu, i18n, live, style_choice
 from studio.controls import component, use_buttons
-from studio.pictures import picture_input
 from studio.tab_stylize import style_tiles
-from style_core import Compute, GatysOptions, RequestError, Step, StylizeOptions, finish, gallery_code, read_image, stylize
+from studio.uploads import picture_input
+from style_core import Compute, OptimizeOptions, RequestError, Step, StylizeOptions, finish, gallery_code, read_image, stylize
 from style_core.media.images import fit, from_pil, to_pil
 from style_core.media.settings import settings_of
 from style_core.media.video import Clip
@@ -36,35 +36,35 @@ class _RawVideo(gr.Video):
 
 def build(compute: Compute) -> dict:
     """Lay the tab out and wire it; returns the camera's snapshot and the buttons that hand it to other tabs."""
-    gr.Markdown(words.FILM_INTRO, elem_classes="intro")
+    gr.Markdown(i18n.FILM_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         stage = gr.Column(scale=7, min_width=340, elem_classes="stage")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
-            tiles = style_tiles("film-styles", first.first_style())
+            tiles = style_tiles("film-styles", example.style())
             with gr.Row(elem_classes="pictures"), gr.Column():
-                style, _ = picture_input(words.OWN_STYLE, height=200, elem_id="film-style")
-            use_own = gr.Checkbox(True, label=words.USE_OWN, visible=False, container=False, elem_id="film-use-own")
-            strength = gr.Slider(0, 1, value=1, step=0.01, label=words.label_of("strength"))
-            size = gr.Slider(128, 1280, value=384, step=32, label=words.label_of("size", "px"))
+                style, _ = picture_input(i18n.OWN_STYLE, height=200, elem_id="film-style")
+            use_own = gr.Checkbox(True, label=i18n.USE_OWN, visible=False, container=False, elem_id="film-use-own")
+            strength = gr.Slider(0, 1, value=1, step=0.01, label=i18n.label_of("strength"))
+            size = gr.Slider(128, 1280, value=384, step=32, label=i18n.label_of("size", "px"))
             fields = {field.name: field for field in OptimizedFilmOptions.fields()}
             steadiness = component(OptimizedFilmOptions, fields["steadiness"], fields["steadiness"].default)
-            with gr.Accordion(words.FINER, open=False, elem_classes="finer"):
-                finer = gr.Checkbox(False, label=words.FINER_ON, info=words.FINER_INFO, elem_id="film-finer")
+            with gr.Accordion(i18n.FINER, open=False, elem_classes="finer"):
+                finer = gr.Checkbox(False, label=i18n.FINER_ON, info=i18n.FINER_INFO, elem_id="film-finer")
                 iterations = component(OptimizedFilmOptions, fields["frame_iterations"], fields["frame_iterations"].default)
         with stage, gr.Tabs():
-            with gr.Tab(words.CLIP_TAB):
+            with gr.Tab(i18n.CLIP_TAB):
                 _build_clip(compute, [tiles, style, use_own, strength, size], [steadiness, finer, iterations])
-            with gr.Tab(words.WEBCAM_TAB):
+            with gr.Tab(i18n.WEBCAM_TAB):
                 snapshot = _build_webcam(compute, [tiles, style, use_own, strength])
-    newest.wire(style, use_own, tiles)
+    style_choice.wire(style, use_own, tiles)
     return snapshot
 
 
 def _build_clip(compute: Compute, chosen: list, film: list) -> None:
-    clip = _RawVideo(label=words.CLIP, sources=["upload"], height=260, elem_id="film-clip")
+    clip = _RawVideo(label=i18n.CLIP, sources=["upload"], height=260, elem_id="film-clip")
     about = gr.Markdown("", elem_classes="quiet", elem_id="film-about")
     preview = gr.Image(
-        label=words.FORMING,
+        label=i18n.FORMING,
         show_label=False,
         format="jpeg",
         height=320,
@@ -73,12 +73,12 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> None:
         buttons=[],
         elem_id="film-preview",
     )
-    result = gr.Video(label=words.RESULT, interactive=False, visible=False, elem_id="film-result")
+    result = gr.Video(label=i18n.RESULT, interactive=False, visible=False, elem_id="film-result")
     status = gr.Markdown("", elem_classes="status", elem_id="film-status")
     with gr.Row(elem_classes="actions"):
-        run = gr.Button(words.PAINT_CLIP, variant="primary", elem_classes="run-button", elem_id="film-run")
-        stop = gr.Button(words.STOP, interactive=False, elem_classes="stop-button", elem_id="film-stop")
-        resume = gr.Button(words.CONTINUE, visible=False, elem_id="film-continue")
+        run = gr.Button(i18n.PAINT_CLIP, variant="primary", elem_classes="run-button", elem_id="film-run")
+        stop = gr.Button(i18n.STOP, interactive=False, elem_classes="stop-button", elem_id="film-stop")
+        resume = gr.Button(i18n.CONTINUE, visible=False, elem_id="film-continue")
     begun = gr.State(None)  # path of a film that was stopped
     idle = {run: gr.update(interactive=True), stop: gr.update(interactive=False)}
 
@@ -87,7 +87,7 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> None:
         try:
             return _about(clip, int(size), request) if clip is not None else ""
         except RequestError as error:
-            return words.told(str(error), request)
+            return i18n.told(str(error), request)
 
     def paint(clip, earlier, name, own, used, strength, size, steadiness, finer, iterations, request: gr.Request) -> Iterator[dict]:
         yield {
@@ -98,7 +98,7 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> None:
         step = None
         try:
             if clip is None:
-                raise RequestError(words.say("NO_CLIP", request))
+                raise RequestError(i18n.say("NO_CLIP", request))
             wanted = OptimizedFilmOptions(steadiness=steadiness, frame_iterations=iterations)
             painting = _painting(compute, clip, out, name, own if used else None, int(size), strength, wanted, finer, earlier, request)
             with live.stopping(request, "film") as event, closing(painting) as steps:
@@ -110,16 +110,16 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> None:
                     if event.is_set():
                         break
         except RequestError as error:
-            refusal = words.refusal(error, request)
+            refusal = i18n.refusal(error, request)
             yield {**idle, status: refusal.message}
             raise refusal from error
         if step is None:
-            yield {**idle, status: words.say("STOPPED_EARLY", request)}
+            yield {**idle, status: i18n.say("STOPPED_EARLY", request)}
             return
         stopped = step.iteration < step.total
-        done = words.say("CLIP_DONE", request, frames=step.iteration, seconds=words.duration(step.seconds))
+        done = i18n.say("CLIP_DONE", request, frames=step.iteration, seconds=i18n.duration(step.seconds))
         if stopped:
-            done = words.say("CLIP_STOPPED", request, frames=step.iteration, total=step.total)
+            done = i18n.say("CLIP_STOPPED", request, frames=step.iteration, total=step.total)
         made = out if Path(out).exists() else None
         yield {
             **idle, status: done, result: gr.update(value=made, visible=made is not None), preview: gr.update(visible=False),
@@ -144,8 +144,8 @@ def _painting(
     """The Steps of a film: by the generator, or finer, by optimization."""
     if finer:
         if not own:
-            raise RequestError(words.say("FINER_NEEDS_PAINTING", request))
-        options = GatysOptions(size=size, strength=_FULL_STRENGTH * strength)
+            raise RequestError(i18n.say("FINER_NEEDS_PAINTING", request))
+        options = OptimizeOptions(size=size, strength=_FULL_STRENGTH * strength)
         return gpu.steps(optimize_clip, clip, out, [read_image(own)], options, film, compute=compute, begun=earlier)
     styles, codes = _style_of(compute, name, own, request)
     options, steady = StylizeOptions(size=size, strength=strength), FilmOptions(film.steadiness)
@@ -153,13 +153,13 @@ def _painting(
 
 
 def _build_webcam(compute: Compute, chosen: list) -> dict:
-    gr.Markdown(words.WEBCAM_READY, elem_classes="quiet")
+    gr.Markdown(i18n.WEBCAM_READY, elem_classes="quiet")
     with gr.Row():
         camera = gr.Image(
-            label=words.WEBCAM, sources=["webcam"], streaming=True, type="pil", height=360, elem_id="film-camera",
+            label=i18n.WEBCAM, sources=["webcam"], streaming=True, type="pil", height=360, elem_id="film-camera",
             webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": {"width": 640}}),
         )  # fmt: skip
-        shown_live = gr.Image(label=words.RESULT, format="jpeg", type="pil", height=360, interactive=False, buttons=[], elem_id="film-live")
+        shown_live = gr.Image(label=i18n.RESULT, format="jpeg", type="pil", height=360, interactive=False, buttons=[], elem_id="film-live")
 
     def paint_frame(frame, name, own, used, strength, request: gr.Request):
         if frame is None or not (name or own):
@@ -175,15 +175,15 @@ def _build_webcam(compute: Compute, chosen: list) -> dict:
     def keep(picture, name, strength, request: gr.Request) -> tuple[str, dict]:
         """The frame in view as a result like any other."""
         if picture is None:
-            raise gr.Error(words.say("NO_RESULT", request), print_exception=False)
+            raise gr.Error(i18n.say("NO_RESULT", request), print_exception=False)
         options = StylizeOptions(size=_LIVE_SIDE, strength=strength).as_dict()
         made = {"generator": open_generator(compute).sha256}
         path = files.save(from_pil(picture), "stylize", settings_of("stylize", options, made, gallery=name or None))
         return path, gr.update(value=path, visible=True)
 
     with gr.Row(elem_classes="actions"):
-        snap = gr.Button(words.SNAPSHOT, elem_id="film-snap")
-        download = gr.DownloadButton(words.DOWNLOAD, visible=False, elem_id="film-download")
+        snap = gr.Button(i18n.SNAPSHOT, elem_id="film-snap")
+        download = gr.DownloadButton(i18n.DOWNLOAD, visible=False, elem_id="film-download")
     uses, result = use_buttons("film"), gr.State(None)
     snap.click(
         keep, [shown_live, chosen[0], chosen[-1]], [result, download], queue=False, show_progress="hidden", api_visibility="private"
@@ -194,8 +194,8 @@ def _build_webcam(compute: Compute, chosen: list) -> dict:
 def _about(path: str, size: int, request: gr.Request) -> str:
     clip = Clip.open(path)
     height, width = clip.size(size)
-    return words.say(
-        "CLIP_ABOUT", request, seconds=words.duration(clip.seconds), frames=clip.frames, width=clip.width, height=clip.height,
+    return i18n.say(
+        "CLIP_ABOUT", request, seconds=i18n.duration(clip.seconds), frames=clip.frames, width=clip.width, height=clip.height,
         painted_width=width, painted_height=height,
     )  # fmt: skip
 
@@ -203,7 +203,7 @@ def _about(path: str, size: int, request: gr.Request) -> str:
 def _style_of(compute: Compute, name: str, own: str | None, request: gr.Request) -> tuple[list, list]:
     """The chosen style as pictures and codes: one's own painting where it is used, else the gallery's."""
     if not (own or name):
-        raise RequestError(words.say("NO_STYLE_AT_ALL", request))
+        raise RequestError(i18n.say("NO_STYLE_AT_ALL", request))
     return ([read_image(own)], []) if own else ([], [gallery_code(name, open_generator(compute).sha256)])
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, gpu, live, words
+from studio import files, gpu, i18n, live
 from studio.controls import behind_more, documented, in_view, use_buttons
-from studio.pictures import opened_if_given, picture_input
+from studio.uploads import opened_if_given, picture_input
 from style_core import Compute, ImagineOptions, RequestError, imagine
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter
@@ -23,11 +23,11 @@ _SEEDS = 100_000  # of which a new one is drawn: short enough to be told to a fr
 
 def build(compute: Compute) -> dict:
     """Lay the tab out and wire it; returns the components that other tabs connect to, by name."""
-    gr.Markdown(words.IMAGINE_INTRO, elem_classes="intro")
+    gr.Markdown(i18n.IMAGINE_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             wall = gr.Gallery(
-                label=words.IMAGINED,
+                label=i18n.IMAGINED,
                 show_label=False,
                 columns=3,
                 height=520,
@@ -38,25 +38,25 @@ def build(compute: Compute) -> dict:
                 buttons=[],
                 elem_id="imagine-wall",
             )
-            status = gr.Markdown(words.IMAGINE_READY, elem_classes="status", elem_id="imagine-status")
+            status = gr.Markdown(i18n.IMAGINE_READY, elem_classes="status", elem_id="imagine-status")
             with gr.Row(elem_classes="actions"):
-                run = gr.Button(words.IMAGINE, variant="primary", elem_classes="run-button", elem_id="imagine-run")
-                stop = gr.Button(words.STOP, interactive=False, elem_classes="stop-button", elem_id="imagine-stop")
+                run = gr.Button(i18n.IMAGINE, variant="primary", elem_classes="run-button", elem_id="imagine-run")
+                stop = gr.Button(i18n.STOP, interactive=False, elem_classes="stop-button", elem_id="imagine-stop")
                 download, kind = live.download_button("imagine")
             with gr.Row(elem_classes="small-actions"):
-                alike = gr.Button(words.MORE_LIKE, size="sm", elem_id="imagine-alike")
-                another = gr.Button(words.ANOTHER_SEED, size="sm", elem_id="imagine-another")
-                morph = gr.Button(words.WALK, size="sm", elem_id="imagine-walk")
-            film = gr.Video(label=words.WALKED, interactive=False, visible=False, loop=True, elem_id="imagine-film")
+                alike = gr.Button(i18n.MORE_LIKE, size="sm", elem_id="imagine-alike")
+                another = gr.Button(i18n.ANOTHER_SEED, size="sm", elem_id="imagine-another")
+                morph = gr.Button(i18n.WALK, size="sm", elem_id="imagine-walk")
+            film = gr.Video(label=i18n.WALKED, interactive=False, visible=False, loop=True, elem_id="imagine-film")
             uses = use_buttons("imagine")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             shown = in_view("imagine")
-            with gr.Accordion(words.NEAR_HEAD, open=False), gr.Row(elem_classes="pictures"):
+            with gr.Accordion(i18n.NEAR_HEAD, open=False), gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
-                    near, _ = picture_input(words.NEAR, elem_id="imagine-near", height=200)
+                    near, _ = picture_input(i18n.NEAR, elem_id="imagine-near", height=200)
                 with gr.Column(min_width=140):
-                    far, _ = picture_input(words.FAR, elem_id="imagine-far", height=200)
-            with gr.Accordion(words.MORE, open=False, elem_id="imagine-more"):
+                    far, _ = picture_input(i18n.FAR, elem_id="imagine-far", height=200)
+            with gr.Accordion(i18n.MORE, open=False, elem_id="imagine-more"):
                 option_controls = behind_more("imagine", shown)
     paths, result = gr.State([]), gr.State(None)
     place = _Place(wall, status, download, kind, stop, film, paths, result)
@@ -68,7 +68,7 @@ def build(compute: Compute) -> dict:
 
     def more_like(chosen, request: gr.Request, **given) -> Iterator[dict]:
         if chosen is None:
-            raise words.refusal(words.say("NO_RESULT", request), request)
+            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
         yield from _imagined(compute, place, chosen, given, request)
 
     def morphed(near, far, request: gr.Request, **given) -> Iterator[dict]:
@@ -140,23 +140,23 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
                 if step.image is not None:
                     own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
                     path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights))
-                    made.append((path, words.say("SEED", request, seed=own["seed"])))
+                    made.append((path, i18n.say("SEED", request, seed=own["seed"])))
                     yield {place.wall: list(made), place.status: live.status_of(step, request), place.paths: [path for path, _ in made]}
                 if asked.is_set():
                     break
             stopped = asked.is_set()
     except RequestError as error:
-        refusal = words.refusal(error, request)
+        refusal = i18n.refusal(error, request)
         yield {place.status: refusal.message, place.stop: gr.update(interactive=False)}
         raise refusal from error
     if not made:
-        yield {place.status: words.say("STOPPED_EARLY", request), place.stop: gr.update(interactive=False)}
+        yield {place.status: i18n.say("STOPPED_EARLY", request), place.stop: gr.update(interactive=False)}
         return
-    key, seconds = ("IMAGINE_STOPPED" if stopped else "IMAGINE_DONE"), words.duration(step.seconds)
+    key, seconds = ("IMAGINE_STOPPED" if stopped else "IMAGINE_DONE"), i18n.duration(step.seconds)
     first = made[0][0]
     yield {
         place.wall: made,
-        place.status: words.say(key, request, count=len(made), seconds=seconds),
+        place.status: i18n.say(key, request, count=len(made), seconds=seconds),
         place.paths: [path for path, _ in made],
         place.result: first,
         place.download: first,
@@ -186,11 +186,11 @@ def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, requ
                     break
             stopped = asked.is_set()
     except RequestError as error:
-        refusal = words.refusal(error, request)
+        refusal = i18n.refusal(error, request)
         yield {place.status: refusal.message, place.film: gr.update(visible=False), place.stop: gr.update(interactive=False)}
         raise refusal from error
     if not frames:
-        yield {place.status: words.say("NO_FRAME", request), place.film: gr.update(visible=False), place.stop: gr.update(interactive=False)}
+        yield {place.status: i18n.say("NO_FRAME", request), place.film: gr.update(visible=False), place.stop: gr.update(interactive=False)}
         return
-    done = words.say("MORPH_STOPPED" if stopped else "CLIP_DONE", request, frames=frames, seconds=words.duration(step.seconds))
+    done = i18n.say("MORPH_STOPPED" if stopped else "CLIP_DONE", request, frames=frames, seconds=i18n.duration(step.seconds))
     yield {place.status: done, place.film: gr.update(value=str(out), visible=True), place.stop: gr.update(interactive=False)}

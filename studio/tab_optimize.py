@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import after, brush, gpu, live, paintings, regions, words
+from studio import brush, gpu, i18n, live, painted_masks, paintings, retouch
 from studio.controls import behind_more, documented, in_view, use_buttons
 from studio.photo import first_painting, first_photo, painting_of, painting_tiles
-from studio.pictures import opened, opened_if_given, picture_input
-from style_core import Compute, GatysOptions, RequestError, optimize
+from studio.uploads import opened, opened_if_given, picture_input
+from style_core import Compute, OptimizeOptions, RequestError, optimize
 from style_core.media.images import fit, size_of
-from style_core.recipes.forecast import forecast, larger_than_photo
+from style_core.recipes.estimate import estimate, larger_than_photo
 from style_core.weights import registry as weights
 
 _PREVIEW_EVERY = 0.8  # seconds
@@ -19,29 +19,29 @@ _LARGER, _LARGEST = 1.5, 12288  # times the size, and px: what "larger" means
 
 def build(compute: Compute) -> dict:
     """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name."""
-    gr.Markdown(words.PAINT_INTRO, elem_classes="intro")
+    gr.Markdown(i18n.PAINT_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
-            board = live.board(words.PAINT, "paint", words.READY, first_photo())
+            board = live.board(i18n.PAINT, "paint", i18n.READY, first_photo())
             forecast = gr.Markdown(elem_classes="quiet", elem_id="paint-forecast")
-            larger = after.build("paint", board.slider, board.download, board.original, board.result)
+            larger = retouch.build("paint", board.slider, board.download, board.original, board.result)
             uses = use_buttons("paint")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
-                    content, _ = picture_input(words.CONTENT, value=first_photo(), height=200, elem_id="paint-content")
+                    content, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="paint-content")
                 with gr.Column(min_width=140):
-                    style, _ = picture_input(words.STYLE, value=first_painting(), height=200, elem_id="paint-style")
+                    style, _ = picture_input(i18n.STYLE, value=first_painting(), height=200, elem_id="paint-style")
             trials = painting_tiles("paint-examples")
             shown = in_view("optimize")
-            with gr.Accordion(words.MORE, open=False, elem_id="paint-more"):
+            with gr.Accordion(i18n.MORE, open=False, elem_id="paint-more"):
                 option_controls = behind_more("optimize", shown)
                 brush.build("paint", content, style, option_controls["size"], option_controls["style_scale"])
                 more = paintings.build("paint")
-                with gr.Accordion(words.INIT_IMAGE, open=False):
-                    start, _ = picture_input(words.INIT_IMAGE, elem_id="paint-init")
-                painted = regions.build("paint", content, [words.STYLE_1, words.STYLE_2, words.STYLE_3])
-    live.follow_photo(board, content, words.READY)
+                with gr.Accordion(i18n.INIT_IMAGE, open=False):
+                    start, _ = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
+                painted = painted_masks.build("paint", content, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
+    live.follow_photo(board, content, i18n.READY)
     trials.input(painting_of, trials, style, queue=False, show_progress="hidden", api_visibility="private")
 
     @documented(
@@ -85,7 +85,7 @@ def build(compute: Compute) -> dict:
 def _enlarged(path: str | None, size: float) -> tuple:
     """The result as the start of the next run, and that run's size."""
     if path is None:
-        raise gr.Error(words.NO_RESULT, print_exception=False)
+        raise gr.Error(i18n.NO_RESULT, print_exception=False)
     return path, min(_LARGEST, round(size * _LARGER / 32) * 32)
 
 
@@ -95,10 +95,10 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
     chosen = [(path, weight) for path, weight in named if path is not None]
 
     def steps():
-        options = GatysOptions.make(**given)
-        photo = opened(content, words.say("NO_CONTENT", request), options.size).image
-        styles = [opened(path, words.say("NO_STYLE", request)).image for path, _ in chosen or [(None, 1)]]
-        masks = regions.masks_of(painted, len(named))
+        options = OptimizeOptions.make(**given)
+        photo = opened(content, i18n.say("NO_CONTENT", request), options.size).image
+        styles = [opened(path, i18n.say("NO_STYLE", request)).image for path, _ in chosen or [(None, 1)]]
+        masks = painted_masks.masks_of(painted, len(named))
         if masks is not None:
             masks = [mask for mask, (path, _) in zip(masks, named) if path is not None]
         return gpu.steps(
@@ -114,7 +114,7 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
         )
 
     def before():
-        return fit(opened(content, words.say("NO_CONTENT", request), given["size"]).image, given["size"], enlarge=True)
+        return fit(opened(content, i18n.say("NO_CONTENT", request), given["size"]).image, given["size"], enlarge=True)
 
     # A result in the photo's colors is meant to have lost the style's.
     looks_like = (lambda: opened_if_given(chosen[0][0])) if len(chosen) == 1 and given["color"] == "style" else None
@@ -129,17 +129,17 @@ def _wire_forecast(compute: Compute, content, start, option_controls: dict, plac
             return ""
         try:
             name = "vgg19" if extractor == "vgg19" or (extractor == "auto" and weights.find("vgg19", ["relu5_1"])) else "lite"
-            options = GatysOptions.make(size=int(size), iterations=int(iterations), pyramid=pyramid, init=init)
+            options = OptimizeOptions.make(size=int(size), iterations=int(iterations), pyramid=pyramid, init=init)
             there = size_of(path)
         except RequestError:
             return ""  # said already, beside the picture or at the run
         try:
-            needed = forecast(options, there, compute, extractor=name, started=start is not None)
+            needed = estimate(options, there, compute, extractor=name, started=start is not None)
         except RequestError as error:
-            return "⚠ " + words.told(str(error), request)
-        said = words.say("ESTIMATE", request, seconds=words.duration(needed.seconds), gigabytes=needed.bytes / 1e9)
+            return "⚠ " + i18n.told(str(error), request)
+        said = i18n.say("ESTIMATE", request, seconds=i18n.duration(needed.seconds), gigabytes=needed.bytes / 1e9)
         larger = larger_than_photo(options, there)
-        return f"{said} {words.told(larger, request)}" if larger else said
+        return f"{said} {i18n.told(larger, request)}" if larger else said
 
     asked = [option_controls[name] for name in ("size", "iterations", "extractor", "pyramid", "init")]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import compare, first, gpu, live, newest, paintings, regions, stylizing, words
+from studio import compare, example, gpu, i18n, live, painted_masks, paintings, style_choice, stylizing
 from studio.controls import behind_more, documented, in_view, moved, use_buttons
 from studio.photo import example_tiles, first_photo
-from studio.pictures import picture_input
 from studio.tiles import Tile, Tiles
+from studio.uploads import picture_input
 from style_core import Compute, RequestError, gallery
 
 
@@ -20,21 +20,21 @@ def style_tiles(elem_id: str, value: str = "") -> Tiles:
             entry.thumbnail,
             entry.title,
             ", ".join(map(str, filter(None, (entry.painter, entry.year)))),
-            words.category_in_each_language(entry.category) if entry.category else "",
+            i18n.category_in_each_language(entry.category) if entry.category else "",
         )
         for entry in gallery().values()
     ]
-    return Tiles(tiles, name=words.in_each_language("GALLERY"), value=value, label="gallery_style", elem_id=elem_id, elem_classes="wall")
+    return Tiles(tiles, name=i18n.in_each_language("GALLERY"), value=value, label="gallery_style", elem_id=elem_id, elem_classes="wall")
 
 
 def build(compute: Compute) -> dict[str, gr.components.Component]:
     """Lay the tab out and wire it; returns the components that other parts connect to, by name."""
-    gr.Markdown(words.STYLIZE_INTRO, elem_classes="intro")
+    gr.Markdown(i18n.STYLIZE_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             slider = gr.ImageSlider(
-                value=first.before_and_after(),
-                label=words.BEFORE_AFTER,
+                value=example.before_and_after(),
+                label=i18n.BEFORE_AFTER,
                 show_label=False,
                 type="filepath",
                 format="jpeg",
@@ -44,29 +44,29 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
                 elem_id="stylize-slider",
                 slider_position=50,
             )
-            status = gr.Markdown(words.STYLIZE_READY, elem_classes="status", elem_id="stylize-status")
+            status = gr.Markdown(i18n.STYLIZE_READY, elem_classes="status", elem_id="stylize-status")
             with gr.Row(elem_classes="actions"):
-                run = gr.Button(words.STYLIZE, variant="primary", elem_classes="run-button", elem_id="stylize-run")
+                run = gr.Button(i18n.STYLIZE, variant="primary", elem_classes="run-button", elem_id="stylize-run")
                 download, kind = live.download_button("stylize")
-                refine = gr.Button(words.REFINE, elem_id="stylize-refine")
+                refine = gr.Button(i18n.REFINE, elem_id="stylize-refine")
             live.small_buttons("stylize", download)
             uses = use_buttons("stylize")
             grid_place = gr.Column()
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
-                    content, _ = picture_input(words.CONTENT, value=first_photo(), height=200, elem_id="stylize-content")
+                    content, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="stylize-content")
                 with gr.Column(min_width=140):
-                    style, _ = picture_input(words.OWN_STYLE, height=200, elem_id="stylize-style")
-                    use_own = gr.Checkbox(True, label=words.USE_OWN, visible=False, container=False, elem_id="stylize-use-own")
+                    style, _ = picture_input(i18n.OWN_STYLE, height=200, elem_id="stylize-style")
+                    use_own = gr.Checkbox(True, label=i18n.USE_OWN, visible=False, container=False, elem_id="stylize-use-own")
             trials = example_tiles("stylize-examples")
             chosen = style_tiles("stylize-gallery")
-            mix = gr.Slider(0, 1, value=0.5, step=0.01, label=words.MIX, info=words.MIX_INFO, visible=False, elem_id="stylize-mix")
+            mix = gr.Slider(0, 1, value=0.5, step=0.01, label=i18n.MIX, info=i18n.MIX_INFO, visible=False, elem_id="stylize-mix")
             shown = in_view("stylize")
-            with gr.Accordion(words.MORE, open=False, elem_id="stylize-more"):
+            with gr.Accordion(i18n.MORE, open=False, elem_id="stylize-more"):
                 option_controls = behind_more("stylize", shown)
                 more = paintings.build("stylize")
-                painted = regions.build("stylize", content, [words.GALLERY_SHORT, words.OWN_SHORT, words.STYLE_2, words.STYLE_3])
+                painted = painted_masks.build("stylize", content, [i18n.GALLERY_SHORT, i18n.OWN_SHORT, i18n.STYLE_2, i18n.STYLE_3])
     result, drawn = gr.State(None), gr.State(None)
     cleared = {slider: None, result: None, download: None, drawn: None}
 
@@ -98,7 +98,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
         try:
             path, before, sentence = stylizing.stylized(compute, wanted, request)
         except RequestError as error:
-            refusal = words.refusal(error, request)
+            refusal = i18n.refusal(error, request)
             # A picture of before must not be taken for one of what was asked for now.
             yield {**cleared, status: refusal.message}
             raise refusal from error
@@ -109,9 +109,9 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
         named = {key: value for key, value in given.items() if key.startswith("style_") and key != "style_scale"}
         own = style if use_style else None
         if content is None:
-            yield {**cleared, status: words.say("NO_CONTENT", request)}
+            yield {**cleared, status: i18n.say("NO_CONTENT", request)}
         elif not (own or gallery_style or any(named.values())):
-            yield {**cleared, slider: stylizing.photo_alone(content), status: words.say("NO_STYLE_AT_ALL", request)}
+            yield {**cleared, slider: stylizing.photo_alone(content), status: i18n.say("NO_STYLE_AT_ALL", request)}
         elif stylizing.Wanted.of(content, own, gallery_style, mix, regions, given).key() != last:
             yield from stylize(content, style, gallery_style, mix, regions, request, use_style=use_style, **given)
         else:
@@ -130,11 +130,11 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
     follow = {"api_visibility": "private", "trigger_mode": "always_last", **how}
     triggers = [mix.release, *moved(option_controls), *moved(more), option_controls["size"].change]
     gr.on([*triggers, content.change, chosen.change, use_own.change], at_once, [*inputs, drawn], outputs, **follow)
-    known, arrived = newest.wire(style, use_own, chosen, mix)
+    known, arrived = style_choice.wire(style, use_own, chosen, mix)
     arrived.success(at_once, [*inputs, drawn], outputs, **follow)
     # An upload is seen at once, whatever the device is busy with.
     seen = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    content.upload(lambda path: (stylizing.photo_alone(path), words.PAINTING_NOW), content, [slider, status], **seen)
+    content.upload(lambda path: (stylizing.photo_alone(path), i18n.PAINTING_NOW), content, [slider, status], **seen)
 
     def restored(values: dict) -> dict:
         own, used = values.get("style"), values.get("use_own", True)
@@ -149,7 +149,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
         wanted = stylizing.Wanted.of(
             content, style if not gallery_style else None, gallery_style, mix, None, {**given, "size": compare.SIDE}
         )
-        return gpu.call(stylizing.painted, compute, wanted, words.language_of(request))[0]
+        return gpu.call(stylizing.painted, compute, wanted, i18n.language_of(request))[0]
 
     with grid_place:
         picked = compare.build(small, [content, style, mix], option_controls, chosen, option_controls["strength"])

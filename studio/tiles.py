@@ -8,7 +8,7 @@ import gradio as gr
 from gradio import processing_utils
 from PIL import Image
 
-from studio import files, words
+from studio import files, i18n
 
 _ASSETS = Path(__file__).parent / "assets"
 # What the page itself says in a visitor's language.
@@ -50,7 +50,7 @@ class Tiles(gr.HTML):
         """
         super().__init__(
             value, html_template="<div class='tiles'></div>", js_on_load=(_ASSETS / "tiles.js").read_text(), apply_default_css=False,
-            tiles=[], texts=words.in_all_languages(_TEXTS), name=name, searched=searched, **how,
+            tiles=[], texts=i18n.in_all_languages(_TEXTS), name=name, searched=searched, **how,
         )  # fmt: skip
         self.props["tiles"] = [
             {

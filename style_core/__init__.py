@@ -19,9 +19,9 @@ from style_core.media.images import read_image, write_image
 from style_core.media.settings import read_settings
 from style_core.progress import Step, finish
 from style_core.recipes.dream import DreamOptions, dream
-from style_core.recipes.gatys import GatysOptions
 from style_core.recipes.imagine import ImagineOptions, imagine
 from style_core.recipes.optimize import optimize
+from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.recipes.table import RECIPES
 from style_core.version import __version__
@@ -31,7 +31,7 @@ __all__ = [
     "RECIPES",
     "Compute",
     "DreamOptions",
-    "GatysOptions",
+    "OptimizeOptions",
     "ImagineOptions",
     "RequestError",
     "Step",

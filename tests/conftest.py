@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from style_core.recipes import learned
+from style_core.recipes import run_history
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _MARKERS = {"shared": pytest.mark.shared, "page": pytest.mark.browser, "address": pytest.mark.app}
@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def runs_file(tmp_path, monkeypatch) -> Path:
     """Where estimates learn: a file of the test's own."""
-    monkeypatch.setattr(learned, "_file", lambda: tmp_path / "runs" / "runs.json")
+    monkeypatch.setattr(run_history, "_file", lambda: tmp_path / "runs" / "runs.json")
     return tmp_path / "runs" / "runs.json"
 
 

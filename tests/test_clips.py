@@ -4,7 +4,7 @@ import pytest
 import torch
 from networks import FP32, picture
 
-from style_core import GatysOptions, RequestError, StylizeOptions, finish
+from style_core import OptimizeOptions, RequestError, StylizeOptions, finish
 from style_core.cli.main import main
 from style_core.media.images import write_image
 from style_core.media.video import Clip, FrameWriter
@@ -108,7 +108,7 @@ def test_a_picture_is_held_where_it_is_trusted_alone():
 
 def test_an_optimized_film_moves_with_its_clip_and_can_be_stopped_and_continued(tmp_path):
     source, out = moving(tmp_path / "in.mp4", frames=3), tmp_path / "out.mp4"
-    options = GatysOptions(size=64, iterations=12, extractor="lite")
+    options = OptimizeOptions(size=64, iterations=12, extractor="lite")
 
     def optimizing(film=OptimizedFilmOptions(frame_iterations=4), **more):
         return optimize_clip(source, more.pop("out", out), [picture(48, 48, seed=5)], options, film, compute=FP32, **more)

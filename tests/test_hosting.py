@@ -58,15 +58,15 @@ def test_recipes_cross_the_border_of_a_lent_gpu_and_ask_for_time_by_their_work(t
         photo = read_image("studio/samples/landscape.jpg")
         compute = Compute.choose("cpu")
         for iterations in (2, 400):
-            options = GatysOptions(size=64, iterations=iterations, extractor="lite")
+            options = OptimizeOptions(size=64, iterations=iterations, extractor="lite")
             steps = gpu.steps(optimize, photo, [photo], options, compute=compute)
             for step in steps:
                 if iterations == 400:
                     break
             steps.close()
         print(tuple(step.image.shape) if step.image is not None else "closed")
-        large = gpu.seconds_for(optimize, (photo, [], GatysOptions(size=1024, iterations=400)), {})
-        small = gpu.seconds_for(optimize, (photo, [], GatysOptions(size=256, iterations=50)), {})
+        large = gpu.seconds_for(optimize, (photo, [], OptimizeOptions(size=1024, iterations=400)), {})
+        small = gpu.seconds_for(optimize, (photo, [], OptimizeOptions(size=256, iterations=50)), {})
         print("longer" if large > small else "no longer", large <= 120)
         """, tmp_path,
     )  # fmt: skip
@@ -83,7 +83,7 @@ def test_the_tab_s_own_work_crosses_it_too_and_errors_keep_their_words(tmp_path)
         painted, photo, style, trouble = gpu.call(stylizing.painted, Compute.choose("cpu"), wanted, "en")
         print(tuple(painted.shape))
         try:
-            list(gpu.steps(optimize, photo, [], GatysOptions()))
+            list(gpu.steps(optimize, photo, [], OptimizeOptions()))
         except gr.Error as error:
             print(error.message)
         """, tmp_path,

@@ -14,11 +14,11 @@ from style_core.optimization.descent import Past
 from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_LOSSES
 from style_core.progress import finish
-from style_core.recipes import gatys, scene
 from style_core.recipes import optimize as optimizing
-from style_core.recipes.gatys import GatysOptions, balance_of, parse_layers
+from style_core.recipes import optimize_options, scene
 from style_core.recipes.levels import levels_of, split_iterations
 from style_core.recipes.optimize import optimize
+from style_core.recipes.optimize_options import OptimizeOptions, balance_of, parse_layers
 from style_core.recipes.plan import Plan
 from style_core.weights import open as opening
 
@@ -42,18 +42,18 @@ def painted(content=None, styles=None, **given) -> torch.Tensor:
     content = picture(64, 96) if content is None else content
     keywords = {name: given.pop(name) for name in ("style_weights", "masks", "init_image", "memory") if name in given}
     styles = [picture(80, 80, seed=1)] if styles is None else styles
-    return finish(optimize(content, styles, GatysOptions(**{**SMALL, **given}), compute=FP32, **keywords)).image
+    return finish(optimize(content, styles, OptimizeOptions(**{**SMALL, **given}), compute=FP32, **keywords)).image
 
 
 def style_distance(extractor, image, style) -> float:
-    layers = gatys.STYLE_LAYERS
+    layers = optimize_options.STYLE_LAYERS
     target = StyleTarget.of(extractor, style[None], layers)
     distances = target.distances(extractor.extract(image[None], layers, measured=False))
     return float(sum(distances.values()) / len(distances))
 
 
 def test_only_the_network_that_stands_in_is_helped_and_not_where_weights_are_given(monkeypatch, small_network):
-    monkeypatch.setattr(gatys, "_LITE_CORRECTION", {"stand-in": (2.0, 10.0)})
+    monkeypatch.setattr(optimize_options, "_LITE_CORRECTION", {"stand-in": (2.0, 10.0)})
     given = {"iterations": 6}
     plain, weighed = painted(**given), painted(alpha=1.0, beta=20.0, **given)
     small_network.name = "stand-in"
@@ -66,12 +66,12 @@ def test_a_picture_to_start_from_is_not_painted_small_again():
 
     def sizes(side, **given):
         started = given.pop("started", False)
-        return [level[0] for level in levels_of((side, side), GatysOptions(**given), started)]
+        return [level[0] for level in levels_of((side, side), OptimizeOptions(**given), started)]
 
     assert sizes(512) == [128, 256, 512]
     assert sizes(512, started=True) == sizes(512, init="generator") == [512]
     assert sizes(1024, started=True) == [512, 1024]
-    assert sum(count for *_, count in levels_of((1024, 1024), GatysOptions(iterations=99), True)) == 99
+    assert sum(count for *_, count in levels_of((1024, 1024), OptimizeOptions(iterations=99), True)) == 99
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
@@ -90,7 +90,7 @@ def test_strength_0_gives_the_photo_back():
 
 
 def test_strength_1_forgets_the_photo():
-    assert "content relu4_2" not in balance_of(GatysOptions(strength=1.0)).content
+    assert "content relu4_2" not in balance_of(OptimizeOptions(strength=1.0)).content
     assert torch.isfinite(painted(strength=1.0, iterations=3)).all()
 
 
@@ -152,7 +152,7 @@ def test_a_given_picture_is_the_starting_point():
 
 
 def test_steps_begin_before_any_work_count_up_and_end_with_the_result():
-    steps = list(optimize(picture(64, 96), [picture(64, 64, seed=1)], GatysOptions(**SMALL), compute=FP32, preview_every=0))
+    steps = list(optimize(picture(64, 96), [picture(64, 64, seed=1)], OptimizeOptions(**SMALL), compute=FP32, preview_every=0))
     assert steps[0].iteration == 0 and steps[0].image is None and not steps[0].losses
     assert [step.iteration for step in steps] == sorted(step.iteration for step in steps)
     assert steps[-1].iteration == steps[-1].total == 12
@@ -171,7 +171,7 @@ def test_coarse_to_fine_starts_small(small_network, monkeypatch):
         return extract(batch, layers, **how)
 
     monkeypatch.setattr(small_network, "extract", watched)
-    options = GatysOptions(size=256, iterations=6, extractor="lite")
+    options = OptimizeOptions(size=256, iterations=6, extractor="lite")
     steps = list(optimize(picture(256, 200), [picture(64, 64, seed=1)], options, compute=FP32, preview_every=0))
     assert heights[0] == 128 and heights[-1] == 256 and heights == sorted(heights)
     # Whatever the level, what is shown is as large as the result.
@@ -180,7 +180,7 @@ def test_coarse_to_fine_starts_small(small_network, monkeypatch):
 
 def test_a_picture_that_stops_changing_ends_early_and_says_so():
     content = torch.full((3, 64, 64), 0.5)
-    steps = list(optimize(content, [content], GatysOptions(**{**SMALL, "iterations": 500}), compute=FP32))
+    steps = list(optimize(content, [content], OptimizeOptions(**{**SMALL, "iterations": 500}), compute=FP32))
     assert steps[-1].iteration < 500
     assert "no longer changed" in steps[-1].note
 
@@ -205,14 +205,14 @@ def test_a_request_that_makes_no_sense_is_refused_in_words_before_any_work(given
 
 
 def test_weights_of_a_preset_sum_to_the_terms_weights():
-    balance = balance_of(GatysOptions(strength=0.25, preset="coarse-to-fine"))
+    balance = balance_of(OptimizeOptions(strength=0.25, preset="coarse-to-fine"))
     assert sum(balance.content.values()) == pytest.approx(0.75)
-    assert sum(balance.style.values()) == pytest.approx(gatys.STYLE_GAIN * 0.25)
+    assert sum(balance.style.values()) == pytest.approx(optimize_options.STYLE_GAIN * 0.25)
     assert balance.style["relu2_1"] / balance.style["relu1_1"] == pytest.approx(0.75)
 
 
 def test_experts_can_set_the_raw_weights():
-    balance = balance_of(GatysOptions(alpha=2, beta=30, style_layers="conv3_1, relu4_1:2"))
+    balance = balance_of(OptimizeOptions(alpha=2, beta=30, style_layers="conv3_1, relu4_1:2"))
     assert balance.content == {"relu4_2": 2}
     assert balance.style == pytest.approx({"relu3_1": 10, "relu4_1": 20})
 
@@ -230,7 +230,7 @@ def test_divergence_yields_the_last_good_picture_and_then_the_reason(monkeypatch
     monkeypatch.setattr(scene, "Objective", Broken)
     seen = []
     with pytest.raises(RequestError, match="diverged twice"):
-        for step in optimize(picture(64, 96), [picture(64, 64)], GatysOptions(**SMALL), compute=FP32):
+        for step in optimize(picture(64, 96), [picture(64, 64)], OptimizeOptions(**SMALL), compute=FP32):
             seen.append(step)
     assert seen[-1].image is not None and torch.isfinite(seen[-1].image).all()
 
@@ -259,21 +259,21 @@ def test_a_picture_painted_in_tiles_is_the_one_painted_whole(monkeypatch, style_
 
 def test_what_is_painted_in_tiles_is_told(monkeypatch):
     monkeypatch.setattr(scene, "plan_for", tiled_plan())
-    steps = list(optimize(picture(64, 96), [picture(64, 64, seed=1)], GatysOptions(**SMALL), compute=FP32))
+    steps = list(optimize(picture(64, 96), [picture(64, 64, seed=1)], OptimizeOptions(**SMALL), compute=FP32))
     assert "The picture of 96 x 64 px is painted in tiles of 64 px" in steps[1].note
 
 
 def test_what_cannot_fit_is_refused_before_any_work_with_the_size_that_would(monkeypatch):
     monkeypatch.setattr(optimizing, "open_extractor", lambda *_: pytest.fail("work began"))
     with pytest.raises(RequestError, match=r"4096 x 3072 px needs at least .* GB of memory, and 1\.0 GB can be used here") as caught:
-        finish(optimize(picture(48, 64), [picture(64, 64)], GatysOptions(size=4096), compute=FP32, memory=1e9))
+        finish(optimize(picture(48, 64), [picture(64, 64)], OptimizeOptions(size=4096), compute=FP32, memory=1e9))
     fitting = int(re.search(r"at most (\d+) px", str(caught.value))[1])
     with pytest.raises(pytest.fail.Exception, match="work began"):
-        finish(optimize(picture(48, 64), [picture(64, 64)], GatysOptions(size=fitting), compute=FP32, memory=1e9))
+        finish(optimize(picture(48, 64), [picture(64, 64)], OptimizeOptions(size=fitting), compute=FP32, memory=1e9))
 
 
 def test_a_result_may_be_larger_than_its_photo_and_says_so():
-    steps = list(optimize(picture(48, 64), [picture(64, 64, seed=1)], GatysOptions(**{**SMALL, "iterations": 3}), compute=FP32))
+    steps = list(optimize(picture(48, 64), [picture(64, 64, seed=1)], OptimizeOptions(**{**SMALL, "iterations": 3}), compute=FP32))
     assert steps[-1].image.shape == (3, 72, 96)
     assert "1.5 times as large as the photo" in steps[-1].note
 
@@ -285,7 +285,7 @@ def test_large_levels_get_fewer_iterations_and_the_sum_stays():
 
 
 def test_canceling_gives_the_memory_back_and_leaves_no_thread():
-    options = GatysOptions(size=384, iterations=500, extractor="lite", pyramid=False)
+    options = OptimizeOptions(size=384, iterations=500, extractor="lite", pyramid=False)
     process = psutil.Process()
 
     def large_tensors() -> int:

@@ -7,7 +7,7 @@ from torch.autograd import gradcheck
 
 from style_core.errors import RequestError
 from style_core.networks.extractor import FeatureExtractor
-from style_core.optimization.columns import StyleColumns, columns_of, inside, joined, nearest
+from style_core.optimization.hypercolumns import StyleColumns, columns_of, inside, joined, nearest
 from style_core.optimization.nearest import NearestTarget
 from style_core.optimization.sliced import SlicedTarget, sliced_distance
 from style_core.optimization.transport import SelfSimilarityTarget, TransportTarget

@@ -9,11 +9,11 @@ import pytest
 import torch
 from networks import picture
 
-from studio import files, words
-from studio.after import retouched
+from studio import files, i18n
+from studio.i18n import translated
 from studio.languages import ALL
-from studio.sentences import translated
-from style_core import RECIPES, GatysOptions, RequestError, read_image, read_settings
+from studio.retouch import retouched
+from style_core import RECIPES, OptimizeOptions, RequestError, read_image, read_settings
 from style_core.media.video import Clip
 from style_core.messages import Message, joined
 from style_core.weights import registry as weights
@@ -37,14 +37,14 @@ def test_a_language_has_every_word_with_the_same_gaps(language):
     assert {name: choices.keys() for name, choices in language.CHOICES.items()} == {
         name: choices.keys() for name, choices in ENGLISH.CHOICES.items()
     }
-    options = [(options, field) for options in words._OPTIONS for field in options.fields()]
+    options = [(options, field) for options in i18n._OPTIONS for field in options.fields()]
     assert {f"{options.__name__}.{field.name}" for options, field in options} <= language.HELP.keys()
 
 
 def test_every_word_that_the_studio_shows_exists_and_every_word_is_shown():
     source = "\n".join(path.read_text() for path in STUDIO.glob("*.py"))
-    used = set(re.findall(r"words\.([A-Z][A-Z_0-9]+)\b", source)) | set(re.findall(r"\"([A-Z][A-Z_0-9]+)\"", source))
-    assert set(re.findall(r"words\.([A-Z][A-Z_0-9]+)\b", source)) - {"I18N", "SHARE_WARNING"} <= ENGLISH.WORDS.keys()
+    used = set(re.findall(r"i18n\.([A-Z][A-Z_0-9]+)\b", source)) | set(re.findall(r"\"([A-Z][A-Z_0-9]+)\"", source))
+    assert set(re.findall(r"i18n\.([A-Z][A-Z_0-9]+)\b", source)) - {"I18N", "SHARE_WARNING"} <= ENGLISH.WORDS.keys()
     made = re.compile(r"USE_|STYLE_\d|WEIGHT_\d|DIAGNOSIS_|SIZE_|EXAMPLE_|LOOK_")
     assert {key for key in ENGLISH.WORDS if not made.match(key)} <= used
 
@@ -65,8 +65,8 @@ class Request:
     ("asked", "said"), [("zh-CN,zh;q=0.9", "请先选择一张照片。"), ("de-DE", "Choose a photo first."), ("", "Choose a photo first.")]
 )
 def test_sentences_follow_the_browser(asked, said):
-    assert words.say("NO_CONTENT", Request(asked)) == said
-    assert words.say("NO_CONTENT", None) == "Choose a photo first."
+    assert i18n.say("NO_CONTENT", Request(asked)) == said
+    assert i18n.say("NO_CONTENT", None) == "Choose a photo first."
 
 
 def templates_of(code: str) -> Iterator[str]:
@@ -104,18 +104,18 @@ def test_whatever_the_core_says_can_be_said_in_a_language(language):
 
 def test_sentences_are_translated_with_what_they_hold():
     with pytest.raises(RequestError) as refused:
-        GatysOptions(size=99999)
-    assert words.told(str(refused.value), Request("zh-CN")) == "size 的值是 99999；应在 64 与 12288 px 之间。"
-    assert words.told(str(refused.value), Request("en")) == "size is 99999; it must be between 64 and 12288 px."
+        OptimizeOptions(size=99999)
+    assert i18n.told(str(refused.value), Request("zh-CN")) == "size 的值是 99999；应在 64 与 12288 px 之间。"
+    assert i18n.told(str(refused.value), Request("en")) == "size is 99999; it must be between 64 and 12288 px."
     reason = RequestError("The hub could not be reached.")
     note = Message("Painting with the compact network: {reason}", reason=str(reason))
-    assert words.told(note, Request("zh-CN")) == "正用精简网络绘制：无法连接 hub。"
+    assert i18n.told(note, Request("zh-CN")) == "正用精简网络绘制：无法连接 hub。"
     notes = joined(
         Message("{file} is animated; its first frame is used.", file="a.gif"),
         Message("The color profile of {file} is broken and was ignored.", file="a.gif"),
     )
-    assert words.told(notes, Request("zh-CN")) == "a.gif 是动图；使用它的第一帧。a.gif 的色彩配置文件已损坏，未予采用。"
-    assert words.told("Nobody ever said this.", Request("zh-CN")) == "Nobody ever said this."
+    assert i18n.told(notes, Request("zh-CN")) == "a.gif 是动图；使用它的第一帧。a.gif 的色彩配置文件已损坏，未予采用。"
+    assert i18n.told("Nobody ever said this.", Request("zh-CN")) == "Nobody ever said this."
 
 
 def test_only_files_of_this_process_are_ours(tmp_path):

@@ -88,5 +88,5 @@ def test_a_benchmark_says_what_it_measures(name):
 
 def test_painting_is_measured(data, vgg19):
     flags = ("--data", data, "--vgg19", vgg19, "--pairs", 1, "--size", 64)
-    table = _run("-m", "benchmarks.gatys", *flags, "--iterations", 2, "--extractor", "lite", "--pyramid-only", "--quality-only")
+    table = _run("-m", "benchmarks.optimize", *flags, "--iterations", 2, "--extractor", "lite", "--pyramid-only", "--quality-only")
     assert "|" in table

@@ -30,10 +30,10 @@ from style_core.progress import Steps
 from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 from style_core.recipes.film import CLIP_SUFFIXES
-from style_core.recipes.gatys import GatysOptions
 from style_core.recipes.imagine import ImagineOptions, imagine, walk
 from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
+from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.recipes.stylize_clip import FilmOptions, stylize_clip
 from style_core.recipes.table import RECIPES, Recipe, picture_name
@@ -237,7 +237,7 @@ def _add_optimize(parser: argparse.ArgumentParser) -> None:
 
 
 def _optimize(given: argparse.Namespace) -> int:
-    options = options_from(given, GatysOptions)
+    options = options_from(given, OptimizeOptions)
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
         return _optimize_clip(given, options)
     styles = [_read(path) for path in given.styles]
@@ -257,7 +257,7 @@ def _optimize(given: argparse.Namespace) -> int:
     return run_recipe("optimize", steps(given.content), options, compute, given)
 
 
-def _optimize_clip(given: argparse.Namespace, options: GatysOptions) -> int:
+def _optimize_clip(given: argparse.Namespace, options: OptimizeOptions) -> int:
     for flag in ("mask", "init_image", "timelapse"):
         if getattr(given, flag):
             raise RequestError("{flag} goes with a photo; CONTENT is a clip.", flag=f"--{flag.replace('_', '-')}")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.vgg19 import stride_of
-from style_core.optimization.columns import StyleColumns, columns_of, grid_size, grid_stride, inside, joined, nearest, unit
+from style_core.optimization.hypercolumns import StyleColumns, columns_of, grid_size, grid_stride, inside, joined, nearest, unit
 from style_core.optimization.losses import StyleTarget
 
 _RENEWED = 10  # evaluations until places are compared again; between two comparisons the loss is smooth, as L-BFGS needs it

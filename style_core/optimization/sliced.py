@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.networks.extractor import FeatureExtractor
-from style_core.optimization.columns import inside, spread
+from style_core.optimization.hypercolumns import inside, spread
 from style_core.optimization.losses import mixing_shares
 
 _SORTED = 2**20  # values of a layer that are sorted at each evaluation

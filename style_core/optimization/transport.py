@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.networks.extractor import FeatureExtractor, in_metric
-from style_core.optimization.columns import StyleColumns, spread, unit
+from style_core.optimization.hypercolumns import StyleColumns, spread, unit
 from style_core.optimization.losses import StyleTarget
 from style_core.optimization.nearest import NearestTarget
 

@@ -18,8 +18,8 @@ from style_core.networks.vgg19 import LAYERS
 from style_core.optimization.deepdream import Ascent, AscentConfig, DreamObjective, Term
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.estimate import estimate
-from style_core.recipes.learned import Watch
+from style_core.recipes.cost_model import network_cost
+from style_core.recipes.run_history import Watch
 from style_core.weights.open import open_extractor
 
 STARTS = ("photo", "noise")
@@ -132,7 +132,7 @@ def dream(
     note = joined(note, larger, growth.note)
     sizes = [(height, width, options.iterations) for height, width in growth.sizes]
     deepest = max(attraction.layers, key=LAYERS.index)
-    watch = Watch(f"dream {extractor.name}", extractor.compute, estimate(sizes, extractor.widths, extractor.compute, deepest))
+    watch = Watch(f"dream {extractor.name}", extractor.compute, network_cost(sizes, extractor.widths, extractor.compute, deepest))
     shown_at, began = time.monotonic(), time.monotonic()
     for _ in growth:
         now, preview = time.monotonic(), None

@@ -1,108 +1,77 @@
-"""Estimates before a long run: how long it will take here, and how much memory."""
-
-import functools
-import time
-from collections.abc import Callable, Sequence
-
-import torch
-from torch import Tensor
-from torch.nn import functional
+"""Estimates before a run of any recipe: how long it will take here, and how much memory."""
 
 from style_core.devices import Compute
-from style_core.networks.costs import activations, flops
-from style_core.networks.vgg19 import LITE_WIDTHS, VGG19_WIDTHS
-from style_core.optimization.tiles import tiles_of
-from style_core.recipes.learned import Estimate, best_seen
-from style_core.recipes.plan import Plan
-
-WIDTHS = {"vgg19": VGG19_WIDTHS, "lite": LITE_WIDTHS}
-
-_BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
-_TRAVERSALS = 35  # of all activations through memory in an iteration: rectifiers, pooling, Gram matrices, both ways
-_PICTURE_TRAVERSALS = 100  # likewise, of the picture in float32: the optimizer
-_OVERHEAD = 1.1  # of a run over its iterations: targets, previews
-_DREAM_PICTURES = 12  # in float32 that a dream keeps
-_ROUND_TRIP = 2.2  # as in plan.py
-_GENERATED = 5e5  # operations a pixel of the generator, looking and painting
-_GENERATED_BYTES = 1100  # a pixel, in float32, up to a tile's
-_GENERATED_TILE = 2**20  # pixels that it looks at together
-_PICTURES = 8  # in float32 that stylize keeps
-_IMAGINED = 0.4e12  # operations of a picture of the latent space before it is enlarged
+from style_core.errors import RequestError
+from style_core.media.images import beyond, size_to_fit
+from style_core.networks.vgg19 import LAYERS
+from style_core.options import Options
+from style_core.recipes.cost_model import WIDTHS, generator_cost, network_cost
+from style_core.recipes.dream import DreamOptions, octave_sizes, parse_terms
+from style_core.recipes.imagine import ImagineOptions
+from style_core.recipes.levels import levels_of
+from style_core.recipes.optimize import predicted_cost
+from style_core.recipes.optimize_options import OptimizeOptions, balance_of
+from style_core.recipes.plan import budget, largest_that_fits
+from style_core.recipes.run_history import Estimate, corrected
+from style_core.recipes.stylize import StylizeOptions
 
 
 def estimate(
-    sizes: Sequence[tuple[int, int, int]],
-    extractor: str | Sequence[int],
-    compute: Compute,
-    deepest: str = "relu5_1",
-    plans: Sequence[Plan] | None = None,
+    options: Options, photo: tuple[int, int] | None, compute: Compute, *, extractor: str = "lite", started: bool = False, styles: int = 1
 ) -> Estimate:
-    """Foretell an optimization, from what the machine does in a second and nothing else.
+    """Seconds and bytes that a run will take, from the model and from what such runs have taken on this machine.
 
     Args:
-        sizes: height, width and iterations of each level or octave.
-        extractor: `vgg19`, `lite`, or channels by block.
-        deepest: the deepest layer that is used.
-        plans: how each size is painted; None is at once, and says nothing of memory that an optimizer needs.
+        options: of any recipe of `RECIPES`; their class says which.
+        photo: height and width; None where there is none, such as for `imagine`.
+        extractor: which network will be at work where options leave that open, `vgg19` or `lite`.
+        started: whether there is a picture to start from.
+        styles: how many.
+    Raises:
+        RequestError: when no way of running it fits into memory, with the size that would.
     """
-    widths = WIDTHS[extractor] if isinstance(extractor, str) else extractor
-    bytes_each = compute.dtype.itemsize
-    work = moved = 0.0
-    for index, (height, width, count) in enumerate(sizes):
-        passes = _passes(plans[index], deepest) if plans else 1.0
-        work += count * passes * 2 * flops(widths, height, width, deepest)
-        kept = _TRAVERSALS * passes * bytes_each * activations(widths, height, width, deepest)
-        moved += count * (kept + _PICTURE_TRAVERSALS * 12 * height * width)
-    height, width, _ = max(sizes)
-    memory = _BASE_BYTES + _ROUND_TRIP * bytes_each * activations(widths, height, width, deepest) + _DREAM_PICTURES * 12 * height * width
-    memory = max(plan.bytes for plan in plans) if plans else memory
-    return Estimate(_OVERHEAD * (work / _rate(compute) + moved / _bandwidth(compute)), memory)
+    name = getattr(options, "extractor", "auto")
+    name = extractor if name == "auto" else name
+    if isinstance(options, OptimizeOptions):
+        levels = levels_of(size_to_fit(photo, options.size), options, started)
+        return corrected(f"optimize {name}", compute, predicted_cost(levels, WIDTHS[name], balance_of(options), options, compute, styles))
+    if isinstance(options, DreamOptions):
+        deepest = max((term.layer for term in parse_terms(options.layer)), key=LAYERS.index)
+        height, width = (options.size, options.size) if photo is None else size_to_fit(photo, options.size)
+        octaves = octave_sizes((height, width), options, [deepest])
+        sizes = [(rows, columns, options.iterations) for rows, columns in octaves]
+        return _fitting(corrected(f"dream {name}", compute, network_cost(sizes, name, compute, deepest)), (height, width), compute)
+    if isinstance(options, StylizeOptions):
+        size = size_to_fit(photo, options.size)
+        return _fitting(corrected("stylize", compute, generator_cost(*size, compute)), size, compute)
+    if isinstance(options, ImagineOptions):
+        size = (options.size, options.size)
+        made = generator_cost(*size, compute, options.count, imagined=True)
+        return _fitting(corrected("imagine", compute, made), size, compute)
+    raise TypeError(f"No recipe takes {type(options).__name__}.")
 
 
-def estimate_generated(height: int, width: int, compute: Compute, count: int = 1, imagined: bool = False) -> Estimate:
-    """Foretell what the generator takes for `count` pictures; `imagined` ones come from the latent space first."""
-    pixels = height * width
-    work = count * (_GENERATED * pixels + (_IMAGINED if imagined else 0))
-    features = _GENERATED_BYTES * compute.dtype.itemsize / 4 * min(pixels, _GENERATED_TILE)
-    return Estimate(0.05 + work / _rate(compute), _BASE_BYTES + features + _PICTURES * 12 * pixels)
+def larger_than_photo(options: Options, photo: tuple[int, int]) -> str:
+    """What is to be said where the size goes beyond the photo (height, width), or nothing."""
+    return beyond(photo, size_to_fit(photo, options.size))
 
 
-def _passes(plan: Plan, deepest: str) -> float:
-    """Times that a level costs what it would cost at once: tiles look once more without gradients, and at their halos, too."""
-    if plan.side is None:
-        return 1.0
-    seen = 0
-    for tile in tiles_of(plan.height, plan.width, plan.side, [deepest]):
-        rows, columns = tile.crop
-        seen += (rows.stop - rows.start) * (columns.stop - columns.start)
-    return 1.5 * seen / (plan.height * plan.width)
+def _fitting(found: Estimate, size: tuple[int, int], compute: Compute) -> Estimate:
+    """An estimate that fits; what grows with the pixels says what would.
 
-
-@functools.lru_cache(maxsize=4)
-def _rate(compute: Compute) -> float:
-    """FLOP/s of a typical convolution here, measured once a process."""
-    side, channels = 96, 128
-    x = torch.rand(1, channels, side, side, device=compute.device).to(compute.dtype, memory_format=compute.memory_format)
-    weight = torch.rand(channels, channels, 3, 3, device=compute.device).to(compute.dtype, memory_format=compute.memory_format)
-    work = 2 * 9 * channels * channels * side * side
-    return best_seen("operations a second", compute, lambda: work / _fastest(lambda: functional.conv2d(x, weight, padding=1)))
-
-
-@functools.lru_cache(maxsize=4)
-def _bandwidth(compute: Compute) -> float:
-    """Bytes a second that go through memory here, measured once a process."""
-    source = torch.ones(2**24, device=compute.device)
-    target = torch.empty_like(source)
-    moved = 2 * source.numel() * source.element_size()
-    return best_seen("bytes a second", compute, lambda: moved / _fastest(lambda: target.copy_(source)))
-
-
-def _fastest(work: Callable[[], Tensor]) -> float:
-    """Seconds of the fastest of four runs."""
-    best = float("inf")
-    for _ in range(4):
-        started = time.perf_counter()
-        found = work()
-        float(found[(0,) * found.ndim])  # reading a value waits for a GPU
-        best = min(best, time.perf_counter() - started)
-    return best
+    Raises:
+        RequestError: for one that doesn't.
+    """
+    allowed, pixels = budget(compute), size[0] * size[1]
+    if found.bytes <= allowed:
+        return found
+    fitting = largest_that_fits(size, lambda smaller: found.bytes * smaller[0] * smaller[1] / pixels <= allowed)
+    raise RequestError(
+        "A picture of {width} x {height} px needs at least {needed:.1f} GB of memory, and {free:.1f} GB can be used here; choose a size of "
+        "at most {fitting} px.",
+        width=size[1],
+        height=size[0],
+        needed=found.bytes / 1e9,
+        free=allowed / 1e9,
+        fitting=fitting,
+    )

@@ -19,8 +19,8 @@ from style_core.networks.latent import INVERSION_LAYERS, Inversion, Latent, blen
 from style_core.networks.latent_net import PLACES, SIDE, W_SIZE
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.estimate import estimate_generated
-from style_core.recipes.learned import Watch
+from style_core.recipes.cost_model import generator_cost
+from style_core.recipes.run_history import Watch
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor, open_latent
 
@@ -76,7 +76,7 @@ def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = No
     latent = open_latent()
     compute = compute or Compute.choose()
     around = None
-    watch = Watch("imagine", compute, estimate_generated(options.size, options.size, compute, options.count, imagined=True))
+    watch = Watch("imagine", compute, generator_cost(options.size, options.size, compute, options.count, imagined=True))
     if near is not None:
         around = yield from _found(latent, near, options.count, started)
     for index in range(options.count):

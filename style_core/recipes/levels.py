@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from style_core.recipes.gatys import GatysOptions
+from style_core.recipes.optimize_options import OptimizeOptions
 
 _SMALLEST_LEVEL = 96  # px, long side: below this no stroke is left to form
 _SMALLEST_STARTED = 384  # likewise, of a run from a picture in which the large strokes stand already
@@ -13,7 +13,7 @@ _SHRINKING_FROM = 1024  # px, long side: beyond it the last level gets fewer ite
 _SHRINKING = 0.6  # the power of the size with which they get fewer: 30 of 200 at A1 and 300 dpi
 
 
-def levels_of(size: tuple[int, int], options: GatysOptions, started: bool = False) -> list[tuple[int, int, int]]:
+def levels_of(size: tuple[int, int], options: OptimizeOptions, started: bool = False) -> list[tuple[int, int, int]]:
     """Height, width and iterations of each size at which a picture of `size` (height, width) is painted, smallest first.
 
     Args:

@@ -17,11 +17,11 @@ from style_core.optimization.descent import Descent, Diverged
 from style_core.optimization.objective import MOMENT_LOSSES, Balance
 from style_core.optimization.temporal import Held
 from style_core.progress import Step, Steps
-from style_core.recipes.estimate import estimate
-from style_core.recipes.gatys import GatysOptions, balance_of, for_network
-from style_core.recipes.learned import Estimate, Watch
+from style_core.recipes.cost_model import network_cost
 from style_core.recipes.levels import Pace, levels_of
+from style_core.recipes.optimize_options import OptimizeOptions, balance_of, for_network
 from style_core.recipes.plan import budget, network_of, plan_for
+from style_core.recipes.run_history import Estimate, Watch
 from style_core.recipes.scene import Scene
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor
@@ -35,7 +35,7 @@ _STALL_GAIN = 0.002  # relative gain over the window under which nothing more is
 def optimize(
     content: Tensor,
     styles: Sequence[Tensor],
-    options: GatysOptions = GatysOptions(),
+    options: OptimizeOptions = OptimizeOptions(),
     *,
     style_weights: Sequence[float] | None = None,
     masks: Sequence[Tensor | None] | None = None,
@@ -89,11 +89,11 @@ def optimize(
         yield from _paint(scene, init_image, started, preview_every, note)
 
 
-def foretold(
+def predicted_cost(
     levels: Sequence[tuple[int, int, int]],
     widths: Sequence[int],
     balance: Balance,
-    options: GatysOptions,
+    options: OptimizeOptions,
     compute: Compute,
     regions: int = 1,
     memory: float | None = None,
@@ -106,7 +106,7 @@ def foretold(
     tileable = options.style_loss in MOMENT_LOSSES
     network = network_of(widths, balance, regions, not tileable)
     plans = [plan_for((height, width), network, compute, options.optimizer, memory, tileable) for height, width, _ in levels]
-    return estimate(levels, widths, compute, network.deepest, plans)
+    return network_cost(levels, widths, compute, network.deepest, plans)
 
 
 def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, masks: Sequence[Tensor | None] | None) -> None:
@@ -120,7 +120,7 @@ def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, ma
             raise RequestError("A mask is all black, so its style would not appear; paint where it should go.")
 
 
-def _from_generator(content, styles, weights, masks, options: GatysOptions, compute: Compute) -> Generator[Step, None, Tensor]:
+def _from_generator(content, styles, weights, masks, options: OptimizeOptions, compute: Compute) -> Generator[Step, None, Tensor]:
     """The generator's picture of the same request, to start from."""
     color = "style" if options.color == "palette" else options.color
     wanted = StylizeOptions(size=options.size, color=color, style_scale=options.style_scale)
@@ -137,7 +137,7 @@ def _paint(scene: Scene, init_image: Tensor | None, started: float, preview_ever
     extractor = scene.extractor
     watch = Watch(
         f"optimize {extractor.name}", extractor.compute,
-        foretold(levels, extractor.widths, scene.balance, scene.options, extractor.compute, scene.regions, scene.memory),
+        predicted_cost(levels, extractor.widths, scene.balance, scene.options, extractor.compute, scene.regions, scene.memory),
     )  # fmt: skip
     image = init_image
     for index, (height, width, count) in enumerate(levels):

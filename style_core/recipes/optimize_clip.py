@@ -23,8 +23,8 @@ from style_core.optimization.temporal import Held
 from style_core.options import Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.film import painted_film, request_of, told
-from style_core.recipes.gatys import GatysOptions
 from style_core.recipes.optimize import optimize
+from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.stylize_clip import FilmOptions
 
 _TEMPORAL_WEIGHT = 1000.0  # of the mean squared difference, at steadiness 1
@@ -38,7 +38,7 @@ class OptimizedFilmOptions(FilmOptions):
 
 
 def optimize_clip(
-    source: str | Path, out: str | Path, styles: Sequence[Tensor], options: GatysOptions = GatysOptions(),
+    source: str | Path, out: str | Path, styles: Sequence[Tensor], options: OptimizeOptions = OptimizeOptions(),
     film: OptimizedFilmOptions = OptimizedFilmOptions(), *, style_weights: Sequence[float] | None = None,
     compute: Compute | None = None, preview_every: float = 1.0, begun: str | Path | None = None,
 ) -> Steps:  # fmt: skip
@@ -66,7 +66,7 @@ class FrameOptimizer:
     """Optimizes frames in order, each from the one before."""
 
     def __init__(
-        self, styles: Sequence[Tensor], shares: Sequence[float], options: GatysOptions, film: OptimizedFilmOptions, compute: Compute
+        self, styles: Sequence[Tensor], shares: Sequence[float], options: OptimizeOptions, film: OptimizedFilmOptions, compute: Compute
     ):  # fmt: skip
         self.weights: dict[str, str] = {}
         self._styles, self._shares, self._options, self._film, self._compute = styles, shares, options, film, compute

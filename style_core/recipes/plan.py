@@ -12,8 +12,8 @@ from style_core.memory import available_bytes
 from style_core.messages import Message
 from style_core.networks.costs import activations
 from style_core.networks.vgg19 import LAYERS, block_of, stride_of
-from style_core.optimization.columns import GRID
 from style_core.optimization.descent import Past
+from style_core.optimization.hypercolumns import GRID
 from style_core.optimization.objective import Balance
 from style_core.optimization.tiles import tiles_of
 

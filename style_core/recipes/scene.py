@@ -14,7 +14,7 @@ from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_TARGETS, Balance, Objective, Region, content_target
 from style_core.optimization.temporal import Held
 from style_core.optimization.tiled import TiledObjective, measured_in_tiles
-from style_core.recipes.gatys import GatysOptions
+from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.plan import Plan, network_of, plan_for
 
 _STYLE_TILE = 1024  # px: of style pictures that are larger than a result which is painted at once
@@ -24,7 +24,7 @@ class Scene:
     """What is to be painted: the pictures in their colors, measured again at each size."""
 
     def __init__(
-        self, content, styles, weights, masks, options: GatysOptions, extractor: FeatureExtractor, balance: Balance, memory: float
+        self, content, styles, weights, masks, options: OptimizeOptions, extractor: FeatureExtractor, balance: Balance, memory: float
     ):
         self.options = options
         self.extractor = extractor

@@ -21,8 +21,8 @@ from style_core.networks.generator import Generator
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.estimate import estimate_generated
-from style_core.recipes.learned import Watch
+from style_core.recipes.cost_model import generator_cost
+from style_core.recipes.run_history import Watch
 from style_core.weights.open import open_generator
 
 # A verdict's thresholds, chosen on 78 pairs so that every result that keeps more than 0.6 of the photo's style distance is told.
@@ -83,7 +83,7 @@ def stylize(
     made = {"generator": generator.sha256}
     style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
     yield Step(0, 1, seconds=time.monotonic() - started, note=note, weights=made)
-    watch = Watch("stylize", generator.compute, estimate_generated(*photo.shape[-2:], generator.compute))
+    watch = Watch("stylize", generator.compute, generator_cost(photo.shape[-2], photo.shape[-1], generator.compute))
     encoded = generator.encode_content(photo)
     for done, total, result in generator.paint(encoded, style_codes, style_weights, options.strength, masks):
         if result is not None:

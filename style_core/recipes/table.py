@@ -8,9 +8,9 @@ from typing import Any
 from style_core.options import Options
 from style_core.progress import Steps
 from style_core.recipes.dream import DreamOptions, dream
-from style_core.recipes.gatys import GatysOptions
 from style_core.recipes.imagine import ImagineOptions, imagine
 from style_core.recipes.optimize import optimize
+from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.stylize import StylizeOptions, stylize
 
 
@@ -35,7 +35,7 @@ RECIPES = {
     recipe.name: recipe
     for recipe in (
         Recipe("stylize", ("content", "style+"), StylizeOptions, stylize),
-        Recipe("optimize", ("content", "style+"), GatysOptions, optimize),
+        Recipe("optimize", ("content", "style+"), OptimizeOptions, optimize),
         Recipe("dream", ("image?",), DreamOptions, dream),
         Recipe("imagine", (), ImagineOptions, imagine),
     )

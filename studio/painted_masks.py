@@ -4,8 +4,8 @@ import gradio as gr
 from gradio.i18n import I18nData
 from PIL import Image
 
-from studio import files, words
-from studio.pictures import RawEditor
+from studio import files, i18n
+from studio.uploads import RawEditor
 from style_core import read_image
 from style_core.media.images import fit, masks_by_color, to_pil
 
@@ -14,9 +14,7 @@ COLORS = ("#d1495b", "#2e6fb7", "#f2c14e", "#3d1a5b")
 _SIDE = 640  # px: an editor sends three pictures of this size with each run
 
 
-def build(
-    run_id: str, photo: gr.Image, names: list, title: I18nData = words.REGIONS, info: I18nData = words.REGIONS_INFO
-) -> gr.ImageEditor:
+def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGIONS, info: I18nData = i18n.REGIONS_INFO) -> gr.ImageEditor:
     """A folded editor on which the photo is painted over; its value goes to `masks_of`.
 
     Args:
@@ -30,7 +28,7 @@ def build(
         with gr.Row():
             for color, name in zip(COLORS, names):
                 gr.Button(name, size="sm", interactive=False, min_width=90, elem_classes=f"swatch swatch-{color.removeprefix('#')}")
-        bring = gr.Button(words.BRING_PHOTO, size="sm", elem_id=f"{run_id}-regions-bring")
+        bring = gr.Button(i18n.BRING_PHOTO, size="sm", elem_id=f"{run_id}-regions-bring")
         editor = RawEditor(
             type="pil", brush=gr.Brush(colors=list(COLORS[:count]), color_mode="fixed", default_size=36), eraser=gr.Eraser(default_size=36),
             layers=gr.LayerOptions(allow_additional_layers=False), transforms=(), sources=(), height=420, show_label=False, buttons=[],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, words
+from studio import files, i18n
 from style_core import read_image, read_settings
 from style_core.media.color import COLORS
 from style_core.media.images import to_pil
@@ -25,16 +25,16 @@ def build(
     Returns:
         That button; the tab wires it.
     """
-    with gr.Accordion(words.AFTER, open=False, elem_id=f"{run_id}-after"):
+    with gr.Accordion(i18n.AFTER, open=False, elem_id=f"{run_id}-after"):
         with gr.Row():
-            position = gr.Slider(0, 1, value=1, step=0.01, label=words.POSITION, info=words.POSITION_INFO, elem_id=f"{run_id}-position")
-            color = gr.Radio(words.choices_of("color", COLORS), value="style", label=words.label_of("color"))
+            position = gr.Slider(0, 1, value=1, step=0.01, label=i18n.POSITION, info=i18n.POSITION_INFO, elem_id=f"{run_id}-position")
+            color = gr.Radio(i18n.choices_of("color", COLORS), value="style", label=i18n.label_of("color"))
         with gr.Row():
-            paint_on = gr.Button(words.LARGER, size="sm", visible=larger, elem_id=f"{run_id}-larger")
-            make_film = gr.Button(words.FILM_OF_IT, size="sm", elem_id=f"{run_id}-film-run")
-            make_gif = gr.Button(words.GIF_OF_IT, size="sm", elem_id=f"{run_id}-gif-run")
-            gif = gr.DownloadButton(words.DOWNLOAD_GIF, size="sm", visible=False, elem_id=f"{run_id}-gif")
-        film = gr.Video(label=words.FILM_OF_IT, interactive=False, visible=False, loop=True, height=300, elem_id=f"{run_id}-film")
+            paint_on = gr.Button(i18n.LARGER, size="sm", visible=larger, elem_id=f"{run_id}-larger")
+            make_film = gr.Button(i18n.FILM_OF_IT, size="sm", elem_id=f"{run_id}-film-run")
+            make_gif = gr.Button(i18n.GIF_OF_IT, size="sm", elem_id=f"{run_id}-gif-run")
+            gif = gr.DownloadButton(i18n.DOWNLOAD_GIF, size="sm", visible=False, elem_id=f"{run_id}-gif")
+        film = gr.Video(label=i18n.FILM_OF_IT, interactive=False, visible=False, loop=True, height=300, elem_id=f"{run_id}-film")
 
     def retouch(path, position, color):
         if not files.is_ours(path):
@@ -54,7 +54,7 @@ def build(
 
 def _filmed(path: str | None, suffix: str) -> dict:
     if not files.is_ours(path):
-        gr.Info(words.NO_RESULT)
+        gr.Info(i18n.NO_RESULT)
         return gr.skip()
     return gr.update(value=files.film_of(path, suffix), visible=True)
 

@@ -14,30 +14,30 @@ from contextlib import contextmanager
 import pytest
 from serving import ROOT, free_port
 
-from studio import doors, files
+from studio import files, request_limits
 
 # In a process of its own: Gradio leaves sockets and loops behind that a test run would complain about.
 SERVER = """
 import sys, gradio as gr
 from starlette.middleware import Middleware
-from studio import doors, files
+from studio import request_limits, files
 from studio.guard import GuardedBlocks
 
-doors.MOST_REQUEST, doors.MOST_VISITOR, files.MOST_UPLOADS = 300_000, 1_000_000, 450_000
+request_limits.MOST_REQUEST, request_limits.MOST_VISITOR, files.MOST_UPLOADS = 300_000, 1_000_000, 450_000
 with GuardedBlocks(analytics_enabled=False) as page:
     name, greeting = gr.Textbox(), gr.Textbox()
     gr.Button().click(lambda name: f"Hello {name}", name, greeting, api_name="greet")
     gr.Button().click(lambda name: 1 / 0, name, greeting, api_name="fail")
 auth = tuple(sys.argv[2:]) or None
 page.queue(api_open=False).launch(
-    server_port=int(sys.argv[1]), quiet=True, auth=auth, enable_monitoring=False, app_kwargs={"middleware": [Middleware(doors.Doors)]}
+    server_port=int(sys.argv[1]), quiet=True, auth=auth, enable_monitoring=False, app_kwargs={"middleware": [Middleware(request_limits.RequestLimits)]}
 )
 """
 
 
 @contextmanager
 def serving(uploads, *auth: str) -> Iterator[str]:
-    """The address of a small app behind the doors."""
+    """The address of a small app behind the limits."""
     port = free_port()
     environment = {**os.environ, "GRADIO_TEMP_DIR": str(uploads), "GRADIO_ANALYTICS_ENABLED": "False", "NO_PROXY": "127.0.0.1,localhost"}
     child = subprocess.Popen([sys.executable, "-c", SERVER, str(port), *auth], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
@@ -89,7 +89,7 @@ def upload(page, size: int) -> tuple[int, str]:
         ("call/greet", {"data": ["a", "b", "c"]}, 422, "data holds 3 values; this endpoint takes 1."),
         ("call/greet", b"not JSON", 400, "must be a JSON object"),
         ("call/greet", b"[" * 100_000, 400, "must be a JSON object"),
-        ("call/greet", {"data": ["a" * doors.MOST_JSON]}, 413, "larger than 1 MB"),
+        ("call/greet", {"data": ["a" * request_limits.MOST_JSON]}, 413, "larger than 1 MB"),
     ],
 )
 def test_a_bad_call_is_a_sentence_and_a_status_of_4xx(page, path, body, status, sentence):

@@ -1,4 +1,4 @@
-"""How good and how fast `optimize` is: `python -m benchmarks.gatys`, tables as in gatys.md beside this file.
+"""How good and how fast `optimize` is: `python -m benchmarks.optimize`, tables as in optimize.md beside this file.
 
 Evaluated by VGG-19 in float32 on pairs of the validation split, at 384 px, default strength, 150 iterations.
 """
@@ -18,9 +18,9 @@ from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.descent import Descent
 from style_core.optimization.losses import ContentTarget, StyleTarget, evaluate
 from style_core.optimization.objective import Objective, Region
-from style_core.recipes.gatys import GatysOptions, balance_of
 from style_core.recipes.levels import split_iterations
 from style_core.recipes.optimize import optimize
+from style_core.recipes.optimize_options import OptimizeOptions, balance_of
 
 REACHED = 0.05
 
@@ -48,7 +48,7 @@ def quality(given: argparse.Namespace) -> None:
 
     A run that never gets there counts with all its time.
     """
-    base = GatysOptions(size=given.size, iterations=given.iterations, extractor=given.extractor, init=given.init)
+    base = OptimizeOptions(size=given.size, iterations=given.iterations, extractor=given.extractor, init=given.init)
     variants = {"pyramid (default)": base, "one size": replace(base, pyramid=False)}
     evaluator = evaluation_network(given.vgg19)
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs)]
@@ -96,7 +96,7 @@ def iteration(extractor, height: int, width: int):
     # Soft patches and noise: two noises are so near in style that there would be nothing to do.
     coarse, style = (torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)) for size in ((16, 16), (height, width)))
     photo = functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
-    balance = balance_of(GatysOptions())
+    balance = balance_of(OptimizeOptions())
     content = ContentTarget.of(extractor, photo, balance.content)
     region = Region(StyleTarget.of(extractor, style, balance.style), 1.0)
     return Descent(photo, Objective(extractor, content, [region], balance)).step

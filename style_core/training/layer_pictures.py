@@ -1,6 +1,6 @@
 """How the layer browser's pictures were made: dreams from noise of each layer of `lite`, and of a few channels of each.
 
-    python -m style_core.training.layers
+    python -m style_core.training.layer_pictures
 
 To be run again whenever `lite` changes. The channels are those that answer most unevenly over our own sample pictures:
 they look for something, and find it in places.

@@ -51,7 +51,7 @@ class Recent:
         return sum(amount for _, amount in amounts or ())
 
 
-class Doors:
+class RequestLimits:
     """ASGI middleware around the whole app; its refusals are sentences with a status of 4xx."""
 
     def __init__(self, app: Callable):

@@ -1,4 +1,4 @@
-"""What runs on this machine took, beside what was foretold of them: a small file in the cache folder that estimates learn from."""
+"""How long runs on this machine took and how long was predicted: a small file in the cache folder that corrects estimates."""
 
 import json
 import os
@@ -34,13 +34,13 @@ class Watch:
     Args:
         kind: what runs alike: the recipe and its network.
         compute: where it runs.
-        foretold: of it, by the model alone.
+        predicted: of it, by the model alone.
     """
 
-    def __init__(self, kind: str, compute: Compute, foretold: Estimate):
+    def __init__(self, kind: str, compute: Compute, predicted: Estimate):
         self._key = _key(kind, compute)
         self._shared = compute.device.type == "cpu"
-        self._foretold = foretold
+        self._predicted = predicted
         self._counts_memory = self._shared and _forget_peak()
         self._started, self._worked = time.monotonic(), time.process_time()
 
@@ -51,15 +51,15 @@ class Watch:
         if seconds < _SHORTEST or (self._shared and share < _BUSY):
             return
         peak = _peak() if self._counts_memory else None
-        _keep(self._key, [seconds / self._foretold.seconds, peak and peak / self._foretold.bytes])
+        _keep(self._key, [seconds / self._predicted.seconds, peak and peak / self._predicted.bytes])
 
 
-def corrected(kind: str, compute: Compute, foretold: Estimate) -> Estimate:
+def corrected(kind: str, compute: Compute, predicted: Estimate) -> Estimate:
     """What the model foretells, times what such runs have taken here beside it."""
     runs = _read().get(_key(kind, compute), [])
     times, peaks = [run[0] for run in runs], [run[1] for run in runs if run[1]]
     return Estimate(
-        foretold.seconds * (statistics.median(times) if times else 1.0), foretold.bytes * (statistics.median(peaks) if peaks else 1.0)
+        predicted.seconds * (statistics.median(times) if times else 1.0), predicted.bytes * (statistics.median(peaks) if peaks else 1.0)
     )
 
 

@@ -1,17 +1,17 @@
-"""What the studio says, in every language of `studio.languages`.
+"""The studio's texts in every language of `studio.languages`.
 
-`words.PAINT` is a label that follows the visitor's browser by itself; `say("DONE", request, ...)` fills a sentence in the
+`i18n.PAINT` is a label that follows the visitor's browser by itself; `say("DONE", request, ...)` fills a sentence in the
 visitor's language. Explanations of options are their own, from `style_core`, in English; other languages have theirs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import gradio as gr
 from gradio.i18n import I18nData
 
 from studio.languages import ALL
-from studio.sentences import translated
 from style_core import RECIPES
+from style_core.messages import Message
 from style_core.recipes.dream_zoom import ZoomOptions
 from style_core.recipes.optimize_clip import OptimizedFilmOptions
 
@@ -21,7 +21,7 @@ _OPTIONS = (*(recipe.options for recipe in RECIPES.values()), ZoomOptions, Optim
 
 
 def _table(language) -> dict[str, str]:
-    """All words of a language by key: its own, labels with their units, choices, explanations."""
+    """All texts of a language by key: its own, labels with their units, choices, explanations."""
     table = dict(language.WORDS)
     for options in _OPTIONS:
         for field in options.fields():
@@ -43,9 +43,9 @@ _SENTENCES = {language.CODE: getattr(language, "SENTENCES", {}) for language in 
 
 
 def __getattr__(key: str) -> I18nData:
-    """`words.PAINT`: a label that follows the browser."""
+    """`i18n.PAINT`: a label that follows the browser."""
     if key not in TABLE[LANGUAGES[0]]:
-        raise AttributeError(f"There are no words called {key}.")
+        raise AttributeError(f"There is no text called {key}.")
     return I18N(key)
 
 
@@ -81,6 +81,14 @@ def say(key: str, visitor: gr.Request | str | None, **values) -> str:
     return TABLE[language][key].format(**values)
 
 
+def translated(sentence: str, known: Mapping[str, str]) -> str:
+    """A sentence of the core, and the sentences inside it, by the translations in `known`; an unknown one stays in English."""
+    if not isinstance(sentence, Message) or not sentence.values:
+        return known.get(sentence, sentence)
+    values = {name: translated(value, known) if isinstance(value, str) else value for name, value in sentence.values.items()}
+    return known.get(sentence.template, sentence.template).format(**values)
+
+
 def told(sentence: str, visitor: gr.Request | str | None) -> str:
     """What the core says, in the visitor's language."""
     language = visitor if isinstance(visitor, str) else language_of(visitor)
@@ -88,12 +96,12 @@ def told(sentence: str, visitor: gr.Request | str | None) -> str:
 
 
 def refusal(error: Exception | str, visitor: gr.Request | None) -> gr.Error:
-    """A request that can't be carried out, as the page shows it: `raise words.refusal(error, request) from error`."""
+    """A request that can't be carried out, as the page shows it: `raise i18n.refusal(error, request) from error`."""
     return gr.Error(told(str(error), visitor), print_exception=False)
 
 
 def label_of(name: str, unit: str = "", options: type | None = None) -> I18nData:
-    """The label of an option, with its unit; in the words of its own Options class where it has some."""
+    """The label of an option, with its unit; the Options class may have its own."""
     own = f"LABEL_{options.__name__}.{name}_{unit}" if options else ""
     return I18N(own if own in TABLE[LANGUAGES[0]] else f"LABEL_{name}_{unit}")
 

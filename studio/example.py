@@ -1,7 +1,7 @@
 """What the studio opens with: a photo of our own that is painted already.
 
 The painted picture ships as a small file, so that the page shows it before anything is computed;
-`python -c "from studio import first; first.paint()"` paints it again.
+`python -c "from studio import example; example.paint()"` paints it again.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ KEY = "first"  # stands for the request that the first picture answers
 _ready: list[str] = []
 
 
-def first_style() -> str:
+def style() -> str:
     """The gallery style in which the first picture is painted."""
     return next((name for name in _STYLES if name in gallery()), next(iter(gallery())))
 
@@ -36,7 +36,7 @@ def result() -> str:
     """The painted picture as a result like any other: ours, with settings; made once and again when it was swept away."""
     if not _ready or not Path(_ready[0]).is_file():
         path = files.place() / _NAME
-        settings = settings_of("stylize", StylizeOptions(size=_SIZE).as_dict(), {}, gallery=first_style())
+        settings = settings_of("stylize", StylizeOptions(size=_SIZE).as_dict(), {}, gallery=style())
         write_image(path, read_image(before_and_after()[1]), settings=settings)
         _ready[:] = [str(path)]
     return _ready[0]
@@ -45,13 +45,13 @@ def result() -> str:
 def is_asked_for(content: str | None, gallery_style: str, options: dict) -> bool:
     """Whether a request without paintings of one's own is the one that the first picture answers."""
     mine = Path(first_photo())
-    if content is None or gallery_style != first_style() or Path(content).name != mine.name:
+    if content is None or gallery_style != style() or Path(content).name != mine.name:
         return False
     defaults = {field.name: field.default for field in StylizeOptions.fields() if field.name != "size"}
     return all(options.get(name) == value for name, value in defaults.items()) and Path(content).stat().st_size == mine.stat().st_size
 
 
-def is_first(path: object) -> bool:
+def is_example(path: object) -> bool:
     """Whether a result is the one that the studio opened with, which nobody made."""
     return isinstance(path, str) and Path(path).name == _NAME
 
@@ -59,6 +59,6 @@ def is_first(path: object) -> bool:
 def paint() -> None:
     """Paint the first photo in the first style and write the file that ships."""
     compute = Compute.choose()
-    code = gallery_code(first_style(), open_generator(compute).sha256)
+    code = gallery_code(style(), open_generator(compute).sha256)
     step = finish(stylize(read_image(first_photo()), [], StylizeOptions(size=_SIZE), codes=[code], compute=compute))
     write_image(_PAINTED, step.image, quality=_QUALITY)

@@ -32,7 +32,7 @@ PRESETS = {
     "deep-content": _preset("relu5_2", 1, 1, 1, 1, 1),
 }
 
-# Style strength s weighs content by 1 - s and style by s times this. Measured by benchmarks/gatys.py: at the default
+# Style strength s weighs content by 1 - s and style by s times this. Measured by benchmarks/optimize.py: at the default
 # strength both evaluated distances are where a painting is wanted.
 STYLE_GAIN = 15.0
 # What that times a style loss's own gain is: those other than Gram matrices keep as much of the photo at the same strength, as
@@ -45,7 +45,7 @@ _MOST_WEIGHT = 1e9  # of a layer beside the others
 
 
 @dataclass(frozen=True)
-class GatysOptions(Options):
+class OptimizeOptions(Options):
     """Optimize a picture against VGG features (Gatys, Ecker, Bethge 2016)."""
 
     size: int = option(512, "Long side of the result.", Range(64, 12288, 32, "px"))
@@ -80,7 +80,7 @@ class GatysOptions(Options):
     beta: float = option(0.0, "Weight of the style term; with alpha, instead of strength.", Range(0, 1e6, 0.1), expert=True)
 
 
-def balance_of(options: GatysOptions) -> Balance:
+def balance_of(options: OptimizeOptions) -> Balance:
     """The weights that options ask for.
 
     Raises:
@@ -96,7 +96,7 @@ def balance_of(options: GatysOptions) -> Balance:
     return Balance(_scaled(content, alpha), _scaled(style, beta), options.tv_weight)
 
 
-def for_network(balance: Balance, name: str, options: GatysOptions) -> Balance:
+def for_network(balance: Balance, name: str, options: OptimizeOptions) -> Balance:
     """A balance made for VGG-19, as the network `name` needs it; weights given as alpha and beta are left alone."""
     if name not in _LITE_CORRECTION or options.alpha or options.beta:
         return balance

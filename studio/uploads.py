@@ -5,7 +5,7 @@ from gradio.components.base import server
 from gradio.components.image_editor import AcceptBlobs
 from PIL import Image
 
-from studio import words
+from studio import i18n
 from style_core import RequestError, read_image
 from style_core.media.images import Picture, load_picture, to_pil
 from style_core.media.reading import read_header, read_pixels
@@ -27,7 +27,7 @@ class RawImage(gr.Image):
         if payload is None:
             return None
         if payload.url and payload.url.startswith("data:"):
-            raise gr.Error(words.say("INLINE", None), print_exception=False)
+            raise gr.Error(i18n.say("INLINE", None), print_exception=False)
         return payload.path
 
 
@@ -50,7 +50,7 @@ def notice_of(path: str | None, request: gr.Request) -> dict:
         note = load_picture(path, long_side=_LOOK).note
     except RequestError as error:
         note = str(error)
-    return gr.update(value=words.told(note, request), visible=bool(note))
+    return gr.update(value=i18n.told(note, request), visible=bool(note))
 
 
 def opened(path: str | None, missing: str, long_side: int = PAINTING_SIDE) -> Picture:

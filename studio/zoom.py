@@ -7,9 +7,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, gpu, live, words
+from studio import files, gpu, i18n, live
 from studio.controls import controls_of
-from studio.pictures import opened_if_given
+from studio.uploads import opened_if_given
 from style_core import Compute, DreamOptions, RequestError
 from style_core.media.images import fit, to_pil
 from style_core.media.video import FrameWriter
@@ -21,17 +21,17 @@ _START = {"frames": 48}  # two seconds: soon seen, and long enough to see where 
 
 def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: dict[str, gr.components.Component]) -> None:
     """Lay the section out and wire it; `option_controls` are those of the dream that the film flies into."""
-    with gr.Accordion(words.ZOOM_HEAD, open=False, elem_id="zoom"):
-        gr.Markdown(words.ZOOM_INTRO, elem_classes="quiet")
+    with gr.Accordion(i18n.ZOOM_HEAD, open=False, elem_id="zoom"):
+        gr.Markdown(i18n.ZOOM_INTRO, elem_classes="quiet")
         flight = controls_of(ZoomOptions, _START)
         with gr.Row():
-            run = gr.Button(words.ZOOM, variant="primary", elem_id="zoom-run")
-            stop = gr.Button(words.STOP, interactive=False, elem_classes="stop-button", elem_id="zoom-stop")
+            run = gr.Button(i18n.ZOOM, variant="primary", elem_id="zoom-run")
+            stop = gr.Button(i18n.STOP, interactive=False, elem_classes="stop-button", elem_id="zoom-stop")
         status = gr.Markdown("", elem_classes="status", elem_id="zoom-status")
         preview = gr.Image(
-            label=words.FORMING, format="jpeg", height=300, interactive=False, visible=False, buttons=[], elem_id="zoom-preview"
+            label=i18n.FORMING, format="jpeg", height=300, interactive=False, visible=False, buttons=[], elem_id="zoom-preview"
         )
-        film = gr.Video(label=words.ZOOM_HEAD, interactive=False, visible=False, loop=True, elem_id="zoom-film")
+        film = gr.Video(label=i18n.ZOOM_HEAD, interactive=False, visible=False, loop=True, elem_id="zoom-film")
 
     def fly(image, guide, request: gr.Request, **given) -> Iterator[dict]:
         yield {status: "…", preview: gr.update(value=None, visible=True), film: gr.update(value=None, visible=False)}
@@ -55,13 +55,13 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
                     if stopped.is_set():
                         break
         except RequestError as error:
-            refusal = words.refusal(error, request)
+            refusal = i18n.refusal(error, request)
             yield {status: refusal.message, preview: gr.update(visible=False), stop: gr.update(interactive=False)}
             raise refusal from error
         if last is None:
-            yield {status: words.say("NO_FRAME", request), preview: gr.update(visible=False), stop: gr.update(interactive=False)}
+            yield {status: i18n.say("NO_FRAME", request), preview: gr.update(visible=False), stop: gr.update(interactive=False)}
             return
-        done = words.say("CLIP_DONE", request, frames=last.iteration, seconds=words.duration(last.seconds))
+        done = i18n.say("CLIP_DONE", request, frames=last.iteration, seconds=i18n.duration(last.seconds))
         yield {
             status: done,
             preview: gr.update(visible=False),

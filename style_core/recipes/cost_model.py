@@ -1,0 +1,108 @@
+"""The cost model: how long a run takes here, and how much memory, from its operations and the machine's speed."""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from style_core.devices import Compute
+from style_core.networks.costs import activations, flops
+from style_core.networks.vgg19 import LITE_WIDTHS, VGG19_WIDTHS
+from style_core.optimization.tiles import tiles_of
+from style_core.recipes.plan import Plan
+from style_core.recipes.run_history import Estimate, best_seen
+
+WIDTHS = {"vgg19": VGG19_WIDTHS, "lite": LITE_WIDTHS}
+
+_BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
+_TRAVERSALS = 35  # of all activations through memory in an iteration: rectifiers, pooling, Gram matrices, both ways
+_PICTURE_TRAVERSALS = 100  # likewise, of the picture in float32: the optimizer
+_OVERHEAD = 1.1  # of a run over its iterations: targets, previews
+_DREAM_PICTURES = 12  # in float32 that a dream keeps
+_ROUND_TRIP = 2.2  # as in plan.py
+_GENERATED = 5e5  # operations a pixel of the generator, looking and painting
+_GENERATED_BYTES = 1100  # a pixel, in float32, up to a tile's
+_GENERATED_TILE = 2**20  # pixels that it looks at together
+_PICTURES = 8  # in float32 that stylize keeps
+_IMAGINED = 0.4e12  # operations of a picture of the latent space before it is enlarged
+
+
+def network_cost(
+    sizes: Sequence[tuple[int, int, int]],
+    extractor: str | Sequence[int],
+    compute: Compute,
+    deepest: str = "relu5_1",
+    plans: Sequence[Plan] | None = None,
+) -> Estimate:
+    """Time and memory of passes through a feature network, forward and backward.
+
+    Args:
+        sizes: height, width and iterations of each level or octave.
+        extractor: `vgg19`, `lite`, or channels by block.
+        deepest: the deepest layer that is used.
+        plans: how each size is painted; None is at once, and says nothing of memory that an optimizer needs.
+    """
+    widths = WIDTHS[extractor] if isinstance(extractor, str) else extractor
+    bytes_each = compute.dtype.itemsize
+    work = moved = 0.0
+    for index, (height, width, count) in enumerate(sizes):
+        passes = _passes(plans[index], deepest) if plans else 1.0
+        work += count * passes * 2 * flops(widths, height, width, deepest)
+        kept = _TRAVERSALS * passes * bytes_each * activations(widths, height, width, deepest)
+        moved += count * (kept + _PICTURE_TRAVERSALS * 12 * height * width)
+    height, width, _ = max(sizes)
+    memory = _BASE_BYTES + _ROUND_TRIP * bytes_each * activations(widths, height, width, deepest) + _DREAM_PICTURES * 12 * height * width
+    memory = max(plan.bytes for plan in plans) if plans else memory
+    return Estimate(_OVERHEAD * (work / _rate(compute) + moved / _bandwidth(compute)), memory)
+
+
+def generator_cost(height: int, width: int, compute: Compute, count: int = 1, imagined: bool = False) -> Estimate:
+    """Time and memory of `count` pictures of the generator; `imagined` ones come from the latent space first."""
+    pixels = height * width
+    work = count * (_GENERATED * pixels + (_IMAGINED if imagined else 0))
+    features = _GENERATED_BYTES * compute.dtype.itemsize / 4 * min(pixels, _GENERATED_TILE)
+    return Estimate(0.05 + work / _rate(compute), _BASE_BYTES + features + _PICTURES * 12 * pixels)
+
+
+def _passes(plan: Plan, deepest: str) -> float:
+    """Times that a level costs what it would cost at once: tiles look once more without gradients, and at their halos, too."""
+    if plan.side is None:
+        return 1.0
+    seen = 0
+    for tile in tiles_of(plan.height, plan.width, plan.side, [deepest]):
+        rows, columns = tile.crop
+        seen += (rows.stop - rows.start) * (columns.stop - columns.start)
+    return 1.5 * seen / (plan.height * plan.width)
+
+
+@functools.lru_cache(maxsize=4)
+def _rate(compute: Compute) -> float:
+    """FLOP/s of a typical convolution here, measured once a process."""
+    side, channels = 96, 128
+    x = torch.rand(1, channels, side, side, device=compute.device).to(compute.dtype, memory_format=compute.memory_format)
+    weight = torch.rand(channels, channels, 3, 3, device=compute.device).to(compute.dtype, memory_format=compute.memory_format)
+    work = 2 * 9 * channels * channels * side * side
+    return best_seen("operations a second", compute, lambda: work / _fastest(lambda: functional.conv2d(x, weight, padding=1)))
+
+
+@functools.lru_cache(maxsize=4)
+def _bandwidth(compute: Compute) -> float:
+    """Bytes a second that go through memory here, measured once a process."""
+    source = torch.ones(2**24, device=compute.device)
+    target = torch.empty_like(source)
+    moved = 2 * source.numel() * source.element_size()
+    return best_seen("bytes a second", compute, lambda: moved / _fastest(lambda: target.copy_(source)))
+
+
+def _fastest(work: Callable[[], Tensor]) -> float:
+    """Seconds of the fastest of four runs."""
+    best = float("inf")
+    for _ in range(4):
+        started = time.perf_counter()
+        found = work()
+        float(found[(0,) * found.ndim])  # reading a value waits for a GPU
+        best = min(best, time.perf_counter() - started)
+    return best

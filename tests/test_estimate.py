@@ -1,0 +1,84 @@
+"""Estimates: from the work alone, and from the runs that this machine has seen."""
+
+import json
+import time
+
+import pytest
+import torch
+from networks import FP32, picture
+
+from style_core import DreamOptions, ImagineOptions, OptimizeOptions, StylizeOptions, stylize
+from style_core.errors import RequestError
+from style_core.progress import finish
+from style_core.recipes import estimate as estimates
+from style_core.recipes import run_history
+from style_core.recipes.estimate import estimate, larger_than_photo
+from style_core.recipes.run_history import Estimate, Watch, corrected
+
+PHOTO = (480, 640)
+
+
+@pytest.mark.parametrize("options", [StylizeOptions, OptimizeOptions, DreamOptions, ImagineOptions])
+def test_every_recipe_has_an_estimate_and_larger_pictures_take_more(options):
+    small, large = (estimate(options(size=size), PHOTO, FP32) for size in (256, 1024))
+    assert 0 < small.seconds < large.seconds and 0 < small.bytes < large.bytes
+
+
+def test_more_work_takes_longer():
+    least = estimate(OptimizeOptions(size=256), PHOTO, FP32).seconds
+    assert estimate(OptimizeOptions(size=256, iterations=400), PHOTO, FP32).seconds > 1.5 * least
+    assert estimate(OptimizeOptions(size=256, extractor="vgg19"), PHOTO, FP32).seconds > 2 * least
+    assert estimate(ImagineOptions(count=8), None, FP32).seconds > 4 * estimate(ImagineOptions(), None, FP32).seconds
+    assert estimate(DreamOptions(start="noise"), None, FP32).seconds > 0
+
+
+@pytest.mark.parametrize("options", [OptimizeOptions(size=8192, extractor="vgg19"), StylizeOptions(size=8192), DreamOptions(size=4096)])
+def test_what_cannot_fit_is_told_with_the_size_that_would(options, monkeypatch):
+    monkeypatch.setattr(estimates, "budget", lambda compute: 0.6e9)
+    monkeypatch.setattr("style_core.recipes.plan.budget", lambda compute: 0.6e9)
+    with pytest.raises(RequestError, match="GB can be used here; choose a size of at most"):
+        estimate(options, PHOTO, FP32)
+
+
+def test_the_size_control_says_when_it_goes_beyond_the_photo():
+    assert "2 times as large as the photo (640 x 480 px)" in larger_than_photo(StylizeOptions(size=1280), PHOTO)
+    assert larger_than_photo(StylizeOptions(size=640), PHOTO) == ""
+
+
+def busy(seconds: float) -> None:
+    """Work on all cores."""
+    matrix, started = torch.rand(1500, 1500), time.monotonic()
+    while time.monotonic() - started < seconds:
+        matrix @ matrix
+
+
+def test_estimates_learn_from_runs_and_not_from_those_that_shared_the_machine(monkeypatch, runs_file):
+    predicted = Estimate(0.1, 1e9)
+    monkeypatch.setattr(run_history, "_BUSY", 0.0)
+    watch = Watch("paint", FP32, predicted)
+    busy(0.3)
+    watch.finish()
+    assert corrected("paint", FP32, predicted).seconds > 0.25
+    assert corrected("another", FP32, predicted) == predicted
+    monkeypatch.setattr(run_history, "_BUSY", 0.9)
+    watch = Watch("another", FP32, predicted)
+    time.sleep(0.3)
+    watch.finish()
+    assert corrected("another", FP32, predicted) == predicted
+
+
+def test_only_the_last_runs_count_and_one_odd_one_does_not(runs_file):
+    runs_file.parent.mkdir(parents=True)
+    runs_file.write_text(json.dumps({run_history._key("paint", FP32): [[2.0, None]] * 5 + [[50.0, None]]}))
+    assert corrected("paint", FP32, Estimate(1.0, 1e9)) == Estimate(2.0, 1e9)
+    runs_file.write_text("{damaged")
+    assert corrected("paint", FP32, Estimate(1.0, 1e9)) == Estimate(1.0, 1e9)
+
+
+def test_a_run_is_remembered_where_its_cache_can_be_written(monkeypatch, runs_file):
+    monkeypatch.setattr(run_history, "_BUSY", 0.0)
+    monkeypatch.setattr(run_history, "_SHORTEST", 0.0)
+    finish(stylize(picture(64, 64), [picture(64, 64, seed=1)], StylizeOptions(size=96), compute=FP32))
+    assert any(key.startswith("stylize") for key in json.loads(runs_file.read_text()))
+    monkeypatch.setattr(run_history, "_file", lambda: runs_file / "inside" / "a file")
+    finish(stylize(picture(64, 64), [picture(64, 64, seed=1)], StylizeOptions(size=96), compute=FP32))
