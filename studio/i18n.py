@@ -12,6 +12,7 @@ from gradio.i18n import I18nData
 from studio.languages import ALL
 from style_core import RECIPES
 from style_core.messages import Message
+from style_core.networks.backbones import BACKBONES
 from style_core.recipes.dream_zoom import ZoomOptions
 from style_core.recipes.optimize_clip import OptimizedFilmOptions
 
@@ -112,9 +113,9 @@ def help_of(options: type, name: str) -> I18nData:
 
 
 def choices_of(name: str, allowed: tuple[str, ...]) -> list[tuple[I18nData | str, str]]:
-    """A choice's names and values."""
-    known = ALL[0].CHOICES.get(name, {})
-    return [(I18N(f"CHOICE_{name}_{choice}") if choice in known else choice, choice) for choice in allowed]
+    """A choice's names and values; networks have the same name in all languages."""
+    known, titles = ALL[0].CHOICES.get(name, {}), {name: backbone.title for name, backbone in BACKBONES.items()}
+    return [(I18N(f"CHOICE_{name}_{choice}") if choice in known else titles.get(choice, choice), choice) for choice in allowed]
 
 
 def duration(seconds: float) -> str:

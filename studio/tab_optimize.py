@@ -128,8 +128,8 @@ def _wire_forecast(compute: Compute, content, start, option_controls: dict, plac
         if path is None:
             return ""
         try:
-            name = "vgg19" if extractor == "vgg19" or (extractor == "auto" and weights.find("vgg19", ["relu5_1"])) else "lite"
-            options = OptimizeOptions.make(size=int(size), iterations=int(iterations), pyramid=pyramid, init=init)
+            name = "vgg19" if extractor == "auto" and weights.find("vgg19", ["relu5_1"]) else "lite"
+            options = OptimizeOptions.make(size=int(size), iterations=int(iterations), extractor=extractor, pyramid=pyramid, init=init)
             there = size_of(path)
         except RequestError:
             return ""  # said already, beside the picture or at the run

@@ -1,5 +1,6 @@
 """Fixtures that several test files share, and the markers that follow from them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,13 @@ def runs_file(tmp_path, monkeypatch) -> Path:
     """Where estimates learn: a file of the test's own."""
     monkeypatch.setattr(run_history, "_file", lambda: tmp_path / "runs" / "runs.json")
     return tmp_path / "runs" / "runs.json"
+
+
+@pytest.fixture
+def environment(tmp_path) -> dict[str, str]:
+    """Of a process that knows nothing of this machine's caches and weights."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "STYLE_CORE_"))}
+    return {**kept, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "127.0.0.1"}
 
 
 @pytest.fixture(scope="session")

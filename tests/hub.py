@@ -1,11 +1,16 @@
 """A hub server of our own on 127.0.0.1, speaking what `huggingface_hub` asks for, with faults to order."""
 
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Hub:
@@ -111,3 +116,11 @@ def hub_server(body: bytes) -> Iterator[tuple[str, Hub]]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def run(environment: dict[str, str], address: str, code: str, **more: str) -> subprocess.CompletedProcess:
+    """Run some Python in a process of its own, for which the hub is at `address`."""
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**environment, "HF_ENDPOINT": address, **more},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip

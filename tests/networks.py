@@ -3,6 +3,7 @@
 import torch
 
 from style_core.devices import Compute
+from style_core.networks import resnet
 from style_core.networks.extractor import FeatureExtractor, vgg_layers
 
 FP32 = Compute.choose("cpu", "fp32")
@@ -17,6 +18,32 @@ def random_extractor(compute: Compute = FP32, pooling: str = "max", width: int =
             if isinstance(layer, torch.nn.Conv2d):
                 torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     return FeatureExtractor("random", trunk, compute, pooling)
+
+
+def drawn_vgg(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[str, torch.Tensor]:
+    """Random weights of a VGG network of any depth, after He et al. (2015)."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.randn(shape, generator=generator) * (2 / (9 * shape[1])) ** 0.5 if len(shape) == 4 else torch.zeros(shape)
+        for name, shape in shapes.items()
+    }
+
+
+def drawn_resnet(deepest: str = "relu5_2", seed: int = 0) -> dict[str, torch.Tensor]:
+    """Random weights of a trained network's sizes: He's for convolutions, means and variances as of activations."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for name, shape in resnet.tensor_shapes(deepest).items():
+        if len(shape) == 4:
+            fan_in = shape[1] * shape[2] * shape[3]
+            tensors[name] = torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
+        elif name.endswith("running_var"):
+            tensors[name] = 0.5 + torch.rand(shape, generator=generator)
+        elif name.endswith("weight"):
+            tensors[name] = 0.5 + 0.5 * torch.rand(shape, generator=generator)
+        else:
+            tensors[name] = 0.1 * torch.randn(shape, generator=generator)
+    return tensors
 
 
 def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub import hub_server
+from hub import hub_server, run
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
@@ -44,17 +44,8 @@ def _bytes_of(tensors: dict[str, torch.Tensor]) -> bytes:
     return save(tensors)
 
 
-@pytest.fixture
-def environment(tmp_path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "STYLE_CORE_"))}
-    return {**kept, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "127.0.0.1"}
-
-
 def pull(environment: dict[str, str], address: str, code: str = FETCH, **more: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={**environment, "HF_ENDPOINT": address, **more},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    return run(environment, address, code, **more)
 
 
 def cached(environment: dict[str, str]) -> Path:

@@ -2,6 +2,7 @@ import gc
 import os
 import re
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import psutil
@@ -10,6 +11,8 @@ import torch
 from networks import FP32, picture, random_extractor
 
 from style_core.errors import RequestError
+from style_core.networks.backbones import BACKBONES, Backbone
+from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.descent import Past
 from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_LOSSES
@@ -46,14 +49,14 @@ def painted(content=None, styles=None, **given) -> torch.Tensor:
 
 
 def style_distance(extractor, image, style) -> float:
-    layers = optimize_options.STYLE_LAYERS
+    layers = STYLE_LAYERS
     target = StyleTarget.of(extractor, style[None], layers)
     distances = target.distances(extractor.extract(image[None], layers, measured=False))
     return float(sum(distances.values()) / len(distances))
 
 
 def test_only_the_network_that_stands_in_is_helped_and_not_where_weights_are_given(monkeypatch, small_network):
-    monkeypatch.setattr(optimize_options, "_LITE_CORRECTION", {"stand-in": (2.0, 10.0)})
+    monkeypatch.setitem(BACKBONES, "stand-in", replace(BACKBONES["lite"], style_gain=2.0, smoothness=10.0))
     given = {"iterations": 6}
     plain, weighed = painted(**given), painted(alpha=1.0, beta=20.0, **given)
     small_network.name = "stand-in"
@@ -313,7 +316,7 @@ def test_canceling_gives_the_memory_back_and_leaves_no_thread():
 
 def test_a_loaded_network_is_shared_until_its_file_changes(tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(opening, "load_extractor", lambda *given: made.append(given) or SimpleNamespace())
+    monkeypatch.setattr(Backbone, "load", lambda *given: made.append(given) or SimpleNamespace())
     path = tmp_path / "net.safetensors"
     path.write_bytes(b"one")
     first = opening._cached("lite", path, FP32, "max")

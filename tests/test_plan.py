@@ -5,11 +5,12 @@ import torch
 from networks import FP32
 
 from style_core.errors import RequestError
-from style_core.networks.vgg19 import LITE_WIDTHS, STYLE_LAYERS, VGG19_WIDTHS
+from style_core.networks.backbones import BACKBONES
+from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.recipes.plan import Network, plan_for
 
-LITE = Network(LITE_WIDTHS, STYLE_LAYERS, ("relu4_2",))
-VGG19 = Network(VGG19_WIDTHS, STYLE_LAYERS, ("relu4_2",))
+LITE = Network(BACKBONES["lite"].shape, STYLE_LAYERS, ("relu4_2",))
+VGG19 = Network(BACKBONES["vgg19"].shape, STYLE_LAYERS, ("relu4_2",))
 A1 = (7016, 9933)
 
 
@@ -43,4 +44,4 @@ def test_adam_is_used_where_it_was_asked_for_and_what_cannot_be_tiled_is_painted
 def test_a_wider_network_and_more_regions_need_more():
     least = plan_for((1024, 1024), LITE, FP32, free=100e9).bytes
     assert plan_for((1024, 1024), VGG19, FP32, free=100e9).bytes > 2 * least
-    assert plan_for((1024, 1024), Network(LITE_WIDTHS, STYLE_LAYERS, ("relu4_2",), 3), FP32, free=100e9).bytes > least
+    assert plan_for((1024, 1024), Network(BACKBONES["lite"].shape, STYLE_LAYERS, ("relu4_2",), 3), FP32, free=100e9).bytes > least

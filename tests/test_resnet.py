@@ -2,34 +2,19 @@
 
 import pytest
 import torch
-from networks import FP32, picture
+from networks import FP32, drawn_resnet, picture
 from safetensors.torch import save_file
 from torch.nn import functional
 
 from style_core.errors import RequestError
-from style_core.networks.resnet import BLOCK_OF, ResNetExtractor, load_resnet50, network_of, smoothed, tensor_shapes
-
-
-def drawn_tensors(deepest: str = "relu5_2", seed: int = 0) -> dict[str, torch.Tensor]:
-    """Random weights of a trained network's sizes: He's for convolutions, means and variances as of activations."""
-    generator = torch.Generator().manual_seed(seed)
-    tensors = {}
-    for name, shape in tensor_shapes(deepest).items():
-        if len(shape) == 4:
-            fan_in = shape[1] * shape[2] * shape[3]
-            tensors[name] = torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
-        elif name.endswith("running_var"):
-            tensors[name] = 0.5 + torch.rand(shape, generator=generator)
-        elif name.endswith("weight"):
-            tensors[name] = 0.5 + 0.5 * torch.rand(shape, generator=generator)
-        else:
-            tensors[name] = 0.1 * torch.randn(shape, generator=generator)
-    return tensors
+from style_core.networks.backbones import BACKBONES
+from style_core.networks.resnet import BLOCK_OF, ResNetExtractor, network_of, smoothed, tensor_shapes
+from style_core.optimization.deepdream import DreamObjective, Term
 
 
 @pytest.fixture(scope="module")
 def tensors() -> dict[str, torch.Tensor]:
-    return drawn_tensors()
+    return drawn_resnet()
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +59,7 @@ def test_layers_come_at_vgg_19s_strides_and_no_deeper_than_asked(extractor):
         "relu4_2": (1024, 8, 12),
         "relu5_1": (1024, 8, 12),
     }
-    shallow = ResNetExtractor(network_of(drawn_tensors("relu2_1")), FP32)
+    shallow = ResNetExtractor(network_of(drawn_resnet("relu2_1")), FP32)
     assert shallow.extract(picture(32, 32)[None], ["relu2_1"]).keys() == {"relu2_1"}
 
 
@@ -99,11 +84,41 @@ def test_smoothed_activations_have_a_mean_of_1_and_keep_their_order():
     torch.testing.assert_close(smoothed(torch.zeros(1, 2, 3, 3)), torch.ones(1, 2, 3, 3))
 
 
+def test_smoothing_is_the_softmax_over_channels_and_positions():
+    features = torch.tensor([1.0, 3.0, 2.0, 2.0]).log().reshape(1, 2, 2, 1)
+    torch.testing.assert_close(smoothed(features), 4 * torch.tensor([1.0, 3.0, 2.0, 2.0]).reshape(1, 2, 2, 1) / 8)
+
+
+def test_dreams_climb_activations_as_they_are(extractor):
+    batch = picture(32, 32)[None]
+    plain = extractor.unsmoothed(batch, ["relu3_1"])["relu3_1"]
+    torch.testing.assert_close(extractor.extract(batch, ["relu3_1"])["relu3_1"], smoothed(plain))
+    answers, _ = DreamObjective(extractor, [Term("relu3_1")]).answers(batch)
+    torch.testing.assert_close(answers[0, 0], plain.square().mean(1).sum())
+
+
+def test_flops_are_those_of_the_network_and_activations_no_fewer_than_its_own(tensors):
+    work, kept = [], []
+
+    def count(layer, given, answer):
+        work.append(2 * layer.weight.numel() * answer.shape[-2] * answer.shape[-1])
+        kept.append(answer.numel())
+
+    network = network_of(tensors)  # not frozen: a fused convolution calls no hooks
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(count)
+    network(torch.rand(1, 3, 128, 192), ["relu4_1"])
+    shape = BACKBONES["resnet50"].shape
+    assert shape.flops(64, 96, "relu4_1") == sum(work)
+    assert sum(kept) <= shape.activations(64, 96, "relu4_1") < 2 * sum(kept)
+
+
 def test_the_file_is_read_as_it_comes_with_what_is_not_used_left_alone(tmp_path, tensors, extractor):
     path = tmp_path / "model.safetensors"
     save_file({**tensors, "fc.weight": torch.zeros(10, 4), "layer4.0.conv1.weight": torch.zeros(512, 1024, 1, 1)}, path)
     image = picture(32, 32)[None]
-    found = load_resnet50(path, FP32).extract(image, ["relu3_1"])["relu3_1"]
+    found = BACKBONES["resnet50"].load(path, FP32).extract(image, ["relu3_1"])["relu3_1"]
     torch.testing.assert_close(found, extractor.extract(image, ["relu3_1"])["relu3_1"])
 
 

@@ -9,7 +9,7 @@ from style_core.media.color import luminance_of
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import masks_by_color, size_of
 from style_core.media.retouch import along, recolor
-from style_core.networks.costs import activations, flops
+from style_core.networks.costs import VggShape
 from style_core.networks.extractor import vgg_layers
 from style_core.networks.vgg19 import VGG19_WIDTHS
 
@@ -72,10 +72,10 @@ def test_flops_and_activations_are_those_of_the_network():
             work += 2 * 9 * layer.in_channels * layer.out_channels * x.shape[-2] * x.shape[-1]
         x = layer(x)
         kept += 0 if isinstance(layer, torch.nn.Conv2d) else x.numel()  # rectified in place
-    assert flops([4, 5, 6, 7, 8], 32, 48) == work
-    assert activations([4, 5, 6, 7, 8], 32, 48) == kept
+    assert VggShape((4, 5, 6, 7, 8)).flops(32, 48) == work
+    assert VggShape((4, 5, 6, 7, 8)).activations(32, 48) == kept
     # What the benchmarks' figures rest on: VGG-19 to relu5_1 and back at 256 px.
-    assert 2 * flops(VGG19_WIDTHS, 256, 256) == pytest.approx(94.7e9, rel=0.01)
+    assert 2 * VggShape(VGG19_WIDTHS).flops(256, 256) == pytest.approx(94.7e9, rel=0.01)
 
 
 def test_the_size_of_a_picture_is_told_from_its_header_and_upright(tmp_path):

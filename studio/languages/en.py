@@ -268,7 +268,7 @@ UNITS: dict[str, str] = {"px": "px", "sd": "sd", "degrees": "degrees"}
 # Names of choices, where a person needs another one than the shell's.
 CHOICES: dict[str, dict[str, str]] = {
     "color": {"style": "the painting's", "keep": "the photo's", "match": "a blend", "palette": "the painting's palette exactly"},
-    "extractor": {"auto": "automatic", "vgg19": "VGG-19", "lite": "built-in"},
+    "extractor": {"auto": "automatic", "lite": "built-in"},
     "finish": {"painted": "painted", "plain": "plain"},
     "start": {"photo": "the photo", "noise": "noise"},
     "init": {"content": "the photo", "style": "the painting", "noise": "noise", "generator": "a stylized picture"},

@@ -19,7 +19,7 @@ from style_core.media.images import check_writable, resize, write_image
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter, check_video_path
 from style_core.memory import OutOfMemory, memory_in_words
-from style_core.networks.extractor import EXTRACTORS
+from style_core.networks.backbones import EXTRACTORS
 from style_core.options import Options
 from style_core.progress import Step, Steps
 

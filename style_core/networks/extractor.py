@@ -1,4 +1,4 @@
-"""Feature extractors: VGG-19, and compact networks of the same shape, tapped by layer name.
+"""Feature extractors: VGG-19, and networks of its shape, tapped by layer name.
 
 Layers are named as the field names them: `relu3_1` is the rectified output of the first convolution of the third
 block. Gatys's `conv4_2` is accepted and means `relu4_2`.
@@ -14,13 +14,21 @@ from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
+from style_core.networks.costs import Shape, VggShape
 from style_core.networks.fused import rectified
-from style_core.networks.vgg19 import BLOCK_DEPTHS, LAYERS, VGG19_WIDTHS, convolution_index, layer_name, pooling_of, stride_of
+from style_core.networks.vgg19 import (
+    BLOCK_DEPTHS,
+    VGG19_WIDTHS,
+    convolution_index,
+    layer_name,
+    layers_of,
+    pooling_of,
+    stride_of,
+)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 POOLINGS = ("max", "average")
-EXTRACTORS = ("auto", "vgg19", "lite")
 
 
 class _AveragePool(torch.autograd.Function):
@@ -45,11 +53,13 @@ class AveragePool(nn.Module):
         return _AveragePool.apply(features)
 
 
-def vgg_layers(widths: Sequence[int], padding_mode: str = "zeros", pooling: str = "max") -> nn.Sequential:
-    """VGG-19's feature layers with `widths[b]` channels in block `b`, after Simonyan and Zisserman (2015), table 1, E."""
+def vgg_layers(
+    widths: Sequence[int], padding_mode: str = "zeros", pooling: str = "max", depths: Sequence[int] = BLOCK_DEPTHS
+) -> nn.Sequential:
+    """VGG's feature layers with `widths[b]` channels in block `b`, after Simonyan and Zisserman (2015), table 1: by default E."""
     layers: list[nn.Module] = []
     channels = 3
-    for width, depth in zip(widths, BLOCK_DEPTHS, strict=True):
+    for width, depth in zip(widths, depths, strict=True):
         for _ in range(depth):
             layers += [nn.Conv2d(channels, width, 3, padding=1, padding_mode=padding_mode), nn.ReLU(inplace=True)]
             channels = width
@@ -67,6 +77,7 @@ class FeatureExtractor(nn.Module):
         pooling: `max`, the trunk's own, or `average`, which Gatys et al. (2016) found smoother.
         metrics: `[C, C]` by layer: what a layer's features are multiplied by, so that distances between them are those
             of the network that this one was distilled from.
+        depths: convolutions by block; those of a trunk that ends early are left out.
     """
 
     def __init__(
@@ -76,6 +87,7 @@ class FeatureExtractor(nn.Module):
         compute: Compute,
         pooling: str = "max",
         metrics: Mapping[str, Tensor] | None = None,
+        depths: Sequence[int] = BLOCK_DEPTHS,
     ):
         super().__init__()
         if pooling not in POOLINGS:
@@ -91,7 +103,8 @@ class FeatureExtractor(nn.Module):
             for index, layer in enumerate(self.trunk):
                 if isinstance(layer, nn.MaxPool2d):
                     self.trunk[index] = AveragePool()
-        self._taps = dict(zip(LAYERS, _rectifiers(trunk)))
+        self._depths = tuple(depths)
+        self._taps = dict(zip(layers_of(depths), _rectifiers(trunk)))
         mean = torch.tensor(IMAGENET_MEAN, device=compute.device).view(1, 3, 1, 1)
         std = torch.tensor(IMAGENET_STD, device=compute.device).view(1, 3, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
@@ -107,7 +120,13 @@ class FeatureExtractor(nn.Module):
     def widths(self) -> tuple[int, ...]:
         """Channels by block, as far as the network goes."""
         convolutions = [layer for layer in self.trunk if isinstance(layer, nn.Conv2d)]
-        return tuple(convolutions[index].out_channels for index in _block_starts() if index < len(convolutions))
+        starts = [index for index, layer in enumerate(self._taps) if layer.endswith("_1")]
+        return tuple(convolutions[index].out_channels for index in starts)
+
+    @property
+    def shape(self) -> Shape:
+        """How large it is, for estimates."""
+        return VggShape(self.widths, self._depths)
 
     def normalized(self, batch: Tensor) -> Tensor:
         """A batch as the trunk takes it: sRGB `[B, 3, H, W]` in ImageNet's units, in the compute's type and layout."""
@@ -126,13 +145,7 @@ class FeatureExtractor(nn.Module):
             RequestError: for an unknown layer, or a picture too small to leave anything at the deepest one.
         """
         names = {layer_name(name) for name in layers}
-        if missing := names - self._taps.keys():
-            raise RequestError(
-                "{network} has no layer {missing}; its deepest is {deepest}.",
-                network=self.name,
-                missing=min(missing),
-                deepest=list(self._taps)[-1],
-            )
+        check_layers(self.name, names, self._taps)
         wanted = {self._taps[name]: name for name in names}
         if not wanted:
             return {}
@@ -150,6 +163,23 @@ class FeatureExtractor(nn.Module):
                 name = wanted[index]
                 features[name] = in_metric(x, self.metrics.get(name)) if measured else x
         return features
+
+    def unsmoothed(self, batch: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """`extract` without what a network does to its activations for the sake of style alone: what dreams climb."""
+        return self.extract(batch, layers)
+
+
+def check_layers(network: str, layers: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse layers that a network doesn't have.
+
+    Raises:
+        RequestError: naming the first such layer, and those it has.
+    """
+    known = list(known)
+    if missing := set(layers) - set(known):
+        raise RequestError(
+            "{network} has no layer {missing}; it has {known}.", network=network, missing=min(missing), known=", ".join(known)
+        )
 
 
 def check_large_enough(batch: Tensor, layer: str, least: int) -> None:
@@ -175,41 +205,51 @@ def in_metric(features: Tensor, metric: Tensor | None) -> Tensor:
     return features if metric is None else functional.conv2d(features, metric[:, :, None, None].to(features.dtype))
 
 
-def _block_starts() -> list[int]:
-    """Where each block's first convolution stands among all convolutions."""
-    return [sum(BLOCK_DEPTHS[:block]) for block in range(len(BLOCK_DEPTHS))]
-
-
 def _rectifiers(trunk: nn.Sequential) -> list[int]:
     return [index for index, layer in enumerate(trunk) if isinstance(layer, nn.ReLU)]
 
 
 def load_extractor(name: str, path: str | Path, compute: Compute, pooling: str = "max") -> FeatureExtractor:
-    """Build an extractor from a safetensors file with torchvision's keys, `features.N.weight` and `features.N.bias`.
+    """Build VGG-19 (`vgg19`) or a compact network of its shape from a safetensors file: see `vgg_extractor`."""
+    return vgg_extractor(name, load_file(path), compute, pooling, own_pooling=pooling_of(path), file=Path(path).name)
 
-    `vgg19` is torchvision's own network. Any other name is a compact one of the same shape: its widths are read from the
-    tensors, and how it pools from the file's metadata. Layers deeper than the file's last are left out.
 
+def vgg_extractor(
+    name: str,
+    tensors: Mapping[str, Tensor],
+    compute: Compute,
+    pooling: str = "max",
+    *,
+    own_pooling: str = "max",
+    depths: Sequence[int] = BLOCK_DEPTHS,
+    file: str = "The file",
+) -> FeatureExtractor:
+    """Build an extractor from tensors with torchvision's names, `features.N.weight` and `features.N.bias`.
+
+    Widths are read from the tensors, except for `vgg19`, which is torchvision's own network. Layers deeper than the last tensor
+    are left out.
+
+    Args:
+        own_pooling: how the network pools; `pooling` may ask for averages instead.
+        depths: convolutions by block.
+        file: its name, for the message.
     Raises:
-        RequestError: when the file's tensors are not such a network.
+        RequestError: when the tensors are not such a network.
     """
-    tensors = load_file(path)
     state = {key.removeprefix("features."): tensor.float() for key, tensor in tensors.items() if key.startswith("features.")}
     metrics = {key.removeprefix("metric."): tensor.float() for key, tensor in tensors.items() if key.startswith("metric.")}
     depth = max((int(key.split(".")[0]) for key in state), default=-1) + 2  # the last convolution's rectifier
-    if name == "vgg19":
-        with torch.device("meta"):
-            trunk = vgg_layers(VGG19_WIDTHS)
-    else:
-        starts = [convolution_index(f"relu{block}_1") for block in range(1, 6)]
+    widths: Sequence[int] = VGG19_WIDTHS
+    if name != "vgg19":
+        starts = [convolution_index(f"relu{block}_1", depths) for block in range(1, 6)]
         widths = [state[f"{index}.weight"].shape[0] for index in starts if f"{index}.weight" in state]
-        with torch.device("meta"):
-            trunk = vgg_layers(widths + widths[-1:] * (len(BLOCK_DEPTHS) - len(widths)), pooling=pooling_of(path))
-    trunk = trunk[:depth]
+        widths = [*widths, *widths[-1:] * (len(depths) - len(widths))]
+    with torch.device("meta"):
+        trunk = vgg_layers(widths, pooling=own_pooling, depths=depths)[:depth]
     try:
         trunk.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise RequestError(
-            "{file} does not contain the layers of {network}: {reason}", file=Path(path).name, network=name, reason=str(error)
+            "{file} does not contain the layers of {network}: {reason}", file=file, network=name, reason=str(error)
         ) from error
-    return FeatureExtractor(name, trunk, compute, pooling, metrics)
+    return FeatureExtractor(name, trunk, compute, pooling, metrics, depths)

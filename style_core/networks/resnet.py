@@ -5,24 +5,24 @@ others are the outputs of residual blocks, as `BLOCK_OF` lists them.
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.networks.extractor import FeatureExtractor, check_large_enough
+from style_core.networks.extractor import FeatureExtractor, check_large_enough, check_layers
 from style_core.networks.fused import rectified
-from style_core.networks.vgg19 import layer_name
+from style_core.networks.vgg19 import block_of, layer_name, stride_of
 
 _DEPTHS = (3, 4, 6)  # residual blocks by stage; the fourth stage is of no use to style
 _WIDTHS = (64, 128, 256)  # channels inside the blocks of a stage; four times as many outside
 _OUTSIDE = 4
 _ENLARGED = 2  # the picture, before it is looked at
 _VARIANCE_FLOOR = 1e-5  # of batch normalization, as in training
+STYLE_LAYERS = ("relu1_1", "relu2_2", "relu3_4", "relu4_4", "relu5_2")
 _SMALLEST = 16  # px a side: below it the third stage has nothing left to see
 
 BLOCK_OF = {
@@ -102,7 +102,12 @@ class ResNetExtractor(FeatureExtractor):
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels by block."""
-        return (64, *(_OUTSIDE * width for width in (*_WIDTHS, _WIDTHS[-1])))
+        return self.shape.widths
+
+    @property
+    def shape(self) -> "ResNetShape":
+        """How large it is, for estimates."""
+        return ResNetShape()
 
     def extract(self, batch: Tensor, layers: Iterable[str], *, measured: bool = True) -> dict[str, Tensor]:
         """Activations at `layers`; as `FeatureExtractor.extract`. `measured` changes nothing: there are no metrics.
@@ -110,17 +115,36 @@ class ResNetExtractor(FeatureExtractor):
         Raises:
             RequestError: for an unknown layer, or a picture smaller than 16 px a side.
         """
+        features = self.unsmoothed(batch, layers)
+        return {layer: smoothed(feature) for layer, feature in features.items()} if self.smooth else features
+
+    def unsmoothed(self, batch: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Activations as the network has them."""
         names = {layer_name(name) for name in layers}
-        if missing := names - BLOCK_OF.keys():
-            raise RequestError(
-                "{network} has no layer {missing}; it has {known}.", network=self.name, missing=min(missing), known=", ".join(BLOCK_OF)
-            )
+        check_layers(self.name, names, BLOCK_OF)
         if not names:
             return {}
         check_large_enough(batch, max(names), _SMALLEST)
         enlarged = functional.interpolate(self.normalized(batch), scale_factor=_ENLARGED, mode="bilinear", align_corners=False)
-        features = self.network(enlarged, names)
-        return {layer: smoothed(feature) for layer, feature in features.items()} if self.smooth else features
+        return self.network(enlarged, names)
+
+
+@dataclass(frozen=True)
+class ResNetShape:
+    """How large ResNet-50 is on the enlarged picture. Smoothing looks at the whole picture, so that tiles can't be used."""
+
+    widths: tuple[int, ...] = (64, *(_OUTSIDE * width for width in (*_WIDTHS, _WIDTHS[-1])))
+    local: bool = False
+
+    def flops(self, height: int, width: int, deepest: str = "relu5_1") -> float:
+        """Multiplications and additions of the convolutions to a layer, forward."""
+        return sum(2 * shape[0] * shape[1] * shape[2] * shape[3] * positions for shape, positions in _sizes(height, width, deepest))
+
+    def activations(self, height: int, width: int, deepest: str = "relu5_1") -> float:
+        """Numbers kept for the way back: the enlarged picture, all outputs of convolutions, and layers smoothed in float32."""
+        kept = sum(shape[0] * positions for shape, positions in _sizes(height, width, deepest))
+        tapped = sum(self.widths[block_of(layer)] * (height * width) / stride_of(layer) ** 2 for layer in STYLE_LAYERS if layer <= deepest)
+        return 3 * _ENLARGED**2 * height * width + kept + 3 * tapped
 
 
 def smoothed(features: Tensor) -> Tensor:
@@ -194,14 +218,26 @@ def network_of(tensors: Mapping[str, Tensor]) -> ResNet50:
     return network
 
 
-def load_resnet50(path: str | Path, compute: Compute, smooth: bool = True) -> ResNetExtractor:
-    """Build the extractor from a safetensors file in torchvision's layout, as deep as the file goes.
+def resnet_extractor(tensors: Mapping[str, Tensor], compute: Compute, smooth: bool = True) -> ResNetExtractor:
+    """Build the extractor from tensors in torchvision's layout, as deep as they go; those it has no use for are left alone.
 
     Raises:
-        RequestError: when the file's tensors are not such a network.
+        RequestError: when the tensors are not such a network.
     """
     wanted = tensor_shapes()
-    return ResNetExtractor(network_of({name: tensor for name, tensor in load_file(path).items() if name in wanted}), compute, smooth)
+    return ResNetExtractor(network_of({name: tensor for name, tensor in tensors.items() if name in wanted}), compute, smooth)
+
+
+def _sizes(height: int, width: int, deepest: str) -> list[tuple[tuple[int, ...], float]]:
+    """Each convolution's kernel shape up to a layer, and the positions of its output for a picture of `height` x `width` px."""
+    sizes = []
+    for name, shape in tensor_shapes(deepest).items():
+        if len(shape) == 4:
+            stage, block = (0, "0") if name == "conv1.weight" else (int(name[5]), name.split(".")[1])
+            # The first 1x1 convolution of a stage stands before its stride.
+            stride = 2 ** (stage - 1 if stage > 1 and block == "0" and ".conv1." in name else stage)
+            sizes.append((shape, height * width / stride**2))
+    return sizes
 
 
 def _normalized_shapes(convolution: str, norm: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:

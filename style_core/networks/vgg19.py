@@ -1,6 +1,7 @@
-"""The layout of VGG-19: its layers by name, its blocks, and how files hold it."""
+"""The layout of VGG-19 and its kin: their layers by name, their blocks, and how files hold them."""
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors import safe_open
@@ -8,11 +9,17 @@ from safetensors import safe_open
 from style_core.errors import RequestError
 
 BLOCK_DEPTHS = (2, 2, 4, 4, 4)
+VGG16_DEPTHS = (2, 2, 3, 3, 3)
 VGG19_WIDTHS = (64, 128, 256, 512, 512)
 LITE_WIDTHS = (16, 48, 80, 144, 224)
-LAYERS = tuple(f"relu{block}_{depth}" for block, depths in enumerate(BLOCK_DEPTHS, 1) for depth in range(1, depths + 1))
 
 
+def layers_of(depths: Sequence[int]) -> tuple[str, ...]:
+    """The layers of a network with so many convolutions by block, in order: `relu1_1` for the first one's rectified output."""
+    return tuple(f"relu{block}_{depth}" for block, count in enumerate(depths, 1) for depth in range(1, count + 1))
+
+
+LAYERS = layers_of(BLOCK_DEPTHS)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # Gatys et al. 2016
 CONTENT_LAYER = "relu4_2"
 
@@ -46,18 +53,19 @@ def stride_of(layer: str) -> int:
     return 2 ** block_of(layer)
 
 
-def convolution_index(layer: str) -> int:
+def convolution_index(layer: str, depths: Sequence[int] = BLOCK_DEPTHS) -> int:
     """Where the convolution of a layer stands in torchvision's Sequential: 0 for `relu1_1`, 28 for `relu5_1`."""
     block, depth = block_of(layer), int(layer[6])
-    return sum(2 * depths + 1 for depths in BLOCK_DEPTHS[:block]) + 2 * (depth - 1)
+    return sum(2 * count + 1 for count in depths[:block]) + 2 * (depth - 1)
 
 
-def tensor_shapes(deepest: str = LAYERS[-1]) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of VGG-19's convolution tensors up to a layer, in torchvision's layout."""
+def tensor_shapes(deepest: str = LAYERS[-1], depths: Sequence[int] = BLOCK_DEPTHS) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the convolution tensors up to a layer, in torchvision's layout: VGG-19's, or by other `depths` VGG-16's."""
     shapes: dict[str, tuple[int, ...]] = {}
     channels = 3
-    for layer in LAYERS[: LAYERS.index(deepest) + 1]:
-        width, index = VGG19_WIDTHS[block_of(layer)], convolution_index(layer)
+    layers = layers_of(depths)
+    for layer in layers[: layers.index(deepest) + 1]:
+        width, index = VGG19_WIDTHS[block_of(layer)], convolution_index(layer, depths)
         shapes[f"features.{index}.weight"] = (width, channels, 3, 3)
         shapes[f"features.{index}.bias"] = (width,)
         channels = width

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from style_core.errors import RequestError
@@ -71,7 +71,7 @@ class DreamObjective:
         Returns:
             Two `[T, B]` in float32; the quotient of their sums over tiles is the mean answer of the whole picture.
         """
-        features = self.extractor.extract(batch, self.layers)
+        features = self.extractor.unsmoothed(batch, self.layers)
         sums, counts = [], []
         for term, guide in zip(self.terms, self._guides):
             answer = _answer(self._chosen(features, term), guide)  # [B, 1, h / s, w / s]
@@ -85,7 +85,7 @@ class DreamObjective:
     def _check_channels(self) -> None:
         with torch.no_grad():
             probe = torch.zeros(1, 3, 32, 32, device=self.extractor.compute.device)
-            widths = {layer: features.shape[1] for layer, features in self.extractor.extract(probe, self.layers).items()}
+            widths = {layer: features.shape[1] for layer, features in self.extractor.unsmoothed(probe, self.layers).items()}
         for term in self.terms:
             width = widths[layer_name(term.layer)]
             if missing := [channel for channel in term.channels if channel >= width]:
@@ -105,7 +105,7 @@ class DreamObjective:
 
     @torch.no_grad()
     def _guide_features(self, guide: Tensor) -> list[Tensor]:
-        features = self.extractor.extract(guide, self.layers)
+        features = self.extractor.unsmoothed(guide, self.layers)
         guides = []
         for term in self.terms:
             flat = self._chosen(features, term)[0].flatten(1)  # [C, P]
@@ -320,18 +320,8 @@ def equalize(gradient: Tensor, smoothing: float) -> Tensor:
 
 def operations(extractor: FeatureExtractor, layers: Sequence[str]) -> float:
     """Multiplications and additions, forwards and backwards, that one pixel costs down to the deepest of `layers`."""
-    deepest = max(layers)  # names sort as depth does
-    block, depth = (int(part) for part in deepest.removeprefix("relu").split("_"))
-    pixels, done, total = 1.0, [1, 0], 0.0
-    for layer in extractor.trunk:
-        if isinstance(layer, nn.Conv2d):
-            total += 6 * pixels * layer.weight.numel()
-            done[1] += 1
-            if done == [block, depth]:
-                break
-        elif not isinstance(layer, nn.ReLU):
-            pixels, done = pixels / 4, [done[0] + 1, 0]
-    return total
+    side = 1024  # px: a multiple of every stride
+    return 3 * extractor.shape.flops(side, side, max(layers)) / side**2  # names sort as depth does
 
 
 def _roughening(picture: Tensor) -> Tensor:

@@ -9,13 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.devices import Compute
-from style_core.networks.costs import activations, flops
-from style_core.networks.vgg19 import LITE_WIDTHS, VGG19_WIDTHS
+from style_core.networks.backbones import BACKBONES
+from style_core.networks.costs import Shape
 from style_core.optimization.tiles import tiles_of
 from style_core.recipes.plan import Plan
 from style_core.recipes.run_history import Estimate, best_seen
-
-WIDTHS = {"vgg19": VGG19_WIDTHS, "lite": LITE_WIDTHS}
 
 _BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
 _TRAVERSALS = 35  # of all activations through memory in an iteration: rectifiers, pooling, Gram matrices, both ways
@@ -32,7 +30,7 @@ _IMAGINED = 0.4e12  # operations of a picture of the latent space before it is e
 
 def network_cost(
     sizes: Sequence[tuple[int, int, int]],
-    extractor: str | Sequence[int],
+    extractor: str | Shape,
     compute: Compute,
     deepest: str = "relu5_1",
     plans: Sequence[Plan] | None = None,
@@ -41,20 +39,20 @@ def network_cost(
 
     Args:
         sizes: height, width and iterations of each level or octave.
-        extractor: `vgg19`, `lite`, or channels by block.
+        extractor: the name of a backbone, or how large the network is.
         deepest: the deepest layer that is used.
         plans: how each size is painted; None is at once, and says nothing of memory that an optimizer needs.
     """
-    widths = WIDTHS[extractor] if isinstance(extractor, str) else extractor
+    shape = BACKBONES[extractor].shape if isinstance(extractor, str) else extractor
     bytes_each = compute.dtype.itemsize
     work = moved = 0.0
     for index, (height, width, count) in enumerate(sizes):
         passes = _passes(plans[index], deepest) if plans else 1.0
-        work += count * passes * 2 * flops(widths, height, width, deepest)
-        kept = _TRAVERSALS * passes * bytes_each * activations(widths, height, width, deepest)
+        work += count * passes * 2 * shape.flops(height, width, deepest)
+        kept = _TRAVERSALS * passes * bytes_each * shape.activations(height, width, deepest)
         moved += count * (kept + _PICTURE_TRAVERSALS * 12 * height * width)
     height, width, _ = max(sizes)
-    memory = _BASE_BYTES + _ROUND_TRIP * bytes_each * activations(widths, height, width, deepest) + _DREAM_PICTURES * 12 * height * width
+    memory = _BASE_BYTES + _ROUND_TRIP * bytes_each * shape.activations(height, width, deepest) + _DREAM_PICTURES * 12 * height * width
     memory = max(plan.bytes for plan in plans) if plans else memory
     return Estimate(_OVERHEAD * (work / _rate(compute) + moved / _bandwidth(compute)), memory)
 

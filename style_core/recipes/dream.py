@@ -13,7 +13,8 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import beyond, fit
 from style_core.messages import Message, joined
-from style_core.networks.extractor import EXTRACTORS, FeatureExtractor, layer_name
+from style_core.networks.backbones import EXTRACTORS
+from style_core.networks.extractor import FeatureExtractor, layer_name
 from style_core.networks.vgg19 import LAYERS
 from style_core.optimization.deepdream import Ascent, AscentConfig, DreamObjective, Term
 from style_core.options import Options, Range, option
@@ -44,7 +45,11 @@ class DreamOptions(Options):
     octaves: int = option(4, "Sizes to dream at, each larger than the one before: more give larger shapes.", Range(1, 8, 1))
     iterations: int = option(15, "Steps in each octave.", Range(1, 200, 1))
     start: str = option("photo", "Dream on the photo, or from noise.", STARTS)
-    extractor: str = option("auto", "Feature network: vgg19 is the reference, lite the compact one that ships.", EXTRACTORS)
+    extractor: str = option(
+        "auto",
+        "Feature network: vgg19 is the reference, lite the compact one that ships; auto takes vgg19 where it can be had.",
+        EXTRACTORS,
+    )
     octave_scale: float = option(1.5, "How much larger each octave is than the one before.", Range(1.1, 2.5, 0.05), expert=True)
     smoothing: float = option(0.5, "0 moves fine grain most, 1 coarse shapes as much as grain.", Range(0, 1, 0.05), expert=True)
     decorrelate: bool = option(True, "Dream in the photo's own colors rather than in rainbow ones.", expert=True)
@@ -132,7 +137,7 @@ def dream(
     note = joined(note, larger, growth.note)
     sizes = [(height, width, options.iterations) for height, width in growth.sizes]
     deepest = max(attraction.layers, key=LAYERS.index)
-    watch = Watch(f"dream {extractor.name}", extractor.compute, network_cost(sizes, extractor.widths, extractor.compute, deepest))
+    watch = Watch(f"dream {extractor.name}", extractor.compute, network_cost(sizes, extractor.shape, extractor.compute, deepest))
     shown_at, began = time.monotonic(), time.monotonic()
     for _ in growth:
         now, preview = time.monotonic(), None

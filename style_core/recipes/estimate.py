@@ -3,9 +3,10 @@
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import beyond, size_to_fit
+from style_core.networks.backbones import BACKBONES
 from style_core.networks.vgg19 import LAYERS
 from style_core.options import Options
-from style_core.recipes.cost_model import WIDTHS, generator_cost, network_cost
+from style_core.recipes.cost_model import generator_cost, network_cost
 from style_core.recipes.dream import DreamOptions, octave_sizes, parse_terms
 from style_core.recipes.imagine import ImagineOptions
 from style_core.recipes.levels import levels_of
@@ -24,7 +25,7 @@ def estimate(
     Args:
         options: of any recipe of `RECIPES`; their class says which.
         photo: height and width; None where there is none, such as for `imagine`.
-        extractor: which network will be at work where options leave that open, `vgg19` or `lite`.
+        extractor: the backbone that will be at work where options leave that open.
         started: whether there is a picture to start from.
         styles: how many.
     Raises:
@@ -34,7 +35,9 @@ def estimate(
     name = extractor if name == "auto" else name
     if isinstance(options, OptimizeOptions):
         levels = levels_of(size_to_fit(photo, options.size), options, started)
-        return corrected(f"optimize {name}", compute, predicted_cost(levels, WIDTHS[name], balance_of(options), options, compute, styles))
+        return corrected(
+            f"optimize {name}", compute, predicted_cost(levels, BACKBONES[name].shape, balance_of(options), options, compute, styles)
+        )
     if isinstance(options, DreamOptions):
         deepest = max((term.layer for term in parse_terms(options.layer)), key=LAYERS.index)
         height, width = (options.size, options.size) if photo is None else size_to_fit(photo, options.size)

@@ -11,18 +11,19 @@ from style_core.devices import Compute, large_blocks_returned
 from style_core.errors import RequestError
 from style_core.media.images import beyond, fit, size_to_fit
 from style_core.messages import Message, joined
+from style_core.networks.backbones import BACKBONES
+from style_core.networks.costs import Shape
 from style_core.networks.moments import style_shares
-from style_core.networks.vgg19 import LITE_WIDTHS
 from style_core.optimization.descent import Descent, Diverged
-from style_core.optimization.objective import MOMENT_LOSSES, Balance
+from style_core.optimization.objective import Balance
 from style_core.optimization.temporal import Held
 from style_core.progress import Step, Steps
 from style_core.recipes.cost_model import network_cost
 from style_core.recipes.levels import Pace, levels_of
 from style_core.recipes.optimize_options import OptimizeOptions, balance_of, for_network
-from style_core.recipes.plan import budget, network_of, plan_for
+from style_core.recipes.plan import budget, network_of
 from style_core.recipes.run_history import Estimate, Watch
-from style_core.recipes.scene import Scene
+from style_core.recipes.scene import Scene, planned
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor
 
@@ -76,8 +77,8 @@ def optimize(
     memory = budget(compute) if memory is None else memory
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
     # What is too much for the smallest network is refused before any other is fetched.
-    tileable = options.style_loss in MOMENT_LOSSES
-    plan_for(size, network_of(LITE_WIDTHS, balance, len(styles), not tileable), compute, options.optimizer, memory, tileable)
+    smallest = BACKBONES["lite" if options.extractor == "auto" else options.extractor].shape
+    planned(size, smallest, balance, options, compute, len(styles), memory)
     layers = [*balance.content, *balance.style]
     extractor, note = yield from open_extractor(options.extractor, layers, compute, options.pooling)
     scene = Scene(content, styles, style_weights, masks, options, extractor, for_network(balance, extractor.name, options), memory)
@@ -91,7 +92,7 @@ def optimize(
 
 def predicted_cost(
     levels: Sequence[tuple[int, int, int]],
-    widths: Sequence[int],
+    shape: Shape,
     balance: Balance,
     options: OptimizeOptions,
     compute: Compute,
@@ -103,10 +104,8 @@ def predicted_cost(
     Raises:
         RequestError: when no way of painting them fits into `memory`.
     """
-    tileable = options.style_loss in MOMENT_LOSSES
-    network = network_of(widths, balance, regions, not tileable)
-    plans = [plan_for((height, width), network, compute, options.optimizer, memory, tileable) for height, width, _ in levels]
-    return network_cost(levels, widths, compute, network.deepest, plans)
+    plans = [planned((height, width), shape, balance, options, compute, regions, memory) for height, width, _ in levels]
+    return network_cost(levels, shape, compute, network_of(shape, balance).deepest, plans)
 
 
 def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, masks: Sequence[Tensor | None] | None) -> None:
@@ -137,7 +136,7 @@ def _paint(scene: Scene, init_image: Tensor | None, started: float, preview_ever
     extractor = scene.extractor
     watch = Watch(
         f"optimize {extractor.name}", extractor.compute,
-        predicted_cost(levels, extractor.widths, scene.balance, scene.options, extractor.compute, scene.regions, scene.memory),
+        predicted_cost(levels, extractor.shape, scene.balance, scene.options, extractor.compute, scene.regions, scene.memory),
     )  # fmt: skip
     image = init_image
     for index, (height, width, count) in enumerate(levels):

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from style_core.errors import RequestError
 from style_core.media.color import PAINTING_COLORS
-from style_core.networks.extractor import EXTRACTORS, POOLINGS, layer_name
-from style_core.networks.vgg19 import STYLE_LAYERS
+from style_core.networks.backbones import BACKBONES, EXTRACTORS
+from style_core.networks.extractor import POOLINGS, layer_name
 from style_core.optimization.descent import OPTIMIZERS
 from style_core.optimization.objective import STYLE_LOSSES, Balance
 from style_core.options import Options, Range, option
@@ -15,21 +15,22 @@ INITS = ("content", "style", "noise", "generator")
 
 @dataclass(frozen=True)
 class Preset:
-    """A weighting of layers: content and style weights by layer, of which only the ratios count."""
+    """A weighting of layers, of which only the ratios count.
 
-    content: dict[str, float]
-    style: dict[str, float]
+    Attributes:
+        style: for the network's five style layers, from fine to coarse.
+        content: the layer that is compared with the photo; None is the network's own.
+    """
 
-
-def _preset(content: str, *style: float) -> Preset:
-    return Preset({content: 1.0}, dict(zip(STYLE_LAYERS, style, strict=True)))
+    style: tuple[float, float, float, float, float]
+    content: str | None = None
 
 
 PRESETS = {
-    "gatys-2016": _preset("relu4_2", 1, 1, 1, 1, 1),
-    "coarse-to-fine": _preset("relu4_2", 1.0, 0.75, 0.2, 0.2, 0.2),
-    "shallow-heavy": _preset("relu4_2", 256, 64, 16, 4, 1),  # as Crowson's style-transfer-pytorch
-    "deep-content": _preset("relu5_2", 1, 1, 1, 1, 1),
+    "gatys-2016": Preset((1, 1, 1, 1, 1)),
+    "coarse-to-fine": Preset((1.0, 0.75, 0.2, 0.2, 0.2)),
+    "shallow-heavy": Preset((256, 64, 16, 4, 1)),  # as Crowson's style-transfer-pytorch
+    "deep-content": Preset((1, 1, 1, 1, 1), "relu5_2"),
 }
 
 # Style strength s weighs content by 1 - s and style by s times this. Measured by benchmarks/optimize.py: at the default
@@ -38,9 +39,6 @@ STYLE_GAIN = 15.0
 # What that times a style loss's own gain is: those other than Gram matrices keep as much of the photo at the same strength, as
 # measured by benchmarks/losses.py.
 LOSS_GAINS = {"gram": 1.0, "covariance": 1.0, "nearest": 0.4, "transport": 0.2, "sliced": 4.0}
-# What a network that stands in for VGG-19 needs besides, as VGG-19 judges: the style's weights times the first, and the
-# second more of total variation, since of fine grain it sees too little. Chosen as models/lite.md says.
-_LITE_CORRECTION = {"lite": (1.6, 10.0)}
 _MOST_WEIGHT = 1e9  # of a layer beside the others
 
 
@@ -57,7 +55,11 @@ class OptimizeOptions(Options):
         PAINTING_COLORS,
     )
     style_scale: float = option(1.0, "Size of the strokes: 1 shows the style picture as large as the result.", Range(0.25, 4, 0.05))
-    extractor: str = option("auto", "Feature network: vgg19 is the reference, lite the compact one that ships.", EXTRACTORS)
+    extractor: str = option(
+        "auto",
+        "Feature network: vgg19 is the reference, lite the compact one that ships; auto takes vgg19 where it can be had.",
+        EXTRACTORS,
+    )
     preset: str = option("gatys-2016", "Weights of the layers.", tuple(PRESETS), expert=True)
     optimizer: str = option("lbfgs", "L-BFGS needs fewer steps, Adam less memory.", OPTIMIZERS, expert=True)
     init: str = option("content", "Where the picture starts from.", INITS, expert=True)
@@ -70,7 +72,7 @@ class OptimizeOptions(Options):
         STYLE_LOSSES,
         expert=True,
     )
-    pooling: str = option("max", "Pooling of VGG-19; lite averages in any case.", POOLINGS, expert=True)
+    pooling: str = option("max", "Pooling of VGG networks; lite averages in any case.", POOLINGS, expert=True)
     tv_weight: float = option(0.0, "Weight of total variation: higher is smoother.", Range(0, 100, 0.1), expert=True)
     averaging: float = option(0.0, "Decay of the average over the iterates; 0 takes the best one.", Range(0, 0.999, 0.001), expert=True)
     learning_rate: float = option(0.02, "Adam's step, in pixel values from 0 to 1.", Range(0.001, 0.5, 0.001), expert=True)
@@ -81,14 +83,15 @@ class OptimizeOptions(Options):
 
 
 def balance_of(options: OptimizeOptions) -> Balance:
-    """The weights that options ask for.
+    """The weights that options ask for; with the extractor left open, for networks that have VGG-19's layers.
 
     Raises:
         RequestError: for unknown layers or weights that are no numbers.
     """
-    preset = PRESETS[options.preset]
-    content = parse_layers(options.content_layers) if options.content_layers else preset.content
-    style = parse_layers(options.style_layers) if options.style_layers else preset.style
+    preset, backbone = PRESETS[options.preset], BACKBONES["vgg19" if options.extractor == "auto" else options.extractor]
+    content, style = {preset.content or backbone.content_layer: 1.0}, dict(zip(backbone.style_layers, preset.style, strict=True))
+    content = parse_layers(options.content_layers) if options.content_layers else content
+    style = parse_layers(options.style_layers) if options.style_layers else style
     if options.alpha or options.beta:
         alpha, beta = options.alpha, options.beta
     else:
@@ -98,10 +101,11 @@ def balance_of(options: OptimizeOptions) -> Balance:
 
 def for_network(balance: Balance, name: str, options: OptimizeOptions) -> Balance:
     """A balance made for VGG-19, as the network `name` needs it; weights given as alpha and beta are left alone."""
-    if name not in _LITE_CORRECTION or options.alpha or options.beta:
+    if name not in BACKBONES or options.alpha or options.beta:
         return balance
-    gain, smoothness = _LITE_CORRECTION[name]
-    return replace(balance, style={layer: gain * weight for layer, weight in balance.style.items()}, tv=balance.tv + smoothness)
+    own = BACKBONES[name]
+    style = {layer: own.style_gain * weight for layer, weight in balance.style.items()}
+    return replace(balance, style=style, tv=balance.tv + own.smoothness)
 
 
 def parse_layers(text: str) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """How a picture of some size is optimized in the memory there is: whole or in tiles, and with how much of the optimizer's past."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,7 @@ from style_core.errors import RequestError
 from style_core.media.images import size_to_fit
 from style_core.memory import available_bytes
 from style_core.messages import Message
-from style_core.networks.costs import activations
+from style_core.networks.costs import Shape
 from style_core.networks.vgg19 import LAYERS, block_of, stride_of
 from style_core.optimization.descent import Past
 from style_core.optimization.hypercolumns import GRID
@@ -34,13 +34,13 @@ class Network:
     """What memory and work depend on.
 
     Attributes:
-        widths: channels by block.
+        shape: how large it is.
         style, content: the layers in use.
         regions: how many parts of the picture have a style of their own.
         places: whether the style loss compares places, of which it keeps hypercolumns.
     """
 
-    widths: Sequence[int]
+    shape: Shape
     style: tuple[str, ...]
     content: tuple[str, ...]
     regions: int = 1
@@ -55,10 +55,10 @@ class Network:
         return max(self.layers, key=LAYERS.index)
 
 
-def network_of(widths: Sequence[int], balance: Balance, regions: int = 1, places: bool = False) -> Network:
-    """What of a network `widths` channels wide is at work for a balance; `places` where a loss compares them."""
+def network_of(shape: Shape, balance: Balance, regions: int = 1, places: bool = False) -> Network:
+    """What of a network of this shape is at work for a balance; `places` where a loss compares them."""
     return Network(
-        tuple(widths),
+        shape,
         tuple(layer for layer, weight in balance.style.items() if weight > 0),
         tuple(layer for layer, weight in balance.content.items() if weight > 0),
         regions,
@@ -162,14 +162,14 @@ def _plan(size: tuple[int, int], side: int | None, past: Past, network: Network,
     pixels, each = height * width, compute.dtype.itemsize
     pictures = (_PICTURES_ADAM if past.is_adam else _PICTURES) + past.pictures
     guides = network.regions if network.regions > 1 else 0
-    photo = sum(network.widths[block_of(layer)] / stride_of(layer) ** 2 for layer in network.content) * pixels
+    photo = sum(network.shape.widths[block_of(layer)] / stride_of(layer) ** 2 for layer in network.content) * pixels
     if side is None:
         crop, photo = size, photo * each
     else:
         crops = [tile.crop for tile in tiles_of(height, width, side, network.layers)]
         crop, photo = tuple(max(part.stop - part.start for part in axis) for axis in zip(*crops)), photo * 2
-    features = _ROUND_TRIP * each * activations(network.widths, *crop, network.deepest)
-    columns = _COLUMNS * sum(network.widths[block_of(layer)] for layer in network.style) * pixels / GRID**2 if network.places else 0
+    features = _ROUND_TRIP * each * network.shape.activations(*crop, network.deepest)
+    columns = _COLUMNS * sum(network.shape.widths[block_of(layer)] for layer in network.style) * pixels / GRID**2 if network.places else 0
     needed = _BASE_BYTES + columns + 12 * pixels * pictures + 5.4 * guides * pixels + photo + features
     return Plan(height, width, side, past, needed)
 

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from style_core.devices import Compute
 from style_core.media.color import keep_color, luminance_of, match_color, match_palette, palette_of
 from style_core.media.images import fit, fit_short, resize, size_to_fit
+from style_core.networks.costs import Shape
 from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.moments import style_shares
 from style_core.optimization.losses import StyleTarget
@@ -18,6 +20,25 @@ from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.plan import Plan, network_of, plan_for
 
 _STYLE_TILE = 1024  # px: of style pictures that are larger than a result which is painted at once
+
+
+def planned(
+    size: tuple[int, int],
+    shape: Shape,
+    balance: Balance,
+    options: OptimizeOptions,
+    compute: Compute,
+    regions: int = 1,
+    memory: float | None = None,
+) -> Plan:
+    """How a picture of `size` (height, width) is painted in the memory there is.
+
+    Raises:
+        RequestError: when no way of painting it fits.
+    """
+    moments = options.style_loss in MOMENT_LOSSES
+    network = network_of(shape, balance, regions, not moments)
+    return plan_for(size, network, compute, options.optimizer, memory, moments and shape.local)
 
 
 class Scene:
@@ -44,9 +65,7 @@ class Scene:
 
     def plan(self, height: int, width: int) -> Plan:
         """How a size is painted in the memory there is."""
-        tileable = self.options.style_loss in MOMENT_LOSSES
-        network = network_of(self.extractor.widths, self.balance, self.regions, not tileable)
-        return plan_for((height, width), network, self.extractor.compute, self.options.optimizer, self.memory, tileable)
+        return planned((height, width), self.extractor.shape, self.balance, self.options, self.extractor.compute, self.regions, self.memory)
 
     def objective(self, plan: Plan) -> Objective | TiledObjective:
         """Targets measured at a size."""
@@ -64,7 +83,8 @@ class Scene:
         kind = STYLE_TARGETS[self.options.style_loss]
         if kind is not StyleTarget:
             return kind.of(self.extractor, sized, self.balance.style)
-        if plan.side is None and sized[0, 0].numel() <= max(2 * plan.height * plan.width, _STYLE_TILE**2):
+        whole = plan.side is None and not self.extractor.shape.local
+        if whole or plan.side is None and sized[0, 0].numel() <= max(2 * plan.height * plan.width, _STYLE_TILE**2):
             return StyleTarget.of(self.extractor, sized, self.balance.style)
         return measured_in_tiles(self.extractor, sized, self.balance.style, side=min(plan.side or _STYLE_TILE, _STYLE_TILE))
 

@@ -11,7 +11,8 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.messages import Message
-from style_core.networks.extractor import EXTRACTORS, FeatureExtractor, load_extractor
+from style_core.networks.backbones import BACKBONES, EXTRACTORS
+from style_core.networks.extractor import FeatureExtractor, check_layers
 from style_core.networks.generator import Generator
 from style_core.networks.latent import Latent
 from style_core.networks.vgg19 import layer_name
@@ -68,7 +69,7 @@ def open_extractor(
     """Open an extractor, fetching its weights if necessary: `extractor, note = yield from open_extractor(...)`.
 
     Args:
-        choice: `vgg19`, `lite`, or `auto`: VGG-19 if its weights are here or can be downloaded, else `lite`.
+        choice: one of `BACKBONES`, or `auto`: VGG-19 if its weights are here or can be downloaded, else `lite`.
         layers: the ones that will be used; deeper tensors are not fetched.
     Returns:
         The extractor, and a note that says if `lite` is used instead of VGG-19, and why.
@@ -87,13 +88,14 @@ def open_extractor(
             return _cached("vgg19", path, compute, pooling), note
         except weights.WeightsError as error:
             choice, note = "lite", Message("Painting with the compact network: {reason}", reason=str(error))
+    check_layers(choice, names, BACKBONES[choice].layers)
     path = yield from weights.fetch(choice, names)
     return _cached(choice, path, compute, pooling), note
 
 
 def _cached(name: str, path: Path, compute: Compute, pooling: str) -> FeatureExtractor:
     def load() -> FeatureExtractor:
-        extractor = load_extractor(name, path, compute, pooling)
+        extractor = BACKBONES[name].load(path, compute, pooling)
         extractor.sha256 = sha256_of(path)
         return extractor
 

@@ -1,6 +1,6 @@
 """Weights: from a name in the registry to a verified file on this machine.
 
-Searched in this order: a file given by hand (`STYLE_CORE_VGG19=/path`), one that ships in `models/`, one in the cache, the hub.
+Searched in this order: a file given by hand (such as `STYLE_CORE_VGG19=/path`), one that ships in `models/`, one in the cache, the hub.
 Nothing is unpickled, and every file is checked before it is used.
 """
 
@@ -23,10 +23,11 @@ from torch import Tensor
 
 from style_core.files import forget_digests, sha256_of
 from style_core.messages import Message
-from style_core.networks.vgg19 import LAYERS, layer_name, tensor_shapes
+from style_core.networks.backbones import BACKBONES
+from style_core.networks.vgg19 import LAYERS, layer_name
 from style_core.progress import Step
 from style_core.weights import hub
-from style_core.weights.verify import WeightsError, check_golden, check_vgg19
+from style_core.weights.verify import WeightsError, check_golden, check_network
 
 __all__ = ["Entry", "WeightsError", "fetch", "find", "registry", "sha256_of", "shipped", "verify", "whereabouts"]
 
@@ -39,7 +40,6 @@ def _models_folder() -> Path:
 
 
 MODELS = _models_folder()
-GIVEN = {"vgg19": "STYLE_CORE_VGG19"}
 _DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _SECONDS_A_STEP = 0.3
 _MEGABYTE = 2**20
@@ -94,23 +94,23 @@ def cache_folder() -> Path:
     return Path(constants.HF_HOME) / "pentimento"
 
 
-def find(name: str, layers: Iterable[str] = LAYERS) -> Path | None:
+def find(name: str, layers: Iterable[str] | None = None) -> Path | None:
     """A verified file on this machine, or None. Uses no network.
 
     Args:
-        layers: the ones that will be used; a cached VGG-19 that is too shallow is not returned.
+        layers: the ones that will be used, by default all; a cached network that is too shallow is not returned.
     Raises:
         WeightsError: for an unknown name, or a given or shipped file that is wrong.
     """
     entry = _entry(name)
-    deepest = _deepest(layers)
-    if given := os.environ.get(GIVEN.get(name, ""), ""):
-        return _check_given(Path(given), deepest)
     if not entry.repo:
         return _check_shipped(entry)
+    deepest = _deepest(name, layers)
+    if given := os.environ.get(_variable(name), ""):
+        return _check_given(name, Path(given), deepest)
     cached = cache_folder() / f"{name}.safetensors"
     # os.path returns False for a folder that may not be entered; Path would raise.
-    return cached if os.path.isfile(cached) and _reaches(cached, deepest) else None
+    return cached if os.path.isfile(cached) and _reaches(name, cached, deepest) else None
 
 
 def shipped(name: str) -> Path:
@@ -122,7 +122,7 @@ def shipped(name: str) -> Path:
     return _check_shipped(_entry(name))
 
 
-def fetch(name: str, layers: Iterable[str] = LAYERS) -> Generator[Step, None, Path]:
+def fetch(name: str, layers: Iterable[str] | None = None) -> Generator[Step, None, Path]:
     """Like `find`, but downloads a missing file from the hub, yielding Steps meanwhile.
 
     Returns:
@@ -130,11 +130,11 @@ def fetch(name: str, layers: Iterable[str] = LAYERS) -> Generator[Step, None, Pa
     Raises:
         WeightsError: when it is unavailable; within five seconds if the hub can't be reached.
     """
-    layers = tuple(layers)
+    layers = None if layers is None else tuple(layers)
     found = find(name, layers)
     if found is not None:
         return found
-    entry, deepest = _entry(name), _deepest(layers)
+    entry, deepest = _entry(name), _deepest(name, layers)
     try:
         return (yield from _download(entry, deepest))
     except hub.HubError as error:
@@ -147,10 +147,10 @@ def fetch(name: str, layers: Iterable[str] = LAYERS) -> Generator[Step, None, Pa
 def whereabouts(name: str) -> str:
     """Where a weight file is now: given by hand, shipped, cached, or on the hub."""
     entry = _entry(name)
-    if os.environ.get(GIVEN.get(name, ""), ""):
-        return Message("given by {variable}", variable=GIVEN[name])
     if not entry.repo:
         return "shipped" if (MODELS / entry.file).is_file() else "missing from models/"
+    if os.environ.get(_variable(name), ""):
+        return Message("given by {variable}", variable=_variable(name))
     if os.path.isfile(cache_folder() / f"{name}.safetensors"):
         return "cached from the hub"
     return Message("on the hub, at {repo}", repo=entry.repo)
@@ -165,15 +165,16 @@ def verify(name: str) -> str:
         WeightsError: when the file is wrong.
     """
     forget_digests()
-    _checked_vgg19.cache_clear()
+    _checked.cache_clear()
     entry = _entry(name)
     path = find(name, LAYERS[:1])
     if path is None:
         return f"not on this machine; it is {whereabouts(name)}"
     if entry.repo:
         tensors = _load(path)
-        deepest = next(layer for layer in reversed(LAYERS) if tensor_shapes(layer).keys() <= tensors.keys())
-        check_vgg19(tensors, deepest, path.name)
+        backbone = BACKBONES[name]
+        deepest = next(layer for layer in reversed(backbone.layers) if backbone.tensors(layer).keys() <= tensors.keys())
+        check_network(backbone, tensors, deepest, path.name)
     else:
         check_golden(path)
     return f"good ({whereabouts(name)}, sha256 {sha256_of(path)[:16]}…)"
@@ -185,18 +186,25 @@ def _entry(name: str) -> Entry:
     return registry()[name]
 
 
-def _deepest(layers: Iterable[str]) -> str:
+def _deepest(name: str, layers: Iterable[str] | None) -> str:
+    layers = BACKBONES[name].layers if layers is None else layers
     return max((layer_name(layer) for layer in layers), key=LAYERS.index, default=LAYERS[0])
 
 
-def _check_given(path: Path, deepest: str) -> Path:
+def _variable(name: str) -> str:
+    """The environment variable that may give a file from the hub by hand."""
+    return f"STYLE_CORE_{name.upper()}"
+
+
+def _check_given(name: str, path: Path, deepest: str) -> Path:
     if not path.is_file():
         raise WeightsError(
-            "{variable} points to {file}, which is not a file; give the path of VGG-19's safetensors file.",
-            variable=GIVEN["vgg19"],
+            "{variable} points to {file}, which is not a file; give the path of {network}'s safetensors file.",
+            variable=_variable(name),
             file=path.name,
+            network=BACKBONES[name].title,
         )
-    _checked_vgg19(path, path.stat().st_mtime_ns, deepest)
+    _checked(name, path, path.stat().st_mtime_ns, deepest)
     return path
 
 
@@ -210,8 +218,8 @@ def _check_shipped(entry: Entry) -> Path:
 
 
 @lru_cache(maxsize=8)
-def _checked_vgg19(path: Path, mtime: int, deepest: str) -> None:
-    check_vgg19(_load(path), deepest, path.name)
+def _checked(name: str, path: Path, mtime: int, deepest: str) -> None:
+    check_network(BACKBONES[name], _load(path), deepest, path.name)
 
 
 def _load(path: Path) -> dict[str, Tensor]:
@@ -221,22 +229,26 @@ def _load(path: Path) -> dict[str, Tensor]:
         raise WeightsError("{file} is not a complete safetensors file ({reason}).", file=path.name, reason=str(error)) from error
 
 
-def _reaches(path: Path, deepest: str) -> bool:
+def _reaches(name: str, path: Path, deepest: str) -> bool:
     """Whether a cached file is complete and deep enough. Its content was checked when it was saved."""
     try:
         with safe_open(path, "pt") as file:
-            return tensor_shapes(deepest).keys() <= set(file.keys())
+            return BACKBONES[name].tensors(deepest).keys() <= set(file.keys())
     except (SafetensorError, OSError):
         return False
 
 
 def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
-    remote = hub.Remote(entry.repo, entry.revision, entry.file)
+    backbone, remote = BACKBONES[entry.name], hub.Remote(entry.repo, entry.revision, entry.file)
     yield Step(0, 0, note=Message("Asking the hub for {weights}.", weights=entry.name))
     remote, spans = hub.read_spans(remote)
-    if missing := tensor_shapes(deepest).keys() - spans.keys():
+    if missing := backbone.tensors(deepest).keys() - spans.keys():
         raise WeightsError(
-            "{file} of {repo} has no tensor {missing}; it is not VGG-19.", file=entry.file, repo=entry.repo, missing=min(missing)
+            "{file} of {repo} has no tensor {missing}; it is not {network}.",
+            file=entry.file,
+            repo=entry.repo,
+            missing=min(missing),
+            network=backbone.title,
         )
     cache_folder().mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
@@ -253,7 +265,8 @@ def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
 
 def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.TensorSpan]) -> Generator[Step, None, Path]:
     """Download the tensors up to `deepest`, check them and save them in one file."""
-    wanted = tensor_shapes(deepest)
+    backbone = BACKBONES[entry.name]
+    wanted = backbone.tensors(deepest)
     parts = _parts_of(entry, remote)
     yielded, said = 0.0, ""
     for progress in hub.fetch_spans(remote, {name: spans[name] for name in wanted}, parts):
@@ -263,7 +276,7 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.
             yield Step(progress.done // _MEGABYTE, progress.total // _MEGABYTE, note=note)
     try:
         tensors = {name: _tensor(parts / name, spans[name]) for name in wanted}
-        check_vgg19(tensors, deepest, entry.file)
+        check_network(backbone, tensors, deepest, entry.file)
     except (WeightsError, KeyError, RuntimeError) as error:
         # Wrong bytes would be wrong at the next attempt, too.
         shutil.rmtree(parts, ignore_errors=True)

@@ -1,7 +1,8 @@
-"""Check by its behavior whether a file contains a trained VGG-19.
+"""Check by its behavior whether a file contains a trained network.
 
-Two trainings are in use (Oxford's and torchvision's), in several precisions, so a hash is not enough. What they share is
-checked: layout, finite values, activations of a plausible size, and different features for different textures.
+Of VGG-19 two trainings are in use (Oxford's and torchvision's), in several precisions, so a hash is not enough. What they share is
+checked: layout, finite values, activations of a plausible size, and different features for different textures. Of other networks
+from the hub: layout, finite values, and activations of a plausible size.
 """
 
 import json
@@ -12,9 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from style_core.devices import Compute
 from style_core.errors import RequestError
+from style_core.networks.backbones import BACKBONES, Backbone
 from style_core.networks.latent_net import SIDE, WIDTHS, Z_SIZE, LatentNet
-from style_core.networks.vgg19 import LAYERS, convolution_index, pooling_of, tensor_shapes
+from style_core.networks.vgg19 import LAYERS, convolution_index, pooling_of
 
 # Measured on the Oxford training: contrast 5 times the bias or more, blue 0.76 of red, textures at most 62 % alike. A
 # random network of the same shape finds them 97 % alike.
@@ -27,28 +30,42 @@ class WeightsError(RequestError):
     """Weights are unavailable or wrong; the message says why."""
 
 
-def check_vgg19(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
-    """Raise unless the tensors are a trained VGG-19 at least as deep as `deepest`.
+def check_network(backbone: Backbone, tensors: dict[str, Tensor], deepest: str, name: str) -> None:
+    """Raise unless the tensors are a trained network of this kind, at least as deep as `deepest`.
 
     Args:
-        tensors: by torchvision's names, `features.N.weight` and `features.N.bias`.
+        tensors: by torchvision's names.
         name: of the file, for the message.
     Raises:
         WeightsError: naming the file and the fault.
     """
-    _check_layout(tensors, deepest, name)
-    _check_activations(tensors, deepest, name)
+    _check_layout(backbone, tensors, deepest, name)
+    if backbone.name == "vgg19":
+        _check_vgg19(tensors, deepest, name)
+    else:
+        _check_activations(backbone, tensors, deepest, name)
 
 
-def _check_layout(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
-    for key, shape in tensor_shapes(deepest).items():
+def check_vgg19(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
+    """`check_network` for VGG-19: tensors by the names `features.N.weight` and `features.N.bias`."""
+    check_network(BACKBONES["vgg19"], tensors, deepest, name)
+
+
+def _check_layout(backbone: Backbone, tensors: dict[str, Tensor], deepest: str, name: str) -> None:
+    for key, shape in backbone.tensors(deepest).items():
         if key not in tensors:
-            raise WeightsError("{file} has no tensor {tensor}; use VGG-19's weights in torchvision's layout.", file=name, tensor=key)
+            raise WeightsError(
+                "{file} has no tensor {tensor}; use the weights of {network} in torchvision's layout.",
+                file=name,
+                tensor=key,
+                network=backbone.title,
+            )
         tensor = tensors[key]
         if tuple(tensor.shape) != shape:
             raise WeightsError(
-                "{file}: {tensor} has the shape {shape}; VGG-19 has {wanted}.",
+                "{file}: {tensor} has the shape {shape}; {network} has {wanted}.",
                 file=name,
+                network=backbone.title,
                 tensor=key,
                 shape=str(tuple(tensor.shape)),
                 wanted=str(shape),
@@ -69,7 +86,38 @@ def _check_layout(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
             )
 
 
-def _check_activations(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
+def _check_activations(backbone: Backbone, tensors: dict[str, Tensor], deepest: str, name: str) -> None:
+    """What any trained network with rectifiers shows: activations of a plausible size, some of them positive."""
+    extractor = backbone.build(tensors, Compute.choose("cpu", "fp32"), "max", "max")
+    layers = [layer for layer in backbone.layers if layer <= deepest]  # names sort as depth does
+    with torch.no_grad():
+        features = extractor.unsmoothed(_textures(), layers)
+    for layer in layers:
+        _check_plausible(backbone, features[layer], layer, name)
+
+
+def _check_plausible(backbone: Backbone, x: Tensor, layer: str, name: str) -> None:
+    size = float(x.square().mean().sqrt())
+    if not 1e-3 < size < 1e5:
+        raise WeightsError(
+            "{file}: activations at {layer} are about {size:.2g}; no trained {network} gives that.",
+            file=name,
+            layer=layer,
+            size=size,
+            network=backbone.title,
+        )
+    active = float((x > 0).float().mean())
+    if not 0.005 < active < 0.98:
+        raise WeightsError(
+            "{file}: {share:.1%} of the activations at {layer} are positive; no trained {network} gives that.",
+            file=name,
+            share=active,
+            layer=layer,
+            network=backbone.title,
+        )
+
+
+def _check_vgg19(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
     """What any trained VGG-19 shows: plausible activations, contrast above bias, different features for different textures."""
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     # The last picture is the mean color: normalized to zero, so that only biases remain.
@@ -80,19 +128,7 @@ def _check_activations(tensors: dict[str, Tensor], deepest: str, name: str) -> N
             x = functional.max_pool2d(x, 2)
         weight, bias = (tensors[f"features.{index}.{kind}"].float() for kind in ("weight", "bias"))
         x = functional.conv2d(x, weight, bias, padding=1).relu()
-        size = float(x[:-1].square().mean().sqrt())
-        if not 1e-3 < size < 1e5:
-            raise WeightsError(
-                "{file}: activations at {layer} are about {size:.2g}; no trained VGG-19 gives that.", file=name, layer=layer, size=size
-            )
-        active = float((x[:-1] > 0).float().mean())
-        if not 0.005 < active < 0.98:
-            raise WeightsError(
-                "{file}: {share:.1%} of the activations at {layer} are positive; no trained VGG-19 gives that.",
-                file=name,
-                share=active,
-                layer=layer,
-            )
+        _check_plausible(BACKBONES["vgg19"], x[:-1], layer, name)
         if layer == "relu1_1":
             _check_first_layer(x, weight, name)
         if layer in ("relu4_1", "relu5_1") and (similarity := _similarity(x[:-1])) > _MOST_ALIKE:

@@ -1,0 +1,87 @@
+"""BACKBONES: the table of feature networks. Options, weights, estimates, the studio and the shell walk it.
+
+A network is one entry here, and one in `models/registry.toml`, which says where its file comes from.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from style_core.devices import Compute
+from style_core.networks import resnet, vgg19
+from style_core.networks.costs import Shape, VggShape
+from style_core.networks.extractor import FeatureExtractor, vgg_extractor
+from style_core.networks.resnet import ResNetShape, resnet_extractor
+from style_core.networks.vgg19 import CONTENT_LAYER, LITE_WIDTHS, STYLE_LAYERS, VGG16_DEPTHS, VGG19_WIDTHS, layers_of, pooling_of
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A feature network.
+
+    Attributes:
+        name: as options, settings and the registry have it.
+        title: as people write it.
+        layers: those it has, all of them by VGG-19's names.
+        shape: how large it is.
+        tensors: `tensors(deepest)`: names and shapes of the tensors up to a layer in a file from the hub.
+        build: `build(tensors, compute, pooling, own_pooling)`: the extractor, as deep as the tensors go.
+        style_layers: five, from fine to coarse, which presets weigh.
+        content_layer: which presets compare with the photo.
+        style_gain, smoothness: what it needs to paint as VGG-19 does: the style's weights times the first, and the second
+            more of total variation.
+    """
+
+    name: str
+    title: str
+    layers: tuple[str, ...]
+    shape: Shape
+    tensors: Callable[[str], dict[str, tuple[int, ...]]]
+    build: Callable[[Mapping[str, Tensor], Compute, str, str], FeatureExtractor]
+    style_layers: tuple[str, ...] = STYLE_LAYERS
+    content_layer: str = CONTENT_LAYER
+    style_gain: float = 1.0
+    smoothness: float = 0.0
+
+    def load(self, path: Path, compute: Compute, pooling: str = "max") -> FeatureExtractor:
+        """The extractor of a safetensors file.
+
+        Raises:
+            RequestError: when the file's tensors are not such a network.
+        """
+        return self.build(load_file(path), compute, pooling, pooling_of(path))
+
+
+def _vgg(
+    name: str, title: str, *, widths: tuple[int, ...] = VGG19_WIDTHS, depths: tuple[int, ...] = vgg19.BLOCK_DEPTHS, **more: float
+) -> Backbone:
+    def build(tensors: Mapping[str, Tensor], compute: Compute, pooling: str, own_pooling: str) -> FeatureExtractor:
+        return vgg_extractor(name, tensors, compute, pooling, own_pooling=own_pooling, depths=depths)
+
+    tensors = partial(vgg19.tensor_shapes, depths=depths)
+    return Backbone(name, title, layers_of(depths), VggShape(widths, depths), tensors, build, **more)
+
+
+BACKBONES = {
+    backbone.name: backbone
+    for backbone in (
+        _vgg("vgg19", "VGG-19"),
+        # Of fine grain lite sees too little. Chosen as models/lite.md says.
+        _vgg("lite", "lite", widths=LITE_WIDTHS, style_gain=1.6, smoothness=10.0),
+        _vgg("vgg16", "VGG-16", depths=VGG16_DEPTHS),
+        Backbone(
+            "resnet50",
+            "ResNet-50",
+            tuple(resnet.BLOCK_OF),
+            ResNetShape(),
+            resnet.tensor_shapes,
+            lambda tensors, compute, pooling, own_pooling: resnet_extractor(tensors, compute),
+            style_layers=resnet.STYLE_LAYERS,
+        ),
+    )
+}
+EXTRACTORS = ("auto", *BACKBONES)
