@@ -5,7 +5,8 @@ from safetensors.torch import save_file
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.networks.extractor import LAYERS, AveragePool, FeatureExtractor, layer_name, load_extractor, vgg_layers
+from style_core.networks.extractor import AveragePool, FeatureExtractor, layer_name, load_extractor, vgg_layers
+from style_core.networks.vgg19 import LAYERS
 
 
 def test_layers_are_those_of_vgg19():

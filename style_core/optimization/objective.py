@@ -16,7 +16,7 @@ GAMUT_WEIGHT = 10.0
 # Style losses that are functions of moments, that is, of sums over positions: what tiles can add up (tiled.py).
 MOMENT_LOSSES = ("gram", "covariance")
 # How each style loss measures a style picture. The others compare places with each other and need the whole picture at once.
-STYLE_TARGETS = {
+STYLE_TARGETS: dict[str, type[StyleTarget] | type[NearestTarget] | type[SlicedTarget]] = {
     "gram": StyleTarget,
     "covariance": StyleTarget,
     "nearest": NearestTarget,

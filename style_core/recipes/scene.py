@@ -172,7 +172,7 @@ def regions_of(targets, shares, masks, size, device) -> list[Region]:
         mixed = type(targets[0]).mix([targets[i] for i in free], [shares[i] for i in free]) if len(free) > 1 else targets[free[0]]
         if not guides:
             return [Region(mixed, 1.0)]
-        rest = (1 - sum(guides.values())).clamp(0, 1)
+        rest = (1 - torch.stack(list(guides.values())).sum(0)).clamp(0, 1)
         if rest.any():
             regions.append((mixed, rest))
     regions += [(targets[index], guide) for index, guide in guides.items()]
