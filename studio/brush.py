@@ -13,8 +13,8 @@ _SIDE = 260  # px, of each crop
 _GAP = 8
 
 
-def build(run_id: str, content: gr.Image, style: gr.Image, size: gr.Slider, scale: gr.Slider) -> None:
-    """Lay the section out and wire it: it follows the pictures, the size and the brush size while it is open."""
+def build(run_id: str, photo: gr.State, style: gr.Image, size: gr.Slider, scale: gr.Slider) -> None:
+    """Lay the section out and wire it: it follows the photo, by its path, the painting, the size and the brush size while it is open."""
     with gr.Accordion(i18n.BRUSH, open=False, elem_id=f"{run_id}-brush") as section:
         gr.Markdown(i18n.BRUSH_INFO, elem_classes="quiet")
         crops = gr.Image(
@@ -27,11 +27,11 @@ def build(run_id: str, content: gr.Image, style: gr.Image, size: gr.Slider, scal
             elem_id=f"{run_id}-brush-crops",
         )
     is_open = gr.State(False)
-    asked = [is_open, content, style, size, scale]
+    asked = [is_open, photo, style, size, scale]
     how = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     section.expand(lambda: True, None, is_open, **how).then(crops_of, asked, crops, **how)
     section.collapse(lambda: False, None, is_open, **how)
-    gr.on([content.change, style.change, size.release, scale.release], crops_of, asked, crops, trigger_mode="always_last", **how)
+    gr.on([photo.change, style.input, size.release, scale.release], crops_of, asked, crops, trigger_mode="always_last", **how)
 
 
 def crops_of(is_open: bool, content: str | None, style: str | None, size: float, scale: float) -> Image.Image | None:

@@ -2,8 +2,9 @@
 
 import gradio as gr
 
-from studio import history, i18n, photo, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize
+from studio import history, i18n, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize
 from studio.guard import GuardedBlocks
+from studio.photo import first_photo, share
 from style_core import Compute
 
 # Each recipe's tab.
@@ -21,14 +22,15 @@ def build(compute: Compute) -> gr.Blocks:
                 i18n.CHOOSE_PHOTO, file_types=["image"], type="filepath", variant="primary", size="sm", elem_id="choose-photo"
             )
             drawer_button = gr.Button(i18n.HISTORY, size="sm", elem_id="history-open")
+        photo = gr.State(first_photo())
         each = {}
         with gr.Tabs() as tabs:
             with gr.Tab(i18n.STYLIZE_TAB, id="stylize") as each["stylize"]:
-                quick = tab_stylize.build(compute)
+                quick = tab_stylize.build(compute, photo)
             with gr.Tab(i18n.PAINT_TAB, id="paint") as each["paint"]:
-                fine = tab_optimize.build(compute)
+                fine = tab_optimize.build(compute, photo)
             with gr.Tab(i18n.DREAM_TAB, id="dream") as each["dream"]:
-                dreaming = tab_dream.build(compute)
+                dreaming = tab_dream.build(compute, photo)
             with gr.Tab(i18n.IMAGINE_TAB, id="imagine") as each["imagine"]:
                 imagining = tab_imagine.build(compute)
             with gr.Tab(i18n.FILM_TAB, id="film") as each["film"]:
@@ -39,12 +41,13 @@ def build(compute: Compute) -> gr.Blocks:
         drawer = history.build(drawer_button)
         parts = {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining}
         _refine(tabs, quick, fine)
-        _join(tabs, parts, [*parts.values(), drawer, filmed])
+        inputs = [parts[name]["content"] for name in ("stylize", "paint", "dream")]
+        _join(tabs, parts, [*parts.values(), drawer, filmed], [photo, *inputs])
         recipes = {name: (tab, parts[tab]["option_controls"]) for name, tab in _TABS.items()}
         history.wire(page, tabs, drawer, parts, recipes)
-        seen = session.kept_photo()
-        photo.share({name: parts[name]["content"] for name in ("stylize", "paint", "dream")}, seen, choose, [quick["examples"]])
-        session.wire(page, tabs, each, seen, {recipe: parts[tab] for recipe, tab in _TABS.items()})
+        share(photo, inputs, choose, [quick["examples"]])
+        fine["loaded"](page.load)
+        session.wire(page, tabs, each, photo, {recipe: parts[tab] for recipe, tab in _TABS.items()})
     return page
 
 
@@ -63,18 +66,25 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
     fine["follow"](handed.success)
 
 
-def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict]) -> None:
-    """Let every result, a tab's or the drawer's, become a photo or a painting in the tabs with one click."""
+def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict], photos: list) -> None:
+    """Let every result, a tab's or the drawer's, become the photo of all tabs or a tab's painting with one click.
+
+    Args:
+        photos: what holds the photo: its state and the tabs' inputs.
+    """
     for part in sources:
         for (tab, role), button in part["uses"].items():
-            button.click(
-                lambda result, tab=tab: _handed(result, tab), part["result"], [parts[tab][role], tabs], show_progress="hidden",
-                api_visibility="private",
+            places = photos if parts[tab][role] in photos else [parts[tab][role]]
+            handed = button.click(
+                lambda result, tab=tab, count=len(places): _handed(result, tab, count), part["result"], [*places, tabs],
+                show_progress="hidden", api_visibility="private",
             )  # fmt: skip
+            if (tab, role) == ("stylize", "style"):
+                parts["stylize"]["follow_style"](handed.success)
 
 
-def _handed(result: str | None, tab: str) -> tuple:
+def _handed(result: str | None, tab: str, count: int) -> list:
     if result is None:
         gr.Info(i18n.NO_RESULT)
-        return gr.skip(), gr.skip()
-    return result, gr.update(selected=tab)
+        return [gr.skip()] * (count + 1)
+    return [result] * count + [gr.update(selected=tab)]

@@ -84,7 +84,13 @@ def component(options: type[Options], field: OptionField, value) -> gr.component
 
 def moved(fields: dict[str, gr.components.Component]) -> list:
     """The events that tell that a control has come to rest at another value."""
-    return [field.release if isinstance(field, gr.Slider) else field.change for field in fields.values()]
+    return [_rested(field) for field in fields.values()]
+
+
+def _rested(field: gr.components.Component) -> Callable:
+    if isinstance(field, gr.Slider):
+        return field.release
+    return field.input if isinstance(field, gr.Image) else field.change
 
 
 def documented(recipe: str, **pictures: str) -> Callable:

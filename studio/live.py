@@ -150,8 +150,8 @@ class Board:
         event.failure(self.idle, None, [self.run, self.stop], queue=False, api_visibility="private")
 
 
-def follow_photo(board: Board, photo: gr.Image, ready: I18nData) -> None:
-    """Show a photo large as soon as it is chosen, and nothing any more that was made of the one before."""
+def follow_photo(board: Board, photo: gr.State, ready: I18nData) -> None:
+    """Show the photo, by its path, large as soon as it is chosen, and nothing any more that was made of the one before."""
 
     def shown(path: str | None) -> dict:
         try:

@@ -69,34 +69,26 @@ def may_be_shown(path: object) -> bool:
     return any(Path(path).resolve().is_relative_to(root.resolve()) for root in roots) or path in map(str, examples().values())
 
 
-def share(inputs: dict[str, gr.Image], kept: gr.BrowserState, chosen: gr.UploadButton, tiles: Iterable[Tiles]) -> None:
+def share(photo: gr.State, inputs: list[gr.Image], chosen: gr.UploadButton, tiles: Iterable[Tiles]) -> None:
     """Make the photo of one tab the photo of all.
 
+    What is to happen with a new photo follows the state, not the inputs: an input in a hidden tab tells again and again that it
+    changed. Whoever sets the state does so in a queued event, because Gradio tells of a state's change after no other.
+
     Args:
-        inputs: the tabs' inputs, by tab.
-        kept: path of the photo, in the visitor's browser.
+        photo: path of the photo.
+        inputs: the tabs' inputs.
         chosen: the button of the page's head, on which what is dropped or pasted anywhere is put too.
         tiles: rows of photos to try.
     """
-    everywhere = list(inputs.values())
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-
-    def spread(path: str | None, known: str | None, tab: str) -> list:
-        if path == known or _same(path, known):
-            return [gr.skip()] * (1 + len(everywhere))
-        return [path, *(gr.skip() if other == tab else path for other in inputs)]
-
-    for tab, photo in inputs.items():
-        photo.change(lambda path, known, tab=tab: spread(path, known, tab), [photo, kept], [kept, *everywhere], **quiet)
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    everywhere = [photo, *inputs]
+    for one in inputs:
+        others = [photo, *(other for other in inputs if other is not one)]
+        one.input(lambda path, count=len(others): [path] * count, one, others, **quiet)
     chosen.upload(lambda path: [path] * len(everywhere), chosen, everywhere, **quiet)
     for wall in tiles:
         wall.input(lambda name: [_served(name)] * len(everywhere), wall, everywhere, **quiet)
-
-
-def _same(one: str | None, other: str | None) -> bool:
-    """Whether two paths are copies of one file, which Gradio makes where it keeps what it shows."""
-    paths = [Path(path) for path in (one, other) if path is not None and Path(path).is_file()]
-    return len(paths) == 2 and len({(path.name, path.stat().st_size) for path in paths}) == 1
 
 
 def _served(name: str) -> str | dict:

@@ -2,35 +2,33 @@
 
 import gradio as gr
 
-from studio import example, photo
+from studio import example
 from studio.controls import moved
+from studio.photo import may_be_shown
 from style_core import RECIPES, RequestError
 
 # Fixed, because what is kept outlives the server; Gradio draws its own for each start otherwise.
 _TAB, _PHOTO, _SETTINGS = "pentimento-tab", "pentimento-photo", "pentimento-settings"
 
 
-def kept_photo() -> gr.BrowserState:
-    """Path of the photo, in the visitor's browser."""
-    return gr.BrowserState(None, storage_key=_PHOTO, secret=_PHOTO)
-
-
-def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], seen: gr.BrowserState, parts: dict[str, dict]) -> None:
+def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.State, parts: dict[str, dict]) -> None:
     """Keep what is chosen as it is chosen, and set it again when the page is loaded.
 
     Args:
         each: the tabs by their ids.
-        seen: from `kept_photo`.
+        photo: path of the studio's photo.
         parts: by recipe, what its tab returned: `kept` are the components to keep, by option or by a name of their own;
             `restored` makes updates for those that hang together.
     """
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     tab = gr.BrowserState("stylize", storage_key=_TAB, secret=_TAB)
+    seen = gr.BrowserState(None, storage_key=_PHOTO, secret=_PHOTO)
+    photo.change(lambda path: path, photo, seen, **quiet)
     settings = gr.BrowserState({}, storage_key=_SETTINGS, secret=_SETTINGS)
     for name, one in each.items():
         one.select(lambda name=name: name, None, tab, **quiet)
     fields = {(recipe, name): field for recipe, part in parts.items() for name, field in part["kept"].items()}
-    photos = [part["content"] for recipe, part in parts.items() if recipe != "imagine"]
+    inputs = [part["content"] for recipe, part in parts.items() if recipe != "imagine"]
     quick = parts["stylize"]
 
     def remember(*values):
@@ -44,8 +42,8 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], seen: gr.Brows
 
     def restore(tab, path, settings):
         found: dict = {tabs: gr.update(selected=tab if tab in each else "stylize")}
-        if photo.may_be_shown(path):
-            found |= dict.fromkeys(photos, path)
+        if may_be_shown(path):
+            found |= dict.fromkeys([photo, *inputs], path)
         for recipe, part in parts.items():
             values = _sound(recipe, (settings or {}).get(recipe), part["kept"])
             found |= {part["kept"][name]: value for name, value in values.items()}
@@ -53,12 +51,13 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], seen: gr.Brows
                 found |= part["restored"](values)
         if "gallery" not in ((settings or {}).get("stylize") or {}):
             found[quick["kept"]["gallery"]] = example.style()
-        if not photo.may_be_shown(path) and not settings:
+        if not may_be_shown(path) and not settings:
             found |= {quick["result"]: example.result(), quick["download"]: example.result(), quick["drawn"]: example.KEY}
         return found
 
-    outputs = [tabs, *photos, *fields.values(), quick["known"], quick["result"], quick["download"], quick["drawn"]]
-    page.load(restore, [tab, seen, settings], outputs, **quiet)
+    outputs = [tabs, photo, *inputs, *fields.values(), quick["result"], quick["download"], quick["drawn"]]
+    # Queued, so that what follows the photo follows this one too.
+    page.load(restore, [tab, seen, settings], outputs, **{**quiet, "queue": True})
 
 
 def _sound(recipe: str, values: object, fields: dict) -> dict:
@@ -68,7 +67,7 @@ def _sound(recipe: str, values: object, fields: dict) -> dict:
         if name not in fields:
             continue
         if isinstance(fields[name], gr.Image):
-            if photo.may_be_shown(value):
+            if may_be_shown(value):
                 sound[name] = value
         elif _allowed(recipe, name, value):
             sound[name] = value

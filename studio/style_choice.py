@@ -1,30 +1,29 @@
 """The newest choice wins: a painting that comes lets go of the tile, a tile that is clicked sets the painting aside."""
 
+from collections.abc import Callable
+
 import gradio as gr
 from gradio.events import Dependency
 
 from studio.tiles import Tiles
 
 
-def wire(style: gr.Image, use_own: gr.Checkbox, chosen: Tiles, mix: gr.Slider | None = None) -> tuple[gr.State, Dependency]:
+def wire(style: gr.Image, use_own: gr.Checkbox, chosen: Tiles, mix: gr.Slider | None = None) -> Callable[[Callable], Dependency]:
     """Tie a painting of one's own and the gallery's tiles together; both are used only where the checkbox says so.
 
     Args:
         use_own: whether the painting is used; seen only while there is one.
         mix: the balance of the two, seen only while both are used.
     Returns:
-        The path of the painting that is known already, so that one that comes back with the page is not taken for new; and the
-        event that a painting has come, for what is to follow it.
+        A function that takes an event after which there is another painting, and gives the event after which it is chosen. The
+        person's own input is one that the caller wires as any other.
     """
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    known = gr.State(None)
     balance = [mix] if mix is not None else []
 
-    def came(path: str | None, last: str | None) -> list:
-        if path == last:
-            return [gr.skip()] * (3 + len(balance))
+    def came(path: str | None) -> list:
         tile = gr.skip() if path is None else ""
-        return [path, gr.update(value=True, visible=path is not None), tile, *[gr.update(visible=False) for _ in balance]]
+        return [gr.update(value=True, visible=path is not None), tile, *[gr.update(visible=False) for _ in balance]]
 
     def clicked(name: str, path: str | None) -> list:
         used = gr.skip() if path is None else gr.update(value=not name)
@@ -33,8 +32,7 @@ def wire(style: gr.Image, use_own: gr.Checkbox, chosen: Tiles, mix: gr.Slider | 
     def both(on: bool, name: str, path: str | None) -> dict:
         return gr.update(visible=bool(on and name and path))
 
-    arrived = style.change(came, [style, known], [known, use_own, chosen, *balance], **quiet)
     chosen.input(clicked, [chosen, style], [use_own, *balance], **quiet)
     if mix is not None:
         use_own.input(both, [use_own, chosen, style], mix, **quiet)
-    return known, arrived
+    return lambda event: event(came, style, [use_own, chosen, *balance], **quiet)

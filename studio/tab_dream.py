@@ -15,8 +15,12 @@ from style_core.weights.layer_pictures import layer_pictures
 _PREVIEW_EVERY = 0.8  # seconds
 
 
-def build(compute: Compute) -> dict:
-    """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name."""
+def build(compute: Compute, photo: gr.State) -> dict:
+    """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name.
+
+    Args:
+        photo: path of the studio's photo.
+    """
     gr.Markdown(i18n.DREAM_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
@@ -26,7 +30,7 @@ def build(compute: Compute) -> dict:
             zoom_place = gr.Column()
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"), gr.Column():
-                image, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="dream-content")
+                image, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="dream-content", path=photo)
             looks_place = gr.Column()
             shown = in_view("dream")
             with gr.Accordion(i18n.MORE, open=False, elem_id="dream-more"):
@@ -38,7 +42,7 @@ def build(compute: Compute) -> dict:
             dream_presets.build(option_controls)
         with zoom_place:
             zoom.build(compute, image, guide, option_controls)
-    live.follow_photo(board, image, i18n.DREAM_READY)
+    live.follow_photo(board, photo, i18n.DREAM_READY)
 
     @documented(
         "dream", image="The photo.", guide="A picture whose features the dream is drawn to, or null.", where="Where to dream, or null."

@@ -56,7 +56,7 @@ def build(compute: Compute) -> dict:
                 _build_clip(compute, [tiles, style, use_own, strength, size], [steadiness, finer, iterations])
             with gr.Tab(i18n.WEBCAM_TAB):
                 snapshot = _build_webcam(compute, [tiles, style, use_own, strength])
-    style_choice.wire(style, use_own, tiles)
+    style_choice.wire(style, use_own, tiles)(style.input)
     return snapshot
 
 
@@ -133,7 +133,8 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> None:
         event.failure(lambda: idle, None, [run, stop], queue=False, api_visibility="private")
     live.wire_stop(run, stop, "film")
     gr.on(
-        [clip.change, chosen[-1].release], tell, [clip, chosen[-1]], about, queue=False, show_progress="hidden", api_visibility="private"
+        [clip.upload, clip.clear, chosen[-1].release], tell, [clip, chosen[-1]], about, queue=False, show_progress="hidden",
+        api_visibility="private",
     )  # fmt: skip
 
 

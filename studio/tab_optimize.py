@@ -1,6 +1,6 @@
 """The tab "Paint": Gatys optimization, watched as it forms."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gradio as gr
 
@@ -17,8 +17,12 @@ _PREVIEW_EVERY = 0.8  # seconds
 _LARGER, _LARGEST = 1.5, 12288  # times the size, and px: what "larger" means
 
 
-def build(compute: Compute) -> dict:
-    """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name."""
+def build(compute: Compute, photo: gr.State) -> dict:
+    """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name.
+
+    Args:
+        photo: path of the studio's photo.
+    """
     gr.Markdown(i18n.PAINT_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
@@ -29,19 +33,19 @@ def build(compute: Compute) -> dict:
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
-                    content, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="paint-content")
+                    content, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="paint-content", path=photo)
                 with gr.Column(min_width=140):
                     style, _ = picture_input(i18n.STYLE, value=first_painting(), height=200, elem_id="paint-style")
             trials = painting_tiles("paint-examples")
             shown = in_view("optimize")
             with gr.Accordion(i18n.MORE, open=False, elem_id="paint-more"):
                 option_controls = behind_more("optimize", shown)
-                brush.build("paint", content, style, option_controls["size"], option_controls["style_scale"])
+                brush.build("paint", photo, style, option_controls["size"], option_controls["style_scale"])
                 more = paintings.build("paint")
                 with gr.Accordion(i18n.INIT_IMAGE, open=False):
                     start, _ = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
                 painted = painted_masks.build("paint", content, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
-    live.follow_photo(board, content, i18n.READY)
+    live.follow_photo(board, photo, i18n.READY)
     trials.input(painting_of, trials, style, queue=False, show_progress="hidden", api_visibility="private")
 
     @documented(
@@ -68,7 +72,7 @@ def build(compute: Compute) -> dict:
         api_visibility="private",
     )
     board.follow(enlarged.success, paint, [content, style], more)
-    _wire_forecast(compute, content, start, option_controls, forecast)
+    forecast_now = _wire_forecast(compute, photo, start, option_controls, forecast)
     return {
         "content": content,
         "style": style,
@@ -78,6 +82,7 @@ def build(compute: Compute) -> dict:
         "uses": uses,
         "option_controls": option_controls,
         "kept": {"style": style, **option_controls},
+        "loaded": forecast_now,
         "follow": lambda trigger: board.follow(trigger, paint, [content, style], more),
     }
 
@@ -121,8 +126,12 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
     yield from live.run("optimize", steps, board, before, given, request, looks_like)
 
 
-def _wire_forecast(compute: Compute, content, start, option_controls: dict, place: gr.Markdown) -> None:
-    """Say before a run how long it will take and how much memory, and what would fit where that is too much."""
+def _wire_forecast(compute: Compute, photo: gr.State, start, option_controls: dict, place: gr.Markdown) -> Callable:
+    """Say before a run how long it will take and how much memory, and what would fit where that is too much.
+
+    Returns:
+        A function that takes another event after which to say it.
+    """
 
     def foretell(path, start, size, iterations, extractor, pyramid, init, request: gr.Request):
         if path is None:
@@ -143,5 +152,10 @@ def _wire_forecast(compute: Compute, content, start, option_controls: dict, plac
 
     asked = [option_controls[name] for name in ("size", "iterations", "extractor", "pyramid", "init")]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    # With no trigger named: when the page opens, and whenever one of these changes.
-    gr.on(None, foretell, [content, start, *asked], place, trigger_mode="always_last", **quiet)
+    triggers = [photo.change, start.input, *(field.change for field in asked)]
+
+    def wire(events: list) -> None:
+        gr.on(events, foretell, [photo, start, *asked], place, trigger_mode="always_last", **quiet)
+
+    wire(triggers)
+    return lambda event: wire([event])

@@ -1,6 +1,6 @@
 """The tab "Stylize": any style at once; every control acts as soon as it is moved, and the newest choice wins."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gradio as gr
 
@@ -27,8 +27,12 @@ def style_tiles(elem_id: str, value: str = "") -> Tiles:
     return Tiles(tiles, name=i18n.in_each_language("GALLERY"), value=value, label="gallery_style", elem_id=elem_id, elem_classes="wall")
 
 
-def build(compute: Compute) -> dict[str, gr.components.Component]:
-    """Lay the tab out and wire it; returns the components that other parts connect to, by name."""
+def build(compute: Compute, photo: gr.State) -> dict:
+    """Lay the tab out and wire it; returns what other parts connect to, by name.
+
+    Args:
+        photo: path of the studio's photo.
+    """
     gr.Markdown(i18n.STYLIZE_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
@@ -55,7 +59,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
-                    content, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="stylize-content")
+                    content, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="stylize-content", path=photo)
                 with gr.Column(min_width=140):
                     style, _ = picture_input(i18n.OWN_STYLE, height=200, elem_id="stylize-style")
                     use_own = gr.Checkbox(True, label=i18n.USE_OWN, visible=False, container=False, elem_id="stylize-use-own")
@@ -129,9 +133,13 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
     run.click(stylize, inputs, outputs, api_name="stylize", **how)
     follow = {"api_visibility": "private", "trigger_mode": "always_last", **how}
     triggers = [mix.release, *moved(option_controls), *moved(more), option_controls["size"].change]
-    gr.on([*triggers, content.change, chosen.change, use_own.change], at_once, [*inputs, drawn], outputs, **follow)
-    known, arrived = style_choice.wire(style, use_own, chosen, mix)
-    arrived.success(at_once, [*inputs, drawn], outputs, **follow)
+    gr.on([*triggers, photo.change, chosen.change, use_own.change], at_once, [*inputs, drawn], outputs, **follow)
+    choose = style_choice.wire(style, use_own, chosen, mix)
+
+    def follow_style(event: Callable) -> None:
+        choose(event).success(at_once, [*inputs, drawn], outputs, **follow)
+
+    follow_style(style.input)
     # An upload is seen at once, whatever the device is busy with.
     seen = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     content.upload(lambda path: (stylizing.photo_alone(path), i18n.PAINTING_NOW), content, [slider, status], **seen)
@@ -140,7 +148,6 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
         own, used = values.get("style"), values.get("use_own", True)
         both = bool(own and used and values.get("gallery"))
         return {
-            known: own,
             use_own: gr.update(value=bool(used), visible=own is not None),
             mix: gr.update(value=values.get("mix", 0.5), visible=both),
         }
@@ -164,7 +171,7 @@ def build(compute: Compute) -> dict[str, gr.components.Component]:
         "examples": trials,
         "download": download,
         "drawn": drawn,
-        "known": known,
+        "follow_style": follow_style,
         "restored": restored,
         "option_controls": {**option_controls, "gallery": chosen},
         "kept": {"style": style, "use_own": use_own, "gallery": chosen, "mix": mix, **option_controls},

@@ -31,14 +31,22 @@ class RawImage(gr.Image):
         return payload.path
 
 
-def picture_input(label: str, *, height: int = 220, value: str | None = None, elem_id: str | None = None) -> tuple[RawImage, gr.Markdown]:
-    """A picture input and, under it, the place where a word about the picture appears."""
+def picture_input(
+    label: str, *, height: int = 220, value: str | None = None, elem_id: str | None = None, path: gr.State | None = None
+) -> tuple[RawImage, gr.Markdown]:
+    """A picture input and, under it, the place where a word about the picture appears.
+
+    Args:
+        path: where the picture's path is kept if others set it too; None where only a person gives pictures.
+    """
     picture = RawImage(
         value=value, label=label, height=height, sources=["upload", "clipboard", "webcam"], type="filepath", image_mode=None,
         buttons=["fullscreen"], elem_id=elem_id,
     )  # fmt: skip
     notice = gr.Markdown(visible=False, elem_classes="notice", elem_id=f"{elem_id}-notice" if elem_id else None)
-    picture.change(notice_of, picture, notice, show_progress="hidden", queue=False, api_visibility="private")
+    # Never the input's own change: Gradio tells of it again and again for a picture that was set while its tab was hidden.
+    came = picture.input if path is None else path.change
+    came(notice_of, path or picture, notice, show_progress="hidden", queue=False, api_visibility="private")
     return picture, notice
 
 
