@@ -125,6 +125,7 @@ def test_nothing_computes_beside_the_queue(address):
     assert all(post(address, "run/x", {"fn_index": index, "data": []})[0] == 404 for index in unqueued)
 
 
+@pytest.mark.app
 def test_visitors_cost_little_memory():
     code = """
 import tracemalloc

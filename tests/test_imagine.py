@@ -1,4 +1,4 @@
-"""The latent space: seeds, inversiones, walks, directions, sizes; with the shipped weights."""
+"""The latent space: seeds, inversions, walks, directions, sizes; with the shipped weights."""
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ from networks import FP32, picture
 from safetensors.torch import load_file, save_file
 
 from style_core import ImagineOptions, RequestError, finish, imagine
+from style_core.networks import latent
 from style_core.networks.latent import Latent, slerp
 from style_core.networks.latent_net import DIRECTIONS, SIDE, Z_SIZE, LatentNet
 from style_core.recipes.imagine import walk
@@ -30,18 +31,19 @@ def test_a_seed_repeats_and_each_is_another():
     assert all(image.shape == (3, 128, 128) and 0 <= image.min() and image.max() <= 1 for image in three)
 
 
-def test_truncation_0_is_one_picture_but_for_its_grain_and_less_of_it_varies_less():
+def test_truncation_0_is_one_picture_but_for_its_noise_and_less_of_it_varies_less():
     def spread(truncation):
         return torch.stack(pictures(changed(count=6, truncation=truncation))).std(0).mean()
 
-    latent = open_latent()
-    average = [latent.style(latent.code(seed), truncation=0.0) for seed in (0, 1)]
+    space = open_latent()
+    average = [space.style(space.code(seed), truncation=0.0) for seed in (0, 1)]
     torch.testing.assert_close(average[0], average[1], atol=1e-5, rtol=0)
     none, some, all_ = (spread(truncation) for truncation in (0.0, 0.4, 1.0))
     assert none < 0.4 * all_ and none < some < all_
 
 
-def test_variation_walks_from_the_inversion_of_a_picture_to_anything():
+def test_variation_walks_from_the_inversion_of_a_picture_to_anything(monkeypatch):
+    monkeypatch.setattr(latent, "_INVERSION_STEPS", 8)
     photo = picture(140, 180)
     inversion, (near,), (far,) = (pictures(changed(variation=share, count=count), photo) for share, count in ((0.0, 2), (0.2, 1), (0.9, 1)))
     torch.testing.assert_close(inversion[0], pictures(changed(variation=0.0), photo)[0])
@@ -50,18 +52,18 @@ def test_variation_walks_from_the_inversion_of_a_picture_to_anything():
     assert (near - inversion[0]).abs().mean() < (far - inversion[0]).abs().mean()
 
 
-def test_a_inversion_is_nearer_to_its_own_picture_than_to_others():
-    latent = open_latent()
+def test_an_inversion_is_nearer_to_its_own_picture_than_to_others():
+    space = open_latent()
     photos = [picture(128, 128, seed=seed) for seed in range(8)]
-    again = [latent.paint(latent.style(latent.encode(photo)))[0] for photo in photos]
+    again = [space.paint(space.style(space.encode(photo)))[0] for photo in photos]
     small = [torch.nn.functional.adaptive_avg_pool2d(image, 4) for image in (*photos, *again)]
     distances = torch.cdist(torch.stack(small[8:]).flatten(1), torch.stack(small[:8]).flatten(1))
     assert (distances.argmin(1) == torch.arange(8)).sum() >= 6
 
 
 def test_a_walk_has_no_jump_and_ends_where_it_should():
-    frames = [step.image for step in walk(PLAIN, frames=25, compute=FP32) if step.image is not None]
-    assert len(frames) == 25
+    frames = [step.image for step in walk(PLAIN, frames=13, compute=FP32) if step.image is not None]
+    assert len(frames) == 13
     torch.testing.assert_close(frames[0], pictures(PLAIN)[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(frames[-1], pictures(changed(seed=1))[0], atol=1e-4, rtol=0)
     steps = torch.stack([(one - two).square().mean().sqrt() for one, two in zip(frames, frames[1:])])

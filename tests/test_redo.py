@@ -27,7 +27,7 @@ def commands(files: dict[str, str]) -> list[list[str]]:
     """Requests of every recipe, drawn by a seed."""
     draw = random.Random(4)
     made = []
-    for _ in range(3):
+    for _ in range(1):
         made.append(["stylize", files["photo"], files["painting"], "--size=96", f"--strength={draw.uniform(0, 1.5):.3f}"])
         made.append(
             ["stylize", files["photo"], "gallery:red-fuji", files["other"], "--style-weights", f"{draw.random():.2f}", "1", "--size=64"]

@@ -56,14 +56,14 @@ def serving(uploads, *auth: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def address(tmp_path_factory):
     with serving(tmp_path_factory.mktemp("uploads")) as address:
         yield address
 
 
-def post(page, path: str, body: bytes | dict, kind: str = "application/json", **headers) -> tuple[int, str]:
+def post(address, path: str, body: bytes | dict, kind: str = "application/json", **headers) -> tuple[int, str]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    connection = http.client.HTTPConnection(page, timeout=30)
+    connection = http.client.HTTPConnection(address, timeout=30)
     try:
         connection.request("POST", path, data, {"Content-Type": kind, **headers})
         answer = connection.getresponse()
@@ -72,9 +72,9 @@ def post(page, path: str, body: bytes | dict, kind: str = "application/json", **
         connection.close()
 
 
-def upload(page, size: int) -> tuple[int, str]:
+def upload(address, size: int) -> tuple[int, str]:
     body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + os.urandom(size) + b"\r\n--x--\r\n"
-    return post(page, "/gradio_api/upload", body, "multipart/form-data; boundary=x")
+    return post(address, "/gradio_api/upload", body, "multipart/form-data; boundary=x")
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def upload(page, size: int) -> tuple[int, str]:
         ("call/greet", {"data": ["a" * request_limits.MOST_JSON]}, 413, "larger than 1 MB"),
     ],
 )
-def test_a_bad_call_is_a_sentence_and_a_status_of_4xx(page, path, body, status, sentence):
-    answered, said = post(page, f"/gradio_api/{path}", body)
+def test_a_bad_call_is_a_sentence_and_a_status_of_4xx(address, path, body, status, sentence):
+    answered, said = post(address, f"/gradio_api/{path}", body)
     assert answered == status and sentence in said and len(said) < 500
 
 
-def test_a_body_of_unknown_length_is_cut_off_as_well(page):
-    connection = http.client.HTTPConnection(page, timeout=30)
+def test_a_body_of_unknown_length_is_cut_off_as_well(address):
+    connection = http.client.HTTPConnection(address, timeout=30)
     connection.request(
         "POST", "/gradio_api/call/greet", (b"a" * 65_536 for _ in range(40)), {"Content-Type": "application/json"}, encode_chunked=True
     )
@@ -108,34 +108,34 @@ def test_a_body_of_unknown_length_is_cut_off_as_well(page):
     connection.close()
 
 
-def answer_of(page, name: str, data: list) -> str:
-    status, said = post(page, f"/gradio_api/call/{name}", {"data": data})
+def answer_of(address, name: str, data: list) -> str:
+    status, said = post(address, f"/gradio_api/call/{name}", {"data": data})
     assert status == 200, said
-    connection = http.client.HTTPConnection(page, timeout=30)
+    connection = http.client.HTTPConnection(address, timeout=30)
     connection.request("GET", f"/gradio_api/call/{name}/{json.loads(said)['event_id']}")
     said = connection.getresponse().read().decode()
     connection.close()
     return said
 
 
-def test_good_calls_pass_and_a_failure_is_a_sentence_and_not_null(page):
-    assert "Hello Ada" in answer_of(page, "greet", ["Ada"])
-    failed = answer_of(page, "fail", ["Ada"])
+def test_good_calls_pass_and_a_failure_is_a_sentence_and_not_null(address):
+    assert "Hello Ada" in answer_of(address, "greet", ["Ada"])
+    failed = answer_of(address, "fail", ["Ada"])
     assert "event: error" in failed and "Something went wrong here" in failed
 
 
-def test_uploads_are_limited_by_request_by_visitor_and_in_all(page):
-    status, said = upload(page, 200_000)
+def test_uploads_are_limited_by_request_by_visitor_and_in_all(address):
+    status, said = upload(address, 200_000)
     assert status == 200
     first = json.loads(said)[0]
-    status, said = upload(page, 400_000)
+    status, said = upload(address, 400_000)
     assert status == 413 and "too much at once" in said
-    assert upload(page, 200_000)[0] == 200 and os.path.exists(first)
-    status, said = upload(page, 200_000)
+    assert upload(address, 200_000)[0] == 200 and os.path.exists(first)
+    status, said = upload(address, 200_000)
     assert status == 200 and not os.path.exists(first), "the oldest makes room"
     assert os.path.exists(json.loads(said)[0])
     for _ in range(3):
-        status, said = upload(page, 200_000)
+        status, said = upload(address, 200_000)
     assert status == 413 and "in an hour" in said
 
 
@@ -162,21 +162,22 @@ def test_what_killed_processes_left_is_swept_at_the_start(tmp_path, monkeypatch)
     assert list(uploads.iterdir()) == []
 
 
+@pytest.mark.app
 def test_wrong_passwords_are_slowed_down_and_reset_and_cancel_need_the_right_one(tmp_path):
     form = "application/x-www-form-urlencoded"
-    with serving(tmp_path, "ada", "right") as page:
+    with serving(tmp_path, "ada", "right") as address:
         for path in ("cancel", "reset"):
-            assert post(page, f"/gradio_api/{path}", {"session_hash": "a", "fn_index": 0, "event_id": "b"})[0] == 401
-        connection = http.client.HTTPConnection(page, timeout=30)
+            assert post(address, f"/gradio_api/{path}", {"session_hash": "a", "fn_index": 0, "event_id": "b"})[0] == 401
+        connection = http.client.HTTPConnection(address, timeout=30)
         connection.request("POST", "/login", b"username=ada&password=right", {"Content-Type": form})
         answer = connection.getresponse()
         cookie = answer.getheader("set-cookie").split(";")[0]
         answer.read()
         assert answer.status == 200
         cookie = cookie.replace("access-token-", "access-token-unsecure-") if "unsecure" not in cookie else cookie
-        assert post(page, "/gradio_api/reset", {"event_id": "b"}, Cookie=cookie)[0] == 200
+        assert post(address, "/gradio_api/reset", {"event_id": "b"}, Cookie=cookie)[0] == 200
         with ThreadPoolExecutor(10) as several:
-            tried = list(several.map(lambda number: post(page, "/login", f"username=ada&password={number}".encode(), form)[0], range(20)))
+            tried = list(several.map(lambda number: post(address, "/login", f"username=ada&password={number}".encode(), form)[0], range(20)))
         assert tried.count(400) <= 5 and tried.count(429) >= 15
-        assert post(page, "/login", b"username=ada&password=right", form)[0] == 429
+        assert post(address, "/login", b"username=ada&password=right", form)[0] == 429
         connection.close()
