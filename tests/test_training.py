@@ -16,6 +16,7 @@ from style_core.networks.extractor import load_extractor
 from style_core.networks.generator_net import LEVELS
 from style_core.networks.moments import Moments, gram_matrix
 from style_core.training import blend, distill, register, runs
+from style_core.training.average import running_average
 from style_core.training.data import Crops, is_held_out, split
 from style_core.training.muon import Muon, orthogonalized
 from style_core.training.workers import Workers
@@ -198,6 +199,31 @@ def test_registering_records_hash_size_and_golden_figures(tmp_path, monkeypatch)
     assert weights.sha256_of(tmp_path / "lite.safetensors") in table
     assert 'sha256 = "kept"\nbytes = 7' in table
     assert "relu5_1" in json.loads((tmp_path / "lite.golden.json").read_text())
+
+
+def test_the_running_average_forgets_the_start_and_then_keeps_its_decay(tmp_path):
+    net = nn.Linear(1, 1)
+    net.bias.requires_grad_(False)
+    average = running_average(net, 0.9)
+
+    def update(value: float) -> float:
+        net.weight.data.fill_(value)
+        average.update_parameters(net)
+        return average.module.weight.item()
+
+    assert update(5.0) == 5.0, "the first weights replace those that the network began with"
+    assert update(16.0) == pytest.approx(15.0), "one of eleven parts is kept of one update"
+    for _ in range(200):
+        update(0.0)
+    assert update(1.0) == pytest.approx(0.1, abs=1e-6)
+    assert torch.equal(average.module.bias, net.bias), "frozen weights stay"
+
+    torch.save(average.state_dict(), tmp_path / "average.pt")
+    resumed = running_average(nn.Linear(1, 1), 0.9)
+    resumed.load_state_dict(torch.load(tmp_path / "average.pt", weights_only=True))
+    resumed.update_parameters(net)
+    average.update_parameters(net)
+    assert torch.equal(resumed.module.weight, average.module.weight), "a run that resumes goes on with the same memory"
 
 
 @pytest.mark.parametrize("shape", [(12, 40), (40, 12), (3, 3)])

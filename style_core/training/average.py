@@ -1,29 +1,29 @@
 """The running average of a network's weights, which is what ships (Polyak and Juditsky 1992)."""
 
-from copy import deepcopy
+from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 
-class Average(nn.Module):
-    """A running average of a network's weights; `net` holds it. Its decay grows with the steps, unlike `swa_utils`'.
+def running_average(net: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of a network's weights; `module` holds it, `update_parameters(net)` averages them in.
 
     Args:
-        net: the network to average; frozen weights are left alone.
-        kept: decay, in `[0, 1)`.
+        net: the network to average.
+        decay: share of the average that is kept at each update, in `[0, 1)`.
     """
+    return AveragedModel(net, multi_avg_fn=_growing_ema(decay))
 
-    def __init__(self, net: nn.Module, kept: float):
-        super().__init__()
-        self.net = deepcopy(net)
-        self.kept = kept
+
+def _growing_ema(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+    """Like `swa_utils.get_ema_multi_avg_fn`, but with a short memory at first, so that the average forgets the start."""
 
     @torch.no_grad()
-    def follow(self, net: nn.Module, steps: int) -> None:
-        """Average in `net`, after `steps` steps of the whole run."""
-        # A short memory at first, so that the average forgets the start.
-        keep = min(self.kept, steps / (steps + 10))
-        for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
-            if theirs.requires_grad:
-                mine.lerp_(theirs, 1 - keep)
+    def update(averages: list[Tensor], weights: list[Tensor], updates: Tensor | int) -> None:
+        kept = min(decay, float(updates) / (float(updates) + 10))
+        for average, weight in zip(averages, weights, strict=True):
+            average.lerp_(weight, 1 - kept)
+
+    return update

@@ -29,7 +29,7 @@ from style_core.networks.generator_net import LEVELS, STRIDE, GeneratorNet, Styl
 from style_core.networks.moments import Moments, gram_matrix, relative_distances
 from style_core.networks.vgg19 import CONTENT_LAYER, STYLE_LAYERS
 from style_core.optimization.losses import evaluate, total_variation
-from style_core.training.average import Average
+from style_core.training.average import running_average
 from style_core.training.data import Crops, split
 from style_core.training.muon import Muon
 from style_core.training.runs import Run, cosine
@@ -267,7 +267,7 @@ def train(given: argparse.Namespace) -> None:
     if not given.begin:
         match_scales(net, photos)
     optimizer = Muon([p for p in net.parameters() if p.requires_grad], lr=given.rate, dtype=compute.dtype)
-    average = Average(net, _KEPT)
+    average = running_average(net, _KEPT)
     run = Run(
         given.out, given.minutes, {"net": net, "average": average, "optimizer": optimizer, "photos": photos, "train_step": train_step}
     )
@@ -284,15 +284,15 @@ def train(given: argparse.Namespace) -> None:
         losses = workers.learn(lambda span: train_step.losses(task.part(span)), "total", len(task.batch))
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
-        average.follow(net, run.steps + 1)
+        average.update_parameters(net)
         run.step_done(**losses)
         if time.monotonic() - examined > 60 * given.examine_every or run.progress >= 1:
             examined = time.monotonic()
-            evaluated = examine(average.net, evaluator, pairs, given.out / "sheet.jpg")
+            evaluated = examine(average.module, evaluator, pairs, given.out / "sheet.jpg")
             print("validation", evaluated, flush=True)
             if evaluated["content"] + given.style_weight * evaluated["style"] < best:
                 best = evaluated["content"] + given.style_weight * evaluated["style"]
-                export(average.net, encoder, given.out / "generator.safetensors", _facts(given, run, evaluated))
+                export(average.module, encoder, given.out / "generator.safetensors", _facts(given, run, evaluated))
 
 
 @torch.no_grad()

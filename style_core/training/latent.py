@@ -28,7 +28,7 @@ from style_core.media.images import to_pil
 from style_core.networks.extractor import FeatureExtractor, load_extractor
 from style_core.networks.latent_net import SIDE, Z_SIZE, LatentNet
 from style_core.networks.moments import gram_matrix, relative_distances
-from style_core.training.average import Average
+from style_core.training.average import running_average
 from style_core.training.data import Crops, split
 from style_core.training.runs import Run, cosine
 
@@ -242,7 +242,7 @@ def train(given: argparse.Namespace) -> None:
     with torch.no_grad():
         critic.match_scales(critic.see(crops.batch(16, 64, (2.0, 4.0))))
     players = [torch.optim.Adam([p for p in part.parameters() if p.requires_grad], given.rate, betas=(0.5, 0.99)) for part in (net, critic)]
-    average = Average(net, _KEPT)
+    average = running_average(net, _KEPT)
     parts = {"net": net, "critic": critic, "average": average, "crops": crops}
     run = Run(given.out, given.minutes, parts | {"painter": players[0], "judge": players[1]})
     train_step = TrainStep(net, critic, crops, given, compute.dtype)
@@ -258,13 +258,13 @@ def train(given: argparse.Namespace) -> None:
         move(players[0], losses["total"], net)
         if evaluated is not None:
             move(players[1], evaluated, critic)
-        average.follow(net, run.steps)
+        average.update_parameters(net)
         run.step_done(**{name: float(value.detach()) for name, value in losses.items()})
         if time.monotonic() - shown > 60 * given.show_every or run.progress >= 1:
             shown = time.monotonic()
-            write_sheet(average.net, held, side, given.out / "sheet.jpg")
-            export(average.net, given.out / "latent.safetensors", _facts(given, run))
-    export(average.net, given.out / "latent.safetensors", _facts(given, run))
+            write_sheet(average.module, held, side, given.out / "sheet.jpg")
+            export(average.module, given.out / "latent.safetensors", _facts(given, run))
+    export(average.module, given.out / "latent.safetensors", _facts(given, run))
 
 
 def move(player: torch.optim.Optimizer, loss: Tensor, net: nn.Module) -> None:
