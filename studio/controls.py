@@ -9,7 +9,7 @@ from style_core.options import OptionField, Options, Range
 from style_core.recipes.table import RECIPES
 
 # Where the app, whose runs are watched, starts from other values than the shell does; the API's defaults are the app's.
-_STARTS = {"stylize": {"size": 768}, "optimize": {"iterations": 150}, "dream": {"size": 512}, "imagine": {"count": 6}}
+STARTS = {"stylize": {"size": 768}, "optimize": {"iterations": 150}, "dream": {"size": 512}, "imagine": {"count": 6}}
 # The four sizes that have names, in pixels of the long side.
 SIZES = {
     "stylize": {"draft": 512, "standard": 768, "large": 1536, "print": 3072},
@@ -29,7 +29,7 @@ _ADVANCED = {"extractor", "layer", "octaves"}
 
 def in_view(recipe: str) -> dict[str, gr.components.Component]:
     """The few controls that everybody needs, by option; the sizes by name are `sizes`."""
-    starts, options = _STARTS[recipe], RECIPES[recipe].options
+    starts, options = STARTS[recipe], RECIPES[recipe].options
     fields = {field.name: field for field in options.fields()}
     made = {name: component(options, fields[name], starts.get(name, fields[name].default)) for name in _IN_VIEW[recipe]}
     named, standing = SIZES[recipe], starts.get("size", fields["size"].default)
@@ -45,7 +45,7 @@ def behind_more(recipe: str, shown: dict[str, gr.components.Component]) -> dict[
 
     The size in pixels follows the named one, and the other way about.
     """
-    starts, options = _STARTS[recipe], RECIPES[recipe].options
+    starts, options = STARTS[recipe], RECIPES[recipe].options
     rest = [field for field in options.fields() if field.name not in shown]
     expert = [field for field in rest if field.expert or field.name in _ADVANCED]
     made = {field.name: component(options, field, starts.get(field.name, field.default)) for field in rest if field not in expert}
@@ -107,7 +107,7 @@ def documented(recipe: str, **pictures: str) -> Callable:
                 allowed = f"one of {', '.join(field.allowed)}"
             else:
                 allowed = "true or false" if field.kind is bool else str(field.allowed or field.kind.__name__)
-            lines.append(f"{field.name} - {field.help} ({allowed}; default {_STARTS[recipe].get(field.name, field.default)!r})")
+            lines.append(f"{field.name} - {field.help} ({allowed}; default {STARTS[recipe].get(field.name, field.default)!r})")
         handler.__name__ = recipe
         handler.__doc__ = "\n".join([handler.__doc__, "", *lines])
         return handler

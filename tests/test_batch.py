@@ -104,7 +104,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_done(photos, capsys):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": "paint"}, "recipe is paint; it must be one of stylize, optimize, dream."),
+        ({"recipe": "paint"}, "recipe is paint; it must be one of stylize, optimize, dream"),
         ({"contents": []}, "job.toml has no contents; add it."),
         ({"contents": ["nowhere/*.png"]}, "There are no pictures in *.png."),
         ({"styles": []}, "job.toml has no styles; list pictures, or gallery:NAME."),

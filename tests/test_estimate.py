@@ -7,7 +7,7 @@ import pytest
 import torch
 from networks import FP32, picture
 
-from style_core import DreamOptions, ImagineOptions, OptimizeOptions, StylizeOptions, stylize
+from style_core import RECIPES, DreamOptions, ImagineOptions, OptimizeOptions, StylizeOptions, stylize
 from style_core.errors import RequestError
 from style_core.progress import finish
 from style_core.recipes import estimate as estimates
@@ -18,7 +18,7 @@ from style_core.recipes.run_history import Estimate, Watch, corrected
 PHOTO = (480, 640)
 
 
-@pytest.mark.parametrize("options", [StylizeOptions, OptimizeOptions, DreamOptions, ImagineOptions])
+@pytest.mark.parametrize("options", [recipe.options for recipe in RECIPES.values() if recipe.cost])
 def test_every_recipe_has_an_estimate_and_larger_pictures_take_more(options):
     small, large = (estimate(options(size=size), PHOTO, FP32) for size in (256, 1024))
     assert 0 < small.seconds < large.seconds and 0 < small.bytes < large.bytes

@@ -177,7 +177,9 @@ def test_wrong_passwords_are_slowed_down_and_reset_and_cancel_need_the_right_one
         cookie = cookie.replace("access-token-", "access-token-unsecure-") if "unsecure" not in cookie else cookie
         assert post(address, "/gradio_api/reset", {"event_id": "b"}, Cookie=cookie)[0] == 200
         with ThreadPoolExecutor(10) as several:
-            tried = list(several.map(lambda number: post(address, "/login", f"username=ada&password={number}".encode(), form)[0], range(20)))
+            tried = list(
+                several.map(lambda number: post(address, "/login", f"username=ada&password={number}".encode(), form)[0], range(20))
+            )
         assert tried.count(400) <= 5 and tried.count(429) >= 15
         assert post(address, "/login", b"username=ada&password=right", form)[0] == 429
         connection.close()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from networks import picture
 
-from studio import files, i18n
+from studio import controls, files, i18n
 from studio.i18n import translated
 from studio.languages import ALL
 from studio.retouch import retouched
@@ -17,6 +17,8 @@ from style_core import RECIPES, OptimizeOptions, RequestError, read_image, read_
 from style_core.media.video import Clip
 from style_core.messages import Message, joined
 from style_core.networks.backbones import BACKBONES
+from style_core.recipes.dream_zoom import ZoomOptions
+from style_core.recipes.optimize_clip import OptimizedFilmOptions
 from style_core.weights import registry as weights
 
 STUDIO = Path(__file__).resolve().parents[1] / "studio"
@@ -38,7 +40,8 @@ def test_a_language_has_every_word_with_the_same_gaps(language):
     assert {name: choices.keys() for name, choices in language.CHOICES.items()} == {
         name: choices.keys() for name, choices in ENGLISH.CHOICES.items()
     }
-    options = [(options, field) for options in i18n._OPTIONS for field in options.fields()]
+    shown = {recipe.options for name, recipe in RECIPES.items() if name in controls.STARTS} | {ZoomOptions, OptimizedFilmOptions}
+    options = [(options, field) for options in shown for field in options.fields()]
     assert {f"{options.__name__}.{field.name}" for options, field in options} <= language.HELP.keys()
 
 

@@ -3,12 +3,14 @@
 import functools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from style_core.devices import Compute
+from style_core.media.images import size_to_fit
 from style_core.networks.backbones import BACKBONES
 from style_core.networks.costs import Shape
 from style_core.optimization.tiles import tiles_of
@@ -26,6 +28,44 @@ _GENERATED_BYTES = 1100  # a pixel, in float32, up to a tile's
 _GENERATED_TILE = 2**20  # pixels that it looks at together
 _PICTURES = 8  # in float32 that stylize keeps
 _IMAGINED = 0.4e12  # operations of a picture of the latent space before it is enlarged
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the cost of a run depends on beside its options.
+
+    Attributes:
+        compute: where it runs.
+        photo: height and width; None where there is no photo.
+        network: a name in `BACKBONES`, for recipes that use a feature network.
+        started: whether there is a picture to start from.
+        styles: how many.
+    """
+
+    compute: Compute
+    photo: tuple[int, int] | None = None
+    network: str = "lite"
+    started: bool = False
+    styles: int = 1
+
+    def size(self, long_side: int) -> tuple[int, int]:
+        """Height and width of the result: the photo's shape, or a square."""
+        return (long_side, long_side) if self.photo is None else size_to_fit(self.photo, long_side)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the model says of a run.
+
+    Attributes:
+        kind: runs of one kind are compared with each other: the recipe and its network.
+        estimate: by the model alone.
+        size: height and width that memory grows with; None where the recipe itself refuses what doesn't fit.
+    """
+
+    kind: str
+    estimate: Estimate
+    size: tuple[int, int] | None = None
 
 
 def network_cost(

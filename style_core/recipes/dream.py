@@ -19,7 +19,7 @@ from style_core.networks.vgg19 import LAYERS
 from style_core.optimization.deepdream import Ascent, AscentConfig, DreamObjective, Term
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.cost_model import network_cost
+from style_core.recipes.cost_model import Cost, Situation, network_cost
 from style_core.recipes.run_history import Watch
 from style_core.weights.open import open_extractor
 
@@ -269,6 +269,14 @@ class Growth:
         verb = self.attraction.verb
         ratios = (answers / plain.clamp_min(1e-12)).tolist()
         self.rises = {f"{verb} {term.name}": ratio for term, ratio in zip(self.attraction.terms, ratios)}
+
+
+def dream_cost(options: DreamOptions, given: Situation) -> Cost:
+    """What a dream takes, by the model alone."""
+    size = given.size(options.size)
+    deepest = max((term.layer for term in parse_terms(options.layer)), key=LAYERS.index)
+    octaves = [(height, width, options.iterations) for height, width in octave_sizes(size, options, [deepest])]
+    return Cost(f"dream {given.network}", network_cost(octaves, given.network, given.compute, deepest), size)
 
 
 def octave_sizes(size: Sequence[int], options: DreamOptions, layers: Sequence[str]) -> list[tuple[int, int]]:

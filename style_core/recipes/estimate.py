@@ -3,18 +3,11 @@
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import beyond, size_to_fit
-from style_core.networks.backbones import BACKBONES
-from style_core.networks.vgg19 import LAYERS
 from style_core.options import Options
-from style_core.recipes.cost_model import generator_cost, network_cost
-from style_core.recipes.dream import DreamOptions, octave_sizes, parse_terms
-from style_core.recipes.imagine import ImagineOptions
-from style_core.recipes.levels import levels_of
-from style_core.recipes.optimize import predicted_cost
-from style_core.recipes.optimize_options import OptimizeOptions, balance_of
+from style_core.recipes.cost_model import Situation
 from style_core.recipes.plan import budget, largest_that_fits
 from style_core.recipes.run_history import Estimate, corrected
-from style_core.recipes.stylize import StylizeOptions
+from style_core.recipes.table import RECIPES
 
 
 def estimate(
@@ -31,27 +24,14 @@ def estimate(
     Raises:
         RequestError: when no way of running it fits into memory, with the size that would.
     """
-    name = getattr(options, "extractor", "auto")
-    name = extractor if name == "auto" else name
-    if isinstance(options, OptimizeOptions):
-        levels = levels_of(size_to_fit(photo, options.size), options, started)
-        return corrected(
-            f"optimize {name}", compute, predicted_cost(levels, BACKBONES[name].shape, balance_of(options), options, compute, styles)
-        )
-    if isinstance(options, DreamOptions):
-        deepest = max((term.layer for term in parse_terms(options.layer)), key=LAYERS.index)
-        height, width = (options.size, options.size) if photo is None else size_to_fit(photo, options.size)
-        octaves = octave_sizes((height, width), options, [deepest])
-        sizes = [(rows, columns, options.iterations) for rows, columns in octaves]
-        return _fitting(corrected(f"dream {name}", compute, network_cost(sizes, name, compute, deepest)), (height, width), compute)
-    if isinstance(options, StylizeOptions):
-        size = size_to_fit(photo, options.size)
-        return _fitting(corrected("stylize", compute, generator_cost(*size, compute)), size, compute)
-    if isinstance(options, ImagineOptions):
-        size = (options.size, options.size)
-        made = generator_cost(*size, compute, options.count, imagined=True)
-        return _fitting(corrected("imagine", compute, made), size, compute)
-    raise TypeError(f"No recipe takes {type(options).__name__}.")
+    recipe = next((recipe for recipe in RECIPES.values() if recipe.options is type(options)), None)
+    if recipe is None or recipe.cost is None:
+        raise TypeError(f"No estimate is known for {type(options).__name__}.")
+    wanted = getattr(options, "extractor", "auto")
+    network = extractor if wanted == "auto" else wanted
+    cost = recipe.cost(options, Situation(compute, photo, network, started, styles))
+    found = corrected(cost.kind, compute, cost.estimate)
+    return found if cost.size is None else _fitting(found, cost.size, compute)
 
 
 def larger_than_photo(options: Options, photo: tuple[int, int]) -> str:

@@ -19,7 +19,7 @@ from style_core.networks.latent import INVERSION_LAYERS, Inversion, Latent, blen
 from style_core.networks.latent_net import PLACES, SIDE, W_SIZE
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.cost_model import generator_cost
+from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.run_history import Watch
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor, open_latent
@@ -147,3 +147,9 @@ def finished(picture: Tensor, options: ImagineOptions, compute: Compute) -> tupl
         return enlarged, {}
     *_, last = stylize(enlarged, [picture], StylizeOptions(size=options.size, style_scale=1.0), compute=compute)
     return last.result, dict(last.weights)
+
+
+def imagine_cost(options: ImagineOptions, given: Situation) -> Cost:
+    """What pictures of the latent space take, by the model alone."""
+    cost = generator_cost(options.size, options.size, given.compute, options.count, imagined=True)
+    return Cost("imagine", cost, (options.size, options.size))

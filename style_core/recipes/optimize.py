@@ -18,7 +18,7 @@ from style_core.optimization.descent import Descent, Diverged
 from style_core.optimization.objective import Balance
 from style_core.optimization.temporal import Held
 from style_core.progress import Step, Steps
-from style_core.recipes.cost_model import network_cost
+from style_core.recipes.cost_model import Cost, Situation, network_cost
 from style_core.recipes.levels import Pace, levels_of
 from style_core.recipes.optimize_options import OptimizeOptions, balance_of, for_network
 from style_core.recipes.plan import budget, network_of
@@ -106,6 +106,17 @@ def predicted_cost(
     """
     plans = [planned((height, width), shape, balance, options, compute, regions, memory) for height, width, _ in levels]
     return network_cost(levels, shape, compute, network_of(shape, balance).deepest, plans)
+
+
+def optimize_cost(options: OptimizeOptions, given: Situation) -> Cost:
+    """What optimizing a picture takes, by the model alone.
+
+    Raises:
+        RequestError: when no way of running it fits into memory.
+    """
+    levels = levels_of(given.size(options.size), options, given.started)
+    cost = predicted_cost(levels, BACKBONES[given.network].shape, balance_of(options), options, given.compute, given.styles)
+    return Cost(f"optimize {given.network}", cost)
 
 
 def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, masks: Sequence[Tensor | None] | None) -> None:

@@ -21,7 +21,7 @@ from style_core.networks.generator import Generator
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.cost_model import generator_cost
+from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.run_history import Watch
 from style_core.weights.open import open_generator
 
@@ -152,3 +152,9 @@ def in_color(style: Tensor, photo: Tensor, color: str) -> Tensor:
         gray = luminance_of(photo).expand(3, -1, -1)
         return match_color(luminance_of(style).expand(3, -1, -1), gray)
     return style
+
+
+def stylize_cost(options: StylizeOptions, given: Situation) -> Cost:
+    """What stylizing a photo takes, by the model alone."""
+    size = given.size(options.size)
+    return Cost("stylize", generator_cost(*size, given.compute), size)

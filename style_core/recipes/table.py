@@ -7,11 +7,12 @@ from typing import Any
 
 from style_core.options import Options
 from style_core.progress import Steps
-from style_core.recipes.dream import DreamOptions, dream
-from style_core.recipes.imagine import ImagineOptions, imagine
-from style_core.recipes.optimize import optimize
+from style_core.recipes.cost_model import Cost, Situation
+from style_core.recipes.dream import DreamOptions, dream, dream_cost
+from style_core.recipes.imagine import ImagineOptions, imagine, imagine_cost
+from style_core.recipes.optimize import optimize, optimize_cost
 from style_core.recipes.optimize_options import OptimizeOptions
-from style_core.recipes.stylize import StylizeOptions, stylize
+from style_core.recipes.stylize import StylizeOptions, stylize, stylize_cost
 
 
 @dataclass(frozen=True)
@@ -23,21 +24,23 @@ class Recipe:
         takes: its pictures, in order: `style+` is one or more, handed over as a list; `image?` may be missing, and is None then.
         options: its Options class. The first line of its docstring is the summary in the shell's help.
         run: `run(*pictures, options, compute=compute)` yields Steps, the last of which holds the result.
+        cost: `cost(options, situation)` says what a run takes; without one there are no estimates.
     """
 
     name: str
     takes: tuple[str, ...]
     options: type[Options]
     run: Callable[..., Steps]
+    cost: Callable[[Any, Situation], Cost] | None = None
 
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("stylize", ("content", "style+"), StylizeOptions, stylize),
-        Recipe("optimize", ("content", "style+"), OptimizeOptions, optimize),
-        Recipe("dream", ("image?",), DreamOptions, dream),
-        Recipe("imagine", (), ImagineOptions, imagine),
+        Recipe("stylize", ("content", "style+"), StylizeOptions, stylize, stylize_cost),
+        Recipe("optimize", ("content", "style+"), OptimizeOptions, optimize, optimize_cost),
+        Recipe("dream", ("image?",), DreamOptions, dream, dream_cost),
+        Recipe("imagine", (), ImagineOptions, imagine, imagine_cost),
     )
 }
 
