@@ -238,6 +238,8 @@ LABELS: dict[str, str] = {
     "content_layers": "Content layers",
     "style_layers": "Style layers",
     "alpha": "Alpha (content weight)",
+    "dream": "Dream of",
+    "dream_weight": "Dream weight",
     "beta": "Beta (style weight)",
     "layer": "Layers",
     "octaves": "Octaves",

@@ -164,9 +164,13 @@ class FeatureExtractor(nn.Module):
                 features[name] = in_metric(x, self.metrics.get(name)) if measured else x
         return features
 
-    def unsmoothed(self, batch: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    def unsmoothed(self, batch: Tensor, layers: Iterable[str], *, measured: bool = True) -> dict[str, Tensor]:
         """`extract` without what a network does to its activations for the sake of style alone: what dreams climb."""
-        return self.extract(batch, layers)
+        return self.extract(batch, layers, measured=measured)
+
+    def smoothed(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What `extract` makes of activations that are `unsmoothed`: the same, for most networks."""
+        return features
 
 
 def check_layers(network: str, layers: Iterable[str], known: Iterable[str]) -> None:

@@ -115,10 +115,13 @@ class ResNetExtractor(FeatureExtractor):
         Raises:
             RequestError: for an unknown layer, or a picture smaller than 16 px a side.
         """
-        features = self.unsmoothed(batch, layers)
+        return self.smoothed(self.unsmoothed(batch, layers))
+
+    def smoothed(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Activations as style and content compare them."""
         return {layer: smoothed(feature) for layer, feature in features.items()} if self.smooth else features
 
-    def unsmoothed(self, batch: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    def unsmoothed(self, batch: Tensor, layers: Iterable[str], *, measured: bool = True) -> dict[str, Tensor]:
         """Activations as the network has them."""
         names = {layer_name(name) for name in layers}
         check_layers(self.name, names, BLOCK_OF)

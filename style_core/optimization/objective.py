@@ -1,4 +1,4 @@
-"""What `optimize` minimizes at one size: content, styles by region, and smoothness, added up with their weights."""
+"""What `optimize` minimizes at one size: content, styles by region, smoothness and a dream, added up with their weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from style_core.networks.extractor import FeatureExtractor
+from style_core.optimization.deepdream import Term
+from style_core.optimization.dreaming import DreamTerm, term_layers
 from style_core.optimization.losses import ContentTarget, StyleTarget, out_of_gamut, total_variation
 from style_core.optimization.nearest import NearestTarget
 from style_core.optimization.sliced import SlicedTarget
@@ -56,11 +58,12 @@ class Region:
 
 @dataclass(frozen=True)
 class Balance:
-    """Weights of the terms: `content` and `style` by layer (each summing to the term's weight) and `tv`."""
+    """Weights of the terms: `content` and `style` by layer (each summing to the term's weight), `tv`, and a `dream`'s own."""
 
     content: dict[str, float]
     style: dict[str, float]
     tv: float = 0.0
+    dream: tuple[Term, ...] = ()
 
 
 class Objective:
@@ -73,16 +76,20 @@ class Objective:
         regions: Sequence[Region],
         balance: Balance,
         style_loss: str = "gram",
+        dream: DreamTerm | None = None,
     ):
         self.extractor = extractor
         self.content = content
         self.regions = regions
         self.balance = balance
         self.style_loss = style_loss
+        self.dream = dream
         self._layers = {layer for layer, weight in (*balance.content.items(), *balance.style.items()) if weight > 0}
+        self._layers |= set(term_layers(balance.dream))
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        features = self.extractor.extract(picture, self._layers, measured=False)
+        plain = self.extractor.unsmoothed(picture, self._layers, measured=False)
+        features = self.extractor.smoothed(plain)
         loss = GAMUT_WEIGHT * out_of_gamut(picture)
         parts: dict[str, Tensor] = {}
         for layer, distance in self.content.distances(features).items():
@@ -93,6 +100,9 @@ class Objective:
                 loss = loss + self.balance.style[layer] * region.share * distance
                 name = f"style {layer}"
                 parts[name] = parts.get(name, 0) + region.share * distance.detach()
+        if self.dream is not None:
+            distance, found = self.dream.distance(self.dream.sums(plain))
+            loss, parts = loss + distance, parts | found
         if self.balance.tv:
             variation = total_variation(picture)
             loss = loss + self.balance.tv * variation

@@ -15,6 +15,7 @@ from torch import Tensor
 from style_core.networks.extractor import FeatureExtractor, in_metric
 from style_core.networks.moments import channel_sums, gram_sum
 from style_core.networks.vgg19 import stride_of
+from style_core.optimization.dreaming import DreamTerm, term_layers
 from style_core.optimization.losses import StyleTarget, guide_at
 from style_core.optimization.objective import GAMUT_WEIGHT, MOMENT_LOSSES, Balance, Region
 from style_core.optimization.tiles import Tile, tiles_of
@@ -69,19 +70,29 @@ class TiledObjective:
         self._style_layers = [layer for layer, weight in balance.style.items() if weight > 0]
         self._content_layers = [layer for layer, weight in balance.content.items() if weight > 0]
         height, width = photo.shape[-2:]
-        self.tiles = tiles_of(height, width, side, {*self._style_layers, *self._content_layers})
+        self._dream_layers = term_layers(balance.dream)
+        self._all_layers = {*self._style_layers, *self._content_layers, *self._dream_layers}
+        self.tiles = tiles_of(height, width, side, self._all_layers)
         self._guides = [_guides_of(region.guide, self._style_layers, height, width) for region in regions]
         self._counts = [_counts_of(guides, height, width) for guides in self._guides]
         self._content, self._content_energy = self._look_at(photo)
+        self._dream = None
+        if balance.dream:
+            cores = (features for _, features in _features(extractor, photo, self._dream_layers, self.tiles))
+            self._dream = DreamTerm(extractor, balance.dream, cores)
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.no_grad():
-            sums = self._style_sums(picture)
+            sums, dreamt = self._sums(picture)
             loss, parts, slopes = self._style_loss(sums)
+            dream_slope = None
+            if self._dream is not None:
+                dream_loss, dream_slope, found = _dream_loss(self._dream, dreamt)
+                loss, parts = loss + dream_loss, parts | found
             gradient = torch.zeros_like(picture)
             distances = {layer: picture.new_zeros(()) for layer in self._content_layers}
             for index, tile in enumerate(self.tiles):
-                self._take_back(picture, index, tile, slopes, distances, gradient)
+                self._take_back(picture, index, tile, slopes, dream_slope, distances, gradient)
             for layer, distance in distances.items():
                 loss = loss + self.balance.content[layer] * distance
                 parts[f"content {layer}"] = distance
@@ -102,14 +113,16 @@ class TiledObjective:
             kept.append({layer: _halved(feature) for layer, feature in found.items()})
         return kept, {layer: value.clamp_min(_EPSILON) for layer, value in energy.items()}
 
-    def _style_sums(self, picture: Tensor) -> list["_Sums"]:
-        """What each region's moments come from: the first pass."""
-        sums = [_Sums(self.style_loss != "gram") for _ in self.regions]
-        for tile, features in _features(self.extractor, picture, self._style_layers, self.tiles):
-            for layer, feature in features.items():
+    def _sums(self, picture: Tensor) -> tuple[list["_Sums"], Tensor]:
+        """What each region's moments come from, and the dream's answers: the first pass."""
+        sums, dreamt = [_Sums(self.style_loss != "gram") for _ in self.regions], picture.new_zeros(len(self.balance.dream))
+        for tile, features in _features(self.extractor, picture, {*self._style_layers, *self._dream_layers}, self.tiles):
+            for layer in self._style_layers:
                 for region, guides in zip(sums, self._guides):
-                    region.add(layer, feature, _part(guides[layer], tile, layer))
-        return sums
+                    region.add(layer, features[layer], _part(guides[layer], tile, layer))
+            if self._dream is not None:
+                dreamt += self._dream.sums(features)
+        return sums, dreamt
 
     def _style_loss(self, sums: Sequence["_Sums"]) -> tuple[Tensor, dict[str, Tensor], list[dict[str, Sequence[Tensor]]]]:
         """The style's loss, its parts, and the loss's slope along each sum, by region and layer."""
@@ -128,15 +141,28 @@ class TiledObjective:
                 parts[name] = parts.get(name, 0) + region.share * distance.detach()
         return loss, parts, slopes
 
-    def _take_back(self, picture: Tensor, index: int, tile: Tile, style_slopes, distances: dict[str, Tensor], gradient: Tensor) -> None:
+    def _take_back(
+        self,
+        picture: Tensor,
+        index: int,
+        tile: Tile,
+        style_slopes: Sequence[dict],
+        dream_slope: Tensor | None,
+        distances: dict[str, Tensor],
+        gradient: Tensor,
+    ) -> None:
         """Add a tile's share to the content distances and to the gradient: the second pass."""
         rows, columns = tile.crop
         crop = picture[..., rows, columns].detach().requires_grad_()
         with torch.enable_grad():
-            features = self.extractor.extract(crop, {*self._style_layers, *self._content_layers}, measured=False)
+            features = self.extractor.extract(crop, self._all_layers, measured=False)
+        cores = {layer: _core(feature.detach(), tile, layer) for layer, feature in features.items()}
+        dreamt = (
+            {} if self._dream is None else _dream_slopes(self._dream, {layer: cores[layer] for layer in self._dream_layers}, dream_slope)
+        )
         slopes = []
         for layer, feature in features.items():
-            core = _core(feature.detach(), tile, layer)
+            core = cores[layer]
             slope = torch.zeros_like(feature)
             into = _core(slope, tile, layer)
             if layer in self._content_layers:
@@ -144,6 +170,8 @@ class TiledObjective:
             if layer in self._style_layers:
                 for guides, by_layer in zip(self._guides, style_slopes):
                     into += _style_slope(core, _part(guides[layer], tile, layer), *by_layer[layer])
+            if layer in dreamt:
+                into += dreamt[layer]
             slopes.append(slope)
         (found,) = torch.autograd.grad(list(features.values()), crop, slopes)
         gradient[..., rows, columns] += found
@@ -246,6 +274,23 @@ def _style_slope(core: Tensor, guide: Tensor | None, by_products: Tensor, by_fea
         slope = slope + by_features.to(core.dtype)
     slope = slope.permute(0, 3, 1, 2)
     return slope if guide is None else slope * guide.square().to(core.dtype)
+
+
+def _dream_loss(dream: DreamTerm, sums: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """The dream's loss, its slope along the sums `[T]`, and its parts."""
+    leaf = sums.requires_grad_()
+    with torch.enable_grad():
+        loss, parts = dream.distance(leaf)
+    (slope,) = torch.autograd.grad(loss, leaf)
+    return loss.detach(), slope, parts
+
+
+def _dream_slopes(dream: DreamTerm, cores: dict[str, Tensor], slope: Tensor) -> dict[str, Tensor]:
+    """The dream's slope along a tile's features by layer, from that along the sums."""
+    leaves = {layer: core.clone().requires_grad_() for layer, core in cores.items()}
+    with torch.enable_grad():
+        found = torch.autograd.grad(dream.sums(leaves) @ slope, list(leaves.values()))
+    return dict(zip(leaves, found))
 
 
 def _core(feature: Tensor, tile: Tile, layer: str) -> Tensor:

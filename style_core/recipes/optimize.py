@@ -15,6 +15,7 @@ from style_core.networks.backbones import BACKBONES
 from style_core.networks.costs import Shape
 from style_core.networks.moments import style_shares
 from style_core.optimization.descent import Descent, Diverged
+from style_core.optimization.dreaming import term_layers
 from style_core.optimization.objective import Balance
 from style_core.optimization.temporal import Held
 from style_core.progress import Step, Steps
@@ -79,7 +80,7 @@ def optimize(
     # What is too much for the smallest network is refused before any other is fetched.
     smallest = BACKBONES["lite" if options.extractor == "auto" else options.extractor].shape
     planned(size, smallest, balance, options, compute, len(styles), memory)
-    layers = [*balance.content, *balance.style]
+    layers = [*balance.content, *balance.style, *term_layers(balance.dream)]
     extractor, note = yield from open_extractor(options.extractor, layers, compute, options.pooling)
     scene = Scene(content, styles, style_weights, masks, options, extractor, for_network(balance, extractor.name, options), memory)
     note = joined(note, beyond(tuple(content.shape[-2:]), size), scene.plan(*size).sentence())

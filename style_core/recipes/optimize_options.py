@@ -6,9 +6,11 @@ from style_core.errors import RequestError
 from style_core.media.color import PAINTING_COLORS
 from style_core.networks.backbones import BACKBONES, EXTRACTORS
 from style_core.networks.extractor import POOLINGS, layer_name
+from style_core.optimization.deepdream import Term
 from style_core.optimization.descent import OPTIMIZERS
 from style_core.optimization.objective import STYLE_LOSSES, Balance
 from style_core.options import Options, Range, option
+from style_core.recipes.dream import parse_terms
 
 INITS = ("content", "style", "noise", "generator")
 
@@ -78,6 +80,8 @@ class OptimizeOptions(Options):
     learning_rate: float = option(0.02, "Adam's step, in pixel values from 0 to 1.", Range(0.001, 0.5, 0.001), expert=True)
     content_layers: str = option("", "Layers and weights instead of the preset's, such as relu4_2 or relu3_2:0.3 relu4_2:1.", expert=True)
     style_layers: str = option("", "Layers and weights instead of the preset's, such as relu1_1:1 relu2_1:0.75.", expert=True)
+    dream: str = option("", "What to dream of while painting: layers and channels, such as relu4_2 or relu4_2[12,40].", expert=True)
+    dream_weight: float = option(1.0, "Weight of the dream beside content and style.", Range(0, 10, 0.05), expert=True)
     alpha: float = option(0.0, "Weight of the content term; with beta, instead of strength.", Range(0, 1e6, 0.1), expert=True)
     beta: float = option(0.0, "Weight of the style term; with alpha, instead of strength.", Range(0, 1e6, 0.1), expert=True)
 
@@ -96,7 +100,16 @@ def balance_of(options: OptimizeOptions) -> Balance:
         alpha, beta = options.alpha, options.beta
     else:
         alpha, beta = 1 - options.strength, STYLE_GAIN * LOSS_GAINS[options.style_loss] * options.strength
-    return Balance(_scaled(content, alpha), _scaled(style, beta), options.tv_weight)
+    return Balance(_scaled(content, alpha), _scaled(style, beta), options.tv_weight, _dream_terms(options))
+
+
+def _dream_terms(options: OptimizeOptions) -> tuple[Term, ...]:
+    """What to dream of, in weights that sum to the dream's own."""
+    if not options.dream or not options.dream_weight:
+        return ()
+    terms = parse_terms(options.dream)
+    total = sum(term.weight for term in terms)
+    return tuple(replace(term, weight=options.dream_weight * term.weight / total) for term in terms)
 
 
 def for_network(balance: Balance, name: str, options: OptimizeOptions) -> Balance:

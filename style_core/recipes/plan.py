@@ -13,6 +13,7 @@ from style_core.messages import Message
 from style_core.networks.costs import Shape
 from style_core.networks.vgg19 import LAYERS, block_of, stride_of
 from style_core.optimization.descent import Past
+from style_core.optimization.dreaming import term_layers
 from style_core.optimization.hypercolumns import GRID
 from style_core.optimization.objective import Balance
 from style_core.optimization.tiles import tiles_of
@@ -35,7 +36,7 @@ class Network:
 
     Attributes:
         shape: how large it is.
-        style, content: the layers in use.
+        style, content, dream: the layers in use.
         regions: how many parts of the picture have a style of their own.
         places: whether the style loss compares places, of which it keeps hypercolumns.
     """
@@ -45,10 +46,11 @@ class Network:
     content: tuple[str, ...]
     regions: int = 1
     places: bool = False
+    dream: tuple[str, ...] = ()
 
     @property
     def layers(self) -> tuple[str, ...]:
-        return (*self.style, *self.content)
+        return (*self.style, *self.content, *self.dream)
 
     @property
     def deepest(self) -> str:
@@ -63,6 +65,7 @@ def network_of(shape: Shape, balance: Balance, regions: int = 1, places: bool = 
         tuple(layer for layer, weight in balance.content.items() if weight > 0),
         regions,
         places,
+        tuple(term_layers(balance.dream)),
     )
 
 

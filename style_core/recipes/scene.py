@@ -12,6 +12,7 @@ from style_core.media.images import fit, fit_short, resize, size_to_fit
 from style_core.networks.costs import Shape
 from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.moments import style_shares
+from style_core.optimization.dreaming import DreamTerm
 from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_TARGETS, Balance, Objective, Region, content_target
 from style_core.optimization.temporal import Held
@@ -76,7 +77,8 @@ class Scene:
         if plan.side is not None:
             return TiledObjective(self.extractor, photo, regions, self.balance, self.options.style_loss, side=plan.side)
         content = content_target(self.options.style_loss).of(self.extractor, photo, self.balance.content)
-        return Objective(self.extractor, content, regions, self.balance, self.options.style_loss)
+        dream = DreamTerm.of(self.extractor, photo, self.balance.dream) if self.balance.dream else None
+        return Objective(self.extractor, content, regions, self.balance, self.options.style_loss, dream)
 
     def _measured(self, style: Tensor, plan: Plan):
         sized = sized_style(style, (plan.height, plan.width), self.options.style_scale)[None].to(self.extractor.compute.device)
