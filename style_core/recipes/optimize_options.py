@@ -81,7 +81,7 @@ class OptimizeOptions(Options):
     content_layers: str = option("", "Layers and weights instead of the preset's, such as relu4_2 or relu3_2:0.3 relu4_2:1.", expert=True)
     style_layers: str = option("", "Layers and weights instead of the preset's, such as relu1_1:1 relu2_1:0.75.", expert=True)
     dream: str = option("", "What to dream of while painting: layers and channels, such as relu4_2 or relu4_2[12,40].", expert=True)
-    dream_weight: float = option(1.0, "Weight of the dream beside content and style.", Range(0, 10, 0.05), expert=True)
+    dream_weight: float = option(10.0, "Weight of the dream beside content and style.", Range(0, 100, 0.1), expert=True)
     alpha: float = option(0.0, "Weight of the content term; with beta, instead of strength.", Range(0, 1e6, 0.1), expert=True)
     beta: float = option(0.0, "Weight of the style term; with alpha, instead of strength.", Range(0, 1e6, 0.1), expert=True)
 
