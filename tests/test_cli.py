@@ -258,6 +258,7 @@ def test_a_folder_is_painted_and_one_bad_file_is_reported(pair, tmp_path, capsys
     assert made == ["0.png", "1.png"] and list(told["failed"]) == ["bad.jpg"]
 
 
+@pytest.mark.slow
 def test_a_size_may_be_a_length_and_a_square(tmp_path):
     write_image(tmp_path / "photo.png", picture(60, 90))
     out = tmp_path / "out.png"

@@ -5,6 +5,8 @@ import torch
 
 from benchmarks.clips import CHANGING, HEIGHT, WIDTH, clips, warping_error
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ["fast-pan", "zoom-in", "turn", "two-crossing", "cuts"])
 def test_the_frame_before_moved_along_the_flow_is_the_frame(name):

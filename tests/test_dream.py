@@ -77,7 +77,7 @@ def test_noise_is_dreamt_from_without_a_photo(lite):
 
 
 def test_a_guide_draws_the_dream_to_its_own_features(lite):
-    photo, guides = picture(128, 128), [picture(128, 128, seed=seed) for seed in (9, 10)]
+    photo, guides = picture(96, 96), [picture(96, 96, seed=seed) for seed in (9, 10)]
     results = []
     for guide in guides:
         last = finish(dream(photo, SMALL, guide=guide, extractor=lite, preview_every=1e9))

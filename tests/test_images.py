@@ -178,6 +178,7 @@ def test_over_a_color_that_is_no_color():
         over(picture(16, 16), torch.ones(1, 16, 16), "blurple")
 
 
+@pytest.mark.slow
 def test_a_hundred_megapixels_are_read_small_within_a_gigabyte():
     # In a process of its own: the peak of a process is known only from its whole life.
     code = """

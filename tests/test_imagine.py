@@ -42,6 +42,7 @@ def test_truncation_0_is_one_picture_but_for_its_noise_and_less_of_it_varies_les
     assert none < 0.4 * all_ and none < some < all_
 
 
+@pytest.mark.slow
 def test_variation_walks_from_the_inversion_of_a_picture_to_anything(monkeypatch):
     monkeypatch.setattr(latent, "_INVERSION_STEPS", 8)
     photo = picture(140, 180)

@@ -5,6 +5,8 @@ import pytest
 
 from style_core.training.scenes import SCENES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", SCENES)
 def test_a_scene_shows_something_and_is_the_same_each_time(name):

@@ -15,7 +15,7 @@ from style_core.weights import registry
 BALANCE = Balance({"relu4_2": 0.5}, dict.fromkeys(STYLE_LAYERS, 1.5), tv=2.0)
 
 
-@pytest.fixture(scope="module", params=["random", "lite"])
+@pytest.fixture(scope="module", params=["random", pytest.param("lite", marks=pytest.mark.slow)])
 def extractor(request):
     return random_extractor() if request.param == "random" else load_extractor("lite", registry.find("lite"), FP32)
 
@@ -101,6 +101,7 @@ def test_tiles_share_out_every_pixel_and_every_position_once(height, width, side
     assert max(tile.down.stop - tile.down.start for tile in tiles) < side + 32
 
 
+@pytest.mark.slow
 def test_no_seam_shows_on_a_flat_photo():
     """A texture is painted onto gray; where tiles meet, neighbors differ no more than anywhere else."""
     network = random_extractor()
