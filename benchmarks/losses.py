@@ -38,27 +38,27 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=320)
     parser.add_argument("--iterations", type=int, default=100)
     parser.add_argument("--extractor", choices=("vgg19", "lite"), default="lite", help="What paints.")
-    parser.add_argument("--judge", choices=("vgg19", "lite"), default="vgg19", help="What judges.")
+    parser.add_argument("--evaluator", choices=("vgg19", "lite"), default="vgg19", help="The network that evaluates.")
     parser.add_argument("--pairs", type=int, nargs="+", default=list(range(len(PAIRS))), help="Which of the pairs, from 0, faces first.")
     parser.add_argument("--losses", nargs="+", choices=STYLE_LOSSES, default=list(STYLE_LOSSES))
     parser.add_argument("--strength", type=float, default=0.5)
     parser.add_argument("--sheet", type=Path, help="Write a picture here, a row for each pair. Not for publishing.")
     given = parser.parse_args()
     paint_with(given.vgg19)
-    judge = load_extractor(
-        given.judge, MODELS / "lite.safetensors" if given.judge == "lite" else given.vgg19, Compute.choose("cpu", "fp32")
+    evaluator = load_extractor(
+        given.evaluator, MODELS / "lite.safetensors" if given.evaluator == "lite" else given.vgg19, Compute.choose("cpu", "fp32")
     )
     measured: dict[str, list[dict[str, float]]] = {name: [] for name in ("untouched photo", *given.losses)}
     rows = []
     for index in given.pairs:
         photo, painting = (given.data / kind / name for kind, name in zip(("content", "style"), PAIRS[index]))
         content, style = read_pair(photo, painting, given.size)
-        seen = Seen(judge, content), Seen(judge, style)
+        seen = Seen(evaluator, content), Seen(evaluator, style)
         measured["untouched photo"].append({**measure(seen[0], *seen), "seconds": 0.0})
         row = [content, _beside(style, content)]
         for name in given.losses:
             result, seconds = painted(content, style, name, given)
-            measured[name].append({**measure(Seen(judge, result), *seen), "seconds": seconds})
+            measured[name].append({**measure(Seen(evaluator, result), *seen), "seconds": seconds})
             row.append(result)
         rows.append(torch.cat([_framed(image, given.size) for image in row], 2))
         if given.sheet:

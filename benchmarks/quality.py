@@ -1,7 +1,7 @@
 """How well styles are transferred, by measures that nothing was trained on: `python -m benchmarks.quality`.
 
 Pairs are of the validation split, both pictures sharp, short side 512. Anchors stand in the same table: the untouched photo,
-the style itself, and Gatys with `lite` and VGG-19 on the first pairs. A table is in quality.md beside this file.
+the style itself, and `optimize` with `lite` and VGG-19 on the first pairs. A table is in quality.md beside this file.
 """
 
 import random
@@ -29,8 +29,8 @@ _HIGHER_IS_BETTER = {"fidelity", "coverage", "structure"}
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=24)
-    parser.add_argument("--gatys-pairs", type=int, default=4, help="Of them, painted by Gatys with lite.")
-    parser.add_argument("--vgg19-pairs", type=int, default=0, help="Of them, painted by Gatys with VGG-19: minutes each.")
+    parser.add_argument("--optimize-pairs", type=int, default=4, help="Of them, painted by `optimize` with lite.")
+    parser.add_argument("--vgg19-pairs", type=int, default=0, help="Of them, painted by `optimize` with VGG-19: minutes each.")
     parser.add_argument("--seed", type=int, default=1, help="Of the draw of pairs.")
     parser.add_argument("--weights", type=Path, nargs="+", default=[MODELS / "generator.safetensors"], help="Generators to measure.")
     parser.add_argument("--retrieval", action="store_true", help="Also train the small network that looks for the true painting.")
@@ -40,7 +40,7 @@ def main() -> None:
     torch.manual_seed(0)
     pairs = sharp_pairs(given.data, given.pairs, given.seed)
     methods = {path.stem: generator_method(path) for path in given.weights}
-    rows, results = run(evaluation_network(given.vgg19), pairs, methods, {"lite": given.gatys_pairs, "vgg19": given.vgg19_pairs})
+    rows, results = run(evaluation_network(given.vgg19), pairs, methods, {"lite": given.optimize_pairs, "vgg19": given.vgg19_pairs})
     print_summary(rows)
     if given.retrieval:
         print_retrieval(given.data, pairs, results)
@@ -71,13 +71,13 @@ def generator_method(path: Path):
     return paint
 
 
-def gatys(content: Tensor, style: Tensor, extractor: str) -> Tensor:
+def optimized(content: Tensor, style: Tensor, extractor: str) -> Tensor:
     """150 iterations with the recipe's own defaults."""
     options = OptimizeOptions(size=max(content.shape[-2:]), iterations=150, extractor=extractor)
     return resize(finish(optimize(content, [style], options)).image, tuple(content.shape[-2:]))
 
 
-def run(network, pairs, methods: dict, gatys_pairs: dict[str, int]) -> tuple[dict[str, list[dict]], dict[str, list[Tensor]]]:
+def run(network, pairs, methods: dict, optimize_pairs: dict[str, int]) -> tuple[dict[str, list[dict]], dict[str, list[Tensor]]]:
     """Measures and results by method, pair by pair."""
     rows: dict[str, list[dict]] = {}
     results: dict[str, list[Tensor]] = {}
@@ -85,7 +85,7 @@ def run(network, pairs, methods: dict, gatys_pairs: dict[str, int]) -> tuple[dic
         content, style = (fit_short(read_image(path), SIDE) for path in (photo, painting))
         seen_photo, seen_style = Seen(network, content), Seen(network, style)
         made = {name: method(content, style) for name, method in methods.items()}
-        made |= {f"Gatys, {name}": gatys(content, style, name) for name, count in gatys_pairs.items() if index < count}
+        made |= {f"optimize, {name}": optimized(content, style, name) for name, count in optimize_pairs.items() if index < count}
         for name, seen in {"untouched photo": seen_photo, "the style itself": seen_style}.items():
             rows.setdefault(name, []).append(measure_anchor(seen, seen_photo, seen_style))
         for name, result in made.items():
@@ -128,11 +128,11 @@ def summary(values: list[float], kind: str, key: str) -> float:
 def print_retrieval(data: Path, pairs, results: dict[str, list[Tensor]]) -> None:
     """How often the true painting is the likeliest, and among the five likeliest, of all sharp validation paintings."""
     paintings = [path for path in split(data / "style")[1] if _short_side(path) >= SHARP_SIDE]
-    judge = Retrieval(paintings, SIDE)
+    retrieval = Retrieval(paintings, SIDE)
     photos = [fit_short(read_image(photo), SIDE) for photo, _ in pairs]
     table = []
     for name, pictures in {"untouched photo": photos, **results}.items():
-        ranks = [judge.ranks(picture, painting.name) for picture, (_, painting) in zip(pictures, pairs)]
+        ranks = [retrieval.ranks(picture, painting.name) for picture, (_, painting) in zip(pictures, pairs)]
         table.append([name, sum(rank < 1 for rank in ranks) / len(ranks), sum(rank < 5 for rank in ranks) / len(ranks)])
     print()
     print_table([f"retrieval among {len(paintings)}", "top 1", "top 5"], table)

@@ -133,7 +133,7 @@ def _wire_forecast(compute: Compute, photo: gr.State, start, option_controls: di
         A function that takes another event after which to say it.
     """
 
-    def foretell(path, start, size, iterations, extractor, pyramid, init, request: gr.Request):
+    def show_estimate(path, start, size, iterations, extractor, pyramid, init, request: gr.Request):
         if path is None:
             return ""
         try:
@@ -155,7 +155,7 @@ def _wire_forecast(compute: Compute, photo: gr.State, start, option_controls: di
     triggers = [photo.change, start.input, *(field.change for field in asked)]
 
     def wire(events: list) -> None:
-        gr.on(events, foretell, [photo, start, *asked], place, trigger_mode="always_last", **quiet)
+        gr.on(events, show_estimate, [photo, start, *asked], place, trigger_mode="always_last", **quiet)
 
     wire(triggers)
     return lambda event: wire([event])

@@ -23,7 +23,7 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
     """Lay the section out and wire it; `option_controls` are those of the dream that the film flies into."""
     with gr.Accordion(i18n.ZOOM_HEAD, open=False, elem_id="zoom"):
         gr.Markdown(i18n.ZOOM_INTRO, elem_classes="quiet")
-        flight = controls_of(ZoomOptions, _START)
+        zoom_controls = controls_of(ZoomOptions, _START)
         with gr.Row():
             run = gr.Button(i18n.ZOOM, variant="primary", elem_id="zoom-run")
             stop = gr.Button(i18n.STOP, interactive=False, elem_classes="stop-button", elem_id="zoom-stop")
@@ -38,7 +38,7 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
         out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-zoom.mp4"
         last = None
         try:
-            path = ZoomOptions.make(**{name: given.pop(name) for name in flight})
+            path = ZoomOptions.make(**{name: given.pop(name) for name in zoom_controls})
             how = {"guide": opened_if_given(guide), "compute": compute}
             with (
                 live.stopping(request, "zoom") as stopped,
@@ -73,7 +73,7 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
         fly,
         [image, guide],
         [status, preview, film, stop],
-        inputs_kwargs={**option_controls, **flight},
+        inputs_kwargs={**option_controls, **zoom_controls},
         concurrency_id="device",
         concurrency_limit=1,
         show_progress="minimal",

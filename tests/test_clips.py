@@ -8,7 +8,7 @@ from style_core import OptimizeOptions, RequestError, StylizeOptions, finish
 from style_core.cli.main import main
 from style_core.media.images import write_image
 from style_core.media.video import Clip, FrameWriter
-from style_core.optimization.temporal import Held
+from style_core.optimization.temporal import TemporalTarget
 from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import stylize_clip
 
@@ -96,9 +96,9 @@ def test_a_film_keeps_the_clips_size_where_that_is_smaller_and_its_rate(tmp_path
 
 
 def test_a_picture_is_held_where_it_is_trusted_alone():
-    trust = torch.zeros(8, 8)
-    trust[:, :4] = 1
-    objective = Held(torch.full((3, 8, 8), 0.5), trust, weight=10.0).beside(lambda picture: (picture.sum() * 0, {}))
+    confidence = torch.zeros(8, 8)
+    confidence[:, :4] = 1
+    objective = TemporalTarget(torch.full((3, 8, 8), 0.5), confidence, weight=10.0).beside(lambda picture: (picture.sum() * 0, {}))
     picture = torch.full((1, 3, 8, 8), 0.7, requires_grad=True)
     loss, parts = objective(picture)
     assert abs(float(loss.detach()) - 10 * 0.5 * 0.2**2) < 1e-5 and set(parts) == {"temporal"}

@@ -1,4 +1,4 @@
-"""The student's start: its teacher cut down, in closed form."""
+"""A student initialized from its teacher, in closed form."""
 
 import torch
 from networks import FP32, picture, random_extractor

@@ -22,7 +22,7 @@ def test_a_pan_is_measured_and_followed():
     motion = motion_between(before, now)
     inner = motion.flow[16:-16, 16:-16]
     assert abs(inner[..., 0].mean() - 3) < 0.2 and abs(inner[..., 1].mean()) < 0.2
-    assert motion.trust[16:-16, 16:-16].mean() > 0.9 and not motion.cut
+    assert motion.confidence[16:-16, 16:-16].mean() > 0.9 and not motion.cut
     moved = carried_along(before, motion)
     assert float((moved - now)[:, 16:-16, 16:-16].abs().mean()) < 0.01
 
@@ -32,11 +32,11 @@ def test_what_was_hidden_or_outside_is_not_trusted():
     before, now = ground.clone(), ground.clone()
     before[:, 30:60, 40:70] = ball[:, 30:60, 40:70]
     now[:, 30:60, 52:82] = ball[:, 30:60, 40:70]
-    trust = motion_between(before, now).trust
-    assert trust[32:58, 42:50].mean() < 0.1  # behind the square until now
-    assert trust[5:25, 90:150].mean() > 0.9
+    confidence = motion_between(before, now).confidence
+    assert confidence[32:58, 42:50].mean() < 0.1  # behind the square until now
+    assert confidence[5:25, 90:150].mean() > 0.9
     wide = smooth(96, 200)
-    assert motion_between(wide[:, :, :160], wide[:, :, 20:180]).trust[20:-20, -12:].mean() < 0.1  # came in from the right
+    assert motion_between(wide[:, :, :160], wide[:, :, 20:180]).confidence[20:-20, -12:].mean() < 0.1  # came in from the right
 
 
 def test_a_new_scene_is_a_cut():
@@ -46,12 +46,12 @@ def test_a_new_scene_is_a_cut():
 
 def test_old_paint_stays_where_it_is_trusted_and_goes_where_it_is_far_off():
     fresh, moved = torch.full((3, 64, 64), 0.4), torch.full((3, 64, 64), 0.5)
-    still, trust = numpy.zeros((64, 64, 2), numpy.float32), numpy.ones((64, 64), numpy.float32)
-    trust[:, 32:] = 0
-    result = steadied(fresh, moved, Motion(still, trust), 1.0)
+    still, confidence = numpy.zeros((64, 64, 2), numpy.float32), numpy.ones((64, 64), numpy.float32)
+    confidence[:, 32:] = 0
+    result = steadied(fresh, moved, Motion(still, confidence), 1.0)
     assert float(result[:, :, :16].mean()) > 0.49 and torch.allclose(result[:, :, 48:], fresh[:, :, 48:])
-    assert torch.allclose(steadied(fresh, moved, Motion(still, trust), 0.0), fresh)
-    assert torch.allclose(steadied(fresh, torch.ones(3, 64, 64), Motion(still, trust), 1.0), fresh)
+    assert torch.allclose(steadied(fresh, moved, Motion(still, confidence), 0.0), fresh)
+    assert torch.allclose(steadied(fresh, torch.ones(3, 64, 64), Motion(still, confidence), 1.0), fresh)
 
 
 def test_paint_stands_still_where_only_noise_moves_and_starts_anew_at_a_cut():

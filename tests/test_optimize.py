@@ -82,7 +82,7 @@ def test_a_picture_to_start_from_is_not_painted_small_again():
 def test_painting_brings_the_picture_closer_to_the_style(small_network, optimizer, style_loss):
     content, style = picture(64, 96), picture(64, 64, seed=1)
     image = painted(content, [style], optimizer=optimizer, style_loss=style_loss, strength=0.9, iterations=40)
-    # Gram matrices judge, which the losses that compare places don't minimize.
+    # Gram matrices evaluate the result, which the losses that compare places don't minimize.
     enough = 0.5 if style_loss in MOMENT_LOSSES else 0.8
     assert style_distance(small_network, image, style) < enough * style_distance(small_network, content, style)
 

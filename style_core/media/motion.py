@@ -30,16 +30,16 @@ class Motion:
 
     Attributes:
         flow: `[H, W, 2]`, px, x then y: what is at `p` now was at `p + flow[p]`.
-        trust: `[H, W]` in `[0, 1]`; 0 where nothing of the frame before is seen again.
+        confidence: `[H, W]` in `[0, 1]`; 0 where nothing of the frame before is seen again.
     """
 
     flow: numpy.ndarray
-    trust: numpy.ndarray
+    confidence: numpy.ndarray
 
     @property
     def cut(self) -> bool:
         """Whether the frame begins a new scene."""
-        return float(self.trust.mean()) < _CUT
+        return float(self.confidence.mean()) < _CUT
 
 
 def motion_between(before: Tensor, now: Tensor) -> Motion:
@@ -53,20 +53,20 @@ def motion_between(before: Tensor, now: Tensor) -> Motion:
     old, new = (cv2.GaussianBlur(gray, (0, 0), _SMOOTHED) for gray in (old, new))
     back, forth = flow_between(new, old), flow_between(old, new)
     unlike = _unlike(old, new, back)
-    trust = _returning(back, forth) * numpy.clip((_ODD - unlike) / (_ODD - _EVEN), 0, 1)
+    confidence = _returning(back, forth) * numpy.clip((_ODD - unlike) / (_ODD - _EVEN), 0, 1)
     camera = camera_motion(back)
     if camera is not None:
         # Exact where it holds, and right behind what crosses, where dense flow is drawn along with that.
         left = _unlike(old, new, camera)
         holds = left <= unlike + _MARGIN
         back = numpy.where(holds[..., None], camera, back)
-        trust = numpy.where(holds, numpy.clip((_ODD - left) / (_ODD - _EVEN), 0, 1), trust)
+        confidence = numpy.where(holds, numpy.clip((_ODD - left) / (_ODD - _EVEN), 0, 1), confidence)
     # Borders of what is hidden are uncertain by a px or two: they go with it, and softly.
-    trust = cv2.GaussianBlur(cv2.erode(trust * _inside(back), numpy.ones((3, 3))), (0, 0), 1.0)
+    confidence = cv2.GaussianBlur(cv2.erode(confidence * _inside(back), numpy.ones((3, 3))), (0, 0), 1.0)
     if shrunk < 1:
         scale = numpy.array([width / back.shape[1], height / back.shape[0]], numpy.float32)
-        back, trust = (cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR) for values in (back * scale, trust))
-    return Motion(back, trust)
+        back, confidence = (cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR) for values in (back * scale, confidence))
+    return Motion(back, confidence)
 
 
 def flow_between(one: numpy.ndarray, two: numpy.ndarray) -> numpy.ndarray:

@@ -155,21 +155,21 @@ class Ascent:
 
     Args:
         picture: `[1, 3, H, W]`; moved in place.
-        attraction: what to climb.
-        stride: how.
+        objective: what to climb.
+        config: how.
         generator: of the shifts and cuts, on the CPU, so that a seed means the same on every device.
         mask: `[1, 1, H, W]`, where to dream; None is everywhere.
     """
 
     def __init__(
-        self, picture: Tensor, attraction: DreamObjective, stride: AscentConfig, generator: torch.Generator, mask: Tensor | None = None
+        self, picture: Tensor, objective: DreamObjective, config: AscentConfig, generator: torch.Generator, mask: Tensor | None = None
     ):
         self.picture = picture
-        self.attraction = attraction
-        self.stride = stride
+        self.objective = objective
+        self.config = config
         self.mask = mask
         self._generator = generator
-        self._weights = torch.tensor([term.weight for term in attraction.terms], device=picture.device)
+        self._weights = torch.tensor([term.weight for term in objective.terms], device=picture.device)
         self._levels: Tensor | None = None
 
     def measure(self) -> Generator[None, None, Tensor]:
@@ -177,7 +177,7 @@ class Ascent:
         tally = _Tally()
         for rows, columns in self._tiles(*self.picture.shape[-2:]):
             with torch.no_grad():
-                tally.add(*self.attraction.answers(self.picture[..., rows, columns], _cut(self.mask, rows, columns)))
+                tally.add(*self.objective.answers(self.picture[..., rows, columns], _cut(self.mask, rows, columns)))
             yield
         self._levels = tally.means().clamp_min(_SILENCE)
         return tally.means()
@@ -201,7 +201,7 @@ class Ascent:
     def _tile_gradient(self, tile: Tensor, mask: Tensor | None, tally: "_Tally") -> Tensor:
         with torch.enable_grad():
             leaf = tile.detach().clone().requires_grad_()
-            sums, counts = self.attraction.answers(leaf, mask)
+            sums, counts = self.objective.answers(leaf, mask)
             # The gradient of a logarithm, its denominator taken from the last pass over all tiles.
             (gradient,) = torch.autograd.grad((self._weights / self._levels) @ sums[:, 0], leaf)
         tally.add(sums.detach(), counts)
@@ -211,23 +211,23 @@ class Ascent:
         if not gradient.any():
             # Rectifiers that are silent everywhere give no direction: look for one at random.
             gradient = torch.randn(gradient.shape, generator=self._generator).to(gradient)
-        if self.stride.tv:
-            gradient = gradient - self.stride.tv * _roughening(self.picture)
-        direction = equalize(gradient, self.stride.smoothing)
-        if self.stride.colors is not None:
-            direction = torch.einsum("ij,bjhw->bihw", self.stride.colors, direction)
+        if self.config.tv:
+            gradient = gradient - self.config.tv * _roughening(self.picture)
+        direction = equalize(gradient, self.config.smoothing)
+        if self.config.colors is not None:
+            direction = torch.einsum("ij,bjhw->bihw", self.config.colors, direction)
         size = _rms(direction)
         if self.mask is not None:
             direction = direction * self.mask
             size = _rms(direction) / _rms(self.mask)
         with torch.no_grad():
-            self.picture.add_(direction * (self.stride.step / size)).clamp_(0, 1)
+            self.picture.add_(direction * (self.config.step / size)).clamp_(0, 1)
 
     def _shift(self) -> "_Shift":
         height, width = self.picture.shape[-2:]
-        if self.stride.wrap:
+        if self.config.wrap:
             return _Shift(self._draw(height), self._draw(width), None)
-        reach = min(self.stride.jitter, int(_LARGEST_SHIFT * min(height, width)))
+        reach = min(self.config.jitter, int(_LARGEST_SHIFT * min(height, width)))
         return _Shift(self._draw(reach + 1), self._draw(reach + 1), reach)
 
     def _tiles(self, height: int, width: int) -> Iterator[tuple[slice, slice]]:
@@ -238,8 +238,8 @@ class Ascent:
                 yield rows, columns
 
     def _tile_side(self) -> int:
-        extractor = self.attraction.extractor
-        affordable = _TILE_OPERATIONS[extractor.compute.device.type] / operations(extractor, self.attraction.layers)
+        extractor = self.objective.extractor
+        affordable = _TILE_OPERATIONS[extractor.compute.device.type] / operations(extractor, self.objective.layers)
         return max(_SMALLEST_TILE, int(affordable**0.5))
 
     def _cuts(self, length: int, side: int) -> list[slice]:

@@ -27,18 +27,18 @@ class NearestTarget:
     The paper centers the picture by its own mean, and matches colors at the end. Here that is done for the comparison alone: the
     loss measures both from the style's mean, so that colors are drawn along.
 
-    Columns average layers that are finer than their grid, and don't see their grain. Of those layers Gram matrices, which do,
+    Columns average layers that are finer than their grid, and don't see their finest structure. Of those layers Gram matrices, which do,
     make half of the distance.
 
     Args:
         style: its columns.
         weights: by layer, how much a layer counts in the comparison.
-        grain: moments of the layers that are finer than the grid; None leaves grain free.
+        fine: moments of the layers that are finer than the grid; None leaves these layers free.
     """
 
-    def __init__(self, style: StyleColumns, weights: Mapping[str, float], grain: StyleTarget | None = None):
+    def __init__(self, style: StyleColumns, weights: Mapping[str, float], fine: StyleTarget | None = None):
         self.style = style
-        self.grain = grain
+        self.fine = fine
         self.weights = {layer: weight for layer, weight in weights.items() if weight > 0}
         self._units = {layer: unit(style.rows[layer], style.means[layer]) for layer in self.weights}
         self._joined = joined(style.rows, style.means, self.weights)
@@ -65,9 +65,9 @@ class NearestTarget:
         Raises:
             RequestError: when the weights don't fit the targets, or different networks made them.
         """
-        grains = [target.grain for target in targets]
-        grain = None if grains[0] is None else StyleTarget.mix(grains, shares)
-        return cls(StyleColumns.mix([target.style for target in targets], shares), targets[0].weights, grain)
+        fine_targets = [target.fine for target in targets]
+        fine = None if fine_targets[0] is None else StyleTarget.mix(fine_targets, shares)
+        return cls(StyleColumns.mix([target.style for target in targets], shares), targets[0].weights, fine)
 
     def distances(self, features: Mapping[str, Tensor], guide: Tensor | None = None) -> dict[str, Tensor]:
         """Style distance of a picture by layer.
@@ -79,13 +79,13 @@ class NearestTarget:
         """
         columns = self._columns(features, guide)
         self._compare(columns)
-        return self._with_grain(self._forth_distances(columns), features, guide)
+        return self._with_fine_layers(self._forth_distances(columns), features, guide)
 
-    def _with_grain(self, distances: dict[str, Tensor], features: Mapping[str, Tensor], guide: Tensor | None) -> dict[str, Tensor]:
-        if self.grain is None:
+    def _with_fine_layers(self, distances: dict[str, Tensor], features: Mapping[str, Tensor], guide: Tensor | None) -> dict[str, Tensor]:
+        if self.fine is None:
             return distances
         return distances | {
-            layer: (distances[layer] + distance) / 2 for layer, distance in self.grain.distances(features, "gram", guide).items()
+            layer: (distances[layer] + distance) / 2 for layer, distance in self.fine.distances(features, "gram", guide).items()
         }
 
     def _columns(self, features: Mapping[str, Tensor], guide: Tensor | None) -> dict[str, Tensor]:

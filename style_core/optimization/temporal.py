@@ -12,30 +12,30 @@ _Loss = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 
 @dataclass(frozen=True)
-class Held:
-    """A picture that another one is held to wherever it is trusted (Ruder, Dosovitskiy and Brox 2016, eq. 8).
+class TemporalTarget:
+    """A picture that another one should resemble, weighted by confidence (Ruder, Dosovitskiy and Brox 2016, eq. 8).
 
     Attributes:
         picture: `[3, H, W]`, such as the last frame's painting moved along.
-        trust: `[H, W]` in `[0, 1]`; 0 where what it shows was hidden before.
+        confidence: `[H, W]` in `[0, 1]`; 0 where what it shows was hidden before.
         weight: of the mean squared difference, beside style and content.
     """
 
     picture: Tensor
-    trust: Tensor
+    confidence: Tensor
     weight: float
 
     def beside(self, objective: _Loss) -> _Loss:
-        """The objective with this term added, for pictures `[1, 3, h, w]` of any size."""
+        """An objective with this term added, for pictures `[1, 3, h, w]` of any size."""
         sized: dict[tuple, tuple[Tensor, Tensor]] = {}
 
         def held(picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             size = tuple(picture.shape[-2:])
             if size not in sized:
-                sized[size] = tuple(resize(image, size).to(picture) for image in (self.picture, self.trust[None]))
-            wanted, trust = sized[size]
+                sized[size] = tuple(resize(image, size).to(picture) for image in (self.picture, self.confidence[None]))
+            wanted, confidence = sized[size]
             loss, parts = objective(picture)
-            apart = (trust * (picture[0] - wanted).square()).mean()
+            apart = (confidence * (picture[0] - wanted).square()).mean()
             return loss + self.weight * apart, {**parts, "temporal": torch.sqrt(apart.detach())}
 
         return held

@@ -29,8 +29,8 @@ class TransportTarget(NearestTarget):
     moments of the first layer already hold the colors.
     """
 
-    def __init__(self, style: StyleColumns, weights: Mapping[str, float], grain: StyleTarget | None = None):
-        super().__init__(style, weights, grain)
+    def __init__(self, style: StyleColumns, weights: Mapping[str, float], fine: StyleTarget | None = None):
+        super().__init__(style, weights, fine)
         self._covariances = {layer: _covariance(style.rows[layer]) for layer in self.weights}
 
     def distances(self, features: Mapping[str, Tensor], guide: Tensor | None = None) -> dict[str, Tensor]:
@@ -39,7 +39,7 @@ class TransportTarget(NearestTarget):
         forth, back = self._forth_distances(columns), self._back_distances(columns)
         larger = forth if self._total(forth) >= self._total(back) else back
         distances = {layer: (larger[layer] + self._moment_distance(layer, column)) / 2 for layer, column in columns.items()}
-        return self._with_grain(distances, features, guide)
+        return self._with_fine_layers(distances, features, guide)
 
     def _back_distances(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """From each place of the style to the picture."""

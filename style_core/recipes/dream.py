@@ -131,12 +131,12 @@ def dream(
     if extractor is None:
         layers = [term.layer for term in terms]
         extractor, note = yield from open_extractor(options.extractor, layers, compute or Compute.choose())
-    attraction = attraction_of(extractor, terms, guide)
-    growth = Growth(_canvas(image, options), attraction, options, mask)
+    objective = objective_of(extractor, terms, guide)
+    growth = Growth(_canvas(image, options), objective, options, mask)
     larger = "" if image is None else beyond(tuple(image.shape[-2:]), tuple(growth.photo.shape[-2:]))
     note = joined(note, larger, growth.note)
     sizes = [(height, width, options.iterations) for height, width in growth.sizes]
-    deepest = max(attraction.layers, key=LAYERS.index)
+    deepest = max(objective.layers, key=LAYERS.index)
     watch = Watch(f"dream {extractor.name}", extractor.compute, network_cost(sizes, extractor.shape, extractor.compute, deepest))
     shown_at, began = time.monotonic(), time.monotonic()
     for _ in growth:
@@ -165,7 +165,7 @@ def check_request(image: Tensor | None, options: DreamOptions, mask: Tensor | No
     return parse_terms(options.layer)
 
 
-def attraction_of(extractor: FeatureExtractor, terms: Sequence[Term], guide: Tensor | None) -> DreamObjective:
+def objective_of(extractor: FeatureExtractor, terms: Sequence[Term], guide: Tensor | None) -> DreamObjective:
     """What to climb, with the guide, if there is one, at the size at which guides are looked at."""
     if guide is not None:
         guide = fit(guide, _GUIDE_SIDE)[None].to(extractor.compute.device)
@@ -186,7 +186,7 @@ class Growth:
 
     Args:
         photo: `[3, H, W]`, as large as the result.
-        attraction: what to climb.
+        objective: what to climb.
         options: how.
         mask: `[1, h, w]`, where to dream; None is everywhere.
 
@@ -197,13 +197,13 @@ class Growth:
         note: what a person should know about the octaves, or empty.
     """
 
-    def __init__(self, photo: Tensor, attraction: DreamObjective, options: DreamOptions, mask: Tensor | None = None):
-        self.attraction = attraction
+    def __init__(self, photo: Tensor, objective: DreamObjective, options: DreamOptions, mask: Tensor | None = None):
+        self.objective = objective
         self.options = options
-        device = attraction.extractor.compute.device
+        device = objective.extractor.compute.device
         self.photo = photo[None].to(device)
         self.mask = None if mask is None else _sized(mask[None].to(device), photo.shape[-2:]).clamp(0, 1)
-        self.sizes = octave_sizes(photo.shape[-2:], options, attraction.layers)
+        self.sizes = octave_sizes(photo.shape[-2:], options, objective.layers)
         self.note = ""
         if len(self.sizes) < options.octaves:
             self.note = Message(
@@ -217,14 +217,14 @@ class Growth:
         self._added: Tensor | None = None
 
     def __iter__(self) -> Iterator[None]:
-        stride = self._stride()
+        config = self._config()
         work = sum(height * width for height, width in self.sizes) * self.options.iterations
         for height, width in self.sizes:
             base = self._base((height, width))
             picture = base if self._added is None else (base + _sized(self._added, (height, width))).clamp(0, 1)
             mask = None if self.mask is None else _sized(self.mask, (height, width)).clamp(0, 1)
-            plain = yield from Ascent(base, self.attraction, stride, self._generator, mask).measure()
-            ascent = Ascent(picture.clone(), self.attraction, stride, self._generator, mask)
+            plain = yield from Ascent(base, self.objective, config, self._generator, mask).measure()
+            ascent = Ascent(picture.clone(), self.objective, config, self._generator, mask)
             for _ in range(self.options.iterations):
                 answers = yield from ascent.step()
                 self.done += 1
@@ -254,7 +254,7 @@ class Growth:
         noise = (photo.mean((2, 3), keepdim=True) + _NOISE * noise).clamp(0, 1)
         return noise if self.mask is None else photo.lerp(noise, _sized(self.mask, size).clamp(0, 1))
 
-    def _stride(self) -> AscentConfig:
+    def _config(self) -> AscentConfig:
         options = self.options
         return AscentConfig(
             step=_FULL_STEP * options.strength,
@@ -266,9 +266,9 @@ class Growth:
         )
 
     def _note_rise(self, answers: Tensor, plain: Tensor) -> None:
-        verb = self.attraction.verb
+        verb = self.objective.verb
         ratios = (answers / plain.clamp_min(1e-12)).tolist()
-        self.rises = {f"{verb} {term.name}": ratio for term, ratio in zip(self.attraction.terms, ratios)}
+        self.rises = {f"{verb} {term.name}": ratio for term, ratio in zip(self.objective.terms, ratios)}
 
 
 def dream_cost(options: DreamOptions, given: Situation) -> Cost:

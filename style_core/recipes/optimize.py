@@ -17,7 +17,7 @@ from style_core.networks.moments import style_shares
 from style_core.optimization.descent import Descent, Diverged
 from style_core.optimization.dreaming import term_layers
 from style_core.optimization.objective import Balance
-from style_core.optimization.temporal import Held
+from style_core.optimization.temporal import TemporalTarget
 from style_core.progress import Step, Steps
 from style_core.recipes.cost_model import Cost, Situation, network_cost
 from style_core.recipes.levels import Pace, levels_of
@@ -45,7 +45,7 @@ def optimize(
     compute: Compute | None = None,
     preview_every: float = 1.0,
     memory: float | None = None,
-    held: Held | None = None,
+    held: TemporalTarget | None = None,
 ) -> Steps:
     """Paint `content` in `styles` by optimizing the pixels; yields as it goes, the last Step holds the result.
 

@@ -19,7 +19,7 @@ from style_core.media.motion import carried_along, motion_between, padded_to
 from style_core.media.video import Clip, check_video_path
 from style_core.messages import Message
 from style_core.networks.moments import style_shares
-from style_core.optimization.temporal import Held
+from style_core.optimization.temporal import TemporalTarget
 from style_core.options import Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.film import painted_film, request_of, told
@@ -77,10 +77,10 @@ class FrameOptimizer:
         options, start, held = replace(self._options, size=max(64, *photo.shape[-2:])), None, None
         motion = motion_between(self._before[0], photo) if self._before is not None else None
         if motion is not None and not motion.cut:
-            moved, trust = carried_along(self._before[1], motion), torch.from_numpy(motion.trust)
+            moved, confidence = carried_along(self._before[1], motion), torch.from_numpy(motion.confidence)
             # What comes into view starts as the photo does, in the colors of the painting.
-            start = torch.lerp(match_color(photo, self._before[1]), moved, trust)
-            held = Held(moved, trust, _TEMPORAL_WEIGHT * self._film.steadiness)
+            start = torch.lerp(match_color(photo, self._before[1]), moved, confidence)
+            held = TemporalTarget(moved, confidence, _TEMPORAL_WEIGHT * self._film.steadiness)
             options = replace(options, iterations=self._film.frame_iterations, pyramid=False)
         for step in optimize(
             photo, self._styles, options, style_weights=self._shares, init_image=start, held=held, compute=self._compute

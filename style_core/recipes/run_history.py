@@ -55,7 +55,7 @@ class Watch:
 
 
 def corrected(kind: str, compute: Compute, predicted: Estimate) -> Estimate:
-    """What the model foretells, times what such runs have taken here beside it."""
+    """What the model predicts, times the usual ratio of real to predicted on this machine."""
     runs = _read().get(_key(kind, compute), [])
     times, peaks = [run[0] for run in runs], [run[1] for run in runs if run[1]]
     return Estimate(
@@ -102,7 +102,7 @@ def _keep(key: str, run: list) -> None:
             partial.write_text(json.dumps(runs))
             partial.replace(file)
     except (OSError, TimeoutError):
-        return  # a cache that can't be written costs a run's lesson, never the run
+        return  # without a cache the measurement is lost, never the run
 
 
 def _forget_peak() -> bool:

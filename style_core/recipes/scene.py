@@ -15,7 +15,7 @@ from style_core.networks.moments import style_shares
 from style_core.optimization.dreaming import DreamTerm
 from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_TARGETS, Balance, Objective, Region, content_target
-from style_core.optimization.temporal import Held
+from style_core.optimization.temporal import TemporalTarget
 from style_core.optimization.tiled import TiledObjective, measured_in_tiles
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.plan import Plan, network_of, plan_for
@@ -52,7 +52,7 @@ class Scene:
         self.extractor = extractor
         self.balance = balance
         self.memory = memory
-        self.held: Held | None = None
+        self.held: TemporalTarget | None = None
         self.size = size_to_fit(tuple(content.shape[-2:]), options.size)
         self.photo = fit(content, options.size)  # enlarged where it is looked at, so that no large copy is kept
         self.content, self.styles = _in_color(self.photo, styles, options.color)

@@ -138,7 +138,7 @@ def steadied(fresh: Tensor, moved: Tensor, motion: Motion, steadiness: float) ->
         functional.pad((fresh - moved)[None], (_COLOR_REACH,) * 4, mode="replicate"), 2 * _COLOR_REACH + 1, stride=1
     )[0]
     alike = ((_UNLIKE - apart.abs().amax(0)) / (_UNLIKE - _ALIKE)).clamp(0, 1)
-    share = _MOST_CARRIED * steadiness * torch.from_numpy(motion.trust) * alike  # [H, W]
+    share = _MOST_CARRIED * steadiness * torch.from_numpy(motion.confidence) * alike  # [H, W]
     blended = torch.lerp(fresh, moved, share)
     colors = blurred(blended, _STROKE)
     wanted, there = (blurred((image - blurred(image, _STROKE)).square().mean(0), _AROUND) for image in (fresh, blended))

@@ -310,7 +310,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/lite"))
     parser.add_argument(
-        "--begin", type=Path, help="An exported student to go on from; of another shape, it is cut down instead of the teacher."
+        "--begin", type=Path, help="An exported student to go on from; of another shape, it initializes the student instead of the teacher."
     )
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument(

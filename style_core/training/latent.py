@@ -2,7 +2,7 @@
 
     python -m style_core.training.latent --data FOLDER --minutes 60 --out runs/latent
 
-The discriminator judges through frozen features (Projected GAN, Sauer et al. 2021): small heads, spectrally normalized
+The discriminator compares frozen features (Projected GAN, Sauer et al. 2021): small heads, spectrally normalized
 (Miyato et al. 2018), look at the levels of VGG-19 and at the pixels themselves, and are trained with the hinge loss on
 augmented pictures (Zhao et al. 2020). Reconstruction is measured in the same features, once by place and once by Gram
 matrix: what a code can't place it still paints in the right manner. Half of what is evaluated is decoded from codes of
@@ -123,7 +123,7 @@ def pooled(batch: Tensor, features: dict[str, Tensor]) -> list[Tensor]:
 
 
 class FeatureQueue:
-    """The latest pooled features of real and of imagined pictures, and how far apart the two crowds are."""
+    """The latest pooled features of real and of imagined pictures, and how far apart the two distributions are."""
 
     def __init__(self, size: int):
         self._size = size
@@ -244,7 +244,7 @@ def train(given: argparse.Namespace) -> None:
     players = [torch.optim.Adam([p for p in part.parameters() if p.requires_grad], given.rate, betas=(0.5, 0.99)) for part in (net, critic)]
     average = running_average(net, _KEPT)
     parts = {"net": net, "critic": critic, "average": average, "crops": crops}
-    run = Run(given.out, given.minutes, parts | {"painter": players[0], "judge": players[1]})
+    run = Run(given.out, given.minutes, parts | {"optimizer": players[0], "critic_optimizer": players[1]})
     train_step = TrainStep(net, critic, crops, given, compute.dtype)
     shown = time.monotonic()
     held = Crops(split(given.data)[1], given.seed).batch(12, SIDE, CROP_SCALE)
@@ -296,7 +296,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--adversarial", type=float, default=0.15, help="Weight of fooling the critic.")
     parser.add_argument("--regression", type=float, default=1.0, help="Weight of telling a picture's code.")
-    parser.add_argument("--sliced", type=float, default=2.0, help="Weight of the distance between imagined and real crowds.")
+    parser.add_argument(
+        "--sliced", type=float, default=2.0, help="Weight of the distance between the distributions of imagined and real pictures."
+    )
     parser.add_argument("--kl", type=float, default=0.003, help="Weight of the divergence from the prior, in nats.")
     parser.add_argument("--small", type=float, default=0.5, help="Share of the minutes that runs at 64 px.")
     parser.add_argument("--alone", type=float, default=0.25, help="Share of the minutes before the critic joins.")

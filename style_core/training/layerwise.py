@@ -1,4 +1,4 @@
-"""A student that begins as its teacher cut down: channels chosen and convolutions fitted, layer by layer, in closed form.
+"""A student initialized from its teacher: channels chosen and convolutions fitted, layer by layer, in closed form.
 
 Each convolution of the student answers for a choice of the teacher's channels, made so that the others follow linearly from
 them (as in Channel Pruning, He et al. 2017). Its weights are the least squares solution from what the student itself sees

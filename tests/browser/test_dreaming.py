@@ -1,4 +1,4 @@
-"""Dream in a browser: a layer chosen by eye, a dream, and a flight into it that is stopped and kept."""
+"""Dream in a browser: a layer chosen by eye, a dream, and a zoom into it that is stopped and kept."""
 
 import re
 
