@@ -11,7 +11,7 @@ from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_c
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import fit, to_pil
 from style_core.media.settings import settings_of
-from style_core.recipes.stylize import encoded_styles, is_told, recolored, verdict
+from style_core.recipes.stylize import check_color, encoded_styles, is_told, recolored, verdict
 from style_core.weights.open import open_generator
 
 _PHOTO_SIDE = 1024  # px, at which a photo is shown before it is painted
@@ -102,6 +102,7 @@ def painted(compute: Compute, wanted: Wanted, language: str) -> tuple:
     pictures, named = wanted.pictures(), bool(wanted.gallery_style)
     if not pictures and not named:
         raise RequestError(i18n.say("NO_STYLE_AT_ALL", language))
+    check_color(options, from_codes=named)
     codes = [gallery_code(wanted.gallery_style, generator.sha256, options.style_scale)] if named else []
     codes += encoded_styles(generator, list(pictures.values()), photo, options)
     masks = painted_masks.masks_of(wanted.regions, len(painted_masks.COLORS))
@@ -111,6 +112,6 @@ def painted(compute: Compute, wanted: Wanted, language: str) -> tuple:
     *_, (_, _, image) = generator.paint(encoded, codes, wanted.weights(), options.strength, masks)
     told = masks is None and is_told(options)
     trouble = verdict(generator, photo, image, codes, wanted.weights()) if told else ""
-    image = recolored(image, photo, options, from_codes=named)
+    image = recolored(image, photo, options, list(pictures.values()), wanted.weights(), from_codes=named)
     alone = told and len(codes) == 1 and not named
     return image, photo, *(pictures.values() if alone else [None]), trouble

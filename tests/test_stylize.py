@@ -220,3 +220,19 @@ def test_a_result_that_is_the_photo_or_has_lost_it_is_told(shipped):
     assert verdict(shipped, bold_painting(128)[:, :96], noise, [shipped.encode_content(noise).code]) == "lost"
     gentle = [gallery_code("water-lily-pond")]
     assert verdict(shipped, photo, painted(shipped, photo, gentle), gentle) == ""
+
+
+def test_a_palette_is_exactly_the_style_pictures_and_a_gallery_code_has_none(codes):
+    style = torch.cat([torch.full((3, 64, 32), 0.2), torch.full((3, 64, 32), 0.8)], 2)
+    image = finish(stylize(picture(96, 128), [style], StylizeOptions(size=128, color="palette"), compute=FP32)).image
+    for value in (0.2, 0.8):
+        assert ((image - value).abs() < 0.02).float().mean() == pytest.approx(0.5, abs=0.05)
+    with pytest.raises(RequestError, match="The gallery holds no palette of its paintings"):
+        finish(stylize(picture(96, 128), [style], StylizeOptions(color="palette"), codes=codes[:1], compute=FP32))
+
+
+def test_a_film_in_an_exact_palette_is_refused(tmp_path):
+    with FrameWriter(tmp_path / "clip.mp4", 10) as writer:
+        writer.add(picture(64, 96))
+    with pytest.raises(RequestError, match="would flicker"):
+        finish(stylize_clip(tmp_path / "clip.mp4", tmp_path / "out.mp4", [picture(64, 64)], StylizeOptions(color="palette"), compute=FP32))

@@ -298,7 +298,7 @@ CHOICES: dict[str, dict[str, str]] = {
 HELP: dict[str, str] = {
     "StylizeOptions.size": "Lado largo del resultado.",
     "StylizeOptions.strength": "0 deja la foto como está, 1 aplica todo el estilo.",
-    "StylizeOptions.color": "Los colores del cuadro, los de la foto o una mezcla de ambos.",
+    "StylizeOptions.color": "Los colores del cuadro, los de la foto, una mezcla de ambos o exactamente la paleta del cuadro.",
     "StylizeOptions.style_scale": "Tamaño de las pinceladas: más grande mira el cuadro más de cerca.",
     "OptimizeOptions.size": "Lado largo del resultado.",
     "OptimizeOptions.iterations": "Pasos de pintura. Puedes parar en cualquiera.",
@@ -426,6 +426,8 @@ SENTENCES: dict[str, str] = {
     "The picture is too small for this layer, which sees only {width} x {height} positions of it. Use a larger size or an earlier layer.": "La imagen es demasiado pequeña para esta capa, que solo ve {width} x {height} posiciones. Usa un tamaño mayor o una capa anterior.",
     "There is no photo; give one, or set start to noise.": "No hay foto; indica una o empieza desde ruido.",
     "There is no style picture; give at least one.": "No hay ningún cuadro; indica al menos uno.",
+    "The gallery holds no palette of its paintings; give the painting as a picture, or choose the colors style, keep or match.": "La galería no guarda la paleta de sus cuadros; da el cuadro como imagen o elige los colores style, keep o match.",
+    "Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.": "Ajustar la paleta en cada fotograma haría parpadear el vídeo; para un vídeo elige los colores style, keep o match.",
     "There is no style; give a style picture or choose one from the gallery.": "No hay estilo; indica un cuadro o elige uno de la galería.",
     "There is no style {style} in the gallery; there are {known}.": "No existe el estilo {style} en la galería; hay {known}.",
     "There are {masks} masks for {styles} styles; give one for each.": "Hay {masks} máscaras para {styles} estilos; indica una para cada uno.",

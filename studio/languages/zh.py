@@ -297,7 +297,7 @@ CHOICES: dict[str, dict[str, str]] = {
 HELP: dict[str, str] = {
     "StylizeOptions.size": "结果的长边。",
     "StylizeOptions.strength": "0 完全保留照片，1 完全采用风格。",
-    "StylizeOptions.color": "画作的色彩、照片的色彩，或两者的混合。",
+    "StylizeOptions.color": "画作的色彩、照片的色彩、两者的混合，或严格采用画作的调色板。",
     "StylizeOptions.style_scale": "笔触大小：越大，看画越近。",
     "OptimizeOptions.size": "结果的长边。",
     "OptimizeOptions.iterations": "绘制的步数，随时可以停止。",
@@ -434,6 +434,8 @@ SENTENCES: dict[str, str] = {
     # Photos, styles, masks
     "There is no photo; give one, or set start to noise.": "没有照片；请给出一张，或把起点设为噪声。",
     "There is no style picture; give at least one.": "没有画作；请至少给出一张。",
+    "The gallery holds no palette of its paintings; give the painting as a picture, or choose the colors style, keep or match.": "图库不保存画作的调色板；请把画作作为图片提供，或将色彩设为 style、keep 或 match。",
+    "Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.": "逐帧匹配调色板会闪烁；制作影片时请将色彩设为 style、keep 或 match。",
     "There is no style; give a style picture or choose one from the gallery.": "没有风格；请给出一张画作，或从风格库中选择。",
     "There is no style {style} in the gallery; there are {known}.": "风格库中没有 {style}；有 {known}。",
     "There are {masks} masks for {styles} styles; give one for each.": "{styles} 种风格却有 {masks} 个蒙版；请各给一个。",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.color import COLORS, keep_color, luminance_of, match_color
+from style_core.media.color import PAINTING_COLORS, keep_color, luminance_of, match_color, match_palette, palette_of
 from style_core.media.images import beyond, fit
 from style_core.networks.generator import Generator
 from style_core.networks.moments import relative_distance, style_shares
@@ -43,7 +43,11 @@ class StylizeOptions(Options):
 
     size: int = option(1024, "Long side of the result.", Range(64, 8192, 32, "px"))
     strength: float = option(1.0, "0 keeps the photo exactly, 1 takes the style in full, more exaggerates it.", Range(0, 1.5, 0.01))
-    color: str = option("style", "Colors of the style, the photo's own, or the style's matched to the photo's.", COLORS)
+    color: str = option(
+        "style",
+        "Colors of the style, the photo's own, the style's matched to the photo's, or exactly the style picture's palette.",
+        PAINTING_COLORS,
+    )
     style_scale: float = option(1.0, "Size of the strokes: larger looks at the painting from nearer.", Range(0.25, 4, 0.05))
 
 
@@ -75,6 +79,7 @@ def stylize(
     style_shares(style_weights, count)
     if masks is not None and len(masks) != count:
         raise RequestError("There are {masks} masks for {styles} styles; give one for each.", masks=len(masks), styles=count)
+    check_color(options, from_codes=bool(codes))
     started = time.monotonic()
     yield Step(0, 1, note="Starting.")
     photo = fit(content, options.size, enlarge=True)
@@ -89,7 +94,7 @@ def stylize(
         if result is not None:
             if masks is None and is_told(options):
                 note = VERDICTS.get(verdict(generator, photo, result, style_codes, style_weights), note)
-            result = recolored(result, photo, options, from_codes=bool(codes))
+            result = recolored(result, photo, options, styles, style_weights, from_codes=bool(codes))
         if done == total:
             watch.finish()
         yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made, note=note)
@@ -135,8 +140,30 @@ def encoded_styles(generator: Generator, styles: Sequence[Tensor], photo: Tensor
     return [generator.encode_style(in_color(style, photo, options.color), options.style_scale) for style in styles]
 
 
-def recolored(result: Tensor, photo: Tensor, options: StylizeOptions, *, from_codes: bool) -> Tensor:
+def check_color(options: StylizeOptions, *, from_codes: bool) -> None:
+    """Refuse a palette that nobody has: a code of the gallery doesn't hold its painting's.
+
+    Raises:
+        RequestError: saying so.
+    """
+    if options.color == "palette" and from_codes:
+        raise RequestError(
+            "The gallery holds no palette of its paintings; give the painting as a picture, or choose the colors style, keep or match."
+        )
+
+
+def recolored(
+    result: Tensor,
+    photo: Tensor,
+    options: StylizeOptions,
+    styles: Sequence[Tensor] = (),
+    weights: Sequence[float] | None = None,
+    *,
+    from_codes: bool,
+) -> Tensor:
     """A result in the colors that options ask for; codes, unlike style pictures, could not be recolored before."""
+    if options.color == "palette" and options.strength:
+        return match_palette(result, palette_of(styles, style_shares(weights, len(styles))))
     if options.color == "keep" and options.strength:
         return keep_color(result, photo)
     if options.color == "match" and from_codes:

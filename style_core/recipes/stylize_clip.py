@@ -82,6 +82,8 @@ class FramePainter:
         self, generator: PaintingNet, styles: Sequence[Tensor], codes: Sequence[Tensor], shares: Sequence[float], options: StylizeOptions,
         steadiness: float = 0.0,
     ):  # fmt: skip
+        if options.color == "palette":
+            raise RequestError("Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.")
         self.weights = {"generator": generator.sha256}
         self._generator, self._styles, self._shares, self._options = generator, styles, shares, options
         self._steadiness = steadiness
