@@ -1,5 +1,7 @@
 """The page: head, tabs, the drawer with the visitor's pictures."""
 
+from collections.abc import Callable
+
 import gradio as gr
 
 from studio import history, i18n, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize
@@ -54,9 +56,9 @@ def build(compute: Compute) -> gr.Blocks:
 def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
     """Hand a Stylize result to Paint and start there; a gallery style has no picture, so its result stands for it."""
 
-    def refine(content, style, used, result):
+    def refine(content, style, used, result, request: gr.Request):
         if result is None:
-            raise gr.Error(i18n.NO_RESULT, print_exception=False)
+            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
         return content, (style if used else None) or result, result, i18n.REFINING, gr.update(selected="paint")
 
     handed = quick["refine"].click(
@@ -76,15 +78,18 @@ def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict], photos: li
         for (tab, role), button in part["uses"].items():
             places = photos if parts[tab][role] in photos else [parts[tab][role]]
             handed = button.click(
-                lambda result, tab=tab, count=len(places): _handed(result, tab, count), part["result"], [*places, tabs],
-                show_progress="hidden", api_visibility="private",
+                _handing(tab, len(places)), part["result"], [*places, tabs], show_progress="hidden", api_visibility="private",
             )  # fmt: skip
             if (tab, role) == ("stylize", "style"):
                 parts["stylize"]["follow_style"](handed.success)
 
 
-def _handed(result: str | None, tab: str, count: int) -> list:
-    if result is None:
-        gr.Info(i18n.NO_RESULT)
-        return [gr.skip()] * (count + 1)
-    return [result] * count + [gr.update(selected=tab)]
+def _handing(tab: str, count: int) -> Callable:
+    """A handler that gives a result to so many places and opens the tab."""
+
+    def handed(result: str | None, request: gr.Request) -> list:
+        if result is None:
+            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
+        return [result] * count + [gr.update(selected=tab)]
+
+    return handed

@@ -78,8 +78,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
 
     def restore(path: str | None, request: gr.Request) -> dict:
         if path is None:
-            gr.Info(i18n.NO_RESULT)
-            return {here["status"]: gr.skip()}
+            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
         try:
             return restored(path, request)
         except RequestError as error:

@@ -177,9 +177,9 @@ def wire_download(kind: gr.Dropdown, download: gr.DownloadButton, result: gr.Sta
     def convert(path, kind):
         return gr.update(value=files.converted(path, kind)) if files.is_ours(path) else gr.skip()
 
-    def missing(path):
+    def missing(path, request: gr.Request):
         if path is None:
-            gr.Info(i18n.NO_RESULT)
+            gr.Info(i18n.say("NO_RESULT", request))
 
     kind.change(convert, [result, kind], download, show_progress="hidden", api_visibility="private")
     download.click(missing, result, None, show_progress="hidden", api_visibility="private")

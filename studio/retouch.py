@@ -1,5 +1,6 @@
 """After the run: what can still be changed of a result at once, without painting it again."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -47,16 +48,20 @@ def build(
 
     how = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
     gr.on([position.release, color.change], retouch, [original, position, color], [slider, download, result], **how)
-    make_film.click(lambda path: _filmed(path, ".mp4"), original, film, api_visibility="private")
-    make_gif.click(lambda path: _filmed(path, ".gif"), original, gif, api_visibility="private")
+    make_film.click(_filming(".mp4"), original, film, api_visibility="private")
+    make_gif.click(_filming(".gif"), original, gif, api_visibility="private")
     return paint_on
 
 
-def _filmed(path: str | None, suffix: str) -> dict:
-    if not files.is_ours(path):
-        gr.Info(i18n.NO_RESULT)
-        return gr.skip()
-    return gr.update(value=files.film_of(path, suffix), visible=True)
+def _filming(suffix: str) -> Callable:
+    """A handler that makes a film of the way to a result, as a file of this type."""
+
+    def filmed(path: str | None, request: gr.Request) -> dict:
+        if not files.is_ours(path):
+            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
+        return gr.update(value=files.film_of(path, suffix), visible=True)
+
+    return filmed
 
 
 def retouched(path: str, position: float, color: str) -> str:

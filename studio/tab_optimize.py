@@ -87,10 +87,10 @@ def build(compute: Compute, photo: gr.State) -> dict:
     }
 
 
-def _enlarged(path: str | None, size: float) -> tuple:
+def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
     """The result as the start of the next run, and that run's size."""
     if path is None:
-        raise gr.Error(i18n.NO_RESULT, print_exception=False)
+        raise i18n.refusal(i18n.say("NO_RESULT", request), request)
     return path, min(_LARGEST, round(size * _LARGER / 32) * 32)
 
 

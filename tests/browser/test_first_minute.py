@@ -50,14 +50,14 @@ def test_from_the_address_to_ones_own_photo_in_ones_own_painting_are_three_actio
     page.goto(address)  # one
     page.locator("#stylize-content input[type=file]").set_input_files(str(pictures[0]))  # two
     page.locator("#stylize-style input[type=file]").set_input_files(str(pictures[2]))  # three
-    page.locator("#stylize-status").filter(has_text="Done: 200 x 120 px").wait_for()
+    page.locator("#stylize-status").filter(has_text="Done: 768 x 461 px").wait_for()
     page.wait_for_function("() => !document.querySelector('#stylize-gallery .tile-pick[aria-pressed=true]')")
     context.close()
 
 
 def test_the_newest_choice_wins(page, pictures, tmp_path):
     upload(page, "stylize-content", pictures[0])
-    done(page, "200 x 120")
+    done(page, "768 x 461")
     tile(page, 0).click()
     page.locator("#stylize-status").filter(has_text=tile(page, 0).locator(".tile-title").inner_text()).wait_for()
     in_gallery = read_image(downloaded(page, "stylize", tmp_path))
@@ -106,7 +106,7 @@ def test_an_imagined_picture_that_is_to_be_a_style_wins_over_the_gallery(page, t
 
 def test_the_studio_has_one_photo_and_a_reload_finds_it_with_the_tab_the_style_and_the_settings(page, pictures):
     upload(page, "stylize-content", pictures[0])
-    done(page, "200 x 120")
+    done(page, "768 x 461")
     tile(page, 2).click()
     page.locator("#stylize-status").filter(has_text=tile(page, 2).locator(".tile-title").inner_text()).wait_for()
     before = shown(page, "stylize")
@@ -122,6 +122,7 @@ def test_the_studio_has_one_photo_and_a_reload_finds_it_with_the_tab_the_style_a
     page.wait_for_timeout(1500)
     page.reload()
     page.wait_for_selector("#paint-run", state="visible")
+    unfold(page, "More", "#paint-more")
     assert page.get_by_label("number input for Steps").input_value() == "7"
     page.get_by_role("tab", name="Stylize", exact=True).click()
     page.wait_for_function("document.querySelector('#stylize-content img')?.src.includes('picture-1')")
@@ -132,13 +133,13 @@ def test_the_studio_has_one_photo_and_a_reload_finds_it_with_the_tab_the_style_a
 @pytest.mark.parametrize("how", ["drop", "paste"])
 def test_a_picture_that_is_dropped_anywhere_or_pasted_becomes_the_photo(page, pictures, how):
     give(page, how, "#header", pictures[0])
-    done(page, "200 x 120")
+    done(page, "768 x 461")
     page.wait_for_function("document.querySelector('#stylize-content img')?.src.includes('given')")
 
 
 def test_a_picture_of_before_is_never_offered_as_one_of_a_photo_that_could_not_be_read(page, pictures, tmp_path):
     upload(page, "stylize-content", pictures[0])
-    done(page, "200 x 120")
+    done(page, "768 x 461")
     (tmp_path / "broken.png").write_bytes(b"no picture")
     upload(page, "stylize-content", tmp_path / "broken.png")
     page.locator("#stylize-status").filter(has_text="broken.png").wait_for()
