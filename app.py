@@ -21,11 +21,12 @@ os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127
 
 from starlette.middleware import Middleware
 
-from studio import build, files, i18n, painted_masks, theme
+from studio import build, files, i18n, jobs, painted_masks, theme
 from studio.request_limits import RequestLimits
 from style_core import Compute, RequestError
 from style_core.devices import DEVICES, prepare_cpu
 
+_END_SECONDS = 2.0  # that runs in hand may take to end when the app does
 _VISITORS = 200  # whose results and places are remembered; of more, those who were here last
 
 
@@ -94,6 +95,7 @@ def main() -> None:
         asked_to_end.wait()
     except KeyboardInterrupt:
         print()  # below the ^C
+    jobs.here.end(_END_SECONDS)
     page.close()
 
 

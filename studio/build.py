@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from studio import history, i18n, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize
+from studio import history, i18n, jobs, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize
 from studio.guard import GuardedBlocks
 from studio.photo import first_photo, share
 from style_core import Compute
@@ -47,6 +47,7 @@ def build(compute: Compute) -> gr.Blocks:
         _join(tabs, parts, [*parts.values(), drawer, filmed], [photo, *inputs])
         recipes = {name: (tab, parts[tab]["option_controls"]) for name, tab in _TABS.items()}
         history.wire(page, tabs, drawer, parts, recipes)
+        jobs.wire(page, [component for part in (fine, dreaming, imagining, filmed) for component in part["outputs"]])
         share(photo, inputs, choose, [quick["examples"]])
         fine["loaded"](page.load)
         session.wire(page, tabs, each, photo, {recipe: parts[tab] for recipe, tab in _TABS.items()})

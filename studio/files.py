@@ -22,7 +22,7 @@ _KEEP_SECONDS = 2 * 3600
 _FRAME_SIDE = 1024  # px: what is kept of how a picture formed
 _MOST_FRAMES = 96  # beyond them every other one is let go
 _FILM_FPS = 12
-_BEFORE = "before.png"
+_BEFORE, _SHOWN = "before.png", "shown.jpg"
 _folder: Path | None = None
 
 
@@ -133,8 +133,15 @@ class Trail:
                 dropped.unlink()
             self._kept, self._every = self._kept[1::2], 2 * self._every
 
-    def begin(self, photo) -> None:
+    def begin(self, photo) -> str:
+        """Keep the photo `[3, H, W]` that the picture began with; its path."""
         write_image(self.where / _BEFORE, photo)
+        return str(self.where / _BEFORE)
+
+    def show(self, image) -> str:
+        """A small picture of the result for the page; its path."""
+        write_image(self.where / _SHOWN, image, quality=90)
+        return str(self.where / _SHOWN)
 
 
 def before_of(path: str):

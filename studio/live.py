@@ -1,15 +1,15 @@
 """Long runs in the browser: Steps in, updates of what the person sees out."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import gradio as gr
 import pandas
 from gradio.i18n import I18nData
 
-from studio import files, i18n
+from studio import files, i18n, jobs
+from studio.photo import same_picture
 from style_core import RequestError, Step, read_image
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import fit, resize, to_pil
@@ -19,53 +19,6 @@ PREVIEW_SIDE = 768  # px: what a preview is shown at; the file has every pixel
 STAGE_HEIGHT = 640  # px
 FIRST_KIND = files.KINDS[0]
 _PLOTTED = 200  # points of the loss plot
-
-_stops: dict[tuple[str, str], threading.Event] = {}
-_lock = threading.Lock()
-
-
-def _key(request: gr.Request | None, run_id: str) -> tuple[str, str]:
-    return getattr(request, "session_hash", None) or "", run_id
-
-
-def stop(request: gr.Request | None, run_id: str) -> None:
-    """Ask this visitor's run of this name to end after the step in hand and to keep what it has; one that waits never begins."""
-    with _lock:
-        if event := _stops.get(_key(request, run_id)):
-            event.set()
-
-
-@contextmanager
-def stopping(request: gr.Request | None, run_id: str) -> Iterator[threading.Event]:
-    """An event that is set when this visitor asks this run to stop."""
-    key = _key(request, run_id)
-    with _lock:
-        event = _stops.setdefault(key, threading.Event())
-    try:
-        yield event
-    finally:
-        with _lock:
-            if _stops.get(key) is event:
-                del _stops[key]
-
-
-def wire_stop(run: gr.Button, stopper: gr.Button, run_id: str) -> None:
-    """Let a button stop a run from the moment it is asked for, which is before its turn comes."""
-
-    def asked(request: gr.Request) -> dict:
-        key = _key(request, run_id)
-        with _lock:
-            # One that runs already keeps its event, so that Stop still reaches it.
-            if key not in _stops or _stops[key].is_set():
-                _stops[key] = threading.Event()
-        return gr.update(interactive=True)
-
-    def stop_it(request: gr.Request) -> None:
-        stop(request, run_id)
-
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    run.click(asked, None, stopper, **quiet)
-    stopper.click(stop_it, None, None, **quiet)
 
 
 @dataclass
@@ -115,7 +68,7 @@ class Board:
         return {
             self.preview: gr.update(value=None, visible=True),
             self.slider: gr.update(visible=False),
-            self.status: gr.update(value="…"),
+            self.status: "…",
             self.plot: None,
             self.download: None,
             self.result: None,
@@ -131,18 +84,17 @@ class Board:
     def wire(self, recipe: Callable, inputs: list, more: dict, api_name: str) -> None:
         """Let the buttons run `recipe` (published as `api_name`) and stop it; `more` are its inputs by keyword."""
         self.follow(self.run.click, recipe, inputs, more, api_name=api_name)
-        wire_stop(self.run, self.stop, self.run_id)
+        jobs.wire_stop(self.stop, self.run_id)
         wire_download(self.kind, self.download, self.result)
 
     def follow(self, trigger: Callable, recipe: Callable, inputs: list, more: dict, **published) -> None:
-        """Run `recipe` on this board when `trigger` fires."""
+        """Run `recipe`, a job, on this board when `trigger` fires."""
         event = trigger(
             recipe,
             inputs,
             self.outputs,
             inputs_kwargs=more,
-            concurrency_id="device",
-            concurrency_limit=1,
+            concurrency_limit=None,  # it only watches
             show_progress="minimal",
             show_progress_on=self.status,
             **(published or {"api_visibility": "private"}),
@@ -153,7 +105,9 @@ class Board:
 def follow_photo(board: Board, photo: gr.State, ready: I18nData) -> None:
     """Show the photo, by its path, large as soon as it is chosen, and nothing any more that was made of the one before."""
 
-    def shown(path: str | None) -> dict:
+    def shown(path: str | None, request: gr.Request) -> dict:
+        if not jobs.here.let_go(board.run_id, request, path, same_picture):
+            return {board.status: gr.skip()}  # the photo came back with the page, and so does what was made of it
         try:
             picture = None if path is None else to_pil(fit(read_image(path, long_side=PREVIEW_SIDE), PREVIEW_SIDE))
         except RequestError:
@@ -225,7 +179,7 @@ def run(
     request: gr.Request | None,
     looks_like: Callable[[], object] | None = None,
 ) -> Iterator[dict]:
-    """Follow a recipe on a board until it ends, fails in words, or the visitor stops it.
+    """Follow a recipe on a board until it ends, fails in words, or its job is asked to stop.
 
     Args:
         steps: makes the recipe's generator; called once there is a first sign of life on the page.
@@ -234,11 +188,11 @@ def run(
         looks_like: gives the style picture, by which a result is told to have lost its colors; None where there is none.
     """
     yield board.begun()
-    record, stopped = Record(), False
+    record, event = Record(), jobs.stopping()
+    stopped = event.is_set()  # while it was waiting for its turn
     try:
-        with stopping(request, board.run_id) as event, closing(steps()) as generator:
-            stopped = event.is_set()  # while it was waiting for its turn
-            for step in generator if not stopped else ():
+        with closing(steps() if not stopped else (_ for _ in ())) as generator:
+            for step in generator:
                 record.take(step)
                 yield _shown(step, board, record, request)
                 if event.is_set():
@@ -249,6 +203,8 @@ def run(
         refusal = i18n.refusal(error.message if isinstance(error, gr.Error) else error, request)
         if record.image is not None:
             yield _finished(recipe, board, record, before, options, refusal.message)
+        else:
+            yield {**board.idle(), board.status: refusal.message}
         raise refusal from error
     if record.image is None:
         yield {**board.idle(), board.status: i18n.say("STOPPED_EARLY", request)}
@@ -300,13 +256,13 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, optio
     path = files.save(record.image, recipe, settings_of(recipe, options, record.last.weights), record.trail.where)
     original = before()
     if original is not None:
-        photo = resize(original, tuple(record.image.shape[-2:]))
-        record.trail.begin(photo)
-        compare = gr.update(value=(to_pil(photo), path), visible=True)
+        photo = record.trail.begin(resize(original, tuple(record.image.shape[-2:])))
+        compare = gr.update(value=(photo, path), visible=True)
     return {
         **board.idle(),
         board.status: sentence,
-        board.preview: gr.update(value=to_pil(fit(record.image, PREVIEW_SIDE)), visible=original is None),
+        # Files rather than pictures: a job keeps what it has shown.
+        board.preview: gr.update(value=record.trail.show(fit(record.image, PREVIEW_SIDE)), visible=original is None),
         board.slider: compare if original is not None else gr.update(visible=False),
         board.plot: record.plot(),
         # Plain values rather than updates: programs get them as they are.

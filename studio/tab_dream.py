@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from studio import dream_presets, gpu, i18n, live, painted_masks, retouch, zoom
+from studio import dream_presets, gpu, i18n, jobs, live, painted_masks, retouch, zoom
 from studio.controls import behind_more, documented, in_view, use_buttons
 from studio.photo import first_photo
 from studio.uploads import opened_if_given, picture_input
@@ -41,12 +41,13 @@ def build(compute: Compute, photo: gr.State) -> dict:
         with looks_place:
             dream_presets.build(option_controls)
         with zoom_place:
-            zoom.build(compute, image, guide, option_controls)
+            zoom_outputs = zoom.build(compute, image, guide, option_controls)
     live.follow_photo(board, photo, i18n.DREAM_READY)
 
     @documented(
         "dream", image="The photo.", guide="A picture whose features the dream is drawn to, or null.", where="Where to dream, or null."
     )
+    @jobs.job("dream", board.status, photo="image")
     def grow(image, request: gr.Request, guide=None, where=None, **given) -> Iterator[dict]:
         """Grow what a network sees in a photo, or in noise (DeepDream)."""
 
@@ -73,6 +74,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "content": image,
         "guide": guide,
         "result": board.result,
+        "outputs": [*board.outputs, *zoom_outputs],
         "uses": uses,
         "option_controls": option_controls,
         "kept": option_controls,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import example, files, gpu, i18n, live, style_choice
+from studio import example, files, gpu, i18n, jobs, live, style_choice
 from studio.controls import component, use_buttons
 from studio.tab_stylize import style_tiles
 from studio.uploads import picture_input
@@ -53,14 +53,15 @@ def build(compute: Compute) -> dict:
                 iterations = component(OptimizedFilmOptions, fields["frame_iterations"], fields["frame_iterations"].default)
         with stage, gr.Tabs():
             with gr.Tab(i18n.CLIP_TAB):
-                _build_clip(compute, [tiles, style, use_own, strength, size], [steadiness, finer, iterations])
+                outputs = _build_clip(compute, [tiles, style, use_own, strength, size], [steadiness, finer, iterations])
             with gr.Tab(i18n.WEBCAM_TAB):
                 snapshot = _build_webcam(compute, [tiles, style, use_own, strength])
     style_choice.wire(style, use_own, tiles)(style.input)
-    return snapshot
+    return {**snapshot, "outputs": outputs}
 
 
-def _build_clip(compute: Compute, chosen: list, film: list) -> None:
+def _build_clip(compute: Compute, chosen: list, film: list) -> list:
+    """The part for clips; returns the components that a run shows itself on."""
     clip = _RawVideo(label=i18n.CLIP, sources=["upload"], height=260, elem_id="film-clip")
     about = gr.Markdown("", elem_classes="quiet", elem_id="film-about")
     preview = gr.Image(
@@ -89,6 +90,7 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> None:
         except RequestError as error:
             return i18n.told(str(error), request)
 
+    @jobs.job("film", status)
     def paint(clip, earlier, name, own, used, strength, size, steadiness, finer, iterations, request: gr.Request) -> Iterator[dict]:
         yield {
             status: "…", result: gr.update(value=None, visible=False), preview: gr.update(value=None, visible=False),
@@ -101,7 +103,8 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> None:
                 raise RequestError(i18n.say("NO_CLIP", request))
             wanted = OptimizedFilmOptions(steadiness=steadiness, frame_iterations=iterations)
             painting = _painting(compute, clip, out, name, own if used else None, int(size), strength, wanted, finer, earlier, request)
-            with live.stopping(request, "film") as event, closing(painting) as steps:
+            event = jobs.stopping()
+            with closing(painting) as steps:
                 for step in steps if not event.is_set() else ():
                     shown = {status: live.status_of(step, request)}
                     if step.image is not None:
@@ -127,11 +130,11 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> None:
         }  # fmt: skip
 
     outputs = [status, preview, result, run, stop, resume, begun]
-    how = {"concurrency_id": "device", "concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": status}
+    how = {"concurrency_limit": None, "show_progress": "minimal", "show_progress_on": status}
     for trigger, earlier in ((run.click, gr.State(None)), (resume.click, begun)):
         event = trigger(paint, [clip, earlier, *chosen, *film], outputs, api_visibility="private", **how)
         event.failure(lambda: idle, None, [run, stop], queue=False, api_visibility="private")
-    live.wire_stop(run, stop, "film")
+    jobs.wire_stop(stop, "film")
     gr.on(
         [clip.upload, clip.clear, chosen[-1].release], tell, [clip, chosen[-1]], about, queue=False, show_progress="hidden",
         api_visibility="private",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, gpu, i18n, live
+from studio import files, gpu, i18n, jobs, live
 from studio.controls import behind_more, documented, in_view, use_buttons
 from studio.uploads import opened_if_given, picture_input
 from style_core import Compute, ImagineOptions, RequestError, imagine
@@ -62,21 +62,23 @@ def build(compute: Compute) -> dict:
     place = _Place(wall, status, download, kind, stop, film, paths, result)
 
     @documented("imagine", near="A picture to vary, or null.")
+    @jobs.job("imagine", status)
     def imagined(near=None, request: gr.Request = None, **given) -> Iterator[dict]:
         """Imagine abstract paintings by seed, or around a picture (VAE-GAN)."""
         yield from _imagined(compute, place, near, given, request)
 
+    @jobs.job("imagine", status)
     def more_like(chosen, request: gr.Request, **given) -> Iterator[dict]:
         if chosen is None:
             raise i18n.refusal(i18n.say("NO_RESULT", request), request)
         yield from _imagined(compute, place, chosen, given, request)
 
+    @jobs.job("imagine", status)
     def morphed(near, far, request: gr.Request, **given) -> Iterator[dict]:
         yield from _morphed(compute, place, [path for path in (near, far) if path is not None], given, request)
 
     how = {
-        "concurrency_id": "device",
-        "concurrency_limit": 1,
+        "concurrency_limit": None,
         "show_progress": "minimal",
         "show_progress_on": status,
         "inputs_kwargs": option_controls,
@@ -88,8 +90,7 @@ def build(compute: Compute) -> dict:
         alike.click(more_like, [result], outputs, **private),
         morph.click(morphed, [near, far], [status, film, stop], **private),
     ]
-    for button in (run, alike, morph, another):
-        live.wire_stop(button, stop, "imagine")
+    jobs.wire_stop(stop, "imagine")
     drawn = another.click(
         lambda: random.randrange(_SEEDS), None, option_controls["seed"], queue=False, show_progress="hidden", api_visibility="private"
     )
@@ -102,7 +103,14 @@ def build(compute: Compute) -> dict:
 
     live.wire_download(kind, download, result)
     wall.select(choose, paths, [result, download, kind], queue=False, show_progress="hidden", api_visibility="private")
-    return {"content": near, "result": result, "uses": uses, "option_controls": option_controls, "kept": option_controls}
+    return {
+        "content": near,
+        "result": result,
+        "outputs": [*outputs, film],
+        "uses": uses,
+        "option_controls": option_controls,
+        "kept": option_controls,
+    }
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,7 @@ class _Place:
 
 def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, request: gr.Request | None) -> Iterator[dict]:
     """Pictures one after the other; what there is when it is stopped is kept, and can be chosen as soon as it is seen."""
-    made, step, stopped = [], None, False
+    made, step, stopped, asked = [], None, False, jobs.stopping()
     # Nothing of the run before can be chosen or downloaded as one of these.
     yield {
         place.status: "…",
@@ -129,13 +137,11 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
         place.paths: [],
         place.result: None,
         place.download: None,
+        place.stop: gr.update(interactive=True),
     }
     try:
         options = ImagineOptions.make(**given)
-        with (
-            live.stopping(request, "imagine") as asked,
-            closing(gpu.steps(imagine, options, opened_if_given(near), compute=compute)) as steps,
-        ):
+        with closing(gpu.steps(imagine, options, opened_if_given(near), compute=compute)) as steps:
             for step in steps if not asked.is_set() else ():
                 if step.image is not None:
                     own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
@@ -167,13 +173,12 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
 
 def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, request: gr.Request) -> Iterator[dict]:
     """A film from picture to picture; stopped, it ends where it is."""
-    yield {place.status: "…", place.film: gr.update(visible=True, value=None)}
+    yield {place.status: "…", place.film: gr.update(visible=True, value=None), place.stop: gr.update(interactive=True)}
     out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-morph.mp4"
-    frames, step, stopped = 0, None, False
+    frames, step, stopped, asked = 0, None, False, jobs.stopping()
     try:
         pictures = [opened_if_given(path) for path in ends]
         with (
-            live.stopping(request, "imagine") as asked,
             FrameWriter(out, _WALK_FPS) as writer,
             closing(gpu.steps(walk, ImagineOptions.make(**given), pictures, frames=_WALK_FRAMES, compute=compute)) as steps,
         ):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import gradio as gr
 
-from studio import brush, gpu, i18n, live, painted_masks, paintings, retouch
+from studio import brush, gpu, i18n, jobs, live, painted_masks, paintings, retouch
 from studio.controls import behind_more, documented, in_view, use_buttons
 from studio.photo import first_painting, first_photo, painting_of, painting_tiles
 from studio.uploads import opened, opened_if_given, picture_input
@@ -57,6 +57,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         init_image="A picture to start from, or null.",
         regions="Masks painted on the photo, or null.",
     )
+    @jobs.job("paint", board.status, photo="content")
     def paint(content, style, request: gr.Request, style_2=None, style_3=None, init_image=None, regions=None, **given) -> Iterator[dict]:
         """Paint a photo in the style of one or more paintings by optimization (Gatys et al. 2016)."""
         given |= {"style_2": style_2, "style_3": style_3, "init_image": init_image, "regions": regions}
@@ -79,6 +80,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "init": start,
         "status": board.status,
         "result": board.result,
+        "outputs": board.outputs,
         "uses": uses,
         "option_controls": option_controls,
         "kept": {"style": style, **option_controls},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, gpu, i18n, live
+from studio import files, gpu, i18n, jobs, live
 from studio.controls import controls_of
 from studio.uploads import opened_if_given
 from style_core import Compute, DreamOptions, RequestError
@@ -19,8 +19,12 @@ _FPS = 24
 _START = {"frames": 48}  # two seconds: soon seen, and long enough to see where it goes
 
 
-def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: dict[str, gr.components.Component]) -> None:
-    """Lay the section out and wire it; `option_controls` are those of the dream that the film flies into."""
+def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: dict[str, gr.components.Component]) -> list:
+    """Lay the section out and wire it; `option_controls` are those of the dream that the film flies into.
+
+    Returns:
+        The components that a run shows itself on.
+    """
     with gr.Accordion(i18n.ZOOM_HEAD, open=False, elem_id="zoom"):
         gr.Markdown(i18n.ZOOM_INTRO, elem_classes="quiet")
         zoom_controls = controls_of(ZoomOptions, _START)
@@ -33,15 +37,21 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
         )
         film = gr.Video(label=i18n.ZOOM_HEAD, interactive=False, visible=False, loop=True, elem_id="zoom-film")
 
+    @jobs.job("zoom", status)
     def fly(image, guide, request: gr.Request, **given) -> Iterator[dict]:
-        yield {status: "…", preview: gr.update(value=None, visible=True), film: gr.update(value=None, visible=False)}
+        yield {
+            status: "…",
+            preview: gr.update(value=None, visible=True),
+            film: gr.update(value=None, visible=False),
+            stop: gr.update(interactive=True),
+        }
+        stopped = jobs.stopping()
         out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-zoom.mp4"
         last = None
         try:
             path = ZoomOptions.make(**{name: given.pop(name) for name in zoom_controls})
             how = {"guide": opened_if_given(guide), "compute": compute}
             with (
-                live.stopping(request, "zoom") as stopped,
                 FrameWriter(out, _FPS) as writer,
                 closing(gpu.steps(dream_zoom, opened_if_given(image), DreamOptions.make(**given), path, **how)) as steps,
             ):
@@ -69,15 +79,16 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
             stop: gr.update(interactive=False),
         }
 
+    outputs = [status, preview, film, stop]
     run.click(
         fly,
         [image, guide],
-        [status, preview, film, stop],
+        outputs,
         inputs_kwargs={**option_controls, **zoom_controls},
-        concurrency_id="device",
-        concurrency_limit=1,
+        concurrency_limit=None,
         show_progress="minimal",
         show_progress_on=status,
         api_visibility="private",
     )
-    live.wire_stop(run, stop, "zoom")
+    jobs.wire_stop(stop, "zoom")
+    return outputs

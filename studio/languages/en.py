@@ -94,6 +94,8 @@ WORDS: dict[str, str] = {
     "NO_STYLE": "Choose a painting first.",
     "NO_STYLE_AT_ALL": "Choose a style, or add a painting of your own.",
     "NO_RESULT": "There is no picture yet. Make one first.",
+    "WAITING": "Runs before yours in the queue: {count}.",
+    "BUSY": "Too many runs are waiting. Try again in a minute.",
     "STOPPED": "Stopped after {iteration} of {total} steps. The picture so far is kept.",
     "STOPPED_EARLY": "Stopped before it began.",
     "DONE": "Done: {width} x {height} px in {seconds}.",

@@ -94,6 +94,8 @@ WORDS: dict[str, str] = {
     "NO_STYLE": "Elige primero un cuadro.",
     "NO_STYLE_AT_ALL": "Elige un estilo o añade un cuadro tuyo.",
     "NO_RESULT": "Todavía no hay ninguna imagen. Crea una primero.",
+    "WAITING": "Ejecuciones antes de la tuya en la cola: {count}.",
+    "BUSY": "Hay demasiadas ejecuciones en espera. Vuelve a intentarlo en un minuto.",
     "STOPPED": "Parado tras {iteration} de {total} pasos. La imagen hasta aquí se conserva.",
     "STOPPED_EARLY": "Parado antes de empezar.",
     "DONE": "Listo: {width} x {height} px en {seconds}.",

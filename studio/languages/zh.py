@@ -94,6 +94,8 @@ WORDS: dict[str, str] = {
     "NO_STYLE": "请先选择一幅画作。",
     "NO_STYLE_AT_ALL": "请选择一种风格，或添加你自己的画作。",
     "NO_RESULT": "还没有图，请先生成一张。",
+    "WAITING": "排队中，你前面还有 {count} 个任务。",
+    "BUSY": "排队的任务太多了，请过一分钟再试。",
     "STOPPED": "已在第 {iteration} 步（共 {total} 步）停止，当前的图已保留。",
     "STOPPED_EARLY": "还没开始就已停止。",
     "DONE": "完成：{width} x {height} 像素，用时 {seconds}。",

@@ -88,7 +88,7 @@ def test_pictures_that_cannot_be_painted_each_get_their_sentence_and_the_app_goe
     paint.locator("#paint-status").filter(has_text="Done: 64 x 64 px").wait_for()
 
 
-def test_a_second_person_waits_in_a_queue_they_can_see_and_a_closed_tab_ends_its_run(paint, chromium, address):
+def test_a_second_person_waits_in_a_queue_they_can_see_until_the_first_stops(paint, chromium, address):
     fill(paint, "Steps", "3000")
     paint.click("#paint-run")
     paint.locator("#paint-status").filter(has_text="of 3000").wait_for()
@@ -100,6 +100,6 @@ def test_a_second_person_waits_in_a_queue_they_can_see_and_a_closed_tab_ends_its
     fill(other, "Exact size (px)", "64")
     other.click("#paint-run")
     other.locator("#paint-status").filter(has_text="queue").wait_for()
-    paint.context.close()
+    paint.click("#paint-stop")
     other.locator("#paint-status").filter(has_text="Done").wait_for()
     other.context.close()

@@ -1,0 +1,339 @@
+"""Jobs: runs that belong to a visitor, not to an open page.
+
+A run works in a thread of its own and keeps what it last showed of each component. An event of the page only watches: when
+the page is reloaded, the laptop sleeps or the network goes, the job goes on, and the page that comes back finds it by a
+token in the browser's storage. Programs have no such storage; a job of theirs ends with the call that watches it.
+
+One job works at a time, in the order of asking. What a job computes goes through `studio.gpu`, so that short work has its
+turn between two steps.
+"""
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, closing
+from typing import Any
+
+import gradio as gr
+
+from studio import i18n
+
+_TICK, _HEARTBEAT = 0.05, 5.0  # seconds between looks for news, and after which a watcher shows that it is there
+_UNWATCHED = 1800.0  # seconds after which a job that nobody watches is stopped, its picture kept
+_UNWATCHED_BUSY = 120.0  # likewise, while others wait
+_KEPT_SECONDS = 2 * 3600.0  # of a finished job: as long as its files
+_MOST_KEPT, _MOST_WAITING, _MOST_OF_VISITOR = 200, 32, 3  # finished jobs; unfinished ones in all, and of one visitor
+_MOST_SESSIONS = 4000  # open pages whose visitor is known; of more, the newest
+_STORAGE = "pentimento-visitor"  # fixed, because it outlives the server
+_TOKEN_BYTES, _TOKEN_LENGTH = 24, 32
+
+_current: contextvars.ContextVar["Job | None"] = contextvars.ContextVar("current job", default=None)
+
+
+def stopping() -> threading.Event:
+    """The event that asks the job of this thread to end and keep what it has; outside of a job, one that nobody sets."""
+    job = _current.get()
+    return threading.Event() if job is None else job.stop
+
+
+class Job:
+    """A run, and what it has shown so far.
+
+    Attributes:
+        name: of what runs, such as `paint`.
+        owner: the visitor's token; None for a program.
+        status: the component that says how far it is.
+        photo: path of the photo that it is about, or None.
+        stop: set to end it and keep what it has.
+        canceled: whether to end it and keep nothing.
+        error: what it failed with, or None.
+        ended: time at which it ended, or None.
+        sessions: pages that have watched it.
+    """
+
+    def __init__(self, name: str, owner: str | None, status: Any, photo: object = None):
+        self.name, self.owner, self.status, self.photo = name, owner, status, photo
+        self.stop, self.canceled = threading.Event(), False
+        self.error: Exception | None = None
+        self.ended: float | None = None
+        self.sessions: set[str] = set()
+        self._shown: dict[Any, tuple[int, Any]] = {}
+        self._version = 0
+        self._watchers, self._left = 0, time.monotonic()
+        self._lock = threading.Lock()
+
+    def put(self, update: dict) -> None:
+        """Show an update; it counts on top of those before."""
+        with self._lock:
+            self._version += 1
+            for component, value in update.items():
+                old = self._shown.get(component)
+                self._shown[component] = self._version, value if old is None else merged(old[1], value)
+
+    def news(self, seen: int) -> tuple[int, dict]:
+        """The present version, and what has changed since version `seen` (0 for everything)."""
+        with self._lock:
+            return self._version, {component: value for component, (version, value) in self._shown.items() if version > seen}
+
+    def pulse(self) -> dict:
+        """What the status says now, once more."""
+        with self._lock:
+            return {self.status: self._shown[self.status][1]} if self.status in self._shown else {}
+
+    def watched(self, by: int) -> None:
+        """One watcher more (1) or less (-1)."""
+        with self._lock:
+            self._watchers += by
+            self._left = time.monotonic()
+            self.canceled |= self.owner is None and not self._watchers
+
+    def alone(self) -> float:
+        """Seconds since anybody watched."""
+        with self._lock:
+            return 0.0 if self._watchers else time.monotonic() - self._left
+
+
+def merged(old: Any, new: Any) -> Any:
+    """Two values or `gr.update`s of a component, one after the other, as one."""
+    if _is_update(new):
+        return {**(old if _is_update(old) else gr.update(value=old)), **new}
+    return {**old, "value": new} if _is_update(old) and old.keys() - {"__type__", "value"} else new
+
+
+def _is_update(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("__type__") == "update"
+
+
+class Jobs:
+    """All jobs of a process, and whose they are."""
+
+    def __init__(self) -> None:
+        self._visitors: dict[str, str] = {}  # by session
+        self._all: list[Job] = []  # oldest first
+        self._line: list[Job] = []  # unfinished ones: the first works, the others wait
+        self._changed = threading.Condition()
+
+    def arrive(self, token: object, request: gr.Request) -> str:
+        """Note whose page a session is. Returns the visitor's token, a new one where the browser had none."""
+        sound = isinstance(token, str) and len(token) == _TOKEN_LENGTH
+        visitor = str(token) if sound else secrets.token_urlsafe(_TOKEN_BYTES)
+        with self._changed:
+            self._visitors.pop(request.session_hash, None)
+            self._visitors[request.session_hash] = visitor
+            if len(self._visitors) > _MOST_SESSIONS:
+                del self._visitors[next(iter(self._visitors))]
+        return visitor
+
+    def of(self, request: gr.Request) -> list[Job]:
+        """The visitor's jobs, running or done: of each name the newest."""
+        visitor = self._visitor(request)
+        if visitor is None:
+            return []
+        with self._changed:
+            self._forget_old()
+            return list({job.name: job for job in self._all if job.owner == visitor}.values())
+
+    def start(
+        self, name: str, status: Any, make: Callable[[], Iterator[dict]], request: gr.Request | None = None, photo: object = None
+    ) -> Job:
+        """Begin a job whose updates `make` makes; the first comes before its turn.
+
+        Raises:
+            gr.Error: when too many wait already.
+        """
+        job = Job(name, self._visitor(request), status, photo)
+        with self._changed:
+            self._forget_old()
+            own = sum(other.owner == job.owner for other in self._line) if job.owner is not None else 0
+            if len(self._line) >= _MOST_WAITING or own >= _MOST_OF_VISITOR:
+                raise i18n.refusal(i18n.say("BUSY", request), request)
+            self._all.append(job)
+            self._line.append(job)
+        # With the event's context, by which a Space knows whose share of its GPU this is.
+        context = contextvars.copy_context()
+        work = functools.partial(context.run, self._work, job, make, i18n.language_of(request))
+        threading.Thread(target=work, name=f"job {name}", daemon=True).start()
+        return job
+
+    async def watch(self, jobs: Sequence[Job], request: gr.Request | None) -> AsyncIterator[dict]:
+        """What jobs have shown so far, then what they show as it comes, until all are done.
+
+        Raises:
+            Exception: whatever a job has failed with.
+        """
+        session, seen, told = getattr(request, "session_hash", None), [0] * len(jobs), time.monotonic()
+        for job in jobs:
+            job.watched(1)
+            if session:
+                job.sessions.add(session)
+        try:
+            while True:
+                over, shown = all(job.ended for job in jobs), {}
+                for index, job in enumerate(jobs):
+                    seen[index], changed = job.news(seen[index])
+                    shown |= changed
+                if not shown and time.monotonic() - told > _HEARTBEAT:  # a watcher that has gone is noticed when it shows something
+                    shown = next((job.pulse() for job in jobs if not job.ended), {})
+                if shown:
+                    told = time.monotonic()
+                    yield shown
+                if over:
+                    break
+                await asyncio.sleep(_TICK)
+        finally:
+            for job in jobs:
+                job.watched(-1)
+        for job in jobs:
+            if job.error is not None:
+                self._forget(job)
+                raise job.error
+
+    def stop(self, name: str, request: gr.Request | None) -> None:
+        """Ask this page's job of a name to end and keep what it has."""
+        session = getattr(request, "session_hash", None)
+        with self._changed:
+            for job in self._line:
+                if job.name == name and session in job.sessions:
+                    job.stop.set()
+            self._changed.notify_all()
+
+    def let_go(self, name: str, request: gr.Request | None, path: object, same: Callable[[Any, Any], bool]) -> bool:
+        """Forget a visitor's finished job when another photo than its own is chosen.
+
+        Args:
+            path: of the photo chosen.
+            same: tells whether two paths are the same picture.
+        Returns:
+            Whether the page is to show the photo alone: there is no job that is about it.
+        """
+        visitor = self._visitor(request)
+        with self._changed:
+            own = [job for job in self._all if visitor is not None and job.owner == visitor and job.name == name]
+            if any(same(path, job.photo) for job in own[-1:]):
+                return False
+            self._all = [job for job in self._all if job not in own or job.ended is None]
+        return True
+
+    def end(self, seconds: float) -> None:
+        """Stop all jobs and wait for at most so long; for the end of the process."""
+        until = time.monotonic() + seconds
+        with self._changed:
+            for job in self._line:
+                job.canceled = True
+                job.stop.set()
+            while self._line and time.monotonic() < until:
+                self._changed.wait(0.1)
+
+    def _visitor(self, request: gr.Request | None) -> str | None:
+        return self._visitors.get(getattr(request, "session_hash", None) or "")
+
+    def _work(self, job: Job, make: Callable[[], Iterator[dict]], language: str) -> None:
+        _current.set(job)
+        try:
+            with closing(make()) as updates:
+                job.put(next(updates, {}))
+                self._wait_for_turn(job, language)
+                for update in updates if not job.canceled else ():
+                    job.put(update)
+                    if job.canceled:
+                        break
+                    self._mind(job)
+        except Exception as error:
+            job.error = error  # which whoever watches is told
+        finally:
+            with self._changed:
+                self._line.remove(job)
+                job.ended = time.monotonic()
+                if job.owner is None:
+                    self._all.remove(job)
+                self._changed.notify_all()
+
+    def _wait_for_turn(self, job: Job, language: str) -> None:
+        said = 0
+        with self._changed:
+            while (before := self._line.index(job)) and not job.stop.is_set() and not job.canceled:
+                if before != said:
+                    job.put({job.status: i18n.say("WAITING", language, count=before)})
+                    said = before
+                self._changed.wait(1)
+                self._mind(job)
+
+    def _mind(self, job: Job) -> None:
+        """Stop a job that nobody has watched for too long."""
+        if job.alone() > (_UNWATCHED_BUSY if len(self._line) > 1 else _UNWATCHED):
+            job.stop.set()
+
+    def _forget(self, job: Job) -> None:
+        with self._changed:
+            self._all = [other for other in self._all if other is not job]
+
+    def _forget_old(self) -> None:
+        """Finished jobs that are old or too many; the lock is held."""
+        done = [job for job in self._all if job.ended is not None]
+        old = {job for job in done if time.monotonic() - job.ended > _KEPT_SECONDS} | set(done[:-_MOST_KEPT])
+        self._all = [job for job in self._all if job not in old]
+
+
+here = Jobs()
+
+
+def job(name: str, status: gr.components.Component, photo: str | None = None) -> Callable:
+    """A decorator that makes a job of what a handler does.
+
+    Args:
+        name: of what runs, by which Stop finds it.
+        status: where the job says that it waits.
+        photo: the parameter that holds the photo's path.
+    """
+
+    def decorate(handler: Callable[..., Iterator[dict]]) -> Callable[..., AsyncIterator[dict]]:
+        signature = inspect.signature(handler)
+
+        @functools.wraps(handler)
+        async def watched(*given: Any, **more: Any) -> AsyncIterator[dict]:
+            asked = signature.bind(*given, **more).arguments
+            request = asked.get("request")
+            started = here.start(name, status, functools.partial(handler, *given, **more), request, asked.get(photo))
+            async with aclosing(here.watch([started], request)) as updates:
+                async for update in updates:
+                    yield update
+
+        return watched
+
+    return decorate
+
+
+def wire_stop(stopper: gr.Button, name: str) -> None:
+    """Let a button stop this page's job of a name."""
+
+    def stop(request: gr.Request) -> None:
+        here.stop(name, request)
+
+    stopper.click(stop, None, None, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def wire(page: gr.Blocks, outputs: list) -> None:
+    """Let a page that is loaded find its visitor's jobs again.
+
+    Args:
+        outputs: every component that jobs may show something in.
+    """
+
+    def arrive(token, request: gr.Request):
+        return here.arrive(token, request)
+
+    async def attach(request: gr.Request) -> AsyncIterator[dict]:
+        if found := here.of(request):
+            async with aclosing(here.watch(found, request)) as updates:
+                async for update in updates:
+                    yield update
+
+    token = gr.BrowserState(None, storage_key=_STORAGE, secret=_STORAGE)
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    arrived = page.load(arrive, token, token, queue=False, **quiet)
+    arrived.success(attach, None, outputs, concurrency_limit=None, **quiet)
