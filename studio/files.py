@@ -111,6 +111,12 @@ def is_ours(path: object) -> bool:
     return isinstance(path, str) and Path(path).is_file() and Path(path).resolve().is_relative_to(folder().resolve())
 
 
+def same_picture(one: str | None, other: str | None) -> bool:
+    """Whether two paths are copies of one file, which Gradio makes where it keeps what it shows."""
+    paths = [Path(path) for path in (one, other) if path is not None and Path(path).is_file()]
+    return len(paths) == 2 and len({(path.name, path.stat().st_size) for path in paths}) == 1
+
+
 @dataclass
 class Trail:
     """How a picture came about: the photo it began with and the previews that were shown, in a result's own folder."""

@@ -9,7 +9,6 @@ import pandas
 from gradio.i18n import I18nData
 
 from studio import files, i18n, jobs
-from studio.photo import same_picture
 from style_core import RequestError, Step, read_image
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import fit, resize, to_pil
@@ -106,7 +105,7 @@ def follow_photo(board: Board, photo: gr.State, ready: I18nData) -> None:
     """Show the photo, by its path, large as soon as it is chosen, and nothing any more that was made of the one before."""
 
     def shown(path: str | None, request: gr.Request) -> dict:
-        if not jobs.here.let_go(board.run_id, request, path, same_picture):
+        if not jobs.here.let_go(board.run_id, request, path, files.same_picture):
             return {board.status: gr.skip()}  # the photo came back with the page, and so does what was made of it
         try:
             picture = None if path is None else to_pil(fit(read_image(path, long_side=PREVIEW_SIDE), PREVIEW_SIDE))
