@@ -192,7 +192,7 @@ def test_a_real_run_of_paint_outlives_its_page_and_is_stopped_from_the_next(tmp_
 
     async def built():  # in a loop: Gradio makes one of its own, and leaves it open, where there is none
         with gr.Blocks() as blocks:
-            return blocks, tab_optimize.build(Compute.choose("cpu"))
+            return blocks, tab_optimize.build(Compute.choose("cpu"), gr.State(None))
 
     blocks, tab = asyncio.run(built())
     handler = next(one.fn for one in blocks.fns.values() if one.api_name == "optimize")
