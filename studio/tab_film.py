@@ -139,6 +139,7 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
         [clip.upload, clip.clear, chosen[-1].release], tell, [clip, chosen[-1]], about, queue=False, show_progress="hidden",
         api_visibility="private",
     )  # fmt: skip
+    return outputs
 
 
 def _painting(
