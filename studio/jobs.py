@@ -24,6 +24,7 @@ import gradio as gr
 from studio import i18n
 
 _TICK, _HEARTBEAT = 0.05, 5.0  # seconds between looks for news, and after which a watcher shows that it is there
+_MOUNTED = 1.5  # seconds that a page takes to show what was hidden
 _UNWATCHED = 1800.0  # seconds after which a job that nobody watches is stopped, its picture kept
 _UNWATCHED_BUSY = 120.0  # likewise, while others wait
 _KEPT_SECONDS = 2 * 3600.0  # of a finished job: as long as its files
@@ -329,9 +330,14 @@ def wire(page: gr.Blocks, outputs: list) -> None:
 
     async def attach(request: gr.Request) -> AsyncIterator[dict]:
         if found := here.of(request):
+            shown: dict = {}
             async with aclosing(here.watch(found, request)) as updates:
                 async for update in updates:
+                    shown |= update
                     yield update
+            # Once more: a page drops what comes for a component that it has not mounted yet.
+            await asyncio.sleep(_MOUNTED)
+            yield shown
 
     token = gr.BrowserState(None, storage_key=_STORAGE, secret=_STORAGE)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}

@@ -1,13 +1,16 @@
 """`redo`: pictures come back from the settings inside them, bit for bit, whatever they were made from."""
 
+import json
 import random
 
 import pytest
 import torch
 from networks import picture
 
-from style_core import read_image, write_image
+from style_core import OptimizeOptions, optimize, read_image, read_settings, write_image
 from style_core.cli.main import main
+from style_core.media.settings import settings_of
+from style_core.recipes.request import request_of
 
 
 @pytest.fixture
@@ -85,3 +88,39 @@ def test_a_changed_input_is_asked_for_by_name(files, tmp_path, capsys):
     write_image(files["painting"], picture(72, 96, seed=9))
     assert main(["redo", first, "--inputs", files["photo"], files["painting"], "-o", str(tmp_path / "again.png")]) == 2
     assert "painting.png is missing; give it with --inputs, unchanged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("size", "stopped"), [(64, 8), (256, 12)])
+def test_a_picture_that_was_stopped_goes_on_and_is_made_again(files, tmp_path, capsys, size, stopped):
+    """Stopped in the middle, also between two sizes, its loss ends within 5 % of the whole run's."""
+    request = ["optimize", files["photo"], files["painting"], f"--size={size}", "--extractor=lite", "--json"]
+    whole, half, rest, again = (str(tmp_path / f"{name}.png") for name in ("whole", "half", "rest", "again"))
+
+    def loss(*command: str) -> float:
+        assert main(list(command)) == 0
+        return json.loads(capsys.readouterr().out)["losses"]["total"]
+
+    expected = loss(*request, "--iterations=40", "-o", whole)
+    options = OptimizeOptions(size=size, iterations=40, extractor="lite")
+    photo, painting = read_image(files["photo"]), read_image(files["painting"])
+    for step in optimize(photo, [painting], options, preview_every=0.0):
+        if step.iteration == stopped and step.image is not None:
+            break
+    given = {"content": files["photo"], "styles": [files["painting"]]}
+    write_image(half, step.image, settings=settings_of("optimize", options.as_dict(), request=request_of(given), done=stopped))
+    resumed = loss("optimize", files["photo"], files["painting"], "--continue", half, "-o", rest, "--json")
+    assert resumed < 1.05 * expected
+    settings = read_settings(rest)
+    assert settings["options"] == options.as_dict() and "done" not in settings
+    assert main(["redo", rest, "--inputs", files["photo"], files["painting"], half, "-o", again]) == 0
+    assert torch.equal(read_image(rest), read_image(again))
+
+
+def test_other_options_are_taken_and_other_pictures_refused_by_continue(files, tmp_path, capsys):
+    first, on = str(tmp_path / "first.png"), str(tmp_path / "on.png")
+    assert main(["optimize", files["photo"], files["painting"], "--size=64", "--extractor=lite", "--iterations=3", "-o", first]) == 0
+    assert main(["optimize", files["photo"], files["painting"], "--continue", first, "--strength=0.9", "-o", on]) == 0
+    options = read_settings(on)["options"]
+    assert (options["strength"], options["iterations"], options["size"]) == (0.9, 3, 64)
+    assert main(["optimize", files["photo"], files["other"], "--continue", first, "-o", on]) == 2
+    assert "other.png is not the picture that" in capsys.readouterr().err

@@ -12,13 +12,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from style_core.cli.redo import request_of
 from style_core.cli.run import batch_names, file_options
 from style_core.devices import DEVICES, Compute
 from style_core.errors import RequestError
 from style_core.options import Options
 from style_core.progress import Step
 from style_core.recipes.batch import Progress, Task, contact_sheet, files_of, read_job, run_tasks, write_sheet
+from style_core.recipes.request import request_of
 from style_core.recipes.table import RECIPES, picture_name
 
 _EPILOG = """A job file, TOML or JSON:
@@ -88,7 +88,7 @@ def _start(steps: Callable[[Path], Iterator[Step]], path: Path, options: Options
 
 
 def _extra(given: argparse.Namespace) -> dict[str, Any]:
-    return {"request": request_of(given)}
+    return {"request": request_of(vars(given))}
 
 
 def _first_of(recipe: str) -> str:

@@ -8,7 +8,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from style_core.cli import batch as cli_batch
 from style_core.cli import redo
 from style_core.cli import weights as cli_weights
 from style_core.cli.batch import run_folder
+from style_core.cli.continuing import begun_run, continued_options
 from style_core.cli.films import run_clip, run_walk, run_zoom
 from style_core.cli.run import run_many, run_recipe
 from style_core.devices import DEVICES, Compute, prepare_cpu
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     try:
         given = _parser().parse_args(arguments)
+        if getattr(given, "continue_from", None):  # the options that it was made with, where none are given anew
+            given = _parser(continued_options(given.continue_from)).parse_args(arguments)
         prepare_cpu()
         with _ended_as_by_ctrl_c():
             return given.run(given)
@@ -116,7 +119,8 @@ def _metavar(field: OptionField) -> str:
     return field.unit.upper() or {int: "N", float: "X", str: "TEXT"}[field.kind]
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(defaults: Mapping[str, Any] | None = None) -> argparse.ArgumentParser:
+    """The whole parser; `defaults` are other ones for the options of `optimize`."""
     parser = _Parser(prog="python -m style_core", description="Neural style transfer: photos painted in the style of paintings.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for recipe in RECIPES.values():
@@ -124,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_batch.add(commands)
     cli_weights.add(commands)
     redo.add(commands, main)
+    commands.choices["optimize"].set_defaults(**(defaults or {}))
     return parser
 
 
@@ -230,6 +235,11 @@ def _pictures_first(styles: Sequence[str], values: Sequence | None) -> list | No
 def _add_optimize(parser: argparse.ArgumentParser) -> None:
     _add_styles(parser)
     parser.add_argument("--init-image", metavar="IMAGE", help="A picture to start from, such as an earlier result.")
+    parser.add_argument(
+        "--continue", dest="continue_from", metavar="PICTURE.png",
+        help="Go on with a picture that was stopped, from the same CONTENT and STYLEs; options that are not given anew are its own. "
+        "A finished one gets as many iterations more.",
+    )  # fmt: skip
     parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write a film of how the picture formed.")
     parser.add_argument("--memory", type=float, metavar="GB", help="Memory that the run may take (default: what is free, less a tenth).")
     add_options(parser, OptimizedFilmOptions)
@@ -243,13 +253,18 @@ def _optimize(given: argparse.Namespace) -> int:
     styles = [_read(path) for path in given.styles]
     masks = _framed_masks(given)
     start = read_image(given.init_image) if given.init_image else None
+    begun: dict[str, Any] = {}
+    if given.continue_from:
+        begun, kept = begun_run(given)
+        masks = masks if masks is not None or kept is None else [_framed(mask, given) for mask in kept]
+        masks = masks and [*masks, *[None] * (len(styles) - len(masks))]
     compute = Compute.choose(given.device)
 
     def steps(path):
         return optimize(
             _read(path, given), styles, options,
             style_weights=given.style_weights, masks=masks, init_image=start, compute=compute,
-            preview_every=0.0 if given.timelapse else 1.0, memory=given.memory and given.memory * 1e9,
+            preview_every=0.0 if given.timelapse else 1.0, memory=given.memory and given.memory * 1e9, **begun,
         )  # fmt: skip
 
     if given.batch:
@@ -258,7 +273,7 @@ def _optimize(given: argparse.Namespace) -> int:
 
 
 def _optimize_clip(given: argparse.Namespace, options: OptimizeOptions) -> int:
-    for flag in ("mask", "init_image", "timelapse"):
+    for flag in ("mask", "init_image", "timelapse", "continue_from"):
         if getattr(given, flag):
             raise RequestError("{flag} goes with a photo; CONTENT is a clip.", flag=f"--{flag.replace('_', '-')}")
     compute = Compute.choose(given.device)

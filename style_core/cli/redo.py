@@ -3,6 +3,7 @@
 import argparse
 import base64
 import binascii
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,13 +12,12 @@ from typing import Any
 from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.settings import read_settings
+from style_core.recipes.request import PICTURES
 from style_core.recipes.table import RECIPES, flags_of
 from style_core.weights.registry import find
 
-_PICTURES = ("content", "styles", "image", "near", "guide", "mask", "init_image")
 _POSITIONAL = ("content", "styles", "image")
-_PLAIN = ("style_weights", "background", "keep_alpha")
-_INSIDE_BYTES = 32 * 1024  # masks up to this size are kept inside the picture
+_FLAGS = {"continue_from": "--continue"}  # of pictures whose flag is not their name
 
 
 def add(commands: Any, main: Callable[[Sequence[str]], int]) -> None:
@@ -31,33 +31,6 @@ def add(commands: Any, main: Callable[[Sequence[str]], int]) -> None:
     parser.set_defaults(run=lambda given: redo(given, main))
 
 
-def request_of(given: argparse.Namespace) -> dict:
-    """What a command was given beside its options, for the settings inside its picture: pictures by name and sha256.
-
-    Small masks are kept whole, so that nobody has to keep them.
-    """
-    request: dict[str, Any] = {}
-    for name in _PICTURES:
-        value = getattr(given, name, None)
-        if value:
-            request[name] = [_fact(path, name) for path in value] if isinstance(value, list) else _fact(value, name)
-    for name in _PLAIN:
-        value = getattr(given, name, None)
-        if value and value != "white":
-            request[name] = value
-    return request
-
-
-def _fact(path: str, name: str) -> str | dict[str, str]:
-    if path.startswith("gallery:"):
-        return path
-    file = Path(path)
-    fact = {"file": file.name, "sha256": sha256_of(file)}
-    if name == "mask" and file.stat().st_size <= _INSIDE_BYTES:
-        fact["data"] = base64.b64encode(file.read_bytes()).decode()
-    return fact
-
-
 def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int:
     """Run the command that a picture's settings stand for.
 
@@ -69,14 +42,16 @@ def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int
     if recipe is None:
         raise RequestError("{file} was made by {recipe}, which this version does not have.", file=given.picture, recipe=settings["recipe"])
     if "request" not in settings:
-        raise RequestError(
-            "{file} does not say which pictures it was made from; only pictures saved from the shell do.", file=given.picture
-        )
+        raise RequestError("{file} does not say which pictures it was made from; it was saved by an earlier version.", file=given.picture)
+    if "after" in settings:
+        print("The picture was adjusted after it was painted; this makes it as it was before.", file=sys.stderr)
     _check_weights(settings.get("weights", {}))
     options = recipe.options.make(**settings["options"])
     with tempfile.TemporaryDirectory() as folder:
         inputs = _Inputs(given.inputs, Path(folder))
-        words = [recipe.name, *_words(settings["request"], inputs), "-o", given.out, *flags_of(options)]
+        # A picture that is continued brings its options along, so that those of this one are all named.
+        flags = flags_of(options, every="continue_from" in settings["request"])
+        words = [recipe.name, *_words(settings["request"], inputs), "-o", given.out, *flags]
         return main([*words, "--json"] if given.json else words)
 
 
@@ -111,7 +86,7 @@ class _Inputs:
 
 def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
     """A request as the shell's words."""
-    for name in _PICTURES:
+    for name in PICTURES:
         if name not in request:
             continue
         facts = request[name] if isinstance(request[name], list) else [request[name]]
@@ -122,7 +97,7 @@ def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
             for path in paths:
                 yield from ("--mask", path)
         else:
-            yield from (f"--{name.replace('_', '-')}", *paths)
+            yield from (_FLAGS.get(name, f"--{name.replace('_', '-')}"), *paths)
     if "style_weights" in request:
         yield from ("--style-weights", *map(str, request["style_weights"]))
     if "background" in request:

@@ -12,16 +12,16 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
-from style_core.cli.redo import request_of
 from style_core.devices import Compute
 from style_core.files import check_target
 from style_core.media.images import check_writable, resize, write_image
-from style_core.media.settings import settings_of
+from style_core.media.settings import done_of, settings_of
 from style_core.media.video import FrameWriter, check_video_path
 from style_core.memory import OutOfMemory, memory_in_words
 from style_core.networks.backbones import EXTRACTORS
 from style_core.options import Options
 from style_core.progress import Step, Steps
+from style_core.recipes.request import request_of
 
 _TIMELAPSE_FRAMES = 240
 FILM_FPS = 24
@@ -39,7 +39,9 @@ def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, gi
         check_target(check_video_path(given.timelapse))
     follower = Follower(getattr(given, "timelapse", None))
     status = followed(follower, steps, getattr(options, "size", 512))
-    settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights, request=request_of(given))
+    settings = settings_of(
+        recipe, options.as_dict(), weights=follower.last.weights, request=request_of(vars(given)), **done_of(follower.done, follower.last)
+    )  # fmt: skip
     write_image(given.out, follower.result, settings=settings, alpha=getattr(given, "transparency", None), **file_options(given))
     follower.write_timelapse()
     report(given, follower, options, compute)
@@ -73,7 +75,7 @@ def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, give
                 write_image(
                     path,
                     step.image,
-                    settings=settings_of(recipe, own, weights=step.weights, request=request_of(given)),
+                    settings=settings_of(recipe, own, weights=step.weights, request=request_of(vars(given))),
                     **file_options(given),
                 )
                 paths.append(str(path))
@@ -121,6 +123,7 @@ class Follower:
         self.timelapse = timelapse
         self.image: Tensor | None = None
         self.last = Step(0, 0)
+        self.done = 0  # iterations that the last picture has had
         self.losses: dict[str, float] = {}
         self.frames: list = []
         self._note = ""
@@ -138,7 +141,7 @@ class Follower:
             self.last = step
             self.losses = step.losses or self.losses
             if step.image is not None:
-                self.image = step.image
+                self.image, self.done = step.image, step.iteration
                 if self.timelapse:
                     self._keep_frame(step)
             self._show(step)

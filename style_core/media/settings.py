@@ -10,6 +10,7 @@ import torch
 from PIL import ExifTags, Image, PngImagePlugin
 
 from style_core.errors import RequestError
+from style_core.progress import Step
 from style_core.version import __version__
 
 KEY = "pentimento"
@@ -27,6 +28,11 @@ def settings_of(recipe: str, options: Mapping[str, Any], weights: Mapping[str, s
     """
     versions = {"pentimento": __version__, "torch": torch.__version__, "python": platform.python_version()}
     return {"recipe": recipe, "options": dict(options), "weights": dict(weights or {}), "versions": versions, **extra}
+
+
+def done_of(done: int, last: Step) -> dict[str, int]:
+    """For the settings of a picture that was stopped: how many of its iterations it has had; nothing for a finished one."""
+    return {"done": done} if last.total and last.iteration < last.total else {}
 
 
 def embed(settings: dict | None, kind: str) -> dict[str, Any]:

@@ -45,6 +45,17 @@ def split_iterations(total: int, levels: int, side: int = 0) -> list[int]:
     return [*each, total - sum(each)]
 
 
+def levels_left(levels: Sequence[tuple[int, int, int]], done: int) -> list[tuple[int, int, int]]:
+    """Of levels as `levels_of` gives them, what is left after `done` iterations."""
+    left = []
+    for height, width, count in levels:
+        skipped = min(done, count)
+        done -= skipped
+        if count > skipped:
+            left.append((height, width, count - skipped))
+    return left
+
+
 class Pace:
     """Time left, from the time that a pixel has taken and the pixels still to be painted."""
 

@@ -20,7 +20,7 @@ from style_core.optimization.objective import Balance
 from style_core.optimization.temporal import TemporalTarget
 from style_core.progress import Step, Steps
 from style_core.recipes.cost_model import Cost, Situation, network_cost
-from style_core.recipes.levels import Pace, levels_of
+from style_core.recipes.levels import Pace, levels_left, levels_of
 from style_core.recipes.optimize_options import OptimizeOptions, balance_of, for_network
 from style_core.recipes.plan import budget, network_of
 from style_core.recipes.run_history import Estimate, Watch
@@ -42,6 +42,8 @@ def optimize(
     style_weights: Sequence[float] | None = None,
     masks: Sequence[Tensor | None] | None = None,
     init_image: Tensor | None = None,
+    begun: Tensor | None = None,
+    done: int = 0,
     compute: Compute | None = None,
     preview_every: float = 1.0,
     memory: float | None = None,
@@ -57,6 +59,8 @@ def optimize(
         style_weights: one for each style; None is equal.
         masks: for each style where it goes, `[1, H', W']` in `[0, 1]`, or None for everywhere that no mask claims.
         init_image: a picture to start from instead of `options.init`, resized to the result.
+        begun: the result of an earlier run that was stopped, `[3, h, w]`. The sizes and iterations that it had are left out.
+        done: how many iterations that run made. One that made all of `options.iterations` gets as many more.
         compute: where to run; None chooses.
         preview_every: seconds between Steps that carry a picture; of a very large result it is a smaller one.
         memory: bytes that the run may take; None is what is free, less a tenth.
@@ -74,6 +78,8 @@ def optimize(
         photo = fit(content, options.size, enlarge=True)
         yield Step(options.iterations, options.iterations, image=photo, note="Strength 0 keeps the photo as it is.")
         return
+    if begun is not None and done >= options.iterations:
+        init_image, begun = begun, None
     compute = compute or Compute.choose()
     memory = budget(compute) if memory is None else memory
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
@@ -88,7 +94,7 @@ def optimize(
         init_image = yield from _from_generator(content, styles, style_weights, masks, options, compute)
     scene.held = held
     with large_blocks_returned() if scene.plan(*size).side is not None else nullcontext():
-        yield from _paint(scene, init_image, started, preview_every, note)
+        yield from _paint(scene, init_image, (begun, done if begun is not None else 0), started, preview_every, note)
 
 
 def predicted_cost(
@@ -142,9 +148,13 @@ def _from_generator(content, styles, weights, masks, options: OptimizeOptions, c
     return image
 
 
-def _paint(scene: Scene, init_image: Tensor | None, started: float, preview_every: float, note: str) -> Steps:
-    levels = levels_of(scene.size, scene.options, started=init_image is not None)
-    painting = _Painting(scene, Pace(levels, started), preview_every, note)
+def _paint(
+    scene: Scene, init_image: Tensor | None, before: tuple[Tensor | None, int], started: float, preview_every: float, note: str
+) -> Steps:
+    begun, done = before
+    every = levels_of(scene.size, scene.options, started=init_image is not None)
+    levels = levels_left(every, done)
+    painting = _Painting(scene, Pace(levels, started), preview_every, note, done)
     extractor = scene.extractor
     watch = Watch(
         f"optimize {extractor.name}", extractor.compute,
@@ -155,8 +165,8 @@ def _paint(scene: Scene, init_image: Tensor | None, started: float, preview_ever
         if index:
             picture = scene.enlarged(image, height, width, init_image)
         else:
-            picture = scene.start(height, width, init_image)
-        image = yield from painting.level(picture, count, first=index == 0, last=index == len(levels) - 1)
+            picture = scene.start(height, width, init_image if begun is None else begun)
+        image = yield from painting.level(picture, count, first=index == 0 and len(levels) == len(every), last=index == len(levels) - 1)
         del picture
     image = scene.shown(image)
     if painting.finished:
@@ -167,12 +177,12 @@ def _paint(scene: Scene, init_image: Tensor | None, started: float, preview_ever
 class _Painting:
     """A run: its Steps, level by level."""
 
-    def __init__(self, scene: Scene, pace: Pace, preview_every: float, note: str):
+    def __init__(self, scene: Scene, pace: Pace, preview_every: float, note: str, done: int = 0):
         self._scene = scene
         self._pace = pace
         self._preview_every = preview_every
         self._note = note
-        self._done, self._shown_at, self._losses = 0, time.monotonic(), {}
+        self._done, self._shown_at, self._losses = done, time.monotonic(), {}
 
     @property
     def finished(self) -> bool:

@@ -66,12 +66,12 @@ def command_of(settings: Mapping[str, Any]) -> str:
     return shlex.join(["python", "-m", "style_core", recipe.name, *pictures, "-o", "OUT.png", *flags_of(options)])
 
 
-def flags_of(options: Options) -> list[str]:
-    """The shell's flags for what differs from the defaults."""
+def flags_of(options: Options, every: bool = False) -> list[str]:
+    """The shell's flags for what differs from the defaults, or for `every` option."""
     words = []
     for field in options.fields():
         value, flag = getattr(options, field.name), field.name.replace("_", "-")
-        if value == field.default:
+        if value == field.default and not every:
             continue
         if field.kind is bool:
             words.append(f"--{flag}" if value else f"--no-{flag}")
