@@ -329,7 +329,10 @@ def wire(page: gr.Blocks, outputs: list) -> None:
         return here.arrive(token, request)
 
     async def attach(request: gr.Request) -> AsyncIterator[dict]:
-        if found := here.of(request):
+        found = here.of(request)
+        if not found:
+            yield {outputs[0]: gr.skip()}  # one that yields nothing would empty every output
+        else:
             shown: dict = {}
             async with aclosing(here.watch(found, request)) as updates:
                 async for update in updates:

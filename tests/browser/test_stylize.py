@@ -10,7 +10,7 @@ from style_core import read_settings, write_image
 @pytest.fixture
 def painted(page):
     """The page after the newcomer's one click."""
-    tile(page, "Red Fuji").click()
+    tile(page, "Fine Wind").click()
     page.locator("#stylize-status").filter(has_text="Done: 768 x 512 px").wait_for()
     return page
 
@@ -58,9 +58,8 @@ def test_a_result_becomes_a_painting_in_another_tab_with_one_click(painted):
 
 def test_a_result_is_painted_finer_in_one_click(painted):
     painted.click("#stylize-refine")
-    painted.locator("#paint-status").filter(has_text="press Paint to refine it").wait_for()
-    painted.wait_for_selector("#paint-style img")
-    for label, value in (("Iterations", "4"), ("Size (px)", "128")):
-        fill(painted, label, value)
-    painted.click("#paint-run")
-    painted.locator("#paint-status").filter(has_text="Done: 128 x 85 px").wait_for()
+    painted.wait_for_selector("#paint-run", state="visible")
+    painted.wait_for_selector("#paint-preview img")
+    painted.locator("#paint-status progress").wait_for()
+    painted.click("#paint-stop")
+    painted.locator("#paint-status").filter(has_text="The picture so far is kept").wait_for()
