@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from style_core.errors import RequestError
 
@@ -23,6 +25,9 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1
 _KEEP_MEMORY = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 2**26}
 _RETURN_LARGE = {_M_MMAP_MAX: 2**16, _M_MMAP_THRESHOLD: 2**25}
 _kept: set[str] = set()  # what prepare_cpu has set
+
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,11 @@ class Compute:
         # oneDNN and cuDNN are fastest with channels_last; MPS gains nothing from it.
         layout = torch.contiguous_format if name == "mps" else torch.channels_last
         return cls(device, torch.bfloat16 if bf16 else torch.float32, layout)
+
+    def place(self, module: _Module) -> _Module:
+        """Move a module here, in this precision and memory format."""
+        # torch's type stubs lack `memory_format`.
+        return module.to(self.device, self.dtype, memory_format=self.memory_format)  # type: ignore[call-overload]
 
     def describe(self) -> str:
         """The device and precision in words: `CPU, 2 cores, bfloat16`."""

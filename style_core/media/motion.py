@@ -71,8 +71,8 @@ def motion_between(before: Tensor, now: Tensor) -> Motion:
 
 def flow_between(one: numpy.ndarray, two: numpy.ndarray) -> numpy.ndarray:
     """Flow `[H, W, 2]` from one gray frame (uint8) to another: what is at `p` in the first is at `p + flow[p]` in the second."""
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    return search.calc(one, two, None)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    return search.calc(one, two, numpy.zeros((*one.shape, 2), numpy.float32))
 
 
 def camera_motion(flow: numpy.ndarray) -> numpy.ndarray | None:

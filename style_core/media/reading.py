@@ -18,7 +18,7 @@ from typing import IO
 import av
 import numpy
 import torch
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from style_core.devices import release_memory
@@ -30,7 +30,7 @@ from style_core.messages import Message, joined
 try:
     from pillow_heif import register_heif_opener
 except ImportError:  # phones' pictures are read where the package is installed
-    register_heif_opener = None
+    pass
 else:
     register_heif_opener()
 
@@ -229,7 +229,7 @@ def _check_size(size: tuple[int, int], name: str) -> None:
 
 def _check_memory(picture: Image.Image, factor: int, name: str) -> None:
     pixels = math.prod(picture.size)
-    needed = pixels * _BYTES_A_PIXEL.get(picture.format, 5) + pixels / factor**2 * _BYTES_A_RESULT
+    needed = pixels * _BYTES_A_PIXEL.get(picture.format or "", 5) + pixels / factor**2 * _BYTES_A_RESULT
     free = available_bytes()
     if free is not None and needed > _SPARE * free:
         raise RequestError(
@@ -281,7 +281,7 @@ def _plain(strip: Image.Image, see_through: bool, to_srgb: ImageCms.ImageCmsTran
         return strip.convert(wanted)
     alpha = strip.getchannel("A") if strip.mode in ("RGBA", "LA") else None
     opaque = strip.convert({"RGBA": "RGB", "LA": "L"}.get(strip.mode, strip.mode))
-    converted = ImageCms.applyTransform(opaque, to_srgb)
+    converted = ImageCms.applyTransform(opaque, to_srgb) or opaque  # None only where the change is made in place
     if alpha is not None:
         converted.putalpha(alpha)
     return converted.convert(wanted)
@@ -327,11 +327,15 @@ def _sixteen_bit(header: Header) -> Tensor | None:
     if picture.format == "PNG":
         deep = data[24] == 16 and data[25] in (2, 6)
     else:
-        deep = picture.format == "TIFF" and picture.tag_v2.get(258, (8,))[:1] == (16,) and picture.tag_v2.get(262) == 2
+        deep = (
+            isinstance(picture, TiffImagePlugin.TiffImageFile)
+            and picture.tag_v2.get(258, (8,))[:1] == (16,)
+            and picture.tag_v2.get(262) == 2
+        )
     if not deep or not _is_srgb(picture.info.get("icc_profile")):
         return None
     see_through = picture.mode == "RGBA"
-    with av.open(io.BytesIO(data), format="png_pipe" if picture.format == "PNG" else "tiff_pipe") as container:
+    with av.open(io.BytesIO(data), "r", format="png_pipe" if picture.format == "PNG" else "tiff_pipe") as container:
         frame = next(container.decode(video=0))
         pixels = frame.to_ndarray(format="rgba64le" if see_through else "rgb48le")
     if pixels.shape[:2] != picture.size[::-1]:

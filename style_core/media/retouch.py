@@ -20,8 +20,9 @@ def along(way: Sequence[Tensor | Callable[[], Tensor]], position: float) -> Tens
     place = position * (len(way) - 1)
     index = min(int(place), len(way) - 2)
     share = place - index
-    size = tuple(way[-1].shape[-2:])
-    one, two = (resize(frame() if callable(frame) else frame, size) for frame in way[index : index + 2])
+    last = way[-1]() if callable(way[-1]) else way[-1]
+    size = tuple(last.shape[-2:])
+    one, two = (resize(frame() if callable(frame) else frame, size) for frame in (*way[:-1], last)[index : index + 2])
     return two if share == 1 else torch.lerp(one, two, share)
 
 

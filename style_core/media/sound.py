@@ -24,7 +24,7 @@ class SoundTrack:
         self._container, self._origin = container, origin
         self._waiting: av.Packet | None = None
         self._packets: Iterator[av.Packet] = iter(())
-        self._encoder = None
+        self._encoder: av.AudioStream | None = None
         if self._source.streams.audio:
             sound = self._source.streams.audio[0]
             if sound.codec_context.name.removesuffix("float") in _COPIED:
@@ -32,14 +32,14 @@ class SoundTrack:
             else:
                 self._stream = self._encoder = container.add_stream("aac", rate=sound.codec_context.sample_rate)
                 self._encoder.layout = sound.codec_context.layout
-            self._packets = self._copied(sound) if self._encoder is None else self._encoded(sound)
+            self._packets = self._copied(sound) if self._encoder is None else self._encoded(sound, self._encoder)
 
     def write_until(self, seconds: Fraction) -> None:
         """Write what sounds before `seconds` of the film."""
         while True:
             packet = self._waiting or next(self._packets, None)
             self._waiting = packet
-            if packet is None or packet.dts * packet.time_base >= seconds:
+            if packet is None or (packet.dts is not None and packet.dts * packet.time_base >= seconds):
                 return
             self._waiting = None
             packet.stream = self._stream
@@ -58,11 +58,11 @@ class SoundTrack:
             if packet.dts * packet.time_base >= -_PRIMING:
                 yield packet
 
-    def _encoded(self, sound: av.AudioStream) -> Iterator[av.Packet]:
+    def _encoded(self, sound: av.AudioStream, encoder: av.AudioStream) -> Iterator[av.Packet]:
         for frame in self._source.decode(sound):
             if frame.pts is None or frame.time_base is None:
                 continue
             frame.pts -= round(self._origin / frame.time_base)
             if frame.pts >= 0:
-                yield from self._encoder.encode(frame)
-        yield from self._encoder.encode(None)
+                yield from encoder.encode(frame)
+        yield from encoder.encode(None)

@@ -73,7 +73,7 @@ class FrameWriter:
         self._partial = self.path.with_name(f".{self.path.stem}-{secrets.token_hex(4)}{self.path.suffix.lower()}")
         self._pictures: list[Image.Image] = []
         self._times: list[Fraction] = []
-        self._container = self._stream = self._sound = None
+        self._film: _Film | None = None
 
     def __enter__(self) -> "FrameWriter":
         return self
@@ -92,19 +92,19 @@ class FrameWriter:
             self._pictures.append(to_pil(image).quantize(256, dither=Image.Dither.FLOYDSTEINBERG))
             return
         height, width = (side - side % 2 for side in image.shape[-2:])
-        if self._container is None:
-            self._open(height, width)
+        if self._film is None:
+            self._film = self._opened(height, width)
         frame = av.VideoFrame.from_image(to_pil(image[:, :height, :width]))
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
         frame.pts, frame.time_base = round(time / _CLOCK), _CLOCK
-        self._write(self._stream.encode(frame))
+        self._write(self._film, self._film.stream.encode(frame))
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         failed = kind is not None and issubclass(kind, Exception)
         kept = not failed and self.count >= self._least
         try:
-            if self._container is not None:
-                self._close(kept, whole=kind is None)
+            if self._film is not None:
+                self._close(self._film, kept, whole=kind is None)
             elif self._pictures and kept:
                 self._save_gif()
             if kept:
@@ -112,44 +112,53 @@ class FrameWriter:
         finally:
             self._partial.unlink(missing_ok=True)
 
-    def _open(self, height: int, width: int) -> None:
-        self._container = av.open(str(self._partial), "w", options={"movflags": "faststart"})
+    def _opened(self, height: int, width: int) -> "_Film":
+        container = av.open(str(self._partial), "w", options={"movflags": "faststart"})
         if self._comment:
-            self._container.metadata["comment"] = self._comment
+            container.metadata["comment"] = self._comment
         # Without B-frames, since those shift decoding times and let players cut the end where the rate varies.
-        self._stream = self._container.add_stream("libx264", rate=self.fps, options={"crf": _CRF, "bf": "0"})
-        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
-        context = self._stream.codec_context
+        stream = container.add_stream("libx264", rate=self.fps, options={"crf": _CRF, "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        context = stream.codec_context
         context.time_base = _CLOCK
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED
-        if self._clip is not None:
-            self._sound = SoundTrack(self._clip, self._container, self._origin)
+        sound = None if self._clip is None else SoundTrack(self._clip, container, self._origin)
+        return _Film(container, stream, sound)
 
-    def _write(self, packets: list[av.Packet]) -> None:
+    def _write(self, film: "_Film", packets: list[av.Packet]) -> None:
         for packet in packets:
             if not packet.duration:
                 packet.duration = round(1 / self.fps / _CLOCK)
-            if self._sound is not None:
+            if film.sound is not None and packet.dts is not None:
                 # In step with the frames, so that nothing piles up and a stopped film's sound ends with it.
-                self._sound.write_until(packet.dts * packet.time_base)
-            self._container.mux(packet)
+                film.sound.write_until(packet.dts * packet.time_base)
+            film.container.mux(packet)
 
-    def _close(self, kept: bool, whole: bool) -> None:
+    def _close(self, film: "_Film", kept: bool, whole: bool) -> None:
         try:
             if kept:
-                self._write(self._stream.encode(None))
-                if self._sound is not None:
-                    self._sound.write_until(Fraction(10**9) if whole else self._times[-1] + 1 / self.fps)
+                self._write(film, film.stream.encode(None))
+                if film.sound is not None:
+                    film.sound.write_until(Fraction(10**9) if whole else self._times[-1] + 1 / self.fps)
         finally:
-            self._container.close()
-            if self._sound is not None:
-                self._sound.close()
+            film.container.close()
+            if film.sound is not None:
+                film.sound.close()
 
     def _save_gif(self) -> None:
         ends = [*self._times[1:], self._times[-1] + 1 / self.fps]
         delays = [max(20, round(1000 * (end - start))) for start, end in zip(self._times, ends)]
         self._pictures[0].save(self._partial, save_all=True, append_images=self._pictures[1:], duration=delays, loop=0)
+
+
+@dataclass(frozen=True)
+class _Film:
+    """An MP4 that is being written."""
+
+    container: av.container.OutputContainer
+    stream: av.VideoStream
+    sound: SoundTrack | None
 
 
 @dataclass(frozen=True)
@@ -245,7 +254,7 @@ class Clip:
 
 
 def _time(frame: av.VideoFrame) -> Fraction | None:
-    return None if frame.pts is None else frame.pts * Fraction(frame.time_base)
+    return None if frame.pts is None or frame.time_base is None else frame.pts * Fraction(frame.time_base)
 
 
 def _shown_size(frame: av.VideoFrame, aspect: Fraction | None) -> tuple[int, int]:

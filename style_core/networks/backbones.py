@@ -57,13 +57,19 @@ class Backbone:
 
 
 def _vgg(
-    name: str, title: str, *, widths: tuple[int, ...] = VGG19_WIDTHS, depths: tuple[int, ...] = vgg19.BLOCK_DEPTHS, **more: float
+    name: str,
+    title: str,
+    *,
+    widths: tuple[int, ...] = VGG19_WIDTHS,
+    depths: tuple[int, ...] = vgg19.BLOCK_DEPTHS,
+    style_gain: float = 1.0,
+    smoothness: float = 0.0,
 ) -> Backbone:
     def build(tensors: Mapping[str, Tensor], compute: Compute, pooling: str, own_pooling: str) -> FeatureExtractor:
         return vgg_extractor(name, tensors, compute, pooling, own_pooling=own_pooling, depths=depths)
 
     tensors = partial(vgg19.tensor_shapes, depths=depths)
-    return Backbone(name, title, layers_of(depths), VggShape(widths, depths), tensors, build, **more)
+    return Backbone(name, title, layers_of(depths), VggShape(widths, depths), tensors, build, style_gain=style_gain, smoothness=smoothness)
 
 
 BACKBONES = {

@@ -6,6 +6,7 @@ block. Gatys's `conv4_2` is accepted and means `relu4_2`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors.torch import load_file
@@ -54,7 +55,7 @@ class AveragePool(nn.Module):
 
 
 def vgg_layers(
-    widths: Sequence[int], padding_mode: str = "zeros", pooling: str = "max", depths: Sequence[int] = BLOCK_DEPTHS
+    widths: Sequence[int], padding_mode: Literal["zeros", "reflect"] = "zeros", pooling: str = "max", depths: Sequence[int] = BLOCK_DEPTHS
 ) -> nn.Sequential:
     """VGG's feature layers with `widths[b]` channels in block `b`, after Simonyan and Zisserman (2015), table 1: by default E."""
     layers: list[nn.Module] = []
@@ -65,6 +66,11 @@ def vgg_layers(
             channels = width
         layers.append(nn.MaxPool2d(2) if pooling == "max" else AveragePool())
     return nn.Sequential(*layers)
+
+
+def first_layers(trunk: nn.Sequential, count: int) -> nn.Sequential:
+    """A network's first layers, under the same names."""
+    return nn.Sequential(*list(trunk)[:count])
 
 
 class FeatureExtractor(nn.Module):
@@ -79,6 +85,9 @@ class FeatureExtractor(nn.Module):
             of the network that this one was distilled from.
         depths: convolutions by block; those of a trunk that ends early are left out.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -97,7 +106,7 @@ class FeatureExtractor(nn.Module):
         self.name = name
         self.sha256 = ""
         self.compute = compute
-        self.trunk = trunk.to(compute.device, compute.dtype, memory_format=compute.memory_format).eval()
+        self.trunk = compute.place(trunk).eval()
         self.trunk.requires_grad_(False)
         if pooling == "average":
             for index, layer in enumerate(self.trunk):
@@ -154,7 +163,7 @@ class FeatureExtractor(nn.Module):
         check_large_enough(batch, wanted[deepest], stride)
         features = {}
         x = self.normalized(batch)
-        for index, layer in enumerate(self.trunk[: deepest + 1]):
+        for index, layer in zip(range(deepest + 1), self.trunk):
             if isinstance(layer, nn.Conv2d):
                 x = rectified(x, layer)
             elif not isinstance(layer, nn.ReLU):
@@ -249,7 +258,7 @@ def vgg_extractor(
         widths = [state[f"{index}.weight"].shape[0] for index in starts if f"{index}.weight" in state]
         widths = [*widths, *widths[-1:] * (len(depths) - len(widths))]
     with torch.device("meta"):
-        trunk = vgg_layers(widths, pooling=own_pooling, depths=depths)[:depth]
+        trunk = first_layers(vgg_layers(widths, pooling=own_pooling, depths=depths), depth)
     try:
         trunk.load_state_dict(state, assign=True)
     except RuntimeError as error:

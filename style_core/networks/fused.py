@@ -72,6 +72,7 @@ def _agrees_with_the_plain_one(dtype: torch.dtype) -> bool:
     except (RuntimeError, TypeError) as error:
         _LOG.warning("This torch's fused convolution can't be used (%s); feature networks run without it, more slowly.", error)
         return False
+    assert one.grad is not None and other.grad is not None
     tolerance = 0.05 if dtype == torch.bfloat16 else 1e-3
     alike = torch.allclose(fused, plain, rtol=tolerance, atol=tolerance) and torch.allclose(
         one.grad, other.grad, rtol=tolerance, atol=4 * tolerance

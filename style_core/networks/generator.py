@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file
@@ -73,7 +73,9 @@ class _Memory:
     """
 
     def __init__(self, limit: int):
-        self._limit, self._sizes, self._values = limit, {}, OrderedDict()
+        self._limit = limit
+        self._sizes: dict[tuple, int] = {}
+        self._values: OrderedDict[tuple, Any] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: tuple, make: Callable[[], _Value], size_of: Callable[[_Value], int]) -> _Value:
@@ -91,7 +93,7 @@ class _Memory:
 
 
 def _digest(image: Tensor) -> bytes:
-    return hashlib.blake2b(image.contiguous().numpy(), digest_size=16).digest()
+    return hashlib.blake2b(image.contiguous().numpy().data, digest_size=16).digest()
 
 
 class Generator:
@@ -132,7 +134,7 @@ class Generator:
         net.requires_grad_(False).eval()
         net.style.to(compute.device, torch.float32)
         for part in (net.stages, net.deep, net.picture, net.out):
-            part.to(compute.device, compute.dtype, memory_format=compute.memory_format)
+            compute.place(part)
         return cls(net, compute, sha256_of(Path(path)), tile)
 
     def encode_style(self, style: Tensor, scale: float = 1.0) -> Tensor:
@@ -184,6 +186,7 @@ class Generator:
         for done, total, painted in pieces:
             if painted is None:
                 yield done, total, None
+        assert painted is not None  # the last piece is the whole picture
         height, width = encoded.photo.shape[-2:]
         result = painted[0, :, :height, :width].float().cpu()
         shown = min(1.0, strength / _FADE) * (1 - unclaimed[0, :, :height, :width].cpu() if unclaimed is not None else 1.0)
@@ -211,7 +214,8 @@ class Generator:
 
     def _encode_tiled(self, padded: Tensor) -> tuple[dict[str, Tensor], Moments]:
         """Coarse features of the whole and moments of all levels, tile by tile."""
-        sums = {level: [0.0, 0.0] for level in LEVELS}
+        means: dict[str, Tensor] = {}
+        grams: dict[str, Tensor] = {}
         whole: dict[str, Tensor] = {}
         count = padded.shape[-2] * padded.shape[-1]
         for core in _tiles(padded.shape[-2:], self.tile):
@@ -221,15 +225,14 @@ class Generator:
             for index, level in enumerate(LEVELS):
                 stride = 2**index
                 inner = core.within(outer).of(features[level], stride)
-                moments = Moments.of_one(inner)
-                sums[level][0] = sums[level][0] + share * moments[0]
-                sums[level][1] = sums[level][1] + share * moments[1]
+                mean, gram = Moments.of_one(inner)
+                means[level] = means.get(level, 0) + share * mean
+                grams[level] = grams.get(level, 0) + share * gram
                 if level in _COARSE_LEVELS:
                     if level not in whole:
                         size = [side // stride for side in padded.shape[-2:]]
                         whole[level] = inner.new_empty(1, inner.shape[1], *size).to(memory_format=self.compute.memory_format)
                     core.of(whole[level], stride).copy_(inner)
-        means, grams = ({level: both[i] for level, both in sums.items()} for i in (0, 1))
         return whole, Moments(means, grams)
 
     def _tiled(self, encoded: EncodedPhoto, modulation: StyleModulation) -> Iterator[tuple[int, int, Tensor | None]]:
@@ -258,13 +261,14 @@ class Generator:
         """Codes at their strength, `[S, 256]`, where each holds, `[S, 1, H, W]`, and where none does, `[1, 1, H, W]`."""
         masks = masks or [None] * len(codes)
         free = [index for index, mask in enumerate(masks) if mask is None]
-        mixed = [sum(shares[i] * codes[i] for i in free) / sum(shares[i] for i in free)] if free and sum(shares[i] for i in free) else []
-        claimed = [index for index, mask in enumerate(masks) if mask is not None]
-        values = torch.cat([torch.lerp(encoded.code, code, strength) for code in [*mixed, *(codes[i] for i in claimed)]])
+        share = sum(shares[i] for i in free)
+        mixed = [torch.stack([shares[i] * codes[i] for i in free]).sum(0) / share] if share else []
+        claimed = [(index, mask) for index, mask in enumerate(masks) if mask is not None]
+        values = torch.cat([torch.lerp(encoded.code, code, strength) for code in [*mixed, *(codes[i] for i, _ in claimed)]])
         if not claimed:
             return values, None, None
-        guides = [self._guide(masks[index], encoded) for index in claimed]
-        total = sum(guides)
+        guides = [self._guide(mask, encoded) for _, mask in claimed]
+        total = torch.stack(guides).sum(0)
         guides = [guide / total.clamp_min(1) for guide in guides]
         rest = (1 - total).clamp_min(0)
         if mixed:

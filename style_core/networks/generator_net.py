@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from style_core.devices import Compute
-from style_core.networks.extractor import FeatureExtractor, vgg_layers
+from style_core.networks.extractor import FeatureExtractor, first_layers, vgg_layers
 from style_core.networks.moments import Moments
 from style_core.networks.vgg19 import STYLE_LAYERS
 
@@ -90,7 +90,7 @@ class ModulatedConv(nn.Module):
         return x * scale + shift
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Two painted convolutions round a shortcut (He et al. 2016)."""
 
     def __init__(self, slots: _Slots, width: int):
@@ -128,11 +128,11 @@ class _Stage(nn.Module):
         below = _WIDTHS[level + 1] if level + 1 < len(_WIDTHS) else 0
         self.skip = ModulatedConv(slots, seen, width, 1 if level >= 2 else 3, normal=False)
         self.rise = ModulatedConv(slots, below, width, normal=normal) if below else None
-        self.blocks = nn.ModuleList(_Residual(slots, width) for _ in range(_BLOCKS[level]))
+        self.blocks = nn.ModuleList(Residual(slots, width) for _ in range(_BLOCKS[level]))
 
     def forward(self, below: Tensor | None, seen: Tensor, modulation: StyleModulation) -> Tensor:
         x = self.skip(seen, modulation)
-        if self.rise is not None:
+        if self.rise is not None and below is not None:
             x = x + self.rise(_doubled(below, exact=self.rise.normal), modulation)
         x = x.relu()
         for block in self.blocks:
@@ -142,6 +142,8 @@ class _Stage(nn.Module):
 
 class StyleNet(nn.Module):
     """Moments of a style picture -> its code; a code -> the decoder's scales and shifts."""
+
+    scales: Tensor
 
     def __init__(self, values: int):
         super().__init__()
@@ -176,19 +178,19 @@ class GeneratorNet(nn.Module):
 
     def __init__(self, compute: Compute, deep_blocks: int = DEEP_BLOCKS):
         super().__init__()
-        trunk = vgg_layers(ENCODER_WIDTHS, padding_mode="reflect")[:30]
+        trunk = first_layers(vgg_layers(ENCODER_WIDTHS, padding_mode="reflect"), 30)
         self.encoder = FeatureExtractor("generator", trunk, compute)
         slots = _Slots()
         self.stages = nn.ModuleList(_Stage(slots, level) for level in range(len(LEVELS)))
         self.picture = ModulatedConv(slots, 3, _WIDTHS[0], 3, normal=False)
         # Built last, so that the places of everything before stay where weights without them have them.
-        self.deep = nn.ModuleList(_Residual(slots, _WIDTHS[-1]) for _ in range(deep_blocks))
+        self.deep = nn.ModuleList(Residual(slots, _WIDTHS[-1]) for _ in range(deep_blocks))
         self.out = nn.Conv2d(_WIDTHS[0], 3, 5, padding=2, padding_mode="reflect")
         self.style = StyleNet(slots.total)
         for module in (*self.stages.modules(), *self.deep.modules()):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                module.bias = nn.Parameter(torch.zeros(module.out_channels))
 
     def encode(self, batch: Tensor, levels: Sequence[str] = LEVELS) -> dict[str, Tensor]:
         """Features by level of `[B, 3, H, W]`; sides are multiples of `STRIDE`."""
@@ -196,12 +198,11 @@ class GeneratorNet(nn.Module):
 
     def coarse(self, features: dict[str, Tensor], moments: Moments, modulation: StyleModulation) -> Tensor:
         """The three coarse stages, `[B, 64, H / 4, W / 4]`; they see the whole picture."""
-        x = None
-        for index in (4, 3, 2):
+        x: Tensor = self.stages[4](None, self._normalized(features, moments, 4), modulation)
+        for block in self.deep:
+            x = block(x, modulation)
+        for index in (3, 2):
             x = self.stages[index](x, self._normalized(features, moments, index), modulation)
-            if index == 4:
-                for block in self.deep:
-                    x = block(x, modulation)
         return x
 
     def fine(self, x: Tensor, features: dict[str, Tensor], batch: Tensor, moments: Moments, modulation: StyleModulation) -> Tensor:

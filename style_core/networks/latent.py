@@ -99,7 +99,7 @@ class Latent:
                 found = self.net.decoder(start + detail, SIDE, noise_maps)
                 features = extractor.extract(found, INVERSION_LAYERS)
                 colors = [functional.adaptive_avg_pool2d(batch, _COARSE) for batch in (found, target)]
-                loss = sum(relative_distances(features[layer], truth[layer]) for layer in INVERSION_LAYERS).sum()
+                loss = torch.stack([relative_distances(features[layer], truth[layer]) for layer in INVERSION_LAYERS]).sum()
                 loss = loss + _COARSE_WEIGHT * (colors[0] - colors[1]).abs().mean()
                 optimizer.zero_grad()
                 loss.backward()

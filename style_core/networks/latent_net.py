@@ -74,8 +74,9 @@ class Decoder(nn.Module):
             nn.init.kaiming_normal_(linear.weight, 0.2)
             nn.init.zeros_(linear.bias)
         for stage in list(self.stages)[1:]:
-            nn.init.zeros_(stage.color.weight)
-            nn.init.zeros_(stage.color.bias)
+            assert isinstance(stage, _Stage)
+            for parameter in stage.color.parameters():
+                nn.init.zeros_(parameter)
 
     def styles(self, z: Tensor) -> Tensor:
         """`[B, Z_SIZE]` -> `[B, W_SIZE]`."""
@@ -92,7 +93,7 @@ class Decoder(nn.Module):
         """
         w = w if w.dim() == 3 else w[:, None].expand(-1, PLACES, -1)
         x = self.start(w[:, 0]).view(-1, WIDTHS[4], 4, 4)
-        picture = None
+        picture = torch.zeros((), device=w.device)
         for index, (size, stage) in enumerate(zip(WIDTHS, self.stages)):
             if size > side:
                 break
@@ -100,7 +101,7 @@ class Decoder(nn.Module):
                 x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
             noise = noises[index] if noises is not None else torch.randn(len(w), 1, size, size, device=w.device)
             x, correction = stage(x, w[:, 1 + index], noise)
-            picture = correction.float() if picture is None else _doubled(picture) + correction.float()
+            picture = _doubled(picture) + correction.float() if index else correction.float()
         return torch.sigmoid(picture)
 
 
@@ -142,6 +143,9 @@ class Directions:
 
 class LatentNet(nn.Module):
     """Encoder and decoder, and the decoder's principal directions; everything that `models/latent.safetensors` holds."""
+
+    mean: Tensor
+    axes: Tensor
 
     def __init__(self):
         super().__init__()

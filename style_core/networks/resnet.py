@@ -233,7 +233,7 @@ def resnet_extractor(tensors: Mapping[str, Tensor], compute: Compute, smooth: bo
 
 def _sizes(height: int, width: int, deepest: str) -> list[tuple[tuple[int, ...], float]]:
     """Each convolution's kernel shape up to a layer, and the positions of its output for a picture of `height` x `width` px."""
-    sizes = []
+    sizes: list[tuple[tuple[int, ...], float]] = []
     for name, shape in tensor_shapes(deepest).items():
         if len(shape) == 4:
             stage, block = (0, "0") if name == "conv1.weight" else (int(name[5]), name.split(".")[1])

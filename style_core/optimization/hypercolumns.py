@@ -155,6 +155,6 @@ class StyleColumns:
         return StyleColumns(
             first.extractor,
             {layer: torch.cat([t.rows[layer][rows] for t, rows in zip(targets, kept)]) for layer in first.rows},
-            {layer: sum(share * t.means[layer] for share, t in zip(shares, targets)) for layer in first.means},
+            {layer: torch.stack([share * t.means[layer] for share, t in zip(shares, targets)]).sum(0) for layer in first.means},
             first.metrics,
         )

@@ -139,8 +139,8 @@ class StyleTarget:
         shares, first = mixing_shares(targets, weights), targets[0]
         return StyleTarget(
             first.extractor,
-            {layer: sum(share * t.grams[layer] for share, t in zip(shares, targets)) for layer in first.grams},
-            {layer: sum(share * t.means[layer] for share, t in zip(shares, targets)) for layer in first.means},
+            {layer: torch.stack([share * t.grams[layer] for share, t in zip(shares, targets)]).sum(0) for layer in first.grams},
+            {layer: torch.stack([share * t.means[layer] for share, t in zip(shares, targets)]).sum(0) for layer in first.means},
             first.metrics,
         )
 

@@ -66,7 +66,7 @@ class NearestTarget:
             RequestError: when the weights don't fit the targets, or different networks made them.
         """
         fine_targets = [target.fine for target in targets]
-        fine = None if fine_targets[0] is None else StyleTarget.mix(fine_targets, shares)
+        fine = None if None in fine_targets else StyleTarget.mix([target for target in fine_targets if target is not None], shares)
         return cls(StyleColumns.mix([target.style for target in targets], shares), targets[0].weights, fine)
 
     def distances(self, features: Mapping[str, Tensor], guide: Tensor | None = None) -> dict[str, Tensor]:

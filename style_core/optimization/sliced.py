@@ -103,7 +103,7 @@ def _directions(feature: Tensor, metric: Tensor | None) -> Tensor:
 def _projected(feature: Tensor, directions: Tensor, guide: Tensor | None = None) -> Tensor:
     """`[1, C, H, W]` -> `[C, P]`, for as many positions `P` as can be sorted in the time there is."""
     rows = feature[0].flatten(1).T  # [H W, C]
-    kept = inside(guide, tuple(feature.shape[-2:]))
+    kept = inside(guide, (feature.shape[-2], feature.shape[-1]))
     if kept is not None:
         rows = rows[kept]
     rows = rows[spread(len(rows), max(1, _SORTED // rows.shape[1]), rows.device)]

@@ -32,7 +32,7 @@ class TemporalTarget:
         def held(picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             size = tuple(picture.shape[-2:])
             if size not in sized:
-                sized[size] = tuple(resize(image, size).to(picture) for image in (self.picture, self.confidence[None]))
+                sized[size] = resize(self.picture, size).to(picture), resize(self.confidence[None], size).to(picture)
             wanted, confidence = sized[size]
             loss, parts = objective(picture)
             apart = (confidence * (picture[0] - wanted).square()).mean()

@@ -36,7 +36,7 @@ def estimate(
 
 def larger_than_photo(options: Options, photo: tuple[int, int]) -> str:
     """What is to be said where the size goes beyond the photo (height, width), or nothing."""
-    return beyond(photo, size_to_fit(photo, options.size))
+    return beyond(photo, size_to_fit(photo, options.as_dict()["size"]))
 
 
 def _fitting(found: Estimate, size: tuple[int, int], compute: Compute) -> Estimate:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def running_average(net: nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average of a network's weights; `module` holds it, `update_parameters(net)` averages them in.
@@ -17,11 +19,11 @@ def running_average(net: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(net, multi_avg_fn=_growing_ema(decay))
 
 
-def _growing_ema(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+def _growing_ema(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
     """Like `swa_utils.get_ema_multi_avg_fn`, but with a short memory at first, so that the average forgets the start."""
 
     @torch.no_grad()
-    def update(averages: list[Tensor], weights: list[Tensor], updates: Tensor | int) -> None:
+    def update(averages: _Tensors, weights: _Tensors, updates: Tensor | int) -> None:
         kept = min(decay, float(updates) / (float(updates) + 10))
         for average, weight in zip(averages, weights, strict=True):
             average.lerp_(weight, 1 - kept)

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from style_core.devices import Compute, prepare_cpu
 from style_core.matrices import matrix_root
-from style_core.networks.extractor import FeatureExtractor, load_extractor, vgg_layers
+from style_core.networks.extractor import FeatureExtractor, first_layers, load_extractor, vgg_layers
 from style_core.networks.moments import gram_matrix, relative_distances
 from style_core.networks.vgg19 import LITE_WIDTHS, STYLE_LAYERS, VGG19_WIDTHS, block_of
 from style_core.optimization.losses import out_of_gamut
@@ -49,11 +49,11 @@ class Student(nn.Module):
 
     def __init__(self, widths: Sequence[int] = LITE_WIDTHS):
         super().__init__()
-        trunk = vgg_layers(widths, pooling=_POOLING)[:_DEPTH]
+        trunk = first_layers(vgg_layers(widths, pooling=_POOLING), _DEPTH)
         for layer in trunk:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+                layer.bias = nn.Parameter(torch.zeros(layer.out_channels))
         self.extractor = FeatureExtractor("lite", trunk, Compute.choose("cpu", "fp32"))
         self.extractor.requires_grad_(True)
         self.training_bf16 = False
@@ -80,7 +80,9 @@ class Student(nn.Module):
 
     def mapped_gram(self, layer: str, features: Tensor) -> Tensor:
         """The Gram matrix of `mapped` features, `W G W^T`, made from the student's own, far smaller one."""
-        weight = self.heads[layer].weight.flatten(1) * self.scales[layer]
+        head = self.heads[layer]
+        assert isinstance(head, nn.Conv2d)
+        weight = head.weight.flatten(1) * self.scales[layer]
         return weight @ gram_matrix(features) @ weight.mT
 
     def forward(self, batch: Tensor) -> dict[str, Tensor]:
@@ -202,7 +204,7 @@ def roughened(batch: Tensor) -> Tensor:
 
 def objective(losses: dict[str, Tensor]) -> Tensor:
     """What distillation minimizes: all of a step's distances, weighted by their kind."""
-    return sum(loss * _WEIGHTS[name.split()[0]] for name, loss in losses.items())
+    return torch.stack([loss * _WEIGHTS[name.split()[0]] for name, loss in losses.items()]).sum()
 
 
 @torch.no_grad()
@@ -227,17 +229,17 @@ def fit_heads(student: Student, teacher: FeatureExtractor, batches: Iterable[Ten
     Args:
         batches: of pictures `[B, 3, H, W]`, on which student and teacher are compared.
     """
-    own = {layer: 0.0 for layer in TAUGHT}
-    shared = dict(own)
+    own: dict[str, Tensor] = {}
+    shared: dict[str, Tensor] = {}
     for batch in batches:
         truth, seen = teacher.extract(batch, TAUGHT), student(batch)
         for layer in TAUGHT:
             mine, theirs = (features[layer].double().transpose(0, 1).flatten(1) for features in (seen, truth))
-            own[layer] = own[layer] + mine @ mine.mT
-            shared[layer] = shared[layer] + theirs @ mine.mT
+            own[layer] = own.get(layer, 0) + mine @ mine.mT
+            shared[layer] = shared.get(layer, 0) + theirs @ mine.mT
     for layer, head in student.heads.items():
         fitted = torch.linalg.solve(ridged(own[layer]), shared[layer].mT).mT / student.scales[layer]
-        head.weight.copy_(fitted[:, :, None, None])
+        head.load_state_dict({"weight": fitted[:, :, None, None]})
 
 
 def export(student: Student, path: Path, metadata: dict[str, str]) -> None:

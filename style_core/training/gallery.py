@@ -44,6 +44,7 @@ def main() -> None:
         codes[style.name] = torch.cat(at_scales).half().contiguous()
         # Neighbors on the wall show different pictures.
         *_, (_, _, painted) = generator.paint(encoded[index % len(encoded)], [codes[style.name][1:2].float()])
+        assert painted is not None  # the last one is the result
         to_pil(fit_short(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=82)
     save_file(codes, MODELS / "gallery.safetensors", {"generator": generator.sha256, "sha256": digest_of(codes)})
     if given.contact:

@@ -25,7 +25,7 @@ from style_core.devices import Compute, prepare_cpu
 from style_core.errors import RequestError
 from style_core.media.images import fit_short, read_image, to_pil
 from style_core.networks.extractor import FeatureExtractor, load_extractor
-from style_core.networks.generator_net import LEVELS, STRIDE, GeneratorNet, StyleModulation
+from style_core.networks.generator_net import LEVELS, STRIDE, GeneratorNet, Residual, StyleModulation
 from style_core.networks.moments import Moments, gram_matrix, relative_distances
 from style_core.networks.vgg19 import CONTENT_LAYER, STYLE_LAYERS
 from style_core.optimization.losses import evaluate, total_variation
@@ -112,7 +112,7 @@ class TrainStep:
         result = self._painted(batch, features, own, moments)
         seen = evaluating.extract(result, [*STYLE_LAYERS, CONTENT_LAYER])
         by_layer = {layer: relative_distances(gram_matrix(seen[layer]), targets[layer]) for layer in STYLE_LAYERS}
-        style = sum(by_layer.values()) / len(by_layer)
+        style = torch.stack(list(by_layer.values())).mean(0)
         content = relative_distances(seen[CONTENT_LAYER], truth[CONTENT_LAYER])
         identity = ((result - batch).abs().mean((1, 2, 3)) * is_own).sum() / len(batch)
         # The logarithm keeps a few hopeless pairs from leading: relative distances of pale paintings start in the tens.
@@ -223,6 +223,7 @@ def _grow(net: GeneratorNet, state: dict[str, Tensor]) -> tuple[str, ...]:
     if any(name.startswith("deep.") for name in state):
         return ()
     for block in net.deep:
+        assert isinstance(block, Residual)
         nn.init.zeros_(block.second.conv.weight)
     for name in ("style.values.weight", "style.values.bias"):
         wanted = net.state_dict()[name]
@@ -268,6 +269,8 @@ def train(given: argparse.Namespace) -> None:
         match_scales(net, photos)
     optimizer = Muon([p for p in net.parameters() if p.requires_grad], lr=given.rate, dtype=compute.dtype)
     average = running_average(net, _KEPT)
+    shipped = average.module
+    assert isinstance(shipped, GeneratorNet)
     run = Run(
         given.out, given.minutes, {"net": net, "average": average, "optimizer": optimizer, "photos": photos, "train_step": train_step}
     )
@@ -288,11 +291,11 @@ def train(given: argparse.Namespace) -> None:
         run.step_done(**losses)
         if time.monotonic() - examined > 60 * given.examine_every or run.progress >= 1:
             examined = time.monotonic()
-            evaluated = examine(average.module, evaluator, pairs, given.out / "sheet.jpg")
+            evaluated = examine(shipped, evaluator, pairs, given.out / "sheet.jpg")
             print("validation", evaluated, flush=True)
             if evaluated["content"] + given.style_weight * evaluated["style"] < best:
                 best = evaluated["content"] + given.style_weight * evaluated["style"]
-                export(average.module, encoder, given.out / "generator.safetensors", _facts(given, run, evaluated))
+                export(shipped, encoder, given.out / "generator.safetensors", _facts(given, run, evaluated))
 
 
 @torch.no_grad()

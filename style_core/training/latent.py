@@ -30,7 +30,7 @@ from style_core.networks.latent_net import SIDE, Z_SIZE, LatentNet
 from style_core.networks.moments import gram_matrix, relative_distances
 from style_core.training.average import running_average
 from style_core.training.data import Crops, split
-from style_core.training.runs import Run, cosine
+from style_core.training.runs import Run, Stateful, cosine
 
 LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 PLACED = {"relu2_1": 0.5, "relu3_1": 1.0, "relu4_1": 1.0}  # levels at which reconstructions are compared by place
@@ -168,7 +168,7 @@ class TrainStep:
             warm: in `[0, 1]`, how much of the prior's weight is on yet.
             adversarial_weight: in `[0, 1]`, how much the critic's word weighs; 0 for no critic.
         """
-        real = self.crops.batch(count, side, tuple(SIDE / side * scale for scale in CROP_SCALE))
+        real = self.crops.batch(count, side, (SIDE / side * CROP_SCALE[0], SIDE / side * CROP_SCALE[1]))
         with torch.autocast("cpu", self.dtype, enabled=self.dtype == torch.bfloat16):
             mean, log_variance = self.net.encoder(real)
             divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
@@ -243,7 +243,9 @@ def train(given: argparse.Namespace) -> None:
         critic.match_scales(critic.see(crops.batch(16, 64, (2.0, 4.0))))
     players = [torch.optim.Adam([p for p in part.parameters() if p.requires_grad], given.rate, betas=(0.5, 0.99)) for part in (net, critic)]
     average = running_average(net, _KEPT)
-    parts = {"net": net, "critic": critic, "average": average, "crops": crops}
+    shipped = average.module
+    assert isinstance(shipped, LatentNet)
+    parts: dict[str, Stateful] = {"net": net, "critic": critic, "average": average, "crops": crops}
     run = Run(given.out, given.minutes, parts | {"optimizer": players[0], "critic_optimizer": players[1]})
     train_step = TrainStep(net, critic, crops, given, compute.dtype)
     shown = time.monotonic()
@@ -262,9 +264,9 @@ def train(given: argparse.Namespace) -> None:
         run.step_done(**{name: float(value.detach()) for name, value in losses.items()})
         if time.monotonic() - shown > 60 * given.show_every or run.progress >= 1:
             shown = time.monotonic()
-            write_sheet(average.module, held, side, given.out / "sheet.jpg")
-            export(average.module, given.out / "latent.safetensors", _facts(given, run))
-    export(average.module, given.out / "latent.safetensors", _facts(given, run))
+            write_sheet(shipped, held, side, given.out / "sheet.jpg")
+            export(shipped, given.out / "latent.safetensors", _facts(given, run))
+    export(shipped, given.out / "latent.safetensors", _facts(given, run))
 
 
 def move(player: torch.optim.Optimizer, loss: Tensor, net: nn.Module) -> None:

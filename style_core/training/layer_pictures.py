@@ -7,8 +7,11 @@ they look for something, and find it in places.
 """
 
 import argparse
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+
+import torch
 
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit, read_image, to_pil
@@ -34,23 +37,23 @@ LAYERS = (
 )
 _CHANNELS, _TRIED = 3, 12  # of each layer: pictures, and channels asked for them
 _SIDE, _DREAMT = 112, 224  # px, as shipped and as dreamt
-_HOW = {"size": _DREAMT, "start": "noise", "octaves": 3, "iterations": 30, "strength": 0.5}
+_PLAIN = DreamOptions(size=_DREAMT, start="noise", octaves=3, iterations=30, strength=0.5)
 _BLANK = 0.15  # standard deviation below which nothing has grown: noise gives that channel nothing to climb
 
 
 def telling_channels(extractor: FeatureExtractor, samples: list[Path], layer: str) -> list[int]:
     """Channels, those whose answers vary most over the sample pictures, in their own mean, first."""
-    score = 0
+    scores = []
     for path in samples:
         features = extractor.extract(fit(read_image(path), 384)[None], [layer])[layer][0].float().flatten(1)
-        score = score + features.std(1) / (features.mean(1) + features.mean())
-    return score.argsort(descending=True).tolist()
+        scores.append(features.std(1) / (features.mean(1) + features.mean()))
+    return torch.stack(scores).sum(0).argsort(descending=True).tolist()
 
 
 def grown(extractor: FeatureExtractor, picture: LayerPicture) -> bool:
     """Dream a picture and write it; False, and none, where nothing grew."""
-    options = DreamOptions(layer=picture.term, **_HOW)
-    image = finish(dream(None, options, compute=extractor.compute, extractor=extractor)).image
+    options = replace(_PLAIN, layer=picture.term)
+    image = finish(dream(None, options, compute=extractor.compute, extractor=extractor)).result
     if image.std() < _BLANK:
         return False
     to_pil(fit(image, _SIDE)).save(picture.path, quality=82)

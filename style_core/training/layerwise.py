@@ -35,9 +35,9 @@ def init_from_teacher(
     asked: dict[FeatureExtractor, list[int]] = {}
     for index, layer in enumerate(student.trunk):
         if isinstance(layer, nn.Conv2d):
-            wide = next(teacher for teacher in teachers if teacher.trunk[index].out_channels >= layer.out_channels)
+            wide = next(teacher for teacher in teachers if len(teacher.trunk[index].get_parameter("weight")) >= layer.out_channels)
             asked.setdefault(wide, []).append(index)
-    answers = [{} for _ in batches]
+    answers: list[dict[int, tuple[Tensor, Tensor]]] = [{} for _ in batches]
     for teacher, convolutions in asked.items():
         for answer, batch in zip(answers, batches):
             answer.update(_answers(teacher, batch, convolutions, places))
@@ -50,8 +50,7 @@ def init_from_teacher(
             weight, bias = fit_rectified(patches, wanted[:, spanning_channels(wanted.relu(), layer.out_channels)])
             # Rectified channels of one size, whatever the teacher's: what comes next then learns at one rate.
             size = (patches @ weight.mT + bias).relu().square().mean(0).sqrt().clamp_min(_EPSILON)
-            layer.weight.copy_((weight / size[:, None]).view_as(layer.weight))
-            layer.bias.copy_(bias / size)
+            layer.load_state_dict({"weight": (weight / size[:, None]).view_as(layer.weight), "bias": bias / size})
         seen = [layer(x) for x in seen]
 
 
@@ -94,7 +93,7 @@ def _answers(teacher: FeatureExtractor, batch: Tensor, convolutions: Sequence[in
     """By index of a convolution: places drawn from each picture, `[B, n]`, and what it answers there, `[B n, C]`, not rectified."""
     answers = {}
     x = teacher.normalized(batch)
-    for index, layer in enumerate(teacher.trunk[: max(convolutions) + 1]):
+    for index, layer in zip(range(max(convolutions) + 1), teacher.trunk):
         x = layer(x)
         if index in convolutions:
             flat = x.flatten(2).mT  # [B, P, C]

@@ -35,30 +35,30 @@ class Muon(torch.optim.Optimizer):
         self.dtype = dtype
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is called
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     move = self._orthogonal if parameter.ndim >= 2 else self._adam
-                    parameter.add_(move(parameter, group), alpha=-group["lr"])
+                    parameter.add_(move(parameter, parameter.grad, group), alpha=-group["lr"])
 
-    def _orthogonal(self, parameter: Tensor, group: dict) -> Tensor:
+    def _orthogonal(self, parameter: Tensor, gradient: Tensor, group: dict) -> Tensor:
         state = self.state[parameter]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-        ahead = parameter.grad.lerp(state["momentum"], group["momentum"])  # Nesterov's
+        state["momentum"].lerp_(gradient, 1 - group["momentum"])
+        ahead = gradient.lerp(state["momentum"], group["momentum"])  # Nesterov's
         matrix = orthogonalized(ahead.flatten(1).to(self.dtype))
         return (matrix * (_ADAM_SIZE * max(matrix.shape) ** 0.5)).view_as(parameter).to(parameter.dtype)
 
-    def _adam(self, parameter: Tensor, group: dict) -> Tensor:
+    def _adam(self, parameter: Tensor, gradient: Tensor, group: dict) -> Tensor:
         state = self.state[parameter]
         if not state:
             state |= {"steps": 0, "first": torch.zeros_like(parameter), "second": torch.zeros_like(parameter)}
         state["steps"] += 1
         one, two = group["betas"]
-        state["first"].lerp_(parameter.grad, 1 - one)
-        state["second"].lerp_(parameter.grad.square(), 1 - two)
+        state["first"].lerp_(gradient, 1 - one)
+        state["second"].lerp_(gradient.square(), 1 - two)
         first, second = state["first"] / (1 - one ** state["steps"]), state["second"] / (1 - two ** state["steps"])
         return first / (second.sqrt() + 1e-8)
 

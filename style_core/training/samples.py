@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 import numpy
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageColor, ImageDraw, ImageFilter
 
 _SIZE = (960, 640)
 
@@ -90,8 +90,8 @@ def strokes(palette: list[str], seed: int, turn: float, count: int = 9000) -> Im
         share = index / count
         x, y = random.uniform(0, width), random.uniform(0, height)
         place = mood[int(y), int(x)] * (len(palette) - 1) + random.normal(0, 0.6)
-        color = Image.new("RGB", (1, 1), palette[int(numpy.clip(round(place), 0, len(palette) - 1))]).getpixel((0, 0))
-        color = tuple(int(numpy.clip(channel + random.normal(0, 14), 0, 255)) for channel in color)
+        plain = ImageColor.getrgb(palette[int(numpy.clip(round(place), 0, len(palette) - 1))])
+        color = tuple(int(numpy.clip(channel + random.normal(0, 14), 0, 255)) for channel in plain)
         points = [(x, y)]
         for _ in range(int(34 * (1 - 0.7 * share))):
             angle = flow[int(numpy.clip(y, 0, height - 1)), int(numpy.clip(x, 0, width - 1))]

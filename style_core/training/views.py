@@ -89,7 +89,7 @@ class PaintingViews:
             scale = self._random.uniform(0.45, 1.1)
         else:
             scale = self._random.uniform(0.85, 1.25)
-        return tuple(max(_CROPS[0], round(length * scale)) for length in size)
+        return max(_CROPS[0], round(size[0] * scale)), max(_CROPS[0], round(size[1] * scale))
 
     def _changed(self, image: Image.Image) -> Image.Image:
         kind = self._random.randrange(3)

@@ -173,7 +173,7 @@ def paper_cut(seed: int = 13) -> Image.Image:
     tile = numpy.tile(grain, (size // 512 + 1, size // 512 + 1))[:size, :size]
     streak = numpy.asarray(Image.fromarray(brush).resize((size * 3, size // 2), Image.Resampling.BICUBIC))[:, :size]
     streak = numpy.asarray(Image.fromarray(streak).resize((size, size), Image.Resampling.BICUBIC))
-    canvas = numpy.ones((size, size, 3), numpy.float32) * numpy.array([0.96, 0.94, 0.88], numpy.float32)
+    canvas: numpy.ndarray = numpy.ones((size, size, 3), numpy.float32) * numpy.array([0.96, 0.94, 0.88], numpy.float32)
 
     def lay(points: list[tuple[float, float]], code: str, lift: float = 5.0) -> None:
         """A sheet of painted paper with its shadow."""

@@ -40,9 +40,9 @@ class _Land:
         bend = self.soft.value(x * 0.06 + 3.1, z * 0.06) * 4
         sway = self.soft.value(x * 0.06 + 40.7, z * 0.06 + 11) * 4
         mass = torch.zeros_like(x)
-        for px, pz, height, across, deep in _PEAKS:
+        for px, pz, peak, across, deep in _PEAKS:
             away = ((x + bend - px) / across) ** 2 + ((z + sway - pz) / deep) ** 2
-            mass = mass + height * torch.exp(-away.sqrt() * 1.25 - 0.3 * away)
+            mass = mass + peak * torch.exp(-away.sqrt() * 1.25 - 0.3 * away)
         ridges = self.rock.eroded(x * 0.085 + 12.4, z * 0.085 + 4.2, octaves, wear=1.1)
         ridge = 1 - self.rock.value(x * 0.11 + 2 + bend * 0.1, z * 0.11 + 7).abs() * 2.6
         gully = torch.zeros_like(x)
@@ -212,7 +212,7 @@ class _Painter:
         return mix(sky, cloud, cover * 0.92)
 
 
-def _fill(painter: _Painter, columns: Tensor, rows_t: Tensor, eye: float) -> Tensor:
+def _fill(painter: _Painter, columns: Tensor, rows_t: Tensor, eye: float) -> tuple[Tensor, Tensor, Tensor]:
     """Land and sky `[3, W, rows]` at tangents of elevation, from an eye height (below 0: as the lake mirrors it)."""
     view = painter.view
     index, hit = view.first(eye, rows_t)

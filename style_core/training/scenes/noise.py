@@ -150,7 +150,7 @@ def cells(x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return nearest.sqrt(), second.sqrt(), key
 
 
-def smoothstep(low: float, high: float, x: Tensor) -> Tensor:
+def smoothstep(low: Tensor | float, high: Tensor | float, x: Tensor) -> Tensor:
     """0 below `low`, 1 above `high`, smooth between; `low` may lie above `high`."""
     t = ((x - low) / (high - low)).clamp(0, 1)
     return t * t * (3 - 2 * t)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 # A place is a tuple (x, y, z) of flat tensors; a solid maps a place to its distance, negative inside.
-Place = tuple[Tensor, Tensor, Tensor]
+Place = tuple[Tensor, ...]  # x, y and z
 Solid = Callable[[Place], Tensor]
 
 
@@ -51,7 +51,7 @@ def capsule(p: Place, a: tuple[float, float, float], b: tuple[float, float, floa
     rb = ra if rb is None else rb
     d = [end - start for start, end in zip(a, b)]
     q = moved(p, *a)
-    share = (sum(part * along for part, along in zip(q, d)) / sum(along * along for along in d)).clamp(0, 1)
+    share = ((q[0] * d[0] + q[1] * d[1] + q[2] * d[2]) / sum(along * along for along in d)).clamp(0, 1)
     return length(*(part - along * share for part, along in zip(q, d))) - (ra + (rb - ra) * share)
 
 

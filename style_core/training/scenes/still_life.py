@@ -1,6 +1,7 @@
 """Fruit, a bowl and a bottle on a cloth, in the light of a window."""
 
 import math
+from functools import partial
 
 import torch
 from PIL import Image
@@ -55,12 +56,11 @@ def _curve(points: list[tuple[float, float]], fine: int = 4) -> list[tuple[float
     for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:]):
         for index in range(fine):
             t = index / fine
-            out.append(
-                tuple(
-                    0.5 * (2 * q + (r - p) * t + (2 * p - 5 * q + 4 * r - s) * t**2 + (3 * q - p - 3 * r + s) * t**3)
-                    for p, q, r, s in zip(a, b, c, d)
-                )
+            x, y = (
+                0.5 * (2 * q + (r - p) * t + (2 * p - 5 * q + 4 * r - s) * t**2 + (3 * q - p - 3 * r + s) * t**3)
+                for p, q, r, s in zip(a, b, c, d)
             )
+            out.append((x, y))
     return [*out, points[-1]]
 
 
@@ -158,8 +158,9 @@ class StillLife:
         q = turned(moved(p, 1.92, 0.27, 0.42), 1, 0.7)
         return join(ellipsoid(q, 0.36, 0.275, 0.275), sphere(moved(q, 0.37, 0, 0), 0.05), 0.10)
 
-    def _ball(self, kind: int, p: Place, x: float, y: float, z: float, r: float) -> Tensor:
-        q = moved(p, x, y, z)
+    def _ball(self, kind: int, ball: tuple[float, float, float, float], p: Place) -> Tensor:
+        *center, r = ball
+        q = moved(p, *center)
         if kind == ORANGE:
             return length(q[0], q[1] * 1.05, q[2]) - r
         across = length(q[0], q[2])  # an apple: a ring so thick that it closes, with hollows above and below
@@ -186,9 +187,7 @@ class StillLife:
         ]
         things.append(Thing(GRAPE, (1.35, 0.25, -0.65), 0.85, self._bunch))
         for kind, x, y, z, r in _ROUND:
-            things.append(
-                Thing(kind, (x, y, z), r * 1.08, lambda p, ball=(kind, x, y, z, r): self._ball(ball[0], p, *ball[1:]), convex=True)
-            )
+            things.append(Thing(kind, (x, y, z), r * 1.08, partial(self._ball, kind, (x, y, z, r)), convex=True))
         return things
 
     # surfaces
