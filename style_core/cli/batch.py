@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from style_core.cli.run import batch_names, file_options
 from style_core.devices import DEVICES, Compute
 from style_core.errors import RequestError
 from style_core.options import Options
-from style_core.progress import Step
+from style_core.progress import Steps
 from style_core.recipes.batch import Progress, Task, contact_sheet, files_of, read_job, run_tasks, write_sheet
 from style_core.recipes.request import request_of
 from style_core.recipes.table import RECIPES, picture_name
@@ -48,7 +48,7 @@ def add(commands: Any) -> None:
 
 
 def run_folder(
-    recipe: str, source: str | None, steps: Callable[[Path], Iterator[Step]], options: Options, compute: Compute, given: argparse.Namespace
+    recipe: str, source: str | None, steps: Callable[[Path], Steps], options: Options, compute: Compute, given: argparse.Namespace
 ) -> int:
     """Make a picture of each in a folder, in another folder; what can't be read is told, and the rest is done.
 
@@ -83,7 +83,7 @@ def run_folder(
     return _run(tasks, Path(given.out), compute, given, **file_options(given))
 
 
-def _start(steps: Callable[[Path], Iterator[Step]], path: Path, options: Options) -> Iterator[Step]:
+def _start(steps: Callable[[Path], Steps], path: Path, options: Options) -> Steps:
     return steps(path)
 
 

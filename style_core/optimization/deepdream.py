@@ -186,24 +186,25 @@ class Ascent:
         """Move once; yields between tiles and returns the mean answer `[T]` before the move."""
         if self._levels is None:
             yield from self.measure()
+        assert self._levels is not None
         shift = self._shift()
         seen, mask = shift.apply(self.picture), None if self.mask is None else shift.apply(self.mask)
         gradient, tally = torch.zeros_like(seen), _Tally()
         for rows, columns in self._tiles(*seen.shape[-2:]):
             part = _cut(mask, rows, columns)
             if part is None or part.any():
-                gradient[..., rows, columns] = self._tile_gradient(seen[..., rows, columns], part, tally)
+                gradient[..., rows, columns] = self._tile_gradient(seen[..., rows, columns], part, tally, self._levels)
             yield
         self._levels = tally.means().clamp_min(_SILENCE)
         self._move(shift.undo(gradient))
         return tally.means()
 
-    def _tile_gradient(self, tile: Tensor, mask: Tensor | None, tally: "_Tally") -> Tensor:
+    def _tile_gradient(self, tile: Tensor, mask: Tensor | None, tally: "_Tally", levels: Tensor) -> Tensor:
         with torch.enable_grad():
             leaf = tile.detach().clone().requires_grad_()
             sums, counts = self.objective.answers(leaf, mask)
             # The gradient of a logarithm, its denominator taken from the last pass over all tiles.
-            (gradient,) = torch.autograd.grad((self._weights / self._levels) @ sums[:, 0], leaf)
+            (gradient,) = torch.autograd.grad((self._weights / levels) @ sums[:, 0], leaf)
         tally.add(sums.detach(), counts)
         return gradient
 
@@ -282,12 +283,12 @@ class _Tally:
     """Answers added up over the tiles of one picture."""
 
     def __init__(self):
-        self._sums: Tensor | float = 0.0
-        self._counts: Tensor | float = 0.0
+        self._sums = torch.zeros(())
+        self._counts = torch.zeros(())
 
     def add(self, sums: Tensor, counts: Tensor) -> None:
-        self._sums = self._sums + sums[:, 0]
-        self._counts = self._counts + counts[:, 0]
+        self._sums = sums[:, 0] + self._sums.to(sums)
+        self._counts = counts[:, 0] + self._counts.to(counts)
 
     def means(self) -> Tensor:
         return self._sums / self._counts.clamp_min(_SILENCE)

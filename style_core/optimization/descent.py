@@ -82,7 +82,9 @@ class Descent:
         self.learning_rate = learning_rate
         self.averaging = averaging
         self.restarted = False
-        self._gains = falling_spectrum(*picture.shape[-2:], slope).to(picture.device) if slope and not past.is_adam else None
+        self._gains = (
+            falling_spectrum(picture.shape[-2], picture.shape[-1], slope).to(picture.device) if slope and not past.is_adam else None
+        )
         self._best: Tensor | None = None
         self._best_loss = self._first_loss = float("inf")
         self._average = torch.zeros_like(self.picture) if averaging else None
@@ -109,14 +111,16 @@ class Descent:
             if loss < self._best_loss:
                 self._keep_best(loss)
             self.picture = self._adam_moved(gradient) if self.past.is_adam else self._lbfgs_moved(gradient)
-        if self.averaging:
+        if self._average is not None:
             self._average.lerp_(self.picture, 1 - self.averaging)
         self._steps += 1
         return {"total": loss, **{name: float(value) for name, value in parts.items()}}
 
     def image(self) -> Tensor:
         """The picture so far as `[3, H, W]` in `[0, 1]`, on the CPU: the average when averaging."""
-        current = self._average / (1 - self.averaging**self._steps) if self.averaging and self._steps else self.picture
+        current = self.picture
+        if self._average is not None and self._steps:
+            current = self._average / (1 - self.averaging**self._steps)
         return current[0].clamp(0, 1).float().cpu()  # clamped, it is a copy
 
     def result(self) -> Tensor:

@@ -177,6 +177,7 @@ class StyleTarget:
             gram, means = metric @ gram @ metric, None if means is None else means @ metric
         if kind == "gram":
             return relative_distance(gram, self.grams[layer])
+        assert means is not None  # other losses than "gram" come with means
         spread = gram - means[:, :, None] * means[:, None, :]
         return wasserstein_distance(means, spread, self.means[layer], self.covariance(layer))
 

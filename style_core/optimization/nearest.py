@@ -42,7 +42,8 @@ class NearestTarget:
         self.weights = {layer: weight for layer, weight in weights.items() if weight > 0}
         self._units = {layer: unit(style.rows[layer], style.means[layer]) for layer in self.weights}
         self._joined = joined(style.rows, style.means, self.weights)
-        self._forth = self._back = None
+        self._forth: Tensor | None = None
+        self._back: Tensor | None = None
         self._age = 0
 
     @property
@@ -85,7 +86,7 @@ class NearestTarget:
         if self.fine is None:
             return distances
         return distances | {
-            layer: (distances[layer] + distance) / 2 for layer, distance in self.fine.distances(features, "gram", guide).items()
+            layer: (distances[layer] + distance) / 2 for layer, distance in self.fine.distances(dict(features), "gram", guide).items()
         }
 
     def _columns(self, features: Mapping[str, Tensor], guide: Tensor | None) -> dict[str, Tensor]:
@@ -98,7 +99,7 @@ class NearestTarget:
     def _compare(self, columns: Mapping[str, Tensor]) -> None:
         """Find the nearest places again, if that was last done some evaluations ago, or on a grid of another size."""
         count = len(next(iter(columns.values())))
-        if self._age == 0 or len(self._forth) != count:
+        if self._age == 0 or self._forth is None or len(self._forth) != count:
             means = {layer: column.mean(0) for layer, column in columns.items()}
             self._forth, self._back = nearest(joined(columns, means, self.weights), self._joined)
         self._age = (self._age + 1) % _RENEWED

@@ -126,14 +126,17 @@ class TiledObjective:
 
     def _style_loss(self, sums: Sequence["_Sums"]) -> tuple[Tensor, dict[str, Tensor], list[dict[str, Sequence[Tensor]]]]:
         """The style's loss, its parts, and the loss's slope along each sum, by region and layer."""
-        loss, parts, slopes = torch.zeros((), device=self.extractor.compute.device), {}, []
+        loss = torch.zeros((), device=self.extractor.compute.device)
+        parts: dict[str, Tensor] = {}
+        slopes: list[dict[str, Sequence[Tensor]]] = []
         for region, own, counts in zip(self.regions, sums, self._counts):
             slopes.append({})
             for layer in self._style_layers:
+                assert isinstance(region.target, StyleTarget)  # the style loss is one of MOMENT_LOSSES
                 leaves = [total.requires_grad_() for total in own.of(layer)]
                 with torch.enable_grad():
                     gram, *means = (leaf / counts[layer] for leaf in leaves)
-                    distance = region.target.distance(layer, gram, *means or [None], self.style_loss)
+                    distance = region.target.distance(layer, gram, means[0] if means else None, self.style_loss)
                     term = self.balance.style[layer] * region.share * distance
                 slopes[-1][layer] = torch.autograd.grad(term, leaves)
                 loss = loss + term.detach()
@@ -158,7 +161,9 @@ class TiledObjective:
             features = self.extractor.extract(crop, self._all_layers, measured=False)
         cores = {layer: _core(feature.detach(), tile, layer) for layer, feature in features.items()}
         dreamt = (
-            {} if self._dream is None else _dream_slopes(self._dream, {layer: cores[layer] for layer in self._dream_layers}, dream_slope)
+            {}
+            if self._dream is None or dream_slope is None
+            else _dream_slopes(self._dream, {layer: cores[layer] for layer in self._dream_layers}, dream_slope)
         )
         slopes = []
         for layer, feature in features.items():
@@ -205,7 +210,7 @@ def measured_in_tiles(
     extractor: FeatureExtractor, picture: Tensor, layers: Iterable[str], guide: Tensor | None = None, *, side: int
 ) -> StyleTarget:
     """`StyleTarget.of` of a style picture `[1, 3, H, W]` whose features don't fit into memory."""
-    layers, size = list(layers), tuple(picture.shape[-2:])
+    layers, size = list(layers), (picture.shape[-2], picture.shape[-1])
     guides, sums = _guides_of(guide, layers, *size), _Sums(with_means=True)
     for tile, features in _features(extractor, picture, layers, tiles_of(*size, side, layers)):
         for layer, feature in features.items():
@@ -257,7 +262,7 @@ def _strips(picture: Tensor) -> Iterator[slice]:
         yield slice(start, min(height, start + rows))
 
 
-def _features(extractor: FeatureExtractor, picture: Tensor, layers: Sequence[str], tiles: Sequence[Tile]) -> Iterator[tuple]:
+def _features(extractor: FeatureExtractor, picture: Tensor, layers: Iterable[str], tiles: Sequence[Tile]) -> Iterator[tuple]:
     """Each tile with the features of its core by layer, without gradients."""
     for tile in tiles:
         rows, columns = tile.crop

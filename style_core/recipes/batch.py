@@ -17,8 +17,8 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import check_writable, fit, from_pil, read_image, to_pil, write_image
 from style_core.media.settings import settings_of
-from style_core.options import Options
-from style_core.progress import Step
+from style_core.options import Options, Range
+from style_core.progress import Step, Steps, finish
 from style_core.recipes.table import RECIPES
 from style_core.weights.gallery import gallery_code
 from style_core.weights.open import open_generator
@@ -49,7 +49,7 @@ class Task:
     name: str
     recipe: str
     options: Options
-    steps: Callable[[Options], Iterator[Step]]
+    steps: Callable[[Options], Steps]
     sources: tuple[str, ...]
     content: str = ""
     style: str = ""
@@ -123,11 +123,12 @@ def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **wr
         if known.get(path.name) == mark and path.exists():
             yield Progress(task, index + 1, total, path=path)
             continue
-        step = None
+        step: Step | None = None
         try:
             with closing(task.steps(task.options)) as steps:
                 for step in steps:
                     yield Progress(task, index, total, replace(step, image=None))
+            assert step is not None  # a recipe yields one Step at least
             settings = settings_of(task.recipe, task.options.as_dict(), weights=step.weights, **task.extra())
             write_image(path, step.result, settings=settings, alpha=task.alpha(), **writing)
         except RequestError as error:
@@ -154,10 +155,7 @@ def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], Non
         left, top = _corner(rows.index(task.content), columns.index(_column(task)))
         step = None
         try:
-            least = next(each.allowed.low for each in task.options.fields() if each.name == "size")
-            with closing(task.steps(replace(task.options, size=max(int(least), _SHEET_SIDE)))) as steps:
-                for step in steps:
-                    pass
+            step = finish(task.steps(_small(task.options)))
             shown = to_pil(fit(step.result, _SHEET_SIDE))
             sheet.paste(shown, (left, top))
             compute_share(Progress(task, index + 1, len(tasks), step))
@@ -253,11 +251,12 @@ def tasks_of(
         styles: files and `gallery:NAME`s; none for a recipe that takes none.
         strengths: none leaves the options' own.
     """
-    tasks, taken = [], set()
+    tasks: list[Task] = []
+    taken: set[str] = set()
+    at_strengths = [(each, options.make(**{**options.as_dict(), "strength": each})) for each in strengths] or [(0.0, options)]
     for content in contents:
         for style in styles or [""]:
-            for strength in strengths or [None]:
-                own = options if strength is None else options.make(**{**options.as_dict(), "strength": strength})
+            for strength, own in at_strengths:
                 parts = [content.stem]
                 if len(styles) > 1:
                     parts.append(Path(style.removeprefix(FROM_GALLERY)).stem)
@@ -267,6 +266,13 @@ def tasks_of(
                 sources = (str(content), style) if style else (str(content),)
                 tasks.append(Task(name, recipe, own, _starter(recipe, content, style, compute), sources, str(content), style))
     return tasks
+
+
+def _small(options: Options) -> Options:
+    """The same request at the contact sheet's size, or at the smallest size that its recipe allows."""
+    allowed = next(field.allowed for field in options.fields() if field.name == "size")
+    least = int(allowed.low) if isinstance(allowed, Range) else 0
+    return options.make(**{**options.as_dict(), "size": max(least, _SHEET_SIDE)})
 
 
 def free_name(wanted: str, taken: set[str]) -> str:
@@ -279,15 +285,15 @@ def free_name(wanted: str, taken: set[str]) -> str:
     return name
 
 
-def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callable[[Options], Iterator[Step]]:
-    def start(options: Options) -> Iterator[Step]:
+def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callable[[Options], Steps]:
+    def start(options: Options) -> Steps:
         photo = read_image(content)
         if not style:
             return RECIPES[recipe].run(photo, options, compute=compute)
         if style.startswith(FROM_GALLERY):
             if recipe != "stylize":
                 raise RequestError("Styles of the gallery are for stylize; give {recipe} a picture.", recipe=recipe)
-            sha256, scale = open_generator(compute).sha256, options.style_scale
+            sha256, scale = open_generator(compute).sha256, options.as_dict()["style_scale"]
             codes = [gallery_code(style.removeprefix(FROM_GALLERY), sha256, scale)]
             return RECIPES[recipe].run(photo, [], options, codes=codes, compute=compute)
         return RECIPES[recipe].run(photo, [read_image(style)], options, compute=compute)

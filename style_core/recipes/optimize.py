@@ -141,11 +141,9 @@ def _from_generator(content, styles, weights, masks, options: OptimizeOptions, c
     """The generator's picture of the same request, to start from."""
     color = "style" if options.color == "palette" else options.color
     wanted = StylizeOptions(size=options.size, color=color, style_scale=options.style_scale)
-    image = None
     for step in stylize(content, styles, wanted, style_weights=weights, masks=masks, compute=compute):
-        image = step.image if step.image is not None else image
         yield Step(0, options.iterations, image=step.image, note="Starting from the generator's picture.")
-    return image
+    return step.result
 
 
 def _paint(
@@ -162,12 +160,13 @@ def _paint(
     )  # fmt: skip
     image = init_image
     for index, (height, width, count) in enumerate(levels):
-        if index:
+        if image is not None and index:
             picture = scene.enlarged(image, height, width, init_image)
         else:
             picture = scene.start(height, width, init_image if begun is None else begun)
         image = yield from painting.level(picture, count, first=index == 0 and len(levels) == len(every), last=index == len(levels) - 1)
         del picture
+    assert image is not None  # there is one level at least
     image = scene.shown(image)
     if painting.finished:
         watch.finish()
@@ -182,7 +181,8 @@ class _Painting:
         self._pace = pace
         self._preview_every = preview_every
         self._note = note
-        self._done, self._shown_at, self._losses = done, time.monotonic(), {}
+        self._done, self._shown_at = done, time.monotonic()
+        self._losses: dict[str, float] = {}
 
     @property
     def finished(self) -> bool:
@@ -198,9 +198,8 @@ class _Painting:
         """Optimize `picture` `[1, 3, H, W]` for `count` iterations; the result as `[3, H, W]`."""
         scene, (height, width) = self._scene, picture.shape[-2:]
         plan = scene.plan(height, width)
-        objective, slope = scene.objective(plan), _SLOPE if first else 0.0
-        if scene.held is not None:
-            objective = scene.held.beside(objective)
+        slope = _SLOPE if first else 0.0
+        objective = scene.objective(plan) if scene.held is None else scene.held.beside(scene.objective(plan))
         descent = Descent(picture, objective, plan.past, scene.options.learning_rate, scene.options.averaging, slope)
         del picture
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)

@@ -76,7 +76,7 @@ class FrameOptimizer:
         """Paint the next frame `[3, H, W]`; yields as it goes, and returns the painting."""
         options, start, held = replace(self._options, size=max(64, *photo.shape[-2:])), None, None
         motion = motion_between(self._before[0], photo) if self._before is not None else None
-        if motion is not None and not motion.cut:
+        if motion is not None and self._before is not None and not motion.cut:
             moved, confidence = carried_along(self._before[1], motion), torch.from_numpy(motion.confidence)
             # What comes into view starts as the photo does, in the colors of the painting.
             start = torch.lerp(match_color(photo, self._before[1]), moved, confidence)
@@ -88,9 +88,10 @@ class FrameOptimizer:
             self.weights.update(step.weights)
             said = Message("This frame: {iteration} of {total} iterations.", iteration=step.iteration, total=step.total)
             yield replace(step, note=said)
-        painted = step.image[:, : photo.shape[-2], : photo.shape[-1]]
-        self._before = photo, padded_to(painted, photo)
-        return self._before[1]
+        painted = step.result[:, : photo.shape[-2], : photo.shape[-1]]
+        painted = padded_to(painted, photo)
+        self._before = photo, painted
+        return painted
 
     def look(self, photo: Tensor) -> None:
         """Nothing of frames that were painted before is needed but the last one."""

@@ -98,7 +98,8 @@ class FramePainter:
         encoded = self.look(photo)
         self._codes = self._codes or [*encoded_styles(self._generator, self._styles, photo, self._options), *self._given]
         *_, (_, _, painted) = self._generator.paint(encoded, self._codes, self._shares, self._options.strength)
-        if motion is not None:
+        assert painted is not None  # the last one is the result
+        if motion is not None and self._before is not None:
             painted = steadied(painted, carried_along(self._before[1], motion), motion, self._steadiness)
         self._before = photo, painted
         # Colors matched frame by frame would flicker, so codes keep their own.
