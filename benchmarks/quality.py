@@ -17,7 +17,7 @@ from style_core import OptimizeOptions, finish, optimize
 from style_core.devices import Compute
 from style_core.media.images import fit_short, read_image, resize, to_pil
 from style_core.networks.generator import Generator
-from style_core.training.data import split
+from style_core.training.data import short_side, split
 from style_core.training.views import SHARP_SIDE
 from style_core.weights.registry import MODELS
 
@@ -51,13 +51,8 @@ def main() -> None:
 def sharp_pairs(data: Path, count: int, seed: int) -> list[tuple[Path, Path]]:
     """Photos and paintings of the validation split whose short side is sharp at `SHARP_SIDE` or more, drawn by seed."""
     draw = random.Random(seed)
-    photos, paintings = ([path for path in split(data / kind)[1] if _short_side(path) >= SHARP_SIDE] for kind in ("content", "style"))
+    photos, paintings = ([path for path in split(data / kind)[1] if short_side(path) >= SHARP_SIDE] for kind in ("content", "style"))
     return list(zip(draw.sample(photos, count), draw.sample(paintings, count)))
-
-
-def _short_side(path: Path) -> int:
-    with Image.open(path) as picture:
-        return min(picture.size)
 
 
 def generator_method(path: Path):
@@ -127,7 +122,7 @@ def summary(values: list[float], kind: str, key: str) -> float:
 
 def print_retrieval(data: Path, pairs, results: dict[str, list[Tensor]]) -> None:
     """How often the true painting is the likeliest, and among the five likeliest, of all sharp validation paintings."""
-    paintings = [path for path in split(data / "style")[1] if _short_side(path) >= SHARP_SIDE]
+    paintings = [path for path in split(data / "style")[1] if short_side(path) >= SHARP_SIDE]
     retrieval = Retrieval(paintings, SIDE)
     photos = [fit_short(read_image(photo), SIDE) for photo, _ in pairs]
     table = []

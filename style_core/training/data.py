@@ -34,6 +34,12 @@ def is_held_out(name: str) -> bool:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % 10 == 0
 
 
+def short_side(path: Path) -> int:
+    """Pixels of a picture file's shorter side."""
+    with Image.open(path) as picture:
+        return min(picture.size)
+
+
 class Crops:
     """Random crops of pictures that are kept decoded in memory (bytes, about a third of a megabyte each).
 

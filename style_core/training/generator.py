@@ -30,7 +30,7 @@ from style_core.networks.moments import Moments, gram_matrix, relative_distances
 from style_core.networks.vgg19 import CONTENT_LAYER, STYLE_LAYERS
 from style_core.optimization.losses import evaluate, total_variation
 from style_core.training.average import running_average
-from style_core.training.data import Crops, split
+from style_core.training.data import Crops, short_side, split
 from style_core.training.muon import Muon
 from style_core.training.runs import Run, cosine
 from style_core.training.views import SHARP_SIDE, MeasuredStyle, PaintingViews
@@ -196,11 +196,6 @@ def _write_sheet(rows: list[list[Tensor]], path: Path, side: int = 256) -> None:
     sheet.save(path, quality=90)
 
 
-def _short_side(path: Path) -> int:
-    with Image.open(path) as picture:
-        return min(picture.size)
-
-
 def begin(net: GeneratorNet, path: Path) -> None:
     """Go on from exported weights, but for their encoder.
 
@@ -275,8 +270,9 @@ def train(given: argparse.Namespace) -> None:
         given.out, given.minutes, {"net": net, "average": average, "optimizer": optimizer, "photos": photos, "train_step": train_step}
     )
     draw = random.Random(given.seed)
-    held_photos, held_paintings = ([path for path in files if _short_side(path) >= SHARP_SIDE] for files in (held_photos, held_paintings))
-    pairs = list(zip(draw.sample(held_photos, 12), draw.sample(held_paintings, 12)))
+    held_photos, held_paintings = ([path for path in files if short_side(path) >= SHARP_SIDE] for files in (held_photos, held_paintings))
+    count = min(12, len(held_photos), len(held_paintings))
+    pairs = list(zip(draw.sample(held_photos, count), draw.sample(held_paintings, count)))
     workers = Workers(torch.get_num_threads())
     best, examined = float("inf"), time.monotonic()
     while run.going():

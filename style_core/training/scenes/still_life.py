@@ -1,14 +1,30 @@
 """Fruit, a bowl and a bottle on a cloth, in the light of a window."""
 
-import math
 from functools import partial
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from style_core.training.scenes.coats import (
+    APPLE,
+    BOTTLE,
+    BOWL,
+    BOWL_PLACE,
+    CLOTH,
+    COATS,
+    GRAPE,
+    LEMON,
+    ORANGE,
+    PEAR,
+    ROUND,
+    STEM,
+    TABLE,
+    WALL,
+    Noises,
+)
 from style_core.training.scenes.darkroom import develop
-from style_core.training.scenes.noise import fractal, mix, smoothstep, tiled
+from style_core.training.scenes.noise import fractal, smoothstep, tiled
 from style_core.training.scenes.shading import Surface, bled, fresnel, highlight, photograph, rgb
 from style_core.training.scenes.solids import (
     Camera,
@@ -34,19 +50,8 @@ _FAR = 14.0
 _LAMP = (-4.6, 4.0, -2.6)
 _KEY = rgb(1.0, 0.85, 0.64) * 72
 _ROOM = rgb(0.10, 0.115, 0.15)
-_BOWL = (0.42, 0.0, 0.35)
 _BOTTLE = (-1.18, 0.0, 0.95)
-TABLE, WALL, CLOTH, BOWL, BOTTLE, ORANGE, APPLE, PEAR, LEMON, GRAPE, STEM = range(11)
 _BLED = {ORANGE: rgb(0.9, 0.30, 0.03) * 0.5, APPLE: rgb(0.6, 0.06, 0.03) * 0.5}
-# in the bowl and beside it: kind, x, y, z, radius
-_ROUND = (
-    (ORANGE, 0.02, 0.62, 0.22, 0.33),
-    (ORANGE, 0.72, 0.60, 0.02, 0.34),
-    (APPLE, 0.40, 0.66, 0.75, 0.36),
-    (APPLE, 0.36, 0.98, 0.30, 0.35),
-    (ORANGE, 0.92, 0.64, 0.60, 0.33),
-    (APPLE, -0.82, 0.33, -0.42, 0.36),
-)
 
 
 def _curve(points: list[tuple[float, float]], fine: int = 4) -> list[tuple[float, float]]:
@@ -109,14 +114,13 @@ def _grape_places() -> list[tuple[float, float, float, float]]:
 class StillLife:
     def __init__(self, seed: int) -> None:
         self.folds = fractal(seed, (256, 256), 2.1)
-        self.fine = fractal(seed + 1, (512, 512), 0.9)
-        self.soft = fractal(seed + 2, (512, 512), 1.5)
-        self.skin = fractal(seed + 3, (64, 64, 64), 0.6, low=6)
+        fine, soft = fractal(seed + 1, (512, 512), 0.9), fractal(seed + 2, (512, 512), 1.5)
+        self.noises = Noises(fine, soft, skin=fractal(seed + 3, (64, 64, 64), 0.6, low=6))
         self.grapes = torch.tensor(_grape_places()).T[..., None]
         self.bowl, self.bottle = Lathe(_BOWL_PROFILE), Lathe(_BOTTLE_PROFILE)
         self.world = World(self._things())
         self.kinds = torch.tensor([thing.kind for thing in self.world.things] + [WALL])
-        self.bleeding = [((x, y, z), r, _BLED[kind]) for kind, x, y, z, r in _ROUND]
+        self.bleeding = [((x, y, z), r, _BLED[kind]) for kind, x, y, z, r in ROUND]
 
     # solids
 
@@ -125,7 +129,7 @@ class StillLife:
         x, z = p[0] * 0.94 + p[2] * 0.34, p[2] * 0.94 - p[0] * 0.34
         hem = torch.minimum(2.0 - (x - 0.28).abs(), 0.98 - (z + 0.36).abs() + 0.05 * torch.sin(x * 2.6)) + 0.03 * torch.sin(z * 5)
         warp = tiled(self.folds, x * 0.13 + 0.2, z * 0.13)
-        flat = smoothstep(0.50, 1.15, length(p[0] - _BOWL[0], p[2] - _BOWL[2]))
+        flat = smoothstep(0.50, 1.15, length(p[0] - BOWL_PLACE[0], p[2] - BOWL_PLACE[2]))
         crease = (0.5 + 0.5 * torch.cos(x * 4.8 + z * 3.0 + warp * 3.0)) ** 1.7 * 0.10
         crease = crease + (0.5 + 0.5 * torch.cos(x * 2.2 - z * 6.8 + warp * 3.8 + 2)) ** 2 * 0.06
         height = 0.02 + flat * (crease + 0.022 * (warp + 1).clamp(min=0))
@@ -136,7 +140,7 @@ class StillLife:
         return (p[1] - self._cloth(p)[0]) * 0.72
 
     def _bowl(self, p: Place) -> Tensor:
-        return self.bowl(moved(p, *_BOWL))
+        return self.bowl(moved(p, *BOWL_PLACE))
 
     def _bottle(self, p: Place) -> Tensor:
         return self.bottle(moved(p, *_BOTTLE))
@@ -170,7 +174,7 @@ class StillLife:
         things = [
             Thing(TABLE, (0.0, 0.0, -1.0), 9.0, self._table),
             Thing(WALL, (0.0, 0.0, 3.2), 12.0, lambda p: 3.2 - p[2], casts=False),
-            Thing(BOWL, (_BOWL[0], 0.36, _BOWL[2]), 1.10, self._bowl),
+            Thing(BOWL, (BOWL_PLACE[0], 0.36, BOWL_PLACE[2]), 1.10, self._bowl),
             Thing(BOTTLE, (_BOTTLE[0], 1.2, _BOTTLE[2]), 1.30, self._bottle, convex=True),
             Thing(PEAR, (-1.50, 0.58, -0.02), 0.62, self._standing_pear, convex=True),
             Thing(
@@ -186,7 +190,7 @@ class StillLife:
             Thing(STEM, (-0.80, 0.64, -0.43), 0.13, lambda p: capsule(p, (-0.82, 0.54, -0.42), (-0.77, 0.73, -0.45), 0.010, 0.017)),
         ]
         things.append(Thing(GRAPE, (1.35, 0.25, -0.65), 0.85, self._bunch))
-        for kind, x, y, z, r in _ROUND:
+        for kind, x, y, z, r in ROUND:
             things.append(Thing(kind, (x, y, z), r * 1.08, partial(self._ball, kind, (x, y, z, r)), convex=True))
         return things
 
@@ -207,14 +211,14 @@ class StillLife:
         for kind in s.kind.unique().tolist():
             mask = s.kind == kind
             p = tuple(x[mask] for x in s.p)
-            color, gloss, bump = _COATS[kind](self, p)
+            color, gloss, bump = COATS[kind](self.noises, p)
             s.color[:, mask] = color.clamp(0.004, 0.95)
             s.gloss[mask] = gloss
             if bump:
                 size, fine = bump
                 n = [x[mask] for x in s.n]
                 lump = [
-                    tiled(self.skin, p[0] * fine + shift, p[1] * fine + shift * 0.7, p[2] * fine + shift * 1.3)
+                    tiled(self.noises.skin, p[0] * fine + shift, p[1] * fine + shift * 0.7, p[2] * fine + shift * 1.3)
                     for shift in (0.0, 0.37, 0.71)
                 ]
                 for axis, part in enumerate(unit(*(a + size * b for a, b in zip(n, lump)))):
@@ -290,113 +294,6 @@ class StillLife:
         through = (-dot(s.n, toward)).clamp(min=0) ** 2 + 0.25 * (1 + dot(s.n, s.way)).clamp(0, 1) ** 2
         glow = rgb(0.10, 0.30, 0.05) * (0.06 + 1.1 * through)[None]
         return torch.where(((s.kind == BOTTLE) & (s.gloss > 0.9))[None], out + glow, out)
-
-
-def _wood(scene: StillLife, p: Place):
-    plank = (p[2] * 0.9 + 0.3).floor()
-    grain = tiled(scene.soft, p[0] * 0.05 + plank * 0.37, p[2] * 1.1) + 0.45 * tiled(scene.fine, p[0] * 0.12 + plank * 0.2, p[2] * 2.9)
-    gap = smoothstep(0.012, 0.0, ((p[2] * 0.9 + 0.3) - plank - 0.5).abs() * -1 + 0.5)
-    color = mix(rgb(0.15, 0.070, 0.032), rgb(0.34, 0.18, 0.085), (0.45 + 0.24 * grain).clamp(0, 1)) * (1 - 0.8 * gap)
-    return color, (0.45 + 0.06 * grain).clamp(0.1, 0.54), None
-
-
-def _plaster(scene: StillLife, p: Place):
-    mottle = tiled(scene.soft, p[0] * 0.11, p[1] * 0.11) + 0.3 * tiled(scene.fine, p[0] * 0.5, p[1] * 0.5)
-    return mix(rgb(0.085, 0.098, 0.088), rgb(0.19, 0.185, 0.145), (0.5 + 0.22 * mottle).clamp(0, 1)), 0.05, None
-
-
-def _linen(scene: StillLife, p: Place):
-    x, z = p[0] * 0.94 + p[2] * 0.34, p[2] * 0.94 - p[0] * 0.34
-    weave = 0.5 + 0.25 * torch.sin(x * 260) + 0.25 * torch.sin(z * 260)
-    stripe = smoothstep(0.035, 0.02, (z + 1.18).abs()) + smoothstep(0.02, 0.01, (z + 1.10).abs()) + smoothstep(0.02, 0.01, (z + 1.26).abs())
-    stripe = stripe + smoothstep(0.035, 0.02, (x + 1.55).abs()) + smoothstep(0.02, 0.01, (x + 1.45).abs())
-    color = (
-        mix(rgb(0.74, 0.70, 0.62), rgb(0.16, 0.25, 0.42), stripe.clamp(0, 1)) * (0.9 + 0.1 * weave) * (1 + 0.03 * tiled(scene.fine, x, z))
-    )
-    return color, 0.0, (0.03, 5.0)
-
-
-def _glaze(scene: StillLife, p: Place):
-    q = moved(p, *_BOWL)
-    angle, r = torch.atan2(q[2], q[0]), length(q[0], q[2])
-    wobble = 0.008 * tiled(scene.soft, angle / math.tau * 2, q[1])
-
-    def band(at: float, half: float) -> Tensor:
-        return smoothstep(half, half * 0.6, (q[1] + wobble - at).abs())
-
-    petals = smoothstep(0.35, 0.55, torch.sin(angle * 13) * 0.5 + 0.5 - ((q[1] - 0.40) / 0.13).abs() * 0.8)
-    outside = (r > 0.6 + 0.0 * r) & (q[1] < 0.64)
-    blue = (band(0.60, 0.022) + band(0.225, 0.016) + petals * 0.9).clamp(0, 1) * outside
-    return mix(rgb(0.76, 0.74, 0.68), rgb(0.035, 0.09, 0.30), blue) * (1 + 0.03 * tiled(scene.soft, angle, q[1])), 0.85, None
-
-
-def _green_glass(scene: StillLife, p: Place):
-    label = (p[1] > 0.42) & (p[1] < 1.02)
-    cap = p[1] > 1.98
-    color = torch.where(label, rgb(0.62, 0.55, 0.40), rgb(0.006, 0.020, 0.008))
-    stripe = label & (
-        ((p[1] - 0.50).abs() < 0.012) | ((p[1] - 0.94).abs() < 0.012) | (((p[1] - 0.72).abs() < 0.07) & (torch.sin(p[0] * 30) > -0.2))
-    )
-    color = torch.where(stripe, rgb(0.22, 0.06, 0.04), color)
-    color = torch.where(cap, rgb(0.24, 0.03, 0.03), color)
-    return color, torch.where(label, 0.1, torch.where(cap, 0.6, 0.97)), None
-
-
-def _orange(scene: StillLife, p: Place):
-    shade = tiled(scene.skin, p[0] * 0.5, p[1] * 0.5, p[2] * 0.5)
-    return mix(rgb(0.86, 0.26, 0.018), rgb(0.90, 0.38, 0.03), (0.5 + 0.3 * shade).clamp(0, 1)), 0.5, (0.10, 2.2)
-
-
-def _apple(scene: StillLife, p: Place):
-    apples = torch.tensor([ball[1:4] for ball in _ROUND if ball[0] == APPLE])
-    off = torch.stack([(p[0] - a[0]) ** 2 + (p[1] - a[1]) ** 2 + (p[2] - a[2]) ** 2 for a in apples])
-    center = apples[off.argmin(0)].T
-    q = tuple(x - c for x, c in zip(p, center))
-    angle = torch.atan2(q[2], q[0]) / math.tau
-    streak = tiled(scene.fine, angle * 2, q[1] * 0.08 + center[0]) + 0.7 * tiled(scene.soft, angle + center[0], q[1] * 0.3)
-    green = smoothstep(0.35, 1.5, streak * 0.42 + 0.30 - q[0] * 0.6 + torch.cos(angle * math.tau + 2.2) * 0.45)
-    stalk = smoothstep(0.13, 0.03, length(q[0], q[2])) * (q[1] > 0)
-    dots = smoothstep(1.7, 2.3, tiled(scene.skin, p[0] * 1.6, p[1] * 1.6, p[2] * 1.6))
-    color = mix(mix(rgb(0.46, 0.018, 0.022), rgb(0.62, 0.05, 0.03), (0.5 + 0.3 * streak).clamp(0, 1)), rgb(0.66, 0.46, 0.07), green)
-    color = mix(color, rgb(0.36, 0.34, 0.07), stalk * 0.8)
-    return mix(color, rgb(0.8, 0.6, 0.3), dots * 0.35), 0.72, None
-
-
-def _pear(scene: StillLife, p: Place):
-    freckle = smoothstep(1.4, 2.2, tiled(scene.skin, p[0] * 1.4, p[1] * 1.4, p[2] * 1.4))
-    shade = tiled(scene.skin, p[0] * 0.25, p[1] * 0.25, p[2] * 0.25)
-    blush = smoothstep(-0.1, 0.5, p[0] + 1.35 + shade * 0.12) * smoothstep(1.0, 0.3, p[1]) * (p[0] < -0.7)
-    color = mix(rgb(0.52, 0.46, 0.085), rgb(0.66, 0.50, 0.11), (0.5 + 0.4 * shade).clamp(0, 1))
-    return mix(mix(color, rgb(0.62, 0.17, 0.05), blush * 0.75), rgb(0.28, 0.18, 0.05), freckle * 0.5), 0.42, (0.03, 1.7)
-
-
-def _lemon(scene: StillLife, p: Place):
-    shade = tiled(scene.skin, p[0] * 0.4, p[1] * 0.4, p[2] * 0.4)
-    return mix(rgb(0.88, 0.62, 0.035), rgb(0.80, 0.66, 0.08), (0.5 + 0.3 * shade).clamp(0, 1)), 0.5, (0.09, 1.9)
-
-
-def _grape(scene: StillLife, p: Place):
-    bloom = (0.5 + 0.35 * tiled(scene.skin, p[0] * 0.7, p[1] * 0.7, p[2] * 0.7)).clamp(0, 1)
-    return mix(rgb(0.055, 0.012, 0.040), rgb(0.15, 0.12, 0.19), bloom * 0.55), 0.58, None
-
-
-def _stem(scene: StillLife, p: Place):
-    return rgb(0.12, 0.075, 0.03).expand(3, len(p[0])), 0.1, (0.2, 3.0)
-
-
-_COATS = {
-    TABLE: _wood,
-    WALL: _plaster,
-    CLOTH: _linen,
-    BOWL: _glaze,
-    BOTTLE: _green_glass,
-    ORANGE: _orange,
-    APPLE: _apple,
-    PEAR: _pear,
-    LEMON: _lemon,
-    GRAPE: _grape,
-    STEM: _stem,
-}
 
 
 def render(width: int, seed: int = 8) -> Image.Image:
