@@ -430,6 +430,7 @@ SENTENCES: dict[str, str] = {
     "There is no style picture; give at least one.": "No hay ningún cuadro; indica al menos uno.",
     "The gallery holds no palette of its paintings; give the painting as a picture, or choose the colors style, keep or match.": "La galería no guarda la paleta de sus cuadros; da el cuadro como imagen o elige los colores style, keep o match.",
     "Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.": "Ajustar la paleta en cada fotograma haría parpadear el vídeo; para un vídeo elige los colores style, keep o match.",
+    "A style for the subject and another around it takes two styles or more; give them, or choose keep or only.": "Un estilo para el motivo y otro para lo que lo rodea requiere dos estilos o más; dalos, o elige keep u only.",
     "There is no style; give a style picture or choose one from the gallery.": "No hay estilo; indica un cuadro o elige uno de la galería.",
     "There is no style {style} in the gallery; there are {known}.": "No existe el estilo {style} en la galería; hay {known}.",
     "There are {masks} masks for {styles} styles; give one for each.": "Hay {masks} máscaras para {styles} estilos; indica una para cada uno.",

@@ -438,6 +438,7 @@ SENTENCES: dict[str, str] = {
     "There is no style picture; give at least one.": "没有画作；请至少给出一张。",
     "The gallery holds no palette of its paintings; give the painting as a picture, or choose the colors style, keep or match.": "图库不保存画作的调色板；请把画作作为图片提供，或将色彩设为 style、keep 或 match。",
     "Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.": "逐帧匹配调色板会闪烁；制作影片时请将色彩设为 style、keep 或 match。",
+    "A style for the subject and another around it takes two styles or more; give them, or choose keep or only.": "主体与周围各用一种风格需要两种或更多风格；请提供，或选择 keep 或 only。",
     "There is no style; give a style picture or choose one from the gallery.": "没有风格；请给出一张画作，或从风格库中选择。",
     "There is no style {style} in the gallery; there are {known}.": "风格库中没有 {style}；有 {known}。",
     "There are {masks} masks for {styles} styles; give one for each.": "{styles} 种风格却有 {masks} 个蒙版；请各给一个。",

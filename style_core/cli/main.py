@@ -22,10 +22,11 @@ from style_core.cli import weights as cli_weights
 from style_core.cli.batch import run_folder
 from style_core.cli.continuing import begun_run, continued_options
 from style_core.cli.films import run_clip, run_walk, run_zoom
+from style_core.cli.masks import framed, masks_by_photo, refuse_with_clip
 from style_core.cli.run import run_many, run_recipe
 from style_core.devices import DEVICES, Compute, prepare_cpu
 from style_core.errors import RequestError
-from style_core.media.images import load_picture, read_image, read_mask, square_of
+from style_core.media.images import load_picture, read_image, read_mask
 from style_core.options import OptionField, Options, Range
 from style_core.progress import Steps
 from style_core.recipes.dream import DreamOptions, dream
@@ -37,6 +38,7 @@ from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.recipes.stylize_clip import FilmOptions, stylize_clip
+from style_core.recipes.subject import SUBJECTS
 from style_core.recipes.table import RECIPES, Recipe, picture_name
 from style_core.sizes import DPI, PRESETS, Size, parse_size
 from style_core.weights.gallery import gallery, gallery_code
@@ -190,6 +192,11 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", action="append", metavar="MASK.png", help="Where a style goes, white on black; once for each style, in order."
     )
+    parser.add_argument(
+        "--subject",
+        metavar="|".join(SUBJECTS),
+        help="Find the main subject: keep it as photographed, paint only it, or give it the first style.",
+    )
 
 
 def _add_stylize(parser: argparse.ArgumentParser) -> None:
@@ -208,16 +215,20 @@ def _stylize(given: argparse.Namespace) -> int:
     styles = [_read(path) for path in given.styles if not path.startswith(_FROM_GALLERY)]
     codes = [gallery_code(name, open_generator(compute).sha256, options.style_scale) for name in named]
     weights = _pictures_first(given.styles, given.style_weights)
-    masks = _pictures_first(given.styles, _framed_masks(given))
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
+        refuse_with_clip(given, "mask", "subject")
         film = stylize_clip(
             given.content, given.out, styles, options, options_from(given, FilmOptions),
             style_weights=weights, codes=codes, compute=compute, begun=given.out,
         )  # fmt: skip
         return run_clip(film, compute, given)
 
+    masks_of = masks_by_photo(given, compute)
+
     def steps(path: str | Path) -> Steps:
-        return stylize(_read(path, given), styles, options, style_weights=weights, masks=masks, codes=codes, compute=compute)
+        photo = _read(path, given)
+        masks = _pictures_first(given.styles, masks_of(photo))
+        return stylize(photo, styles, options, style_weights=weights, masks=masks, codes=codes, compute=compute)
 
     if given.batch:
         return run_folder("stylize", given.content, steps, options, compute, given)
@@ -251,19 +262,19 @@ def _optimize(given: argparse.Namespace) -> int:
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
         return _optimize_clip(given, options)
     styles = [_read(path) for path in given.styles]
-    masks = _framed_masks(given)
     start = read_image(given.init_image) if given.init_image else None
     begun: dict[str, Any] = {}
+    kept = None
     if given.continue_from:
         begun, kept = begun_run(given)
-        masks = masks if masks is not None or kept is None else [_framed(mask, given) for mask in kept]
-        masks = masks and [*masks, *[None] * (len(styles) - len(masks))]
     compute = Compute.choose(given.device)
+    masks_of = masks_by_photo(given, compute, kept)
 
     def steps(path):
+        photo = _read(path, given)
         return optimize(
-            _read(path, given), styles, options,
-            style_weights=given.style_weights, masks=masks, init_image=start, compute=compute,
+            photo, styles, options,
+            style_weights=given.style_weights, masks=masks_of(photo), init_image=start, compute=compute,
             preview_every=0.0 if given.timelapse else 1.0, memory=given.memory and given.memory * 1e9, **begun,
         )  # fmt: skip
 
@@ -273,9 +284,7 @@ def _optimize(given: argparse.Namespace) -> int:
 
 
 def _optimize_clip(given: argparse.Namespace, options: OptimizeOptions) -> int:
-    for flag in ("mask", "init_image", "timelapse", "continue_from"):
-        if getattr(given, flag):
-            raise RequestError("{flag} goes with a photo; CONTENT is a clip.", flag=f"--{flag.replace('_', '-')}")
+    refuse_with_clip(given, "mask", "subject", "init_image", "timelapse", "continue_from")
     compute = Compute.choose(given.device)
     steps = optimize_clip(
         given.content, given.out, [_read(path) for path in given.styles], options, options_from(given, OptimizedFilmOptions),
@@ -299,7 +308,7 @@ def _dream(given: argparse.Namespace) -> int:
     options = options_from(given, DreamOptions)
     image = _read(given.image, given) if given.image and not given.batch else None
     guide = read_image(given.guide) if given.guide else None
-    mask = _framed(read_mask(given.mask), given) if given.mask else None
+    mask = framed(read_mask(given.mask), given) if given.mask else None
     compute = Compute.choose(given.device)
     if given.zoom:
         if mask is not None:
@@ -351,31 +360,8 @@ def _read(path: str | Path, given: argparse.Namespace | None = None) -> Tensor:
     if picture.note:
         print(picture.note, file=sys.stderr)
     if given is not None and getattr(given, "keep_alpha", False):
-        given.transparency = None if picture.alpha is None else _framed(picture.alpha, given)
-    return picture.image if given is None else _framed(picture.image, given)
-
-
-def _framed(image: Tensor, given: argparse.Namespace) -> Tensor:
-    """The photo, or what lies over it, cut to the shape that was asked for."""
-    return square_of(image) if given.sized.square else image
-
-
-def _framed_masks(given: argparse.Namespace) -> list | None:
-    masks = read_masks(given.mask, len(given.styles))
-    return masks and [mask if mask is None else _framed(mask, given) for mask in masks]
-
-
-def read_masks(paths: Sequence[str] | None, styles: int) -> list | None:
-    """Masks for the styles in order; styles beyond the last mask have none.
-
-    Raises:
-        RequestError: for more masks than styles.
-    """
-    if not paths:
-        return None
-    if len(paths) > styles:
-        raise RequestError("There are {masks} masks for {styles} styles; give at most one for each.", masks=len(paths), styles=styles)
-    return [read_mask(path) for path in paths] + [None] * (styles - len(paths))
+        given.transparency = None if picture.alpha is None else framed(picture.alpha, given)
+    return picture.image if given is None else framed(picture.image, given)
 
 
 # Commands that take more than their recipe's pictures and options: what they add, and how they run.

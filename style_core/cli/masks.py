@@ -1,0 +1,58 @@
+"""Masks for the shell's recipes: given as pictures, kept from an earlier run, or of the photo's subject."""
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.media.images import read_mask, square_of
+from style_core.recipes.subject import check_subject, find_subject, masks_for
+
+
+def masks_by_photo(
+    given: argparse.Namespace, compute: Compute, kept: Sequence[Tensor | None] | None = None
+) -> Callable[[Tensor], list | None]:
+    """From a photo to a mask for each style: those given, the same for all photos, or its subject's.
+
+    Args:
+        kept: masks of an earlier run, where none are given.
+    """
+    if given.subject is None:
+        masks = read_masks(given.mask, len(given.styles)) or (kept and [*kept, *[None] * (len(given.styles) - len(kept))])
+        fitting = masks and [mask if mask is None else framed(mask, given) for mask in masks]
+        return lambda photo: fitting
+    if given.mask:
+        raise RequestError("The subject's mask takes the place of others; give --mask or --subject, not both.")
+    check_subject(given.subject, len(given.styles))
+    return lambda photo: masks_for(find_subject(photo, compute), given.subject, len(given.styles))
+
+
+def refuse_with_clip(given: argparse.Namespace, *flags: str) -> None:
+    """Refuse flags that go with a photo alone.
+
+    Raises:
+        RequestError: naming the first that was given.
+    """
+    for flag in flags:
+        if getattr(given, flag):
+            raise RequestError("{flag} goes with a photo; CONTENT is a clip.", flag=f"--{flag.replace('_', '-')}")
+
+
+def framed(image: Tensor, given: argparse.Namespace) -> Tensor:
+    """The photo, or what lies over it, cut to the shape that was asked for."""
+    return square_of(image) if given.sized.square else image
+
+
+def read_masks(paths: Sequence[str] | None, styles: int) -> list | None:
+    """Masks for the styles in order; styles beyond the last mask have none.
+
+    Raises:
+        RequestError: for more masks than styles.
+    """
+    if not paths:
+        return None
+    if len(paths) > styles:
+        raise RequestError("There are {masks} masks for {styles} styles; give at most one for each.", masks=len(paths), styles=styles)
+    return [read_mask(path) for path in paths] + [None] * (styles - len(paths))

@@ -1,0 +1,49 @@
+"""The main subject of a photo as a mask, and what it means for styles: left as it is, painted alone, or in a style of its own."""
+
+from torch import Tensor
+
+from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.networks.subject import LAYERS, subject_mask
+from style_core.weights.open import open_extractor
+
+SUBJECTS = ("keep", "only", "first")
+
+
+def find_subject(photo: Tensor, compute: Compute | None = None) -> Tensor:
+    """Where the main subject of a photo `[3, H, W]` is: `[1, H, W]` in `[0, 1]`. Seen by `lite`, so that nothing is downloaded."""
+    opening = open_extractor("lite", LAYERS, compute or Compute.choose())
+    while True:
+        try:
+            next(opening)
+        except StopIteration as done:
+            extractor, _ = done.value
+            return subject_mask(extractor, photo)
+
+
+def check_subject(how: str, styles: int) -> None:
+    """Refuse what can't be done with a subject.
+
+    Raises:
+        RequestError: for another `how` than `SUBJECTS`, or `first` with a single style.
+    """
+    if how not in SUBJECTS:
+        raise RequestError("{option} is {value}; it must be one of {allowed}.", option="subject", value=how, allowed=", ".join(SUBJECTS))
+    if how == "first" and styles < 2:
+        raise RequestError("A style for the subject and another around it takes two styles or more; give them, or choose keep or only.")
+
+
+def masks_for(mask: Tensor, how: str, styles: int) -> list[Tensor | None]:
+    """A mask for each of `styles` styles, as recipes take them.
+
+    Args:
+        mask: the subject's, `[1, H, W]`.
+        how: `keep` leaves the subject as photographed, `only` paints nothing else, `first` gives it the first style and its
+            surroundings the others.
+    Raises:
+        RequestError: as `check_subject`.
+    """
+    check_subject(how, styles)
+    if how == "first":
+        return [mask, *[None] * (styles - 1)]
+    return [mask if how == "only" else 1 - mask] * styles
