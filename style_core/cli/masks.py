@@ -21,7 +21,7 @@ def masks_by_photo(
     """
     if given.subject is None:
         masks = read_masks(given.mask, len(given.styles)) or (kept and [*kept, *[None] * (len(given.styles) - len(kept))])
-        fitting = masks and [mask if mask is None else framed(mask, given) for mask in masks]
+        fitting = [mask if mask is None else framed(mask, given) for mask in masks] if masks else None
         return lambda photo: fitting
     if given.mask:
         raise RequestError("The subject's mask takes the place of others; give --mask or --subject, not both.")
