@@ -41,7 +41,8 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
     gr.on(changes, remember, list(fields.values()), settings, trigger_mode="always_last", **quiet)
 
     def restore(tab, path, settings):
-        found: dict = {tabs: gr.update(selected=tab if tab in each else "stylize")}
+        # The first tab is open already, or the person was quicker and has opened another.
+        found: dict = {tabs: gr.update(selected=tab)} if tab in each and tab != next(iter(each)) else {}
         if may_be_shown(path):
             found |= dict.fromkeys([photo, *inputs], path)
         for recipe, part in parts.items():

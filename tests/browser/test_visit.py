@@ -67,7 +67,7 @@ def test_a_visit_s_pictures_survive_a_reload_and_stay_in_their_browser(painted, 
     painted.click("#history-open")
     painted.locator("#history-strip button.thumbnail-item").first.click()
     painted.locator("#history-status").filter(has_text="pentimento-optimize").wait_for()
-    assert "style_core optimize CONTENT STYLE -o OUT.png --size 256 --iterations 30" in painted.inner_text("#history-status code")
+    assert "style_core optimize CONTENT STYLE -o OUT.png --size=256 --iterations=30" in painted.inner_text("#history-status code")
     painted.click("#history-restore")
     painted.locator("#history-status").filter(has_text="are restored").wait_for()
     painted.wait_for_selector("#paint-run", state="visible")
@@ -94,7 +94,8 @@ def test_a_brush_says_where_the_style_goes(page, tmp_path):
     tile(page, 1).click()
     page.locator("#stylize-status").filter(has_text="Done").wait_for()
     whole = read_image(downloaded(page, "stylize", tmp_path))
-    unfold(page, "Regions", "#stylize-regions")
+    unfold(page, "More", "#stylize-more")
+    unfold(page, "Paint where", "#stylize-regions")
     page.click("#stylize-regions-bring")
     page.wait_for_selector("#stylize-regions-editor canvas")
     page.wait_for_timeout(2500)  # the editor draws its picture without telling
