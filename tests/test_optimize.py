@@ -348,3 +348,13 @@ def test_a_palette_is_exactly_the_paintings():
     image = painted(styles=[style], color="palette", iterations=3)
     assert ((image - 0.2).abs() < 0.02).float().mean() == pytest.approx(0.5, abs=0.05)
     assert ((image - 0.8).abs() < 0.02).float().mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_preset_has_its_own_style_loss_which_options_may_overrule():
+    assert OptimizeOptions().loss == "gram" and OptimizeOptions(preset="portrait").loss == "transport"
+    assert OptimizeOptions(preset="portrait", style_loss="nearest").loss == "nearest"
+    content, style = picture(64, 96), picture(80, 80, seed=1)
+    given = {"iterations": 4}
+    portrait = painted(content, [style], preset="portrait", **given)
+    torch.testing.assert_close(portrait, painted(content, [style], style_loss="transport", **given))
+    assert not torch.equal(portrait, painted(content, [style], **given))

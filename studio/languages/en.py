@@ -278,6 +278,7 @@ CHOICES: dict[str, dict[str, str]] = {
     "init": {"content": "the photo", "style": "the painting", "noise": "noise", "generator": "a stylized picture"},
     "pooling": {"max": "max", "average": "average"},
     "style_loss": {
+        "preset": "as the preset",
         "gram": "Gram matrices",
         "covariance": "mean and covariance",
         "nearest": "nearest neighbors",

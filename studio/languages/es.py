@@ -288,6 +288,7 @@ CHOICES: dict[str, dict[str, str]] = {
     "init": {"content": "la foto", "style": "el cuadro", "noise": "ruido", "generator": "una imagen estilizada"},
     "pooling": {"max": "máximo", "average": "promedio"},
     "style_loss": {
+        "preset": "la del ajuste",
         "gram": "matrices de Gram",
         "covariance": "media y covarianza",
         "nearest": "vecinos más próximos",
@@ -308,12 +309,12 @@ HELP: dict[str, str] = {
     "OptimizeOptions.color": "Los colores del cuadro, los de la foto, una mezcla de ambos o exactamente la paleta del cuadro.",
     "OptimizeOptions.style_scale": "Tamaño de las pinceladas: con 1 el cuadro es tan grande como el resultado.",
     "OptimizeOptions.extractor": "Red de características: vgg19 es la referencia, lite la que viene incluida; auto toma vgg19 donde se pueda.",
-    "OptimizeOptions.preset": "Pesos de las capas.",
+    "OptimizeOptions.preset": "Pesos de las capas; portrait conserva los rostros con transporte óptimo.",
     "OptimizeOptions.optimizer": "L-BFGS necesita menos pasos; Adam, menos memoria.",
     "OptimizeOptions.init": "Desde qué empieza la imagen.",
     "OptimizeOptions.pyramid": "Primero en pequeño y luego más grande: los trazos grandes se forman pronto y sin gastar tiempo.",
     "OptimizeOptions.seed": "Del ruido desde el que puede empezar la imagen.",
-    "OptimizeOptions.style_loss": "Cómo se comparan los estilos: matrices de Gram, media y covarianza (Wasserstein-2), vecinos más próximos (NNST), transporte "
+    "OptimizeOptions.style_loss": "Cómo se comparan los estilos: como diga el ajuste; matrices de Gram, media y covarianza (Wasserstein-2), vecinos más próximos (NNST), transporte "
     "óptimo relajado (STROTSS) o transporte por cortes.",
     "OptimizeOptions.pooling": "Agrupamiento de las redes VGG; lite siempre promedia.",
     "OptimizeOptions.tv_weight": "Peso de la variación total: cuanto más alto, más suave.",

@@ -22,10 +22,12 @@ class Preset:
     Attributes:
         style: for the network's five style layers, from fine to coarse.
         content: the layer that is compared with the photo; None is the network's own.
+        loss: how styles are compared where options leave that to the preset.
     """
 
     style: tuple[float, float, float, float, float]
     content: str | None = None
+    loss: str = "gram"
 
 
 PRESETS = {
@@ -33,6 +35,7 @@ PRESETS = {
     "coarse-to-fine": Preset((1.0, 0.75, 0.2, 0.2, 0.2)),
     "shallow-heavy": Preset((256, 64, 16, 4, 1)),  # as Crowson's style-transfer-pytorch
     "deep-content": Preset((1, 1, 1, 1, 1), "relu5_2"),
+    "portrait": Preset((1, 1, 1, 1, 1), loss="transport"),  # keeps faces best: benchmarks/losses.md
 }
 
 # Style strength s weighs content by 1 - s and style by s times this. Measured by benchmarks/optimize.py: at the default
@@ -62,16 +65,16 @@ class OptimizeOptions(Options):
         "Feature network: vgg19 is the reference, lite the compact one that ships; auto takes vgg19 where it can be had.",
         EXTRACTORS,
     )
-    preset: str = option("gatys-2016", "Weights of the layers.", tuple(PRESETS), expert=True)
+    preset: str = option("gatys-2016", "Weights of the layers; portrait keeps faces by optimal transport.", tuple(PRESETS), expert=True)
     optimizer: str = option("lbfgs", "L-BFGS needs fewer steps, Adam less memory.", OPTIMIZERS, expert=True)
     init: str = option("content", "Where the picture starts from.", INITS, expert=True)
     pyramid: bool = option(True, "Paint small first, then larger: big strokes form early and cheaply.", expert=True)
     seed: int = option(0, "Of the noise that the picture may start from.", Range(0, 2**31 - 1, 1), expert=True)
     style_loss: str = option(
-        "gram",
-        "How styles are compared: Gram matrices, mean and covariance (Wasserstein-2 between Gaussians), each place with its nearest "
-        "one (NNST), relaxed optimal transport (STROTSS), or sliced optimal transport.",
-        STYLE_LOSSES,
+        "preset",
+        "How styles are compared: as the preset has it, by Gram matrices, mean and covariance (Wasserstein-2 between Gaussians), each "
+        "place with its nearest one (NNST), relaxed optimal transport (STROTSS), or sliced optimal transport.",
+        ("preset", *STYLE_LOSSES),
         expert=True,
     )
     pooling: str = option("max", "Pooling of VGG networks; lite averages in any case.", POOLINGS, expert=True)
@@ -84,6 +87,11 @@ class OptimizeOptions(Options):
     dream_weight: float = option(10.0, "Weight of the dream beside content and style.", Range(0, 100, 0.1), expert=True)
     alpha: float = option(0.0, "Weight of the content term; with beta, instead of strength.", Range(0, 1e6, 0.1), expert=True)
     beta: float = option(0.0, "Weight of the style term; with alpha, instead of strength.", Range(0, 1e6, 0.1), expert=True)
+
+    @property
+    def loss(self) -> str:
+        """The style loss, one of `STYLE_LOSSES`."""
+        return PRESETS[self.preset].loss if self.style_loss == "preset" else self.style_loss
 
 
 def balance_of(options: OptimizeOptions) -> Balance:
@@ -99,7 +107,7 @@ def balance_of(options: OptimizeOptions) -> Balance:
     if options.alpha or options.beta:
         alpha, beta = options.alpha, options.beta
     else:
-        alpha, beta = 1 - options.strength, STYLE_GAIN * LOSS_GAINS[options.style_loss] * options.strength
+        alpha, beta = 1 - options.strength, STYLE_GAIN * LOSS_GAINS[options.loss] * options.strength
     return Balance(_scaled(content, alpha), _scaled(style, beta), options.tv_weight, _dream_terms(options))
 
 

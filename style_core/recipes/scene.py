@@ -37,7 +37,7 @@ def planned(
     Raises:
         RequestError: when no way of painting it fits.
     """
-    moments = options.style_loss in MOMENT_LOSSES
+    moments = options.loss in MOMENT_LOSSES
     network = network_of(shape, balance, regions, not moments)
     return plan_for(size, network, compute, options.optimizer, memory, moments and shape.local)
 
@@ -75,14 +75,14 @@ class Scene:
         regions = regions_of(targets, self.shares, self.masks, size, device)
         photo = resize(self.content, size)[None].to(device)
         if plan.side is not None:
-            return TiledObjective(self.extractor, photo, regions, self.balance, self.options.style_loss, side=plan.side)
-        content = content_target(self.options.style_loss).of(self.extractor, photo, self.balance.content)
+            return TiledObjective(self.extractor, photo, regions, self.balance, self.options.loss, side=plan.side)
+        content = content_target(self.options.loss).of(self.extractor, photo, self.balance.content)
         dream = DreamTerm.of(self.extractor, photo, self.balance.dream) if self.balance.dream else None
-        return Objective(self.extractor, content, regions, self.balance, self.options.style_loss, dream)
+        return Objective(self.extractor, content, regions, self.balance, self.options.loss, dream)
 
     def _measured(self, style: Tensor, plan: Plan):
         sized = sized_style(style, (plan.height, plan.width), self.options.style_scale)[None].to(self.extractor.compute.device)
-        kind = STYLE_TARGETS[self.options.style_loss]
+        kind = STYLE_TARGETS[self.options.loss]
         if kind is not StyleTarget:
             return kind.of(self.extractor, sized, self.balance.style)
         whole = plan.side is None and not self.extractor.shape.local
