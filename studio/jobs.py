@@ -25,7 +25,6 @@ from studio import i18n
 
 _TICK, _HEARTBEAT = 0.05, 5.0  # seconds between looks for news, and after which a watcher shows that it is there
 _PACE = 0.3  # seconds between two updates: each costs a page tens of milliseconds
-_MOUNTED = 1.5  # seconds that a page takes to show what was hidden
 _UNWATCHED = 1800.0  # seconds after which a job that nobody watches is stopped, its picture kept
 _UNWATCHED_BUSY = 120.0  # likewise, while others wait
 _KEPT_SECONDS = 2 * 3600.0  # of a finished job: as long as its files
@@ -80,12 +79,12 @@ class Job:
     def news(self, seen: int) -> tuple[int, dict]:
         """The present version, and what has changed since version `seen` (0 for everything)."""
         with self._lock:
-            return self._version, {component: value for component, (version, value) in self._shown.items() if version > seen}
+            return self._version, {component: _own(value) for component, (version, value) in self._shown.items() if version > seen}
 
     def pulse(self) -> dict:
         """What the status says now, once more."""
         with self._lock:
-            return {self.status: self._shown[self.status][1]} if self.status in self._shown else {}
+            return {self.status: _own(self._shown[self.status][1])} if self.status in self._shown else {}
 
     def watched(self, by: int) -> None:
         """One watcher more (1) or less (-1)."""
@@ -105,6 +104,11 @@ def merged(old: Any, new: Any) -> Any:
     if _is_update(new):
         return {**(old if _is_update(old) else gr.update(value=old)), **new}
     return {**old, "value": new} if _is_update(old) and old.keys() - {"__type__", "value"} else new
+
+
+def _own(value: Any) -> Any:
+    """A value for one watcher: Gradio takes apart the updates that it is given."""
+    return dict(value) if _is_update(value) else value
 
 
 def _is_update(value: Any) -> bool:
@@ -334,14 +338,9 @@ def wire(page: gr.Blocks, outputs: list) -> None:
         if not found:
             yield {outputs[0]: gr.skip()}  # one that yields nothing would empty every output
         else:
-            shown: dict = {}
             async with aclosing(here.watch(found, request)) as updates:
                 async for update in updates:
-                    shown |= update
                     yield update
-            # Once more: a page drops what comes for a component that it has not mounted yet.
-            await asyncio.sleep(_MOUNTED)
-            yield shown
 
     token = gr.BrowserState(None, storage_key=_STORAGE, secret=_STORAGE)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
