@@ -12,7 +12,8 @@ from studio import files, i18n, jobs
 from style_core import RequestError, Step, read_image
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import fit, resize, to_pil
-from style_core.media.settings import settings_of
+from style_core.media.settings import done_of, settings_of
+from style_core.recipes.request import request_of
 
 PREVIEW_SIDE = 768  # px: what a preview is shown at; the file has every pixel
 STAGE_HEIGHT = 640  # px
@@ -144,13 +145,14 @@ class Record:
 
     last: Step = field(default_factory=lambda: Step(0, 0))
     image: object = None
+    done: int = 0  # iterations that the image has had
     rows: list = field(default_factory=list)
     trail: files.Trail = field(default_factory=files.Trail)
 
     def take(self, step: Step) -> None:
         self.last = step
         if step.image is not None:
-            self.image = step.image
+            self.image, self.done = step.image, step.iteration
             self.trail.add(step.image)
         kept = {"style": [], "content": []}
         for name, value in step.losses.items():
@@ -177,6 +179,7 @@ def run(
     options: dict,
     request: gr.Request | None,
     looks_like: Callable[[], object] | None = None,
+    given: dict | None = None,
 ) -> Iterator[dict]:
     """Follow a recipe on a board until it ends, fails in words, or its job is asked to stop.
 
@@ -185,7 +188,9 @@ def run(
         before: gives the picture that the slider compares with, `[3, H, W]`, or None.
         options: for the settings inside the file.
         looks_like: gives the style picture, by which a result is told to have lost its colors; None where there is none.
+        given: paths of pictures and what else the recipe was given, for the settings; as `request_of` takes it.
     """
+    facts = {"options": options, "given": given or {}}
     yield board.begun()
     record, event = Record(), jobs.stopping()
     stopped = event.is_set()  # while it was waiting for its turn
@@ -201,7 +206,7 @@ def run(
         # An error of ours comes back from another process as the page's own; see gpu.py.
         refusal = i18n.refusal(error.message if isinstance(error, gr.Error) else error, request)
         if record.image is not None:
-            yield _finished(recipe, board, record, before, options, refusal.message)
+            yield _finished(recipe, board, record, before, facts, refusal.message)
         else:
             yield {**board.idle(), board.status: refusal.message}
         raise refusal from error
@@ -214,7 +219,7 @@ def run(
     trouble = "" if stopped else diagnose(record.image, before(), looks_like() if looks_like else None)
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
-    yield _finished(recipe, board, record, before, options, sentence)
+    yield _finished(recipe, board, record, before, facts, sentence)
 
 
 def _shown(step: Step, board: Board, record: Record, request: gr.Request | None) -> dict:
@@ -251,8 +256,10 @@ def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> st
     return " ".join(filter(None, (done, i18n.told(step.note, request), network)))
 
 
-def _finished(recipe: str, board: Board, record: Record, before: Callable, options: dict, sentence: str) -> dict:
-    path = files.save(record.image, recipe, settings_of(recipe, options, record.last.weights), record.trail.where)
+def _finished(recipe: str, board: Board, record: Record, before: Callable, facts: dict, sentence: str) -> dict:
+    done, asked = done_of(record.done, record.last), request_of(facts["given"])
+    settings = settings_of(recipe, facts["options"], record.last.weights, request=asked, **done)
+    path = files.save(record.image, recipe, settings, record.trail.where)
     original = before()
     if original is not None:
         photo = record.trail.begin(resize(original, tuple(record.image.shape[-2:])))

@@ -1,8 +1,11 @@
 """Regions: masks painted on the photo with a brush, one color for each style."""
 
+from collections.abc import Sequence
+
 import gradio as gr
 from gradio.i18n import I18nData
 from PIL import Image
+from torch import Tensor
 
 from studio import files, i18n
 from studio.uploads import RawEditor
@@ -56,6 +59,17 @@ def masks_of(painted: dict | None, count: int) -> list | None:
         strokes.alpha_composite(layer.convert("RGBA"))
     masks = masks_by_color(strokes, COLORS[:count])
     return masks if any(mask is not None for mask in masks) else None
+
+
+def saved(masks: Sequence[Tensor | None]) -> list[str]:
+    """Paths of those masks that there are, written as pictures, white where the style goes."""
+    there, paths = [mask for mask in masks if mask is not None], []
+    if there:
+        place = files.place()
+        for mask in there:
+            paths.append(str(place / f"mask-{len(paths) + 1}.png"))
+            to_pil(mask.expand(3, -1, -1)).convert("L").save(paths[-1])
+    return paths
 
 
 CSS = "\n".join(

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 import gradio as gr
+from torch import Tensor
 
 from studio import example, files, gpu, i18n, painted_masks, paintings
 from studio.uploads import opened, opened_if_given
@@ -11,10 +12,24 @@ from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_c
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import fit, to_pil
 from style_core.media.settings import settings_of
+from style_core.recipes.request import GALLERY, request_of
 from style_core.recipes.stylize import check_color, encoded_styles, is_told, recolored, verdict
 from style_core.weights.open import open_generator
 
 _PHOTO_SIDE = 1024  # px, at which a photo is shown before it is painted
+
+
+@dataclass(frozen=True)
+class Style:
+    """A painting's path, or a gallery style's name behind `GALLERY`; its weight, and `[1, H, W]` where it goes or None."""
+
+    name: str
+    weight: float
+    mask: Tensor | None
+
+    @property
+    def in_gallery(self) -> bool:
+        return self.name.startswith(GALLERY)
 
 
 @dataclass(frozen=True)
@@ -43,18 +58,15 @@ class Wanted:
         options = dict(given)
         return cls(content, gallery_style, [(style, 1.0), *paintings.taken(options)], mix, regions, options)
 
-    def pictures(self) -> dict[int, object]:
-        """The paintings that there are, read, by their place behind the gallery's style: 1, 2 or 3."""
-        return {place: opened_if_given(path) for place, (path, _) in enumerate(self.paintings, 1) if path is not None}
-
-    def weights(self) -> list[float]:
-        """Of the gallery's style and of the paintings, of those that there are."""
-        own = [weight for path, weight in self.paintings if path is not None]
-        if not self.gallery_style:
-            return own
-        if self.paintings[0][0] is None:
-            return [1.0, *own]
-        return [1 - self.mix, self.mix, *own[1:]]
+    def styles(self) -> list["Style"]:
+        """What the photo is painted in, those with a mask first, as the shell takes them."""
+        masks = painted_masks.masks_of(self.regions, len(painted_masks.COLORS)) or [None] * len(painted_masks.COLORS)
+        both = bool(self.gallery_style and self.paintings[0][0])
+        found = [Style(GALLERY + self.gallery_style, 1 - self.mix if both else 1.0, masks[0])] if self.gallery_style else []
+        for place, (path, weight) in enumerate(self.paintings, 1):
+            if path is not None:
+                found.append(Style(path, self.mix if both and place == 1 else weight, masks[place]))
+        return sorted(found, key=lambda style: style.mask is None)
 
     def key(self) -> str:
         """The same for two requests that give the same picture, but for regions, which are only painted when asked to."""
@@ -82,7 +94,13 @@ def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tu
     image, photo, look, trouble = gpu.call(painted, compute, wanted, i18n.language_of(request))
     seconds = time.monotonic() - started
     sha256 = open_generator(compute).sha256
-    settings = settings_of("stylize", wanted.options, {"generator": sha256}, gallery=wanted.gallery_style or None)
+    styles = wanted.styles()
+    given = {
+        "content": wanted.content, "styles": [style.name for style in styles], "style_weights": [style.weight for style in styles],
+        "mask": painted_masks.saved([style.mask for style in styles]),
+    }  # fmt: skip
+    made = {"generator": sha256}
+    settings = settings_of("stylize", wanted.options, made, gallery=wanted.gallery_style or None, request=request_of(given))
     path = files.save(image, "stylize", settings)
     height, width = image.shape[-2:]
     entry = gallery().get(wanted.gallery_style)
@@ -99,19 +117,20 @@ def painted(compute: Compute, wanted: Wanted, language: str) -> tuple:
     options = StylizeOptions.make(**wanted.options)
     photo = fit(opened(wanted.content, i18n.say("NO_CONTENT", language), options.size).image, options.size, enlarge=True)
     generator = open_generator(compute)
-    pictures, named = wanted.pictures(), bool(wanted.gallery_style)
-    if not pictures and not named:
+    # Pictures first, as `stylize` takes them.
+    styles, named = sorted(wanted.styles(), key=lambda style: style.in_gallery), bool(wanted.gallery_style)
+    if not styles:
         raise RequestError(i18n.say("NO_STYLE_AT_ALL", language))
     check_color(options, from_codes=named)
-    codes = [gallery_code(wanted.gallery_style, generator.sha256, options.style_scale)] if named else []
-    codes += encoded_styles(generator, list(pictures.values()), photo, options)
-    masks = painted_masks.masks_of(wanted.regions, len(painted_masks.COLORS))
-    if masks is not None:
-        masks = [masks[place] for place in ([0] if named else []) + list(pictures)]
+    pictures = [opened_if_given(style.name) for style in styles if not style.in_gallery]
+    codes = encoded_styles(generator, pictures, photo, options)
+    codes += [gallery_code(wanted.gallery_style, generator.sha256, options.style_scale)] if named else []
+    weights, masks = [style.weight for style in styles], [style.mask for style in styles]
+    masks = masks if any(mask is not None for mask in masks) else None
     encoded = generator.encode_content(photo)
-    *_, (_, _, image) = generator.paint(encoded, codes, wanted.weights(), options.strength, masks)
+    *_, (_, _, image) = generator.paint(encoded, codes, weights, options.strength, masks)
     told = masks is None and is_told(options)
-    trouble = verdict(generator, photo, image, codes, wanted.weights()) if told else ""
-    image = recolored(image, photo, options, list(pictures.values()), wanted.weights(), from_codes=named)
+    trouble = verdict(generator, photo, image, codes, weights) if told else ""
+    image = recolored(image, photo, options, pictures, weights, from_codes=named)
     alone = told and len(codes) == 1 and not named
-    return image, photo, *(pictures.values() if alone else [None]), trouble
+    return image, photo, *(pictures if alone else [None]), trouble

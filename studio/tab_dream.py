@@ -51,9 +51,11 @@ def build(compute: Compute, photo: gr.State) -> dict:
     def grow(image, request: gr.Request, guide=None, where=None, **given) -> Iterator[dict]:
         """Grow what a network sees in a photo, or in noise (DeepDream)."""
 
+        (mask,) = painted_masks.masks_of(where, 1) or [None]
+        pictures = {"image": image, "guide": guide, "mask": next(iter(painted_masks.saved([mask])), None)}
+
         def steps():
             options = DreamOptions.make(**given)
-            (mask,) = painted_masks.masks_of(where, 1) or [None]
             return gpu.steps(
                 dream,
                 opened_if_given(image, options.size),
@@ -67,7 +69,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         def before():
             return None if image is None else fit(opened_if_given(image, given["size"]), given["size"], enlarge=True)
 
-        yield from live.run("dream", steps, board, before, given, request)
+        yield from live.run("dream", steps, board, before, given, request, given=pictures)
 
     board.wire(grow, [image], {"guide": guide, "where": painted, **option_controls}, "dream")
     return {

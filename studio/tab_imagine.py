@@ -16,6 +16,7 @@ from style_core import Compute, ImagineOptions, RequestError, imagine
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter
 from style_core.recipes.imagine import walk
+from style_core.recipes.request import request_of
 
 _WALK_FRAMES, _WALK_FPS = 72, 24
 _SEEDS = 100_000  # of which a new one is drawn: short enough to be told to a friend
@@ -141,11 +142,12 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
     }
     try:
         options = ImagineOptions.make(**given)
+        asked_for = request_of({"near": [near] if near else None})
         with closing(gpu.steps(imagine, options, opened_if_given(near), compute=compute)) as steps:
             for step in steps if not asked.is_set() else ():
                 if step.image is not None:
                     own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
-                    path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights))
+                    path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights, request=asked_for))
                     made.append((path, i18n.say("SEED", request, seed=own["seed"])))
                     yield {place.wall: list(made), place.status: live.status_of(step, request), place.paths: [path for path, _ in made]}
                 if asked.is_set():

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 
 import gradio as gr
 
-from studio import brush, gpu, i18n, jobs, live, painted_masks, paintings, retouch
+from studio import brush, files, gpu, i18n, jobs, live, painted_masks, paintings, retouch
 from studio.controls import behind_more, documented, in_view, use_buttons
 from studio.photo import first_painting, first_photo, painting_of, painting_tiles
 from studio.uploads import opened, opened_if_given, picture_input
-from style_core import Compute, OptimizeOptions, RequestError, optimize
+from style_core import Compute, OptimizeOptions, RequestError, optimize, read_settings
 from style_core.media.images import fit, size_of
 from style_core.recipes.estimate import estimate, larger_than_photo
 from style_core.weights import registry as weights
@@ -27,6 +27,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             board = live.board(i18n.PAINT, "paint", i18n.READY, first_photo())
+            resume = gr.Button(i18n.CONTINUE, visible=False, size="sm", elem_id="paint-continue")
             forecast = gr.Markdown(elem_classes="quiet", elem_id="paint-forecast")
             larger = retouch.build("paint", board.slider, board.download, board.original, board.result)
             uses = use_buttons("paint")
@@ -63,6 +64,12 @@ def build(compute: Compute, photo: gr.State) -> dict:
         given |= {"style_2": style_2, "style_3": style_3, "init_image": init_image, "regions": regions}
         yield from _paint(compute, board, content, style, given, request)
 
+    @jobs.job("paint", board.status, photo="content")
+    def go_on(content, style, begun, request: gr.Request, **given) -> Iterator[dict]:
+        if not files.is_ours(begun):
+            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
+        yield from _paint(compute, board, content, style, {**given, "begun": begun}, request)
+
     more = {"weight": gr.Number(1, visible=False), **more, "init_image": start, "regions": painted, **option_controls}
     board.wire(paint, [content, style], more, "optimize")
     enlarged = larger.click(
@@ -72,6 +79,9 @@ def build(compute: Compute, photo: gr.State) -> dict:
         show_progress="hidden",
         api_visibility="private",
     )
+    board.follow(resume.click, go_on, [content, style, board.original], more)
+    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    board.original.change(lambda path: gr.update(visible=path is not None), board.original, resume, **quiet)
     board.follow(enlarged.success, paint, [content, style], more)
     forecast_now = _wire_forecast(compute, photo, start, option_controls, forecast)
     return {
@@ -98,24 +108,31 @@ def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
 
 def _paint(compute: Compute, board: live.Board, content, style, given: dict, request: gr.Request) -> Iterator[dict]:
     named = [(style, given.pop("weight")), *paintings.taken(given)]
-    init_image, painted = given.pop("init_image"), given.pop("regions")
-    chosen = [(path, weight) for path, weight in named if path is not None]
+    init_image, begun = given.pop("init_image"), given.pop("begun", None)
+    masks = painted_masks.masks_of(given.pop("regions"), len(named)) or [None] * len(named)
+    # Those with a mask first, as the shell takes them.
+    there = [(path, weight, mask) for (path, weight), mask in zip(named, masks) if path is not None]
+    chosen = sorted(there, key=lambda one: one[2] is None)
+    where = [mask for _, _, mask in chosen]
+    pictures = {
+        "content": content, "styles": [path for path, _, _ in chosen], "style_weights": [weight for _, weight, _ in chosen],
+        "mask": painted_masks.saved(where), "init_image": init_image, "continue_from": begun,
+    }  # fmt: skip
 
     def steps():
         options = OptimizeOptions.make(**given)
         photo = opened(content, i18n.say("NO_CONTENT", request), options.size).image
-        styles = [opened(path, i18n.say("NO_STYLE", request)).image for path, _ in chosen or [(None, 1)]]
-        masks = painted_masks.masks_of(painted, len(named))
-        if masks is not None:
-            masks = [mask for mask, (path, _) in zip(masks, named) if path is not None]
+        styles = [opened(path, i18n.say("NO_STYLE", request)).image for path in pictures["styles"] or [None]]
         return gpu.steps(
             optimize,
             photo,
             styles,
             options,
-            style_weights=[weight for _, weight in chosen],
-            masks=masks,
+            style_weights=pictures["style_weights"],
+            masks=where if pictures["mask"] else None,
             init_image=opened_if_given(init_image),
+            begun=opened_if_given(begun),
+            done=0 if begun is None else read_settings(begun).get("done", options.iterations),
             compute=compute,
             preview_every=_PREVIEW_EVERY,
         )
@@ -125,7 +142,7 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
 
     # A result in the photo's colors is meant to have lost the style's.
     looks_like = (lambda: opened_if_given(chosen[0][0])) if len(chosen) == 1 and given["color"] == "style" else None
-    yield from live.run("optimize", steps, board, before, given, request, looks_like)
+    yield from live.run("optimize", steps, board, before, given, request, looks_like, pictures)
 
 
 def _wire_forecast(compute: Compute, photo: gr.State, start, option_controls: dict, place: gr.Markdown) -> Callable:
