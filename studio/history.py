@@ -8,6 +8,8 @@ from studio import example, files, i18n
 from studio.controls import use_buttons
 from studio.uploads import RawImage
 from style_core import RECIPES, RequestError, read_settings
+from style_core.files import sha256_of
+from style_core.recipes.request import digests_in
 from style_core.recipes.table import command_of
 
 _MOST = 24
@@ -49,6 +51,29 @@ def build(opener: gr.Button) -> dict:
     }  # fmt: skip
 
 
+def parents_of(paths: list[str]) -> dict[str, list[str]]:
+    """Of results, newest first, those of them that each was made from, by the digests inside it."""
+    known = {sha256_of(Path(path)): path for path in paths}
+    made: dict[str, list[str]] = {}
+    for path in paths:
+        settings = read_settings(path)
+        adjusted = settings.get("after", {}).get("of")
+        digests = [adjusted] if adjusted else digests_in(settings.get("request", {}))
+        made[path] = [known[digest] for digest in dict.fromkeys(digests) if digest in known and known[digest] != path]
+    return made
+
+
+def captioned(paths: list[str], request: gr.Request | None) -> list[tuple[str, str]]:
+    """Results, newest first, with their number and the numbers of those that they were made from; the oldest is number 1."""
+    numbers = {path: len(paths) - index for index, path in enumerate(paths)}
+    captions = []
+    for path, parents in parents_of(paths).items():
+        key = "HISTORY_MADE_FROM" if parents else "HISTORY_NUMBER"
+        named = ", ".join(str(numbers[parent]) for parent in parents)
+        captions.append((path, i18n.say(key, request, number=numbers[path], parents=named)))
+    return captions
+
+
 def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], recipes: dict[str, tuple[str, dict]]) -> None:
     """Fill the strip with what the tabs make, and the tabs' controls with what its pictures carry.
 
@@ -60,15 +85,23 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     shown = [here["paths"], here["strip"], here["status"], here["actions"]]
 
-    def show(paths: list) -> tuple:
+    def show(paths: list, request: gr.Request) -> tuple:
         kept = [path for path in paths or [] if files.is_ours(path)][:_MOST]
         some = bool(kept)
-        return kept, gr.update(value=kept, visible=some, selected_index=None), gr.update(visible=True), gr.update(visible=some)
+        return (
+            kept,
+            gr.update(value=captioned(kept, request), visible=some, selected_index=None),
+            gr.update(visible=True),
+            gr.update(visible=some),
+        )
 
-    def add(path: str | None, paths: list) -> tuple:
+    def add(path: str | None, paths: list, request: gr.Request) -> tuple:
         if not files.is_ours(path) or example.is_example(path) or path in (paths or []):
             return tuple(gr.skip() for _ in shown)
-        return show([path, *(paths or [])])
+        return show([path, *(paths or [])], request)
+
+    def forget(request: gr.Request) -> tuple:
+        return show([], request)
 
     def choose(paths: list, request: gr.Request, event: gr.SelectData) -> tuple:
         path = paths[event.index]
@@ -101,7 +134,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         part["result"].change(add, [part["result"], here["paths"]], shown, **quiet)
     page.load(show, here["paths"], shown, **quiet)
     here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **quiet)
-    here["forget"].click(lambda: show([]), None, shown, **quiet)
+    here["forget"].click(forget, None, shown, **quiet)
     filled = [here["status"], tabs, *(field for _, option_controls in recipes.values() for field in option_controls.values())]
     # Queued, because errors of events that are not reach nobody.
     told = {**quiet, "queue": True}

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import gradio as gr
 from gradio.i18n import I18nData
 from PIL import Image
-from torch import Tensor
 
 from studio import files, i18n
 from studio.uploads import RawEditor
@@ -61,7 +60,7 @@ def masks_of(painted: dict | None, count: int) -> list | None:
     return masks if any(mask is not None for mask in masks) else None
 
 
-def saved(masks: Sequence[Tensor | None]) -> list[str]:
+def saved(masks: Sequence) -> list[str]:
     """Paths of those masks that there are, written as pictures, white where the style goes."""
     there, paths = [mask for mask in masks if mask is not None], []
     if there:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from studio import files, i18n
 from style_core import read_image, read_settings
+from style_core.files import sha256_of
 from style_core.media.color import COLORS
 from style_core.media.images import to_pil
 from style_core.media.retouch import along, recolor
@@ -71,5 +72,5 @@ def retouched(path: str, position: float, color: str) -> str:
     photo, image = files.before_of(path), read_image(path)
     if photo is not None:
         image = recolor(along([photo, *(partial(read_image, frame) for frame in files.way_to(path)), image], position), photo, color)
-    settings = {**read_settings(path), "after": {"position": position, "color": color}}
+    settings = {**read_settings(path), "after": {"position": position, "color": color, "of": sha256_of(Path(path))}}
     return files.save(image, settings["recipe"], settings, Path(path).parent)

@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 
 import gradio as gr
-from torch import Tensor
 
 from studio import example, files, gpu, i18n, painted_masks, paintings
 from studio.uploads import opened, opened_if_given
@@ -25,7 +24,7 @@ class Style:
 
     name: str
     weight: float
-    mask: Tensor | None
+    mask: object
 
     @property
     def in_gallery(self) -> bool:

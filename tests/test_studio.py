@@ -10,15 +10,18 @@ import torch
 from networks import picture
 
 from studio import controls, files, i18n
+from studio.history import captioned, parents_of
 from studio.i18n import translated
 from studio.languages import ALL
 from studio.retouch import retouched
 from style_core import RECIPES, OptimizeOptions, RequestError, read_image, read_settings
+from style_core.files import sha256_of
 from style_core.media.video import Clip
 from style_core.messages import Message, joined
 from style_core.networks.backbones import BACKBONES
 from style_core.recipes.dream_zoom import ZoomOptions
 from style_core.recipes.optimize_clip import OptimizedFilmOptions
+from style_core.recipes.request import request_of
 from style_core.weights import registry as weights
 
 STUDIO = Path(__file__).resolve().parents[1] / "studio"
@@ -164,8 +167,26 @@ def test_a_retouched_result_is_a_new_file_and_says_what_was_done(result):
     assert retouched(result, 1.0, "style") == result
     changed = retouched(result, 0.0, "style")
     torch.testing.assert_close(read_image(changed), files.before_of(result), atol=1 / 255, rtol=0)
-    assert read_settings(changed)["after"] == {"position": 0.0, "color": "style"} and changed != result
+    assert read_settings(changed)["after"] == {"position": 0.0, "color": "style", "of": sha256_of(Path(result))} and changed != result
     assert retouched(result, 0.5, "keep") != changed
+
+
+def test_the_drawer_tells_what_each_result_was_made_from():
+    """Stylized, refined from that, enlarged from that and adjusted; and another branch from the first."""
+
+    def made(seed: int, **given) -> str:
+        settings = {"recipe": "optimize", "options": {}, "request": request_of(given)}
+        return files.save(picture(32, 48, seed=seed), "optimize", settings)
+
+    first = made(1)
+    refined = made(2, content=first, styles=["gallery:red-fuji"])
+    enlarged = made(3, init_image=refined)
+    branch = made(4, styles=[first])
+    adjusted = retouched(enlarged, 1.0, "match")
+    newest_first = [adjusted, branch, enlarged, refined, first]
+    assert parents_of(newest_first) == {adjusted: [enlarged], branch: [first], enlarged: [refined], refined: [first], first: []}
+    said = [caption for _, caption in captioned(newest_first, None)]
+    assert said[-2:] == ["No. 2, made from no. 1", "No. 1"] and said[1] == "No. 4, made from no. 1"
 
 
 def test_the_way_of_a_result_becomes_a_film(result):
