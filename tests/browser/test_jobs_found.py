@@ -19,7 +19,8 @@ def test_a_reload_in_mid_run_asks_first_and_finds_the_run_again(page, chromium, 
     assert "beforeunload" in asked
     page.locator("#paint-status").filter(has_text="of 3000").wait_for()
     page.locator("#paint-preview img").wait_for()
-    assert page.locator("#paint-status progress").count() == 1 and page.is_disabled("#paint-run")
+    page.locator("#paint-run[disabled]").wait_for()
+    assert page.locator("#paint-status progress").count() == 1
     stranger = chromium.new_context()
     other = stranger.new_page()
     other.goto(address)
