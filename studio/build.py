@@ -19,7 +19,7 @@ def build(compute: Compute) -> gr.Blocks:
     with GuardedBlocks(title="Pentimento", delete_cache=(_FILES_SWEPT, _FILES_KEPT), analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
             gr.Markdown("# Pentimento")
-            gr.Markdown(i18n.TAGLINE, elem_classes="tagline")
+            tagline = gr.Markdown(i18n.TAGLINE, elem_classes="tagline")
             choose = gr.UploadButton(
                 i18n.CHOOSE_PHOTO, file_types=["image"], type="filepath", variant="primary", size="sm", elem_id="choose-photo"
             )
@@ -51,7 +51,19 @@ def build(compute: Compute) -> gr.Blocks:
         share(photo, inputs, choose, [quick["examples"]])
         fine["loaded"](page.load)
         session.wire(page, tabs, each, photo, {recipe: parts[tab] for recipe, tab in _TABS.items()})
+        _tell_progress_to_few(page, tagline)
     return page
+
+
+def _tell_progress_to_few(page: gr.Blocks, place: gr.Markdown) -> None:
+    """Let the events that show no progress have one component in common to show none on.
+
+    Gradio tells each output of all events of each step of any of them. A hundred outputs kept a browser busy all through a run,
+    and inputs in hidden tabs took it for changes of their own.
+    """
+    for event in page.fns.values():
+        if event.show_progress == "hidden" and not event.show_progress_on:
+            event.show_progress_on = [place]
 
 
 def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:

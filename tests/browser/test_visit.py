@@ -95,7 +95,7 @@ def test_a_brush_says_where_the_style_goes(page, tmp_path):
     page.locator("#stylize-status").filter(has_text="Done").wait_for()
     whole = read_image(downloaded(page, "stylize", tmp_path))
     unfold(page, "More", "#stylize-more")
-    unfold(page, "Paint where", "#stylize-regions")
+    unfold(page, "Different styles", "#stylize-regions")
     page.click("#stylize-regions-bring")
     page.wait_for_selector("#stylize-regions-editor canvas")
     page.wait_for_timeout(2500)  # the editor draws its picture without telling
