@@ -22,7 +22,7 @@ _IN_VIEW = {
     "stylize": ("strength", "color"),
     "optimize": ("strength", "color"),
     "dream": ("strength",),
-    "imagine": ("truncation", "axis1", "axis2"),
+    "imagine": ("truncation", "warmth", "darkness", "boldness"),
 }
 _ADVANCED = {"extractor", "layer", "octaves"}
 

@@ -40,7 +40,7 @@ def pair(tmp_path) -> tuple[str, str]:
     ("stylize", {"size": 640, "strength": 0.35, "color": "keep"}, {"gallery": "red-fuji"}),
     ("optimize", {"iterations": 40, "pyramid": False, "learning_rate": 0.003, "style_layers": "relu3_1 relu4_1:0.5"}, {}),
     ("dream", {"start": "noise", "layer": "relu4_2[3,7]:0.5", "seed": 9}, {}),
-    ("imagine", {"axis1": -1.5, "truncation": 1.2}, {}),
+    ("imagine", {"warmth": -1.5, "truncation": 1.2}, {}),
 ])  # fmt: skip
 def test_settings_are_told_as_the_command_that_asks_for_them(recipe, wanted, extra):
     options = RECIPES[recipe].options

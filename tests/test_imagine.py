@@ -79,7 +79,7 @@ def test_a_walk_that_cannot_be_walked_is_refused(ends, frames, sentence):
 
 def test_directions_move_the_picture_and_back():
     assert open_latent().net.axes.shape[0] == DIRECTIONS
-    here, there = pictures(PLAIN)[0], pictures(changed(axis1=2.0))[0]
+    here, there = pictures(PLAIN)[0], pictures(changed(boldness=2.0))[0]
     assert (here - there).abs().mean() > 0.01
 
 

@@ -26,7 +26,6 @@ from style_core.weights.open import open_extractor, open_latent
 
 FINISHES = ("painted", "plain")
 MAX_COUNT = 64
-AXES = 4
 
 _INVERSION_STEPS, _INVERSION_RATE = 80, 0.1
 _COARSE, _COARSE_WEIGHT = 16, 8.0  # px a side at which colors are compared, and how much that counts
@@ -43,15 +42,16 @@ class ImagineOptions(Options):
     truncation: float = option(0.8, "0 is the average picture of all, 1 as daring as the space goes.", Range(0, 1.5, 0.05))
     variation: float = option(0.4, "With a picture to start from: 0 reproduces it as closely as it can, 1 ignores it.", Range(0, 1, 0.05))
     finish: str = option("painted", "Enlarged by the generator, stroke by stroke, or plainly.", FINISHES)
-    axis1: float = option(0.0, "Along the direction in which pictures differ most.", Range(-4, 4, 0.1, "sd"))
-    axis2: float = option(0.0, "Along the second direction.", Range(-4, 4, 0.1, "sd"))
-    axis3: float = option(0.0, "Along the third direction.", Range(-4, 4, 0.1, "sd"), expert=True)
-    axis4: float = option(0.0, "Along the fourth direction.", Range(-4, 4, 0.1, "sd"), expert=True)
+    # The latent space's principal directions, named by what they were seen to do.
+    warmth: float = option(0.0, "Less is colder and bluer, more is warmer.", Range(-4, 4, 0.1))
+    darkness: float = option(0.0, "Less is lighter, more is darker.", Range(-4, 4, 0.1))
+    boldness: float = option(0.0, "Less is calmer, more has bolder forms.", Range(-3, 4, 0.1))
+    composition: float = option(0.0, "Moves the forms to other places.", Range(-4, 4, 0.1), expert=True)
 
     @property
     def axes(self) -> list[float]:
         """How far to go along each principal direction, in standard deviations."""
-        return [getattr(self, f"axis{number}") for number in range(1, AXES + 1)]
+        return [self.boldness, self.composition, self.warmth, self.darkness]
 
 
 def _found(latent: Latent, image: Tensor, total: int, started: float) -> Generator[Step, None, Inversion]:
