@@ -428,7 +428,7 @@ SENTENCES: dict[str, str] = {
     "There is no layer {layer}; layers run from {first} to {last}. Did you mean {near}?": "No existe la capa {layer}; las capas van de {first} a {last}. ¿Querías decir {near}?",
     "{layer} of {network} has no channel {channel}; its channels are 0 to {last}.": "{layer} de {network} no tiene el canal {channel}; sus canales van de 0 a {last}.",
     "The picture is {width} x {height} px, too small for {layer}, which needs at least {least} px a side. Use a larger size or an earlier layer.": "La imagen mide {width} x {height} px, demasiado poco para {layer}, que necesita al menos {least} px por lado. Usa un tamaño mayor o una capa anterior.",
-    "The picture is too small for this layer, which sees only {width} x {height} positions of it. Use a larger size or an earlier layer.": "La imagen es demasiado pequeña para esta capa, que solo ve {width} x {height} posiciones. Usa un tamaño mayor o una capa anterior.",
+    "The picture is too small for this layer, which has only {width} x {height} positions left. Use a larger size or an earlier layer.": "La imagen es demasiado pequeña para esta capa: solo quedan {width} x {height} posiciones. Usa un tamaño mayor o una capa anterior.",
     "There is no photo; give one, or set start to noise.": "No hay foto; indica una o empieza desde ruido.",
     "There is no style picture; give at least one.": "No hay ningún cuadro; indica al menos uno.",
     "The gallery holds no palette of its paintings; give the painting as a picture, or choose the colors style, keep or match.": "La galería no guarda la paleta de sus cuadros; da el cuadro como imagen o elige los colores style, keep o match.",

@@ -434,7 +434,7 @@ SENTENCES: dict[str, str] = {
     "{layer} of {network} has no channel {channel}; its channels are 0 to {last}.": "{network} 的 {layer} 没有通道 {channel}；通道为 0 到 {last}。",
     "The picture is {width} x {height} px, too small for {layer}, which needs at least {least} px a side. Use a larger size or an earlier layer.":
         "图像为 {width} x {height} px，对 {layer} 来说太小，每边至少需要 {least} px。请用更大的尺寸或更浅的层。",
-    "The picture is too small for this layer, which sees only {width} x {height} positions of it. Use a larger size or an earlier layer.":
+    "The picture is too small for this layer, which has only {width} x {height} positions left. Use a larger size or an earlier layer.":
         "图像对这一层来说太小：只剩 {width} x {height} 个位置。请用更大的尺寸或更浅的层。",
     # Photos, styles, masks
     "There is no photo; give one, or set start to noise.": "没有照片；请给出一张，或把起点设为噪声。",

@@ -26,14 +26,14 @@ class Backbone:
     Attributes:
         name: as options, settings and the registry have it.
         title: as people write it.
-        layers: those it has, all of them by VGG-19's names.
-        shape: how large it is.
-        tensors: `tensors(deepest)`: names and shapes of the tensors up to a layer in a file from the hub.
+        layers: the layers it has, under VGG-19's names.
+        shape: computes its cost.
+        tensors: `tensors(deepest)`: names and shapes of the tensors up to a layer, as the hub's file has them.
         build: `build(tensors, compute, pooling, own_pooling)`: the extractor, as deep as the tensors go.
-        style_layers: five, from fine to coarse, which presets weigh.
-        content_layer: which presets compare with the photo.
-        style_gain, smoothness: what it needs to paint as VGG-19 does: the style's weights times the first, and the second
-            more of total variation.
+        style_layers: five layers from fine to coarse, whose weights the presets set.
+        content_layer: the layer at which presets compare with the photo.
+        style_gain, smoothness: corrections that make it paint as VGG-19 does: the style weights are multiplied by the first,
+            and the second is added to the weight of total variation.
     """
 
     name: str
@@ -76,7 +76,7 @@ BACKBONES = {
     backbone.name: backbone
     for backbone in (
         _vgg("vgg19", "VGG-19"),
-        # Of fine grain lite sees too little. Chosen as models/lite.md says.
+        # lite responds weakly to fine grain. models/lite.md says how these were chosen.
         _vgg("lite", "lite", widths=LITE_WIDTHS, style_gain=1.6, smoothness=10.0),
         _vgg("vgg16", "VGG-16", depths=VGG16_DEPTHS),
         Backbone(

@@ -1,4 +1,4 @@
-"""What a network's features cost: operations, and numbers to keep."""
+"""Cost of a network's features: operations, and activations kept for the backward pass."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from style_core.networks.vgg19 import BLOCK_DEPTHS, block_of, layers_of
 
 
 class Shape(Protocol):
-    """How large a feature network is; `relu5_1` and the like are VGG-19's layer names, to which all networks answer."""
+    """Cost of a feature network. Layers go by VGG-19's names (`relu5_1`), which all networks accept."""
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -16,18 +16,18 @@ class Shape(Protocol):
 
     @property
     def local(self) -> bool:
-        """Whether a feature depends on the pixels near it alone, so that tiles of a picture have the same ones."""
+        """Whether features depend only on nearby pixels, so that a picture can be computed in tiles."""
 
     def flops(self, height: int, width: int, deepest: str = "relu5_1") -> float:
         """Multiplications and additions of the convolutions to a layer, forward, for a picture of `height` x `width` px."""
 
     def activations(self, height: int, width: int, deepest: str = "relu5_1") -> float:
-        """Numbers that are kept for the way back."""
+        """Number of values kept for the backward pass."""
 
 
 @dataclass(frozen=True)
 class VggShape:
-    """A network of 3x3 convolutions in blocks, with a pooling behind each block.
+    """A network of 3x3 convolutions in blocks, each followed by pooling.
 
     Attributes:
         widths: channels by block.

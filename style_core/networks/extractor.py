@@ -33,7 +33,7 @@ POOLINGS = ("max", "average")
 
 
 class _AveragePool(torch.autograd.Function):
-    """Averages of squares of 2x2. On two cores in bfloat16 torch's own, and max pooling, take two to three times as long both ways."""
+    """Means of 2x2 squares. Several times faster on CPUs in bfloat16 than torch's own average or max pooling."""
 
     @staticmethod
     def forward(ctx, features: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class AveragePool(nn.Module):
 def vgg_layers(
     widths: Sequence[int], padding_mode: Literal["zeros", "reflect"] = "zeros", pooling: str = "max", depths: Sequence[int] = BLOCK_DEPTHS
 ) -> nn.Sequential:
-    """VGG's feature layers with `widths[b]` channels in block `b`, after Simonyan and Zisserman (2015), table 1: by default E."""
+    """VGG's feature layers with `widths[b]` channels in block `b` (Simonyan and Zisserman 2015, table 1; default: network E)."""
     layers: list[nn.Module] = []
     channels = 3
     for width, depth in zip(widths, depths, strict=True):
@@ -74,16 +74,16 @@ def first_layers(trunk: nn.Sequential, count: int) -> nn.Sequential:
 
 
 class FeatureExtractor(nn.Module):
-    """A frozen VGG-shaped network that gives its activations by layer name.
+    """A frozen VGG-shaped network that returns activations by layer name.
 
     Args:
-        name: what people call it, `vgg19` or `lite`.
+        name: `vgg19` or `lite`.
         trunk: convolutions, rectifiers and poolings in VGG-19's order.
         compute: where it runs and in which precision; weights are converted once, here.
         pooling: `max`, the trunk's own, or `average`, which Gatys et al. (2016) found smoother.
-        metrics: `[C, C]` by layer: what a layer's features are multiplied by, so that distances between them are those
-            of the network that this one was distilled from.
-        depths: convolutions by block; those of a trunk that ends early are left out.
+        metrics: `[C, C]` by layer: a layer's features are multiplied by this matrix, so that distances between them match
+            those of the network that this one was distilled from.
+        depths: convolutions by block; the trunk may end before the last of them.
     """
 
     mean: Tensor
@@ -122,7 +122,7 @@ class FeatureExtractor(nn.Module):
 
     @property
     def weights(self) -> dict[str, str]:
-        """The sha256 of its file by its name, as Steps and settings record it; empty for one that came from no file."""
+        """The sha256 of its file by its name, as Steps and settings record it; empty if it wasn't loaded from a file."""
         return {self.name: self.sha256} if self.sha256 else {}
 
     @property
@@ -134,11 +134,11 @@ class FeatureExtractor(nn.Module):
 
     @property
     def shape(self) -> Shape:
-        """How large it is, for estimates."""
+        """Its cost, for estimates."""
         return VggShape(self.widths, self._depths)
 
     def normalized(self, batch: Tensor) -> Tensor:
-        """A batch as the trunk takes it: sRGB `[B, 3, H, W]` in ImageNet's units, in the compute's type and layout."""
+        """sRGB `[B, 3, H, W]` normalized by ImageNet's mean and deviation, in the compute's type and memory layout."""
         return torch.addcmul(-self.mean / self.std, batch, 1 / self.std).to(self.compute.dtype, memory_format=self.compute.memory_format)
 
     def extract(self, batch: Tensor, layers: Iterable[str], *, measured: bool = True) -> dict[str, Tensor]:
@@ -147,11 +147,12 @@ class FeatureExtractor(nn.Module):
         Args:
             batch: `[B, 3, H, W]`, sRGB in `[0, 1]`, float32, on the extractor's device; gradients flow back to it.
             layers: names such as `relu4_2` or `conv4_2`.
-            measured: with the network's `metrics`; without, who compares Gram matrices multiplies those, which are far smaller.
+            measured: apply the network's `metrics`. Callers that compare Gram matrices apply the metric to those instead:
+                they are smaller.
         Returns:
             By canonical name, `[B, C, H / s, W / s]` in the compute's floating type, `s` the layer's stride.
         Raises:
-            RequestError: for an unknown layer, or a picture too small to leave anything at the deepest one.
+            RequestError: for an unknown layer, or a picture too small for the deepest one.
         """
         names = {layer_name(name) for name in layers}
         check_layers(self.name, names, self._taps)
@@ -174,11 +175,11 @@ class FeatureExtractor(nn.Module):
         return features
 
     def unsmoothed(self, batch: Tensor, layers: Iterable[str], *, measured: bool = True) -> dict[str, Tensor]:
-        """`extract` without what a network does to its activations for the sake of style alone: what dreams climb."""
+        """`extract` without the smoothing that some networks apply for style; dreams use these activations."""
         return self.extract(batch, layers, measured=measured)
 
     def smoothed(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What `extract` makes of activations that are `unsmoothed`: the same, for most networks."""
+        """Activations of `extract`, from `unsmoothed` ones; most networks return them unchanged."""
         return features
 
 
@@ -186,7 +187,7 @@ def check_layers(network: str, layers: Iterable[str], known: Iterable[str]) -> N
     """Refuse layers that a network doesn't have.
 
     Raises:
-        RequestError: naming the first such layer, and those it has.
+        RequestError: naming the first missing layer, and the layers that exist.
     """
     known = list(known)
     if missing := set(layers) - set(known):
@@ -196,10 +197,10 @@ def check_layers(network: str, layers: Iterable[str], known: Iterable[str]) -> N
 
 
 def check_large_enough(batch: Tensor, layer: str, least: int) -> None:
-    """Refuse pictures `[B, 3, H, W]` with a side below `least` px, of which nothing would be left at `layer`.
+    """Refuse pictures `[B, 3, H, W]` with a side below `least` px, which are too small for `layer`.
 
     Raises:
-        RequestError: saying so.
+        RequestError: if the picture is too small.
     """
     height, width = batch.shape[-2:]
     if min(height, width) < least:
@@ -214,7 +215,7 @@ def check_large_enough(batch: Tensor, layer: str, least: int) -> None:
 
 
 def in_metric(features: Tensor, metric: Tensor | None) -> Tensor:
-    """Features `[B, C, H, W]` times a metric `[C, C]`; None is none."""
+    """Features `[B, C, H, W]` times a metric `[C, C]`; None leaves them unchanged."""
     return features if metric is None else functional.conv2d(features, metric[:, :, None, None].to(features.dtype))
 
 
@@ -239,13 +240,12 @@ def vgg_extractor(
 ) -> FeatureExtractor:
     """Build an extractor from tensors with torchvision's names, `features.N.weight` and `features.N.bias`.
 
-    Widths are read from the tensors, except for `vgg19`, which is torchvision's own network. Layers deeper than the last tensor
-    are left out.
+    Widths are read from the tensors, except for `vgg19`, whose widths are fixed. Layers deeper than the last tensor are left out.
 
     Args:
-        own_pooling: how the network pools; `pooling` may ask for averages instead.
+        own_pooling: the pooling that the network was trained with; `pooling` may ask for averages instead.
         depths: convolutions by block.
-        file: its name, for the message.
+        file: the file's name, for the error message.
     Raises:
         RequestError: when the tensors are not such a network.
     """

@@ -1,7 +1,7 @@
 """Convolution and rectifier as one pass over memory, where oneDNN computes them: on CPUs, with frozen weights.
 
-A separate rectifier takes a quarter of a feature network's forward pass there, all of it waiting for memory. torch has the
-fused operator for its compiler and defines no gradient for it. The gradient here is that of the features alone.
+A separate rectifier is bound by memory and takes a quarter of a feature network's forward pass. torch has a fused operator for
+its compiler, without a gradient; this module adds the gradient with respect to the features.
 """
 
 import functools
@@ -57,7 +57,7 @@ def _onednn_computes(dtype: torch.dtype) -> bool:
 
 
 def _agrees_with_the_plain_one(dtype: torch.dtype) -> bool:
-    """Whether the operator, which is private to torch and may change, still computes what it should, forward and back."""
+    """Whether the operator, which is private to torch and may change, matches the plain convolution, forward and backward."""
     draw = torch.Generator().manual_seed(0)
     features, weight, bias, gradient = (
         torch.randn(shape, generator=draw).to(dtype) for shape in ((1, 4, 9, 7), (5, 4, 3, 3), (5,), (1, 5, 9, 7))
@@ -78,5 +78,5 @@ def _agrees_with_the_plain_one(dtype: torch.dtype) -> bool:
         one.grad, other.grad, rtol=tolerance, atol=4 * tolerance
     )
     if not alike:
-        _LOG.warning("This torch's fused convolution gives other results than its plain one; feature networks run without it, more slowly.")
+        _LOG.warning("This torch's fused convolution differs from the plain one; feature networks run without it, more slowly.")
     return alike

@@ -1,8 +1,8 @@
 """The loaded generator: encodes photos and styles, and paints, in tiles where a picture is large.
 
-A photo is encoded once (`Generator.encode_content`); whatever moves after that, strength or weights or masks, runs the
-decoder alone. Statistics of tiles are the whole picture's, as in URST (Chen et al. 2022), but measured in full and not on
-a thumbnail, so that tiles are exactly the untiled picture's.
+A photo is encoded once (`Generator.encode_content`); changing strength, weights or masks after that runs the decoder alone.
+Tiles are normalized by the whole picture's statistics, as in URST (Chen et al. 2022), but measured at full size rather than
+on a thumbnail, so that tiles match the untiled result exactly.
 """
 
 import hashlib
@@ -25,26 +25,26 @@ from style_core.media.images import fit_short
 from style_core.networks.generator_net import LEVELS, STRIDE, GeneratorNet, StyleModulation
 from style_core.networks.moments import Moments, style_shares
 
-STYLE_SIDE = 512  # px, short side at which a style picture is looked at when its scale is 1
-_TILE = 1024  # px, side of what is painted at once
-_ENCODE_HALO = 96  # px round a tile that the deepest level sees
-_FINE_HALO = 16  # px round a tile that the fine stages see
+STYLE_SIDE = 512  # px, short side at which a style picture is encoded when its scale is 1
+_TILE = 1024  # px, side of a tile
+_ENCODE_HALO = 96  # px around a tile within the deepest level's receptive field
+_FINE_HALO = 16  # px around a tile within the fine stages' receptive field
 _COARSE_LEVELS = LEVELS[2:]
-_FADE = 0.25  # strength below which the photo itself shines through
-_REMEMBERED_BYTES = 2**28  # of encoded photos; a photo of 1,024 x 768 px takes about 80 MB in float32
+_FADE = 0.25  # strength below which the result is blended with the photo
+_REMEMBERED_BYTES = 2**28  # of cached photos; a photo of 1,024 x 768 px takes about 80 MB in float32
 _REMEMBERED_STYLES = 64
-_SOFT_EDGE = 0.01  # of the long side: how soft the edges of masks become
+_SOFT_EDGE = 0.01  # of the long side: softness of mask edges
 _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
 class EncodedPhoto:
-    """A photo as the generator sees it, ready to be painted again and again.
+    """A photo encoded by the generator, from which results are painted.
 
     Attributes:
         photo: `[3, H, W]`.
         padded: `[1, 3, H', W']`, sides multiples of the encoder's stride.
-        features: by level, `[1, C, h, w]`; only the coarse ones where the picture is painted in tiles.
+        features: by level, `[1, C, h, w]`; only the coarse levels if the picture is painted in tiles.
         moments: of the whole picture.
         code: the photo's own style.
     """
@@ -61,15 +61,15 @@ class EncodedPhoto:
 
     @property
     def bytes(self) -> int:
-        """Of memory that it holds."""
+        """Memory it takes."""
         return sum(tensor.numel() * tensor.element_size() for tensor in (self.photo, self.padded, *self.features.values()))
 
 
 class _Memory:
-    """What was encoded last, by the picture's digest; the oldest goes first. Safe to share between threads.
+    """A thread-safe cache of encodings by the picture's digest; drops the least recently used.
 
     Args:
-        limit: of the sum of all values' sizes.
+        limit: bytes in all.
     """
 
     def __init__(self, limit: int):
@@ -97,7 +97,7 @@ def _digest(image: Tensor) -> bytes:
 
 
 class Generator:
-    """The loaded generator: looks at photos and styles, and paints.
+    """The loaded generator: encodes photos and styles, and paints.
 
     Args:
         net: the network, on the device and in the precision of `compute`.
@@ -138,15 +138,15 @@ class Generator:
         return cls(net, compute, sha256_of(Path(path)), tile)
 
     def encode_style(self, style: Tensor, scale: float = 1.0) -> Tensor:
-        """The code of a style picture `[3, h, w]`: `[1, 256]`, float32, on the CPU. One that was seen before costs nothing."""
+        """The code of a style picture `[3, h, w]`: `[1, 256]`, float32, on the CPU. Codes are cached."""
         sized = fit_short(style, max(64, round(STYLE_SIDE * scale)))
         return self._styles.get((_digest(sized),), lambda: self.code_of(self._encode(sized)[2]), lambda code: 1)
 
     def encode_content(self, photo: Tensor, *, remember: bool = True) -> EncodedPhoto:
-        """See a photo `[3, H, W]`, both sides at least 16 px. One that was seen lately costs nothing.
+        """Encode a photo `[3, H, W]`, both sides at least 16 px.
 
         Args:
-            remember: keep it for the next time; not for frames of a film, which don't come back.
+            remember: cache the encoding; not for frames of a film, which don't come back.
         """
 
         def encode() -> EncodedPhoto:
@@ -165,13 +165,13 @@ class Generator:
         self, encoded: EncodedPhoto, codes: Sequence[Tensor], shares: Sequence[float] | None = None, strength: float = 1.0,
         masks: Sequence[Tensor | None] | None = None,
     ) -> Iterator[tuple[int, int, Tensor | None]]:  # fmt: skip
-        """Paint what was looked at; yields tiles done, tiles in all, and at the end the result `[3, H, W]`, on the CPU.
+        """Paint an encoded photo; yields tiles done, tiles in all, and at the end the result `[3, H, W]`, on the CPU.
 
         Args:
             codes: `[1, 256]` each.
-            shares: weights of the codes; None is equal.
-            strength: 0 gives the photo back, bit for bit; 1 is the style; more goes beyond it.
-            masks: for each code where it goes, `[1, h, w]`, or None for wherever no mask claims.
+            shares: weights of the codes; None weighs them equally.
+            strength: 0 returns the photo, bit for bit; 1 is the style; more extrapolates beyond it.
+            masks: for each code the region it covers, `[1, h, w]`, or None for the area outside all masks.
         """
         if strength == 0:
             yield 1, 1, encoded.photo.clone()
@@ -186,7 +186,7 @@ class Generator:
         for done, total, painted in pieces:
             if painted is None:
                 yield done, total, None
-        assert painted is not None  # the last piece is the whole picture
+        assert painted is not None  # the last yield carries the whole picture
         height, width = encoded.photo.shape[-2:]
         result = painted[0, :, :height, :width].float().cpu()
         shown = min(1.0, strength / _FADE) * (1 - unclaimed[0, :, :height, :width].cpu() if unclaimed is not None else 1.0)
@@ -213,7 +213,7 @@ class Generator:
         return padded, *self._encode_tiled(padded)
 
     def _encode_tiled(self, padded: Tensor) -> tuple[dict[str, Tensor], Moments]:
-        """Coarse features of the whole and moments of all levels, tile by tile."""
+        """Coarse features of the whole picture and moments of all levels, computed tile by tile."""
         means: dict[str, Tensor] = {}
         grams: dict[str, Tensor] = {}
         whole: dict[str, Tensor] = {}
@@ -258,7 +258,7 @@ class Generator:
         strength: float,
         masks: Sequence[Tensor | None] | None,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Codes at their strength, `[S, 256]`, where each holds, `[S, 1, H, W]`, and where none does, `[1, 1, H, W]`."""
+        """Codes at their strength, `[S, 256]`, the area of each, `[S, 1, H, W]`, and the area of none, `[1, 1, H, W]`."""
         masks = masks or [None] * len(codes)
         free = [index for index, mask in enumerate(masks) if mask is None]
         share = sum(shares[i] for i in free)
@@ -273,12 +273,12 @@ class Generator:
         rest = (1 - total).clamp_min(0)
         if mixed:
             return values, torch.cat([rest, *guides]), None
-        # Where no style goes the photo stays; there the regions' own styles, in proportion, paint what is not shown.
+        # Outside all regions the photo is kept; what the decoder paints there, in a mix of the styles, is not shown.
         filled = torch.cat(guides) + rest / len(guides)
         return values, filled, rest
 
     def _guide(self, mask: Tensor, encoded: EncodedPhoto) -> Tensor:
-        """A mask at the padded picture's size, its edges softened, `[1, 1, H, W]`."""
+        """A mask at the padded picture's size, with softened edges, `[1, 1, H, W]`."""
         height, width = encoded.photo.shape[-2:]
         sized = functional.interpolate(mask[None].float(), (height, width), mode="bilinear", antialias=True, align_corners=False)
         reach = max(1, round(_SOFT_EDGE * max(height, width)))
@@ -291,7 +291,7 @@ class Generator:
 
 @dataclass(frozen=True)
 class _Box:
-    """A rectangle of a picture, in pixels, at whole strides."""
+    """A rectangle of a picture, in pixels, aligned to strides."""
 
     top: int
     left: int
@@ -303,7 +303,7 @@ class _Box:
         return rows, slice(self.left // stride, (self.left + self.width) // stride)
 
     def of(self, maps: Tensor, stride: int = 1) -> Tensor:
-        """The part of `[..., h, w]` maps at `stride` that lies in the box; a view."""
+        """A view of the part of maps `[..., h, w]` at `stride` that lies in the box."""
         rows, columns = self.slices(stride)
         return maps[..., rows, columns]
 

@@ -1,13 +1,13 @@
-"""The generator's network: photos painted in one forward pass, in a style that is a small code.
+"""The generator's network: paints a photo in one forward pass, in a style given by a small code.
 
-An encoder (the trunk of `lite`, frozen) sees the photo at five depths. Its features, normalized over the whole picture,
-enter a decoder from the deepest up; every stage of the decoder is scaled and shifted as the style's code says
-(conditional instance normalization, Dumoulin et al. 2017; predicted for styles never seen, Ghiasi et al. 2017). The
-code itself is made from the moments of the style picture's features, second moments included, because Gram matrices
-are what style is evaluated by.
+An encoder (the trunk of `lite`, frozen) extracts the photo's features at five depths. Normalized over the whole picture, they
+enter a decoder from the deepest up; every stage of the decoder is scaled and shifted by values predicted from the style's
+code (conditional instance normalization, Dumoulin et al. 2017; predicted for unseen styles, Ghiasi et al. 2017). The code is
+computed from the moments of the style picture's features, second moments included, because style is evaluated by Gram
+matrices.
 
 Only the stages up to a quarter of the picture's size are normalized by their own statistics; the two finest are plain
-convolutions. So a large picture can be finished in tiles that are exactly those of the untiled result.
+convolutions. So a large picture can be painted in tiles that match the untiled result exactly.
 """
 
 from collections.abc import Sequence
@@ -24,22 +24,22 @@ from style_core.networks.vgg19 import STYLE_LAYERS
 
 LEVELS = STYLE_LAYERS
 ENCODER_WIDTHS = (16, 32, 96, 128, 160)
-STRIDE = 16  # of the deepest level: sides are padded to a multiple of it
+STRIDE = 16  # of the deepest level; sides are padded to a multiple of it
 CODE_SIZE = 256
 _PROBES = 16  # projections of each level whose second moments enter the code
 _WIDTHS = (16, 32, 64, 96, 96)  # of the decoder's stages, finest first
 _BLOCKS = (0, 0, 1, 4, 2)  # residual blocks in each stage
 _HIDDEN = 352
-DEEP_BLOCKS = 3  # more of them behind the coarsest stage, where large forms are made
+DEEP_BLOCKS = 3  # further residual blocks after the coarsest stage, for large shapes
 _EPSILON = 1e-5
-# Below these a variation is noise or rounding, and normalization must not make a pattern of it: variance of the
-# decoder's channels (those of photos: hundreds), and share of the size that photos' features have at a level.
+# Floors below which variation is noise or rounding, which normalization must not amplify: the variance of the
+# decoder's channels (hundreds for photos), and a fraction of the typical feature size at a level.
 _CALM_VARIANCE = 10.0
 _CALM_SHARE = 0.03
 
 
 class StyleModulation:
-    """Where which style holds: scales and shifts of the decoder's channels, one for a picture or varying over it.
+    """Scales and shifts of the decoder's channels, uniform over a picture or varying by region.
 
     Args:
         values: `[B, V]`, one style for each picture of a batch; or `[S, V]` with `shares`.
@@ -50,7 +50,7 @@ class StyleModulation:
         self.values, self.shares = values, shares
 
     def at(self, start: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Scale and shift for `width` channels that stand at `start`, ready to be used on `like`, `[B, width, h, w]`."""
+        """Scale and shift for `width` channels from index `start`, broadcastable to `like`, `[B, width, h, w]`."""
         chosen = self.values[:, start : start + 2 * width]
         if self.shares is None:
             scale, shift = chosen[:, :, None, None].chunk(2, 1)
@@ -63,8 +63,8 @@ class StyleModulation:
         return StyleModulation(self.values, None if self.shares is None else self.shares[..., rows, columns])
 
 
-class _Slots:
-    """Hands out places in the vector of scales and shifts while the decoder is built."""
+class _ModulationLayout:
+    """Assigns indices in the vector of scales and shifts while the decoder is built."""
 
     def __init__(self):
         self.total = 0
@@ -75,12 +75,12 @@ class _Slots:
 
 
 class ModulatedConv(nn.Module):
-    """A convolution whose result is scaled and shifted by the style; normalized over the picture first if `normal`."""
+    """A convolution whose output is scaled and shifted by the style; normalized over the picture first if `normal`."""
 
-    def __init__(self, slots: _Slots, inputs: int, outputs: int, kernel: int = 3, *, normal: bool):
+    def __init__(self, layout: _ModulationLayout, inputs: int, outputs: int, kernel: int = 3, *, normal: bool):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode="reflect")
-        self.normal, self.width, self.start = normal, outputs, slots.take(outputs)
+        self.normal, self.width, self.start = normal, outputs, layout.take(outputs)
 
     def forward(self, x: Tensor, modulation: StyleModulation) -> Tensor:
         x = self.conv(x)
@@ -91,12 +91,12 @@ class ModulatedConv(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two painted convolutions round a shortcut (He et al. 2016)."""
+    """Two modulated convolutions with a shortcut (He et al. 2016)."""
 
-    def __init__(self, slots: _Slots, width: int):
+    def __init__(self, layout: _ModulationLayout, width: int):
         super().__init__()
-        self.first = ModulatedConv(slots, width, width, normal=True)
-        self.second = ModulatedConv(slots, width, width, normal=True)
+        self.first = ModulatedConv(layout, width, width, normal=True)
+        self.second = ModulatedConv(layout, width, width, normal=True)
 
     def forward(self, x: Tensor, modulation: StyleModulation) -> Tensor:
         return x + self.second(self.first(x, modulation).relu(), modulation)
@@ -105,12 +105,12 @@ class Residual(nn.Module):
 def _doubled(x: Tensor, exact: bool) -> Tensor:
     """Twice as large, `[B, C, 2 H, 2 W]`.
 
-    Resized, then convolved: transposed convolutions leave checkerboards (Odena et al. 2016), and nearest neighbors
-    stairs along what is smooth.
+    Resized, then convolved: transposed convolutions leave checkerboards (Odena et al. 2016), and nearest-neighbor
+    enlarging leaves stairs on smooth areas.
 
     Args:
-        exact: keep what is constant so to the last bit, by setting each channel's first value aside meanwhile: instance
-            normalization would make clouds of its rounding errors.
+        exact: keep constant areas constant to the last bit, by subtracting each channel's first value before resizing;
+            otherwise instance normalization would amplify rounding errors into visible clouds.
     """
     resize = partial(functional.interpolate, scale_factor=2.0, mode="bilinear", align_corners=False)
     if not exact:
@@ -120,18 +120,18 @@ def _doubled(x: Tensor, exact: bool) -> Tensor:
 
 
 class _Stage(nn.Module):
-    """One size of the decoder: what comes up from below joins what the encoder saw at this size."""
+    """One size of the decoder: joins the coarser stage's output with the encoder's features of this size."""
 
-    def __init__(self, slots: _Slots, level: int):
+    def __init__(self, layout: _ModulationLayout, level: int):
         super().__init__()
-        width, seen, normal = _WIDTHS[level], ENCODER_WIDTHS[level], level >= 2
+        width, skipped, normal = _WIDTHS[level], ENCODER_WIDTHS[level], level >= 2
         below = _WIDTHS[level + 1] if level + 1 < len(_WIDTHS) else 0
-        self.skip = ModulatedConv(slots, seen, width, 1 if level >= 2 else 3, normal=False)
-        self.rise = ModulatedConv(slots, below, width, normal=normal) if below else None
-        self.blocks = nn.ModuleList(Residual(slots, width) for _ in range(_BLOCKS[level]))
+        self.skip = ModulatedConv(layout, skipped, width, 1 if level >= 2 else 3, normal=False)
+        self.rise = ModulatedConv(layout, below, width, normal=normal) if below else None
+        self.blocks = nn.ModuleList(Residual(layout, width) for _ in range(_BLOCKS[level]))
 
-    def forward(self, below: Tensor | None, seen: Tensor, modulation: StyleModulation) -> Tensor:
-        x = self.skip(seen, modulation)
+    def forward(self, below: Tensor | None, encoded: Tensor, modulation: StyleModulation) -> Tensor:
+        x = self.skip(encoded, modulation)
         if self.rise is not None and below is not None:
             x = x + self.rise(_doubled(below, exact=self.rise.normal), modulation)
         x = x.relu()
@@ -163,7 +163,7 @@ class StyleNet(nn.Module):
             projected = self.probes[index] @ moments.grams[level] @ self.probes[index].mT / unit**2
             rows, columns = torch.triu_indices(_PROBES, _PROBES, device=projected.device)
             second = projected[:, rows, columns]
-            # Signed roots: second moments span decades, and are of the size of first ones then.
+            # Signed roots: second moments span decades; their roots are comparable to the means.
             second = second.sign() * (second.abs() + 1e-4).sqrt()
             parts += [moments.means[level] / unit, (moments.deviations(level) / unit).log1p(), second]
         return self.code(functional.leaky_relu(self.read(torch.cat(parts, 1)), 0.2))
@@ -180,13 +180,13 @@ class GeneratorNet(nn.Module):
         super().__init__()
         trunk = first_layers(vgg_layers(ENCODER_WIDTHS, padding_mode="reflect"), 30)
         self.encoder = FeatureExtractor("generator", trunk, compute)
-        slots = _Slots()
-        self.stages = nn.ModuleList(_Stage(slots, level) for level in range(len(LEVELS)))
-        self.picture = ModulatedConv(slots, 3, _WIDTHS[0], 3, normal=False)
-        # Built last, so that the places of everything before stay where weights without them have them.
-        self.deep = nn.ModuleList(Residual(slots, _WIDTHS[-1]) for _ in range(deep_blocks))
+        layout = _ModulationLayout()
+        self.stages = nn.ModuleList(_Stage(layout, level) for level in range(len(LEVELS)))
+        self.picture = ModulatedConv(layout, 3, _WIDTHS[0], 3, normal=False)
+        # Built last, so that the indices of earlier layers match those in weights without these blocks.
+        self.deep = nn.ModuleList(Residual(layout, _WIDTHS[-1]) for _ in range(deep_blocks))
         self.out = nn.Conv2d(_WIDTHS[0], 3, 5, padding=2, padding_mode="reflect")
-        self.style = StyleNet(slots.total)
+        self.style = StyleNet(layout.total)
         for module in (*self.stages.modules(), *self.deep.modules()):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -197,7 +197,7 @@ class GeneratorNet(nn.Module):
         return self.encoder.extract(batch, levels)
 
     def coarse(self, features: dict[str, Tensor], moments: Moments, modulation: StyleModulation) -> Tensor:
-        """The three coarse stages, `[B, 64, H / 4, W / 4]`; they see the whole picture."""
+        """The three coarse stages, `[B, 64, H / 4, W / 4]`; normalized over the whole picture."""
         x: Tensor = self.stages[4](None, self._normalized(features, moments, 4), modulation)
         for block in self.deep:
             x = block(x, modulation)
@@ -206,17 +206,17 @@ class GeneratorNet(nn.Module):
         return x
 
     def fine(self, x: Tensor, features: dict[str, Tensor], batch: Tensor, moments: Moments, modulation: StyleModulation) -> Tensor:
-        """The two fine stages, from `coarse`'s result to pictures `[B, 3, H, W]`; they see a few pixels around each."""
+        """The two fine stages, from `coarse`'s output to pictures `[B, 3, H, W]`; their receptive field is a few pixels."""
         x = self.stages[1](x, self._normalized(features, moments, 1), modulation)
-        seen = self.stages[0](x, self._normalized(features, moments, 0), modulation)
-        centered = ((batch - 0.5) * 2).to(seen.dtype, memory_format=self.encoder.compute.memory_format)
-        return torch.sigmoid(self.out(seen + self.picture(centered, modulation)).float())
+        painted = self.stages[0](x, self._normalized(features, moments, 0), modulation)
+        centered = ((batch - 0.5) * 2).to(painted.dtype, memory_format=self.encoder.compute.memory_format)
+        return torch.sigmoid(self.out(painted + self.picture(centered, modulation)).float())
 
     def forward(self, batch: Tensor, features: dict[str, Tensor], moments: Moments, modulation: StyleModulation) -> Tensor:
         return self.fine(self.coarse(features, moments, modulation), features, batch, moments, modulation)
 
     def _normalized(self, features: dict[str, Tensor], moments: Moments, index: int) -> Tensor:
-        """A level's features with mean 0 and deviation 1 by channel over the whole picture, whose `moments` these are."""
+        """A level's features with mean 0 and deviation 1 by channel; `moments` are the whole picture's."""
         level = LEVELS[index]
         mean, deviation = moments.means[level], moments.deviations(level)
         floor = 1e-2 * deviation.mean(1, keepdim=True) + _CALM_SHARE * self.style.scales[index] + _EPSILON

@@ -1,4 +1,4 @@
-"""The loaded latent space: seeds to pictures, and pictures to their place in it (GAN inversion)."""
+"""The loaded latent space: decodes seeds to pictures, and finds the codes of pictures (GAN inversion)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from style_core.networks.latent_net import PLACES, SIDE, W_SIZE, WIDTHS, Z_SIZE,
 from style_core.networks.moments import relative_distances
 
 _INVERSION_STEPS, _INVERSION_RATE = 80, 0.1
-_COARSE, _COARSE_WEIGHT = 16, 8.0  # px a side at which colors are compared, and how much that counts
+_COARSE, _COARSE_WEIGHT = 16, 8.0  # side in px at which colors are compared, and the weight of that term
 INVERSION_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
-_PACED_SIDE = 32  # px, of the pictures by which a walk keeps its pace
+_PACED_SIDE = 32  # px, side of the pictures compared to space the frames of a walk evenly
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """Where a picture is found in the latent space.
+    """The latent representation of a picture.
 
     Attributes:
-        code: what the encoder reads in it, `[1, Z_SIZE]`.
-        detail: what has to be added to the code's style, place by place, to come nearer to it: `[1, PLACES, W_SIZE]`.
-        noise_maps: where its strokes fall, `[1, 1, s, s]` for each stage.
+        code: the encoder's estimate, `[1, Z_SIZE]`.
+        detail: offset from the code's style, per layer, found by optimization: `[1, PLACES, W_SIZE]`.
+        noise_maps: positions of its strokes, `[1, 1, s, s]` for each stage.
     """
 
     code: Tensor
@@ -42,7 +42,7 @@ class Latent:
     """The loaded latent space.
 
     Args:
-        net: encoder and decoder, float32, on the CPU: a picture takes some 20 ms.
+        net: encoder and decoder, float32, on the CPU, which is fast enough for pictures this small.
         sha256: of its file.
     """
 
@@ -68,23 +68,23 @@ class Latent:
         return torch.randn(1, Z_SIZE, generator=torch.Generator().manual_seed(seed))
 
     def noise_maps(self, seed: int) -> list[Tensor]:
-        """The noise of a seed, `[1, 1, s, s]` for each stage: where its strokes fall, which no code says."""
+        """The noise of a seed, `[1, 1, s, s]` for each stage: positions of strokes, which the code doesn't determine."""
         generator = torch.Generator().manual_seed(seed)
         return [torch.randn(1, 1, size, size, generator=generator) for size in WIDTHS]
 
     @torch.no_grad()
     def encode(self, image: Tensor) -> Tensor:
-        """The code of the square in the middle of a picture `[3, h, w]`: `[1, Z_SIZE]`, as long as the prior's are."""
+        """The code of a picture's central square, `[3, h, w]` -> `[1, Z_SIZE]`, scaled to the prior's typical length."""
         mean = self.net.encoder(_middle(image)[None])[0]
         return mean * (Z_SIZE**0.5 / mean.norm(dim=1, keepdim=True).clamp_min(1e-6))
 
     def invert(self, image: Tensor, extractor: FeatureExtractor) -> Iterator[Inversion]:
-        """Find a picture: encode it, then go on by optimization from there (Zhu et al. 2016); each inversion is nearer.
+        """Invert a picture: encode it, then optimize from there (Zhu et al. 2016); yields ever closer inversions.
 
-        Styles (W+, Abdal et al. 2019) and noise (Karras et al. 2020, appendix D) both move; the noise keeps its unit size.
+        Styles (W+, Abdal et al. 2019) and noise (Karras et al. 2020, appendix D) are both optimized; the noise keeps unit variance.
 
         Args:
-            extractor: whose features of picture and inversion are compared.
+            extractor: compares the features of picture and inversion.
         """
         target, code = _middle(image)[None], self.encode(image)
         start = self.style(code)[:, None].expand(1, PLACES, W_SIZE)
@@ -111,7 +111,7 @@ class Latent:
 
     @torch.no_grad()
     def style(self, code: Tensor, truncation: float = 1.0, axes: Sequence[float] = ()) -> Tensor:
-        """Codes `[B, Z_SIZE]` -> styles `[B, W_SIZE]`, drawn towards the mean and moved along the principal directions."""
+        """Codes `[B, Z_SIZE]` -> styles `[B, W_SIZE]`, truncated toward the mean and moved along the principal directions."""
         w = torch.lerp(self.net.mean, self.net.decoder.styles(code), truncation)
         for axis, amount in zip(self.net.axes, axes):
             w = w + amount * axis
@@ -123,20 +123,20 @@ class Latent:
         return self.net.decoder(w, SIDE, noise_maps or self.noise_maps(0))
 
     def shown(self, inversion: Inversion) -> Tensor:
-        """The picture of a inversion, `[1, 3, SIDE, SIDE]`."""
+        """The picture of an inversion, `[1, 3, SIDE, SIDE]`."""
         return self.paint(self.style(inversion.code)[:, None] + inversion.detail, inversion.noise_maps)
 
     @torch.no_grad()
     def pace(self, way: Callable[[float], Tensor], frames: int) -> list[float]:
-        """Where on a way to stop for `frames` pictures that differ evenly: shares of it, from 0 to 1.
+        """Positions on a path, from 0 to 1, at which `frames` pictures differ evenly.
 
-        Equal steps of a code are unequal steps of its picture: some stretches change little, others much.
+        Equal steps of the code change the picture unequally.
         """
         shares = torch.linspace(0, 1, 2 * frames)
         styles = torch.cat([way(float(share)) for share in shares])
         pictures = torch.cat([self.net.decoder(part, _PACED_SIDE, self.noise_maps(0)) for part in styles.split(32)])
         steps = (pictures[1:] - pictures[:-1]).square().mean((1, 2, 3)).sqrt()
-        # Where nothing changes at all the way still goes on.
+        # Stretches without any change still need a positive length.
         gone = torch.cat([torch.zeros(1), (steps + steps.mean() / 10 + 1e-9).cumsum(0)])
         return numpy.interp(numpy.linspace(0, float(gone[-1]), frames), gone.numpy(), shares.numpy()).tolist()
 
@@ -149,7 +149,7 @@ def _middle(image: Tensor) -> Tensor:
 
 
 def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
-    """Spherical interpolation of codes, or of noise (Shoemake 1985; White 2016): on the way, lengths stay the prior's."""
+    """Spherical interpolation of codes or noise (Shoemake 1985; White 2016), which keeps the prior's typical length."""
     cosine = (start * end).sum() / (start.norm() * end.norm()).clamp_min(1e-12)
     angle = torch.arccos(cosine.clamp(-1, 1))
     if angle < 1e-4:
@@ -158,5 +158,5 @@ def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
 
 
 def blended(start: list[Tensor], end: list[Tensor], share: float) -> list[Tensor]:
-    """Noise on the way from one set of noise maps to another, of the same size all along."""
+    """Interpolation between two sets of noise maps, with constant variance."""
     return [slerp(one, two, share) for one, two in zip(start, end, strict=True)]

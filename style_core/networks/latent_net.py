@@ -14,18 +14,18 @@ from torch.nn import functional
 
 Z_SIZE = 128
 W_SIZE = 256
-SIDE = 128  # px, of what is imagined
-SEEN_SIDE = 64  # px, at which a picture is encoded
+SIDE = 128  # px, side of decoded pictures
+SEEN_SIDE = 64  # px, side at which a picture is encoded
 DIRECTIONS = 8  # principal directions that ship with the weights
 WIDTHS = {4: 256, 8: 256, 16: 192, 32: 112, 64: 56, 128: 28}
-PLACES = 1 + len(WIDTHS)  # where a style enters: at the start and in each stage
+PLACES = 1 + len(WIDTHS)  # inputs of a style: the start and each stage
 _DEEP = (16, 32)  # sizes with a second convolution
 _SEEN_WIDTHS = (3, 24, 48, 96, 160, 224)
 _EPSILON = 1e-8
 
 
 class _Modulated(nn.Module):
-    """Convolution, group norm (Wu and He 2018), the style's scale and shift, noise, rectifier."""
+    """Convolution, group norm (Wu and He 2018), scale and shift by the style, noise, rectifier."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -43,7 +43,7 @@ class _Modulated(nn.Module):
 
 
 class _Stage(nn.Module):
-    """One size: two modulated convolutions, and what this size adds to the picture."""
+    """One size: two modulated convolutions, and this size's correction to the picture."""
 
     def __init__(self, inputs: int, outputs: int, deep: bool):
         super().__init__()
@@ -69,7 +69,7 @@ class Decoder(nn.Module):
         self.start = nn.Linear(W_SIZE, WIDTHS[4] * 16)
         sizes = list(WIDTHS)
         self.stages = nn.ModuleList(_Stage(WIDTHS[max(4, size // 2)], WIDTHS[size], deep=size in _DEEP) for size in sizes)
-        # Styles of unit size from the first step on: with weaker ones all codes would begin as one picture.
+        # Styles start at unit variance: with weaker ones, all codes would decode to the same picture at first.
         for linear in [layer for layer in self.mapping if isinstance(layer, nn.Linear)] + [self.start]:
             nn.init.kaiming_normal_(linear.weight, 0.2)
             nn.init.zeros_(linear.bias)
@@ -130,7 +130,7 @@ class Encoder(nn.Module):
 
 @dataclass(frozen=True)
 class Directions:
-    """Where the styles of many codes vary most (GANSpace, Härkönen et al. 2020).
+    """Principal directions of the styles of many codes (GANSpace, Härkönen et al. 2020).
 
     Attributes:
         mean: `[W_SIZE]`.
@@ -155,7 +155,7 @@ class LatentNet(nn.Module):
 
     @torch.no_grad()
     def measure(self, count: int = 4096) -> None:
-        """Find the mean style and the principal directions, from `count` codes of a fixed seed."""
+        """Compute the mean style and the principal directions from `count` codes of a fixed seed."""
         z = torch.randn(count, Z_SIZE, generator=torch.Generator().manual_seed(0))
         w = self.decoder.styles(z)
         self.mean.copy_(w.mean(0))

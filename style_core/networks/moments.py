@@ -17,9 +17,8 @@ _CHUNK = 1024  # positions of a feature map that are summed at a time
 class _SecondMoment(torch.autograd.Function):
     """`X^T X` of `[B, P, C]` with one product in the backward pass where autograd would make two.
 
-    Summed by chunks, of which every core has some; `exact` sums are float32 throughout. Otherwise those of bfloat16 features are
-    bfloat16 within a chunk, by the units that are made for it: each is 0.2 % off, at random, and the sum of `n` of them
-    `n^(1/2)` times less.
+    Summed in chunks, in parallel; `exact` sums are float32 throughout. Otherwise bfloat16 features are summed in bfloat16 within a
+    chunk, which is fast on AMX: each chunk has a random error of about 0.2 %, which averages out over the chunks.
     """
 
     @staticmethod
@@ -51,8 +50,8 @@ def gram_matrix(features: Tensor, guide: Tensor | None = None, *, exact: bool = 
 
     Args:
         features: `[B, C, H, W]`, any floating type.
-        guide: `[1, 1, H, W]`, where the style counts and how much; None is everywhere.
-        exact: sums in float32; else those of bfloat16 features may be about 0.1 % off, in several times less time.
+        guide: `[1, 1, H, W]`, weight of each position; None weighs all positions equally.
+        exact: sum in float32; otherwise sums of bfloat16 features are several times faster, with errors of about 0.1 %.
     Returns:
         `[B, C, C]`, float32 (bfloat16 sums over `H W` lose the style), symmetric, positive semi-definite.
     Raises:
@@ -61,7 +60,7 @@ def gram_matrix(features: Tensor, guide: Tensor | None = None, *, exact: bool = 
     height, width = features.shape[-2:]
     if height * width == 0:
         raise RequestError(
-            "The picture is too small for this layer, which sees only {width} x {height} positions of it. "
+            "The picture is too small for this layer, which has only {width} x {height} positions left. "
             "Use a larger size or an earlier layer.",
             width=width,
             height=height,
@@ -71,7 +70,7 @@ def gram_matrix(features: Tensor, guide: Tensor | None = None, *, exact: bool = 
 
 
 def gram_sum(features: Tensor, guide: Tensor | None = None, *, exact: bool = True) -> Tensor:
-    """`gram_matrix` before it is divided: `[B, C, C]`, so that the sums of a map's parts add up to the map's own."""
+    """`gram_matrix` before the division, `[B, C, C]`: sums over the parts of a map add up to the sum over the whole."""
     if guide is not None:
         features = features * guide.to(features.dtype)
     return _SecondMoment.apply(_positions(features), exact)
@@ -85,16 +84,16 @@ def channel_means(features: Tensor, guide: Tensor | None = None) -> Tensor:
 
 
 def channel_sums(features: Tensor, guide: Tensor | None = None) -> Tensor:
-    """`channel_means` before they are divided: `[B, C, H, W]` -> `[B, C]`, float32."""
+    """`channel_means` before the division: `[B, C, H, W]` -> `[B, C]`, float32."""
     positions = _positions(features).float()  # [B, P, C]
     if guide is None:
         return positions.sum(1)
-    # The square, as in the guided Gram matrix: moments of one distribution need one weighting.
+    # Squared, as in the guided Gram matrix: both moments must use the same weighting.
     return (positions * guide.float().square().flatten()[None, :, None]).sum(1)
 
 
 def relative_distance(input: Tensor, target: Tensor) -> Tensor:
-    """`|input - target|^2 / |target|^2`, a scalar: 0 when equal, 1 when `input` is nothing."""
+    """`|input - target|^2 / |target|^2`, a scalar: 0 when equal, 1 when `input` is 0."""
     target = target.float()
     return (input.float() - target).square().sum() / target.square().sum().clamp_min(_EPSILON)
 
@@ -122,13 +121,13 @@ def style_shares(weights: Sequence[float] | None, count: int) -> list[float]:
 
 
 def _positions(features: Tensor) -> Tensor:
-    """`[B, C, H, W]` -> `[B, H W, C]`; no copy when the features are channels_last."""
+    """`[B, C, H, W]` -> `[B, H W, C]`; a view when the features are channels_last."""
     return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 @dataclass(frozen=True)
 class Moments:
-    """First and second moments of a picture's features: what of a style enters its code.
+    """First and second moments of a picture's features, from which a style's code is computed.
 
     Attributes:
         means: `[B, C]` by level.
@@ -146,7 +145,7 @@ class Moments:
         )
 
     def lerp(self, other: "Moments", share: float) -> "Moments":
-        """Moments of a mixture of the two with this `share` of `other`: moments mix linearly."""
+        """Moments of a mixture of the two with a `share` of `other`: moments mix linearly."""
         return Moments(
             {level: torch.lerp(mean, other.means[level], share) for level, mean in self.means.items()},
             {level: torch.lerp(gram, other.grams[level], share) for level, gram in self.grams.items()},

@@ -1,7 +1,7 @@
 """ResNet-50 as a feature network (He et al. 2016, table 1; torchvision's variant, with strides in the 3x3 convolutions).
 
-It answers to VGG-19's layer names, so that presets, losses and the shell mean the same with either: `relu1_1` is the stem, and the
-others are the outputs of residual blocks, as `BLOCK_OF` lists them.
+It uses VGG-19's layer names, so that presets, losses and commands work with either network: `relu1_1` is the stem, and the others
+are the outputs of residual blocks, listed in `BLOCK_OF`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,13 +17,13 @@ from style_core.networks.extractor import FeatureExtractor, check_large_enough, 
 from style_core.networks.fused import rectified
 from style_core.networks.vgg19 import block_of, layer_name, stride_of
 
-_DEPTHS = (3, 4, 6)  # residual blocks by stage; the fourth stage is of no use to style
+_DEPTHS = (3, 4, 6)  # residual blocks by stage; the fourth stage doesn't help style
 _WIDTHS = (64, 128, 256)  # channels inside the blocks of a stage; four times as many outside
 _OUTSIDE = 4
-_ENLARGED = 2  # the picture, before it is looked at
+_ENLARGED = 2  # factor by which pictures are enlarged first
 _VARIANCE_FLOOR = 1e-5  # of batch normalization, as in training
 STYLE_LAYERS = ("relu1_1", "relu2_2", "relu3_4", "relu4_4", "relu5_2")
-_SMALLEST = 16  # px a side: below it the third stage has nothing left to see
+_SMALLEST = 16  # px a side; below it, nothing is left at the third stage
 
 BLOCK_OF = {
     "relu1_1": None,  # the stem
@@ -35,7 +35,7 @@ BLOCK_OF = {
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions around which the input is carried, batch normalization folded in."""
+    """1x1, 3x3 and 1x1 convolutions with a shortcut, batch normalization folded in."""
 
     def __init__(self, channels: int, width: int, stride: int):
         super().__init__()
@@ -66,7 +66,7 @@ class ResNet50(nn.Module):
             setattr(self, f"layer{stage}", nn.ModuleList(blocks))
 
     def forward(self, batch: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Rectified answers at `layers`, computed no deeper than the deepest: `[B, 3, H, W]` in ImageNet's units."""
+        """Rectified activations at `layers`, computed no deeper than the deepest; the batch is `[B, 3, H, W]`, normalized."""
         wanted = {BLOCK_OF[layer]: layer for layer in layers}
         x = rectified(batch, self.conv1)
         found = {wanted[None]: x} if None in wanted else {}
@@ -82,15 +82,15 @@ class ResNet50(nn.Module):
 
 
 class ResNetExtractor(FeatureExtractor):
-    """ResNet-50's activations by layer name, on the picture enlarged twice.
+    """ResNet-50's activations by layer name, on the picture at twice its size.
 
-    The stem halves a picture twice at once, and what it skips stays unpainted; enlarged, layers see it at VGG-19's strides
+    The stem quarters the resolution at once, which loses fine strokes; on the enlarged picture the layers have VGG-19's strides
     (1, 2, 4, 8, and 8 again for the fifth block).
 
     Args:
         network: with folded weights.
         compute: where it runs and in which precision.
-        smooth: whether activations are smoothed (`smoothed`); without, their few large peaks make poor pictures.
+        smooth: smooth the activations (`smoothed`); otherwise their few large peaks make poor pictures.
     """
 
     def __init__(self, network: ResNet50, compute: Compute, smooth: bool = True):
@@ -106,7 +106,7 @@ class ResNetExtractor(FeatureExtractor):
 
     @property
     def shape(self) -> "ResNetShape":
-        """How large it is, for estimates."""
+        """Its cost, for estimates."""
         return ResNetShape()
 
     def extract(self, batch: Tensor, layers: Iterable[str], *, measured: bool = True) -> dict[str, Tensor]:
@@ -118,11 +118,11 @@ class ResNetExtractor(FeatureExtractor):
         return self.smoothed(self.unsmoothed(batch, layers))
 
     def smoothed(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Activations as style and content compare them."""
+        """Activations smoothed as style and content compare them."""
         return {layer: smoothed(feature) for layer, feature in features.items()} if self.smooth else features
 
     def unsmoothed(self, batch: Tensor, layers: Iterable[str], *, measured: bool = True) -> dict[str, Tensor]:
-        """Activations as the network has them."""
+        """The network's own activations."""
         names = {layer_name(name) for name in layers}
         check_layers(self.name, names, BLOCK_OF)
         if not names:
@@ -134,7 +134,7 @@ class ResNetExtractor(FeatureExtractor):
 
 @dataclass(frozen=True)
 class ResNetShape:
-    """How large ResNet-50 is on the enlarged picture. Smoothing looks at the whole picture, so that tiles can't be used."""
+    """Cost of ResNet-50 on the enlarged picture. Smoothing depends on the whole picture, so tiles can't be used."""
 
     widths: tuple[int, ...] = (64, *(_OUTSIDE * width for width in (*_WIDTHS, _WIDTHS[-1])))
     local: bool = False
@@ -144,7 +144,7 @@ class ResNetShape:
         return sum(2 * shape[0] * shape[1] * shape[2] * shape[3] * positions for shape, positions in _sizes(height, width, deepest))
 
     def activations(self, height: int, width: int, deepest: str = "relu5_1") -> float:
-        """Numbers kept for the way back: the enlarged picture, all outputs of convolutions, and layers smoothed in float32."""
+        """Values kept for the backward pass: the enlarged picture, all convolutions' outputs, and layers smoothed in float32."""
         kept = sum(shape[0] * positions for shape, positions in _sizes(height, width, deepest))
         tapped = sum(self.widths[block_of(layer)] * (height * width) / stride_of(layer) ** 2 for layer in STYLE_LAYERS if layer <= deepest)
         return 3 * _ENLARGED**2 * height * width + kept + 3 * tapped
@@ -154,8 +154,8 @@ def smoothed(features: Tensor) -> Tensor:
     """Softmax over all channels and positions of a picture, times their number, so that the mean is 1: `[B, C, H, W]`.
 
     Wang, Li and Vasconcelos (2021), "Rethinking and Improving the Robustness of Image Style Transfer" (SWAG), eq. 9: a residual
-    network's activations have a few large peaks, which Gram matrices square. The paper doesn't scale; here tiny numbers would
-    drown in the floors that keep divisions safe.
+    network's activations have a few large peaks, which Gram matrices square. Unlike the paper, the result is scaled, because
+    values that small would fall below the floors that keep divisions safe.
     """
     flat = features.float().flatten(1)
     return (flat.softmax(1) * flat.shape[1]).view_as(features).to(features.dtype)
@@ -222,7 +222,7 @@ def network_of(tensors: Mapping[str, Tensor]) -> ResNet50:
 
 
 def resnet_extractor(tensors: Mapping[str, Tensor], compute: Compute, smooth: bool = True) -> ResNetExtractor:
-    """Build the extractor from tensors in torchvision's layout, as deep as they go; those it has no use for are left alone.
+    """Build the extractor from tensors in torchvision's layout, as deep as they go; other tensors are ignored.
 
     Raises:
         RequestError: when the tensors are not such a network.
@@ -237,7 +237,7 @@ def _sizes(height: int, width: int, deepest: str) -> list[tuple[tuple[int, ...],
     for name, shape in tensor_shapes(deepest).items():
         if len(shape) == 4:
             stage, block = (0, "0") if name == "conv1.weight" else (int(name[5]), name.split(".")[1])
-            # The first 1x1 convolution of a stage stands before its stride.
+            # The first 1x1 convolution of a stage comes before its stride.
             stride = 2 ** (stage - 1 if stage > 1 and block == "0" and ".conv1." in name else stage)
             sizes.append((shape, height * width / stride**2))
     return sizes

@@ -1,8 +1,9 @@
-"""The main subject of a photo, found without labels: what resembles the borders least, and itself most.
+"""The main subject of a photo, found without labels: the region that differs from the borders.
 
 Graph-based manifold ranking (Yang, Zhang, Lu, Ruan and Yang, CVPR 2013) on the cells of a feature map instead of superpixels,
-linked by a feature network's answers and by color; then a guided filter (He, Sun and Tang 2010), which brings the mask's edges to the
-photo's. It supposes a subject that the borders don't cut much of. In a landscape without one it finds whatever stands in the middle.
+linked by similarity of features and color; then a guided filter (He, Sun and Tang 2010), which aligns the mask's edges with the
+photo's. It assumes that the borders cut off little of the subject. In a landscape without a subject it finds whatever is in the
+middle.
 """
 
 import torch
@@ -13,29 +14,29 @@ from style_core.media.images import fit, resize
 from style_core.networks.extractor import FeatureExtractor
 
 LAYERS = ("relu3_1", "relu4_1", "relu5_1")
-_SIDE = 256  # px, long side at which the photo is looked at: cells of 8 px
+_SIDE = 256  # px, long side at which the photo is analyzed; cells are 8 px
 _STRIDE = 16  # px: sides are multiples of the deepest layer's stride
 _FEATURE_SCALE, _COLOR_SCALE = 0.5, 0.12  # distances at which a link is weakened to 1 / e
-_SIMILAR, _FAR_LINK = 12, 0.3  # cells anywhere that each is linked with, and how strongly beside its neighbors
-_REACH, _LAST_REACH = 0.99, 0.97  # alpha of the rankings: nearer to 1 reaches further
-_MIDDLE = 0.6  # of half a side: deviation of the prior for the middle
+_SIMILAR, _FAR_LINK = 12, 0.3  # distant cells that each is linked to, and the strength of these links relative to neighbors
+_REACH, _LAST_REACH = 0.99, 0.97  # alpha of the rankings: closer to 1 reaches further
+_MIDDLE = 0.6  # of half a side: standard deviation of the prior for the center
 _FINE_SIDE, _RADIUS, _SMOOTH = 512, 8, 1e-3  # of the guided filter: px, px, squared color
 
 
 def subject_mask(extractor: FeatureExtractor, photo: Tensor) -> Tensor:
-    """Where the main subject of a photo is.
+    """A mask of a photo's main subject.
 
     Args:
-        extractor: whose features tell cells apart; `lite` is enough.
+        extractor: its features tell cells apart; `lite` is enough.
         photo: `[3, H, W]`, sRGB in `[0, 1]`.
     Returns:
-        `[1, H, W]` in `[0, 1]`, on the CPU, about 1 on the subject.
+        `[1, H, W]` in `[0, 1]`, on the CPU, near 1 on the subject.
     """
     saliency = _saliency(extractor, photo.cpu())
     shown = fit(photo.cpu(), _FINE_SIDE)
     size = tuple(shown.shape[-2:])
     coarse = functional.interpolate(saliency[None, None], size=size, mode="bilinear", align_corners=False)[0]
-    # A slope instead of a step, so that the filter can move the edge to where the photo has one.
+    # A slope instead of a step lets the filter move the edge to the photo's edge.
     threshold = otsu(saliency)
     soft = ((coarse - threshold) / max(threshold, 1e-3) + 0.5).clamp(0, 1)
     fine = guided_filter(shown.mean(0, keepdim=True), soft, _RADIUS, _SMOOTH)
@@ -44,7 +45,7 @@ def subject_mask(extractor: FeatureExtractor, photo: Tensor) -> Tensor:
 
 
 def otsu(values: Tensor) -> float:
-    """The largest of the lower values, where two classes have the largest variance between them (Otsu 1979)."""
+    """The threshold that maximizes the variance between two classes (Otsu 1979): the largest value of the lower class."""
     ordered = values.flatten().sort().values.double()
     sums, count = ordered.cumsum(0), len(ordered)
     low = torch.arange(1, count)
@@ -53,7 +54,7 @@ def otsu(values: Tensor) -> float:
 
 
 def guided_filter(guide: Tensor, values: Tensor, radius: int, epsilon: float) -> Tensor:
-    """`values` `[1, H, W]` smoothed except across edges of `guide` `[1, H, W]` (He et al. 2010, eq. 5, 6 and 8).
+    """Smooth `values` `[1, H, W]`, except across edges of `guide` `[1, H, W]` (He et al. 2010, eq. 5, 6 and 8).
 
     Args:
         radius: of the square window, px.
@@ -76,7 +77,7 @@ def _saliency(extractor: FeatureExtractor, photo: Tensor) -> Tensor:
     rows, colors, size = _cells(extractor, small)
     links, likeness = _links(rows, colors, size)
     middle = _middle(size)
-    # What resembles one border after another is background; the lower one, which subjects stand on, counts half.
+    # Cells that resemble the borders are background; the lower border, where subjects often stand, counts half.
     found = torch.ones(len(rows))
     sides = _sides(size)
     border = torch.stack(sides).any(0)
@@ -85,7 +86,7 @@ def _saliency(extractor: FeatureExtractor, photo: Tensor) -> Tensor:
         ranks = _ranked(links, torch.where(side, typical, 0.0), _REACH)
         found = found * (1 - weight * (ranks / ranks.max()).clamp(0, 1))
     found = _stretched(found * (0.4 + 0.6 * middle))
-    # What resembles the best of that is the subject.
+    # Cells that resemble the most salient ones are the subject.
     ranks = _ranked(links, torch.where(found > otsu(found), found, 0.0), _LAST_REACH)
     return _stretched(ranks * (0.5 + 0.5 * middle)).view(size)
 
@@ -107,7 +108,7 @@ def _cells(extractor: FeatureExtractor, small: Tensor) -> tuple[Tensor, Tensor, 
 
 
 def _links(rows: Tensor, colors: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Weights `[N, N]` of the graph's links, and how alike all cells are: cells beside each other, and the most alike anywhere."""
+    """Weights `[N, N]` of the graph's links (neighbors and the most similar cells anywhere), and the similarity of all pairs."""
     likeness = torch.exp(-(1 - rows @ rows.T).clamp_min(0) / _FEATURE_SCALE - torch.cdist(colors, colors) / _COLOR_SCALE)
     down, across = torch.meshgrid(*(torch.arange(side).float() for side in size), indexing="ij")
     places = torch.stack([down.flatten(), across.flatten()], 1)
@@ -120,14 +121,14 @@ def _links(rows: Tensor, colors: Tensor, size: tuple[int, int]) -> tuple[Tensor,
 
 
 def _ranked(links: Tensor, seeds: Tensor, reach: float) -> Tensor:
-    """How near each cell is to the seeds along the links: `(D - a W)^-1 y`, over the same for seeds everywhere."""
+    """Closeness of each cell to the seeds along the links: `(D - a W)^-1 y`, divided by the same for seeds everywhere."""
     system = torch.diag(links.sum(1) + 1e-6) - reach * links
     found = torch.linalg.solve(system, torch.stack([seeds, torch.ones_like(seeds)], 1))
     return found[:, 0] / found[:, 1].clamp_min(1e-12)
 
 
 def _sides(size: tuple[int, int]) -> list[Tensor]:
-    """The cells at the top, bottom, left and right border, `[N]` each."""
+    """Masks of the cells at the top, bottom, left and right border, `[N]` each."""
     sides = []
     for rows, columns in ((0, slice(None)), (-1, slice(None)), (slice(None), 0), (slice(None), -1)):
         at = torch.zeros(size, dtype=torch.bool)
@@ -137,7 +138,7 @@ def _sides(size: tuple[int, int]) -> list[Tensor]:
 
 
 def _middle(size: tuple[int, int]) -> Tensor:
-    """1 in the middle, less towards the borders, `[N]`."""
+    """A weight of 1 in the middle, falling toward the borders, `[N]`."""
     down, across = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in size), indexing="ij")
     return torch.exp(-(down.square() + across.square()) / (2 * _MIDDLE**2)).flatten()
 

@@ -1,4 +1,4 @@
-"""The layout of VGG-19 and its kin: their layers by name, their blocks, and how files hold them."""
+"""The layout of VGG networks: layers by name, blocks, and tensor names in files."""
 
 import difflib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ LITE_WIDTHS = (16, 48, 80, 144, 224)
 
 
 def layers_of(depths: Sequence[int]) -> tuple[str, ...]:
-    """The layers of a network with so many convolutions by block, in order: `relu1_1` for the first one's rectified output."""
+    """Layer names in order, for convolutions by block; `relu1_1` is the first convolution's rectified output."""
     return tuple(f"relu{block}_{depth}" for block, count in enumerate(depths, 1) for depth in range(1, count + 1))
 
 
@@ -28,7 +28,7 @@ def layer_name(name: str) -> str:
     """The canonical name of a layer: `relu4_2` for `relu4_2` and `conv4_2`.
 
     Raises:
-        RequestError: for anything else, with the nearest name there is.
+        RequestError: for anything else, suggesting the nearest name.
     """
     canonical = name.strip().replace("conv", "relu")
     if canonical not in LAYERS:
@@ -54,7 +54,7 @@ def stride_of(layer: str) -> int:
 
 
 def convolution_index(layer: str, depths: Sequence[int] = BLOCK_DEPTHS) -> int:
-    """Where the convolution of a layer stands in torchvision's Sequential: 0 for `relu1_1`, 28 for `relu5_1`."""
+    """Index of a layer's convolution in torchvision's Sequential: 0 for `relu1_1`, 28 for `relu5_1`."""
     block, depth = block_of(layer), int(layer[6])
     return sum(2 * count + 1 for count in depths[:block]) + 2 * (depth - 1)
 
@@ -73,6 +73,6 @@ def tensor_shapes(deepest: str = LAYERS[-1], depths: Sequence[int] = BLOCK_DEPTH
 
 
 def pooling_of(path: str | Path) -> str:
-    """How the network of a safetensors file pools: `max`, as VGG-19 does, unless its metadata has it otherwise."""
+    """The pooling of a network in a safetensors file: `max`, as in VGG-19, unless the metadata says otherwise."""
     with safe_open(path, "pt") as file:
         return (file.metadata() or {}).get("pooling", "max")

@@ -1,19 +1,19 @@
-"""Adam (Kingma and Ba 2015) in place and in pieces: its two moments are all that it takes of memory."""
+"""Adam (Kingma and Ba 2015), in place and in pieces, so that it needs no memory beyond its two moments."""
 
 import torch
 from torch import Tensor
 
 _BETAS = (0.9, 0.99)
 _EPSILON = 1e-8
-_PIECE = 2**21  # values that are moved at a time, so that what comes between stays small
+_PIECE = 2**21  # values moved at a time, which keeps temporary tensors small
 
 
 class AdamMoments:
-    """The running first and second moments of the gradients of what is optimized.
+    """Running first and second moments of the gradients of an optimized tensor.
 
     Args:
-        like: a tensor of the shape and device of what is optimized.
-        learning_rate: of a move, in its units.
+        like: a tensor of the same shape and device.
+        learning_rate: size of a move, in the tensor's units.
     """
 
     def __init__(self, like: Tensor, learning_rate: float):
@@ -23,7 +23,7 @@ class AdamMoments:
         self._steps = 0
 
     def move(self, values: Tensor, gradient: Tensor) -> Tensor:
-        """Move contiguous `values` in place, and return them: Kingma and Ba (2015), algorithm 1."""
+        """Move contiguous `values` in place and return them (Kingma and Ba 2015, algorithm 1)."""
         self._steps += 1
         first_bias, second_bias = (1 - beta**self._steps for beta in _BETAS)
         flat, slope = values.view(-1), gradient.reshape(-1)

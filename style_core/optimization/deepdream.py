@@ -1,4 +1,4 @@
-"""Ascent: a picture moved uphill on what a network's features answer, after DeepDream (Mordvintsev et al. 2015)."""
+"""Gradient ascent on the activations of a network, after DeepDream (Mordvintsev et al. 2015)."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from style_core.networks.extractor import FeatureExtractor, layer_name
 from style_core.optimization.losses import total_variation
 
 _SMALLEST_LEVEL = 8  # px, short side: the coarsest scale that the gradient is split into
-_LARGEST_SHIFT = 0.25  # of the short side: what is mirrored at the borders must not become the subject
-_SMALLEST_TILE = 96  # px: smaller ones show the network more borders than picture
-# Operations that one tile may cost, forwards and backwards, so that a Step comes at least about once a second on two
-# cores, and that activations fit into memory on a GPU.
+_LARGEST_SHIFT = 0.25  # of the short side, so that mirrored borders don't become the subject
+_SMALLEST_TILE = 96  # px; smaller tiles are mostly border
+# Limit on the operations of one tile, forward and backward, so that a Step comes about once a second on two cores, and
+# activations fit into a GPU's memory.
 _TILE_OPERATIONS = {"cpu": 6e10, "cuda": 4e12, "mps": 5e11}
-_GUIDE_POSITIONS = 1024  # of the guide that each position is compared with; more cost memory and change little
-_SILENCE = 1e-12  # mean squared features below this are no answer
+_GUIDE_POSITIONS = 1024  # positions of the guide that are compared with; more need memory and change little
+_SILENCE = 1e-12  # mean squared activations below this count as none
 
 
 @dataclass(frozen=True)
 class Term:
-    """Something to see more of: a layer, or some of its channels, and how much it counts."""
+    """What to amplify: a layer, or some of its channels, with a weight."""
 
     layer: str
     weight: float = 1.0
@@ -36,17 +36,16 @@ class Term:
 
 
 class DreamObjective:
-    """What a dream climbs: how strongly the chosen features answer, position by position.
+    """The objective of a dream: the response of the chosen features, position by position.
 
-    Without a guide an answer is `mean_c F[c, p]^2`. With one it is `mean_c F[c, p] Y[c, q]`, where `q` is the position of
-    the guide whose features `Y` have the largest product with those at `p`, both at unit length: what is there is drawn
-    towards what it resembles most. (Google's notebook compares without the lengths, and then the guide's one strongest
-    position attracts everything.)
+    Without a guide, the response at `p` is `mean_c F[c, p]^2`. With a guide it is `mean_c F[c, p] Y[c, q]`, where `q` is the
+    position of the guide whose features `Y` are most similar to those at `p` by cosine. (Google's notebook compares raw
+    products, so that the guide's strongest position attracts everything.)
 
     Args:
         extractor: the network.
-        terms: what to see more of.
-        guide: `[1, 3, h, w]` whose features attract, or None.
+        terms: what to amplify.
+        guide: `[1, 3, h, w]`, whose features attract, or None.
     Raises:
         RequestError: for a layer or channel that the network doesn't have.
     """
@@ -63,13 +62,13 @@ class DreamObjective:
         return "activation" if self._guides[0] is None else "similarity"
 
     def answers(self, batch: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Answers summed over positions, and the number of positions, by term and picture.
+        """Responses summed over positions, and the number of positions, by term and picture.
 
         Args:
             batch: `[B, 3, h, w]` on the extractor's device.
-            mask: `[1, 1, h, w]`, which positions count and how much; None counts all.
+            mask: `[1, 1, h, w]`, weight of each position; None weighs all equally.
         Returns:
-            Two `[T, B]` in float32; the quotient of their sums over tiles is the mean answer of the whole picture.
+            Two `[T, B]` in float32; the quotient of their sums over tiles is the mean response of the whole picture.
         """
         features = self.extractor.unsmoothed(batch, self.layers)
         sums, counts = [], []
@@ -119,7 +118,7 @@ def _answer(features: Tensor, guide: Tensor | None) -> Tensor:
     if guide is None:
         return features.square().mean(1, keepdim=True)
     with torch.no_grad():
-        # The length of F[:, p] scales all its products alike, so only the guide's lengths matter to the choice.
+        # The length of F[:, p] scales all its products equally, so only the guide needs normalizing.
         similarity = torch.einsum("bchw,cq->bqhw", features, functional.normalize(guide, dim=0))
         nearest = guide.T[similarity.argmax(1)].movedim(-1, 1)  # [B, C, h, w]
     return (features * nearest).mean(1, keepdim=True)
@@ -127,16 +126,16 @@ def _answer(features: Tensor, guide: Tensor | None) -> Tensor:
 
 @dataclass(frozen=True)
 class AscentConfig:
-    """How a picture moves: `step` is the root mean square of a move, in pixel values.
+    """Settings of gradient ascent.
 
     Attributes:
-        step: how far.
+        step: root mean square of a move, in pixel values.
         jitter: largest random shift, in pixels, that hides the network's grid.
-        smoothing: in `[0, 1]`; 0 leaves the gradient as it is, 1 gives each octave of spatial frequency the same
-            energy, as natural pictures have (Field 1987).
-        tv: how many doublings of the answer a halving of the total variation is worth.
-        colors: `[3, 3]`, what a move's colors are multiplied by; None leaves them.
-        wrap: whether the picture continues at its opposite border, as a tile does, or is mirrored.
+        smoothing: in `[0, 1]`; 0 leaves the gradient unchanged, 1 gives each octave of spatial frequency the same
+            energy, as in natural pictures (Field 1987).
+        tv: weight of the logarithm of the total variation, relative to that of the response.
+        colors: `[3, 3]`, multiplies the colors of a move; None leaves them unchanged.
+        wrap: whether the picture wraps around at its borders, as a repeating tile does, or is mirrored.
     """
 
     step: float
@@ -148,17 +147,17 @@ class AscentConfig:
 
 
 class Ascent:
-    """Gradient ascent at one size, tile by tile: large pictures fit into memory, and nobody waits long to stop it.
+    """Gradient ascent at one size, tile by tile, so that large pictures fit into memory and stop quickly.
 
-    Climbs `sum_t weight_t log(answer_t)`, so that terms weigh alike however loud their layers are. Tiles are cut
-    elsewhere each time, which hides their seams.
+    Maximizes `sum_t weight_t log(response_t)`, so that weights mean the same for strong and weak layers. Tiles are cut at
+    random positions each time, which hides their seams.
 
     Args:
         picture: `[1, 3, H, W]`; moved in place.
-        objective: what to climb.
-        config: how.
-        generator: of the shifts and cuts, on the CPU, so that a seed means the same on every device.
-        mask: `[1, 1, H, W]`, where to dream; None is everywhere.
+        objective: what to maximize.
+        config: settings.
+        generator: of the random shifts and cuts, on the CPU, so that a seed gives the same ones on every device.
+        mask: `[1, 1, H, W]`, where to dream; None dreams everywhere.
     """
 
     def __init__(
@@ -173,7 +172,7 @@ class Ascent:
         self._levels: Tensor | None = None
 
     def measure(self) -> Generator[None, None, Tensor]:
-        """The mean answer `[T]` of the picture as it is; yields between tiles."""
+        """The mean response `[T]` of the current picture; yields between tiles."""
         tally = _Tally()
         for rows, columns in self._tiles(*self.picture.shape[-2:]):
             with torch.no_grad():
@@ -183,7 +182,7 @@ class Ascent:
         return tally.means()
 
     def step(self) -> Generator[None, None, Tensor]:
-        """Move once; yields between tiles and returns the mean answer `[T]` before the move."""
+        """Move once; yields between tiles and returns the mean response `[T]` before the move."""
         if self._levels is None:
             yield from self.measure()
         assert self._levels is not None
@@ -203,14 +202,14 @@ class Ascent:
         with torch.enable_grad():
             leaf = tile.detach().clone().requires_grad_()
             sums, counts = self.objective.answers(leaf, mask)
-            # The gradient of a logarithm, its denominator taken from the last pass over all tiles.
+            # The gradient of a logarithm, with the denominator from the last pass over all tiles.
             (gradient,) = torch.autograd.grad((self._weights / levels) @ sums[:, 0], leaf)
         tally.add(sums.detach(), counts)
         return gradient
 
     def _move(self, gradient: Tensor) -> None:
         if not gradient.any():
-            # Rectifiers that are silent everywhere give no direction: look for one at random.
+            # If all rectifiers output 0, the gradient is 0: move in a random direction.
             gradient = torch.randn(gradient.shape, generator=self._generator).to(gradient)
         if self.config.tv:
             gradient = gradient - self.config.tv * _roughening(self.picture)
@@ -244,7 +243,7 @@ class Ascent:
         return max(_SMALLEST_TILE, int(affordable**0.5))
 
     def _cuts(self, length: int, side: int) -> list[slice]:
-        """`length` in pieces of about `side`, from a random start; the two at the ends are at least half of it."""
+        """`length` cut into pieces of about `side` from a random start; the first and last are at least half as long."""
         if length <= 1.5 * side:
             return [slice(0, length)]
         first = side // 2 + self._draw(side // 2 + 1)
@@ -257,9 +256,9 @@ class Ascent:
 
 @dataclass(frozen=True)
 class _Shift:
-    """A shift by `down` and `right`: around the borders, or, with a `reach`, into a mirrored margin of that many pixels.
+    """A shift by `down` and `right`: wrapped around, or, with a `reach`, into a mirrored margin of that many pixels.
 
-    A roll puts the left edge against the right one, and the network dreams along that seam; a mirror shows it none.
+    Rolling puts the left edge next to the right one, and dreams follow that seam; mirroring leaves no seam.
     """
 
     down: int
@@ -280,7 +279,7 @@ class _Shift:
 
 
 class _Tally:
-    """Answers added up over the tiles of one picture."""
+    """Responses summed over the tiles of one picture."""
 
     def __init__(self):
         self._sums = torch.zeros(())
@@ -296,11 +295,11 @@ class _Tally:
 
 @torch.no_grad()
 def equalize(gradient: Tensor, smoothing: float) -> Tensor:
-    """A gradient with its octaves of spatial frequency brought towards equal energy.
+    """Bring a gradient's octaves of spatial frequency closer to equal energy.
 
-    The octaves are a Laplacian pyramid's, the differences of successive levels of a Gaussian one (Burt and Adelson 1983).
-    Each is divided by its own root mean square to the power of `smoothing`: at 0 all add up to the gradient again, at 1
-    coarse shapes move as far as fine grain, of which a raw gradient is nearly all.
+    The octaves are the levels of a Laplacian pyramid (Burt and Adelson 1983). Each is divided by its own root mean square to the
+    power of `smoothing`: at 0 they add up to the gradient again; at 1 coarse shapes move as far as fine grain, which dominates
+    the raw gradient.
 
     Args:
         gradient: `[B, 3, H, W]`.
@@ -320,7 +319,7 @@ def equalize(gradient: Tensor, smoothing: float) -> Tensor:
 
 
 def operations(extractor: FeatureExtractor, layers: Sequence[str]) -> float:
-    """Multiplications and additions, forwards and backwards, that one pixel costs down to the deepest of `layers`."""
+    """Multiplications and additions per pixel, forward and backward, up to the deepest of `layers`."""
     side = 1024  # px: a multiple of every stride
     return 3 * extractor.shape.flops(side, side, max(layers)) / side**2  # names sort as depth does
 
@@ -338,7 +337,7 @@ def _cut(mask: Tensor | None, rows: slice, columns: slice) -> Tensor | None:
 
 
 def _scaled(batch: Tensor, size: Sequence[int]) -> Tensor:
-    """Antialiased, and not clamped: differences and gradients have signs."""
+    """Resized with antialiasing and without clamping, because differences and gradients have signs."""
     return functional.interpolate(batch, tuple(size), mode="bilinear", antialias=True, align_corners=False)
 
 

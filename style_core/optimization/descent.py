@@ -1,4 +1,4 @@
-"""Descent: a picture moved downhill, one evaluation at a time, and brought back when it goes astray."""
+"""Gradient descent on a picture, one evaluation at a time, which goes back to the best picture if it diverges."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from style_core.optimization.adam import AdamMoments
 from style_core.optimization.lbfgs import LBFGSHistory
 
 OPTIMIZERS = ("lbfgs", "adam")
-_FIRST_MOVE = 0.005  # of L-BFGS, root mean square in pixel values
-_LONGEST_MOVE = 0.05  # likewise: curvature learned so far is trusted no further
-_ASTRAY = 10.0  # a loss this many times the best one, and above the first, is divergence
+_FIRST_MOVE = 0.005  # of L-BFGS: root mean square in pixel values
+_LONGEST_MOVE = 0.05  # likewise: a trust region for the curvature estimate
+_ASTRAY = 10.0  # a loss above the first and above this multiple of the best one counts as divergence
 
 
 @dataclass(frozen=True)
 class Past:
-    """What an optimizer keeps of its past.
+    """What an optimizer remembers of earlier steps.
 
     Attributes:
-        pairs: of L-BFGS's curvature; more than ten cost memory traffic and, without a line search, gain nothing. 0 is Adam.
-        dtype: of the pairs. Of Adam, bfloat16 means that the best picture is kept in float16, whose steps can't be seen.
+        pairs: number of L-BFGS's curvature pairs; without a line search, more than ten gain nothing. 0 means Adam.
+        dtype: of the pairs. With Adam, bfloat16 means that the best picture is kept in float16, which is invisible.
     """
 
     pairs: int = 10
@@ -34,13 +34,13 @@ class Past:
 
     @property
     def pictures(self) -> float:
-        """How many pictures in float32 take as much memory."""
+        """Memory it takes, in units of a float32 picture."""
         each = self.dtype.itemsize / 4
         return 2 + each if self.is_adam else 2 * self.pairs * each
 
 
 class Diverged(RequestError):
-    """The optimizer left the road twice; `image` is the last good picture, `[3, H, W]`."""
+    """The optimizer diverged twice; `image` is the last good picture, `[3, H, W]`."""
 
     def __init__(self, image: Tensor):
         super().__init__(
@@ -53,18 +53,18 @@ class Diverged(RequestError):
 class Descent:
     """Minimize `objective` over a picture by L-BFGS or Adam.
 
-    L-BFGS takes one evaluation a step, so that a step is a step; in place of a line search its moves are bounded. It isn't
-    clamped, which would spoil its curvature pairs, while Adam is.
+    L-BFGS takes one evaluation per step; its moves are bounded instead of searched along a line. Only Adam clamps the picture,
+    because clamping would falsify L-BFGS's curvature pairs.
 
     Args:
-        picture: `[1, 3, H, W]`, where to start.
+        picture: `[1, 3, H, W]`, the start.
         objective: picture -> (loss, parts by name).
-        past: what is kept, and so whether it is L-BFGS or Adam that moves.
+        past: what to remember; also selects L-BFGS or Adam.
         learning_rate: of Adam, in pixel values.
-        averaging: decay of the exponential moving average of the iterates, in `[0, 1)`; 0 is none.
-        slope: L-BFGS's moves shrink with frequency as `f^-slope`, those of pictures with a slope of about 1 (Field 1987), so
-            that colors and large shapes take part from the first step (preconditioning; Olah et al. 2017, "Feature
-            Visualization"); 0 is none, and right where those stand already.
+        averaging: decay of the exponential moving average of the iterates, in `[0, 1)`; 0 turns averaging off.
+        slope: preconditions L-BFGS's moves by `f^-slope` over spatial frequency `f`, so that colors and large shapes change from
+            the first step (Olah et al. 2017, "Feature Visualization"); natural pictures have a slope of about 1 (Field 1987).
+            0 turns it off, for starts that already have the right colors and shapes.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Descent:
         Returns:
             The relative losses before the move, by name, and `total`, their weighted sum.
         Raises:
-            Diverged: when the loss stops being finite, or explodes, for the second time.
+            Diverged: when the loss becomes infinite, NaN or far too large for the second time.
         """
         picture = self.picture.detach().requires_grad_()
         with torch.enable_grad():
@@ -117,14 +117,14 @@ class Descent:
         return {"total": loss, **{name: float(value) for name, value in parts.items()}}
 
     def image(self) -> Tensor:
-        """The picture so far as `[3, H, W]` in `[0, 1]`, on the CPU: the average when averaging."""
+        """The current picture, `[3, H, W]` in `[0, 1]`, on the CPU; the average when averaging."""
         current = self.picture
         if self._average is not None and self._steps:
             current = self._average / (1 - self.averaging**self._steps)
         return current[0].clamp(0, 1).float().cpu()  # clamped, it is a copy
 
     def result(self) -> Tensor:
-        """Like `image`, but the best iterate that was evaluated where no average is kept."""
+        """Like `image`, but without averaging the best iterate so far."""
         return self.image() if self.averaging else self._best_image()
 
     def _best_image(self) -> Tensor:
@@ -132,7 +132,7 @@ class Descent:
         return best[0].float().clamp(0, 1).cpu()
 
     def _spread(self, white: Tensor) -> Tensor:
-        """What the optimizer sees, as a picture sees it; its own adjoint, so that it takes gradients back as well."""
+        """Preconditioned coordinates to pixels. The map is self-adjoint, so it serves for gradients as well."""
         if self._gains is None:
             return white
         return torch.fft.irfft2(torch.fft.rfft2(white) * self._gains, s=white.shape[-2:])
@@ -141,7 +141,7 @@ class Descent:
         direction = self._curvature.direction(self._spread(gradient))
         move = self._spread(direction)
         length = float(torch.linalg.vector_norm(move)) / move.numel() ** 0.5
-        # Without curvature a direction says nothing of how far to go.
+        # Without curvature, the length of the direction means nothing.
         wanted = min(length, _LONGEST_MOVE) if self._curvature.known else _FIRST_MOVE
         share = wanted / length if 0 < length < float("inf") else 1.0
         self._curvature.moved(direction, share)
@@ -170,7 +170,7 @@ class Descent:
         self._begin()
 
     def _begin(self) -> None:
-        """A fresh optimizer at the present picture."""
+        """Start a fresh optimizer at the current picture."""
         if self.past.is_adam:
             self._moments = AdamMoments(self.picture, self.learning_rate)
         else:
@@ -178,7 +178,10 @@ class Descent:
 
 
 def falling_spectrum(height: int, width: int, slope: float) -> Tensor:
-    """`f^-slope` for each frequency of `rfft2`, `[H, W // 2 + 1]`, its root mean square 1; the mean's is the lowest other's."""
+    """`f^-slope` at the frequencies of `rfft2`, `[H, W // 2 + 1]`, scaled to a root mean square of 1.
+
+    Frequency 0 gets the value of the lowest other frequency.
+    """
     frequency = (torch.fft.fftfreq(height)[:, None].square() + torch.fft.rfftfreq(width)[None].square()).sqrt()
     gains = frequency.clamp_min(1 / max(height, width)) ** -slope
     return gains / gains.square().mean().sqrt()

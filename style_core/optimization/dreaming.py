@@ -1,4 +1,4 @@
-"""A dream inside a painting: a term that falls as chosen layers or channels answer more strongly than they do to the photo."""
+"""A dream inside a painting: a loss term that falls as chosen layers or channels respond more strongly than to the photo."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,19 +9,19 @@ from style_core.networks.extractor import FeatureExtractor, in_metric
 from style_core.networks.vgg19 import layer_name
 from style_core.optimization.deepdream import DreamObjective, Term
 
-_FAINTEST = 0.01  # of a layer's mean answer: what a channel that hardly answers to the photo is compared with
+_FAINTEST = 0.01  # of a layer's mean response: the least that a channel's response to the photo counts as
 _EPSILON = 1e-12
 
 
 class DreamTerm:
-    """`sum_t w_t 2 a_t / (a_t + A_t)`, where `A_t` is a term's mean answer (as `DreamObjective` has it) and `a_t` that to the photo.
+    """`sum_t w_t 2 a_t / (a_t + A_t)`, with a term's mean response `A_t` (see `DreamObjective`) and `a_t`, that to the photo.
 
-    It is `sum_t w_t` for the photo and falls towards 0 as the dream grows. The logarithm that dreams climb alone has no bound,
-    and would outgrow the photo and the style beside it.
+    It is `sum_t w_t` for the photo and falls toward 0 as the dream grows. The logarithm that Dream uses is unbounded and would
+    outgrow the content and style terms.
 
     Args:
         extractor: the network.
-        terms: what to see more of, with their weights.
+        terms: what to amplify, with weights.
         cores: the photo's features in parts, each `[1, C, h, w]` by layer, in the extractor's own channels and unsmoothed.
     Raises:
         RequestError: for a layer or channel that the network doesn't have.
@@ -41,12 +41,12 @@ class DreamTerm:
 
     @classmethod
     def of(cls, extractor: FeatureExtractor, photo: Tensor, terms: Sequence[Term]) -> "DreamTerm":
-        """Measure a photo `[1, 3, H, W]` at once."""
+        """Measure a whole photo `[1, 3, H, W]`."""
         with torch.no_grad():
             return cls(extractor, terms, [extractor.unsmoothed(photo, term_layers(terms), measured=False)])
 
     def sums(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Answers `[T]` summed over the positions of feature maps such as `cores`; gradients flow back to them."""
+        """Responses `[T]` summed over the positions of feature maps such as `cores`, differentiable."""
         return torch.stack([self._answer(features, term) for term in self.terms])
 
     def distance(self, sums: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -63,5 +63,5 @@ class DreamTerm:
 
 
 def term_layers(terms: Iterable[Term]) -> list[str]:
-    """The layers that terms look at, canonical names, each once."""
+    """The layers that terms use: canonical names, without repetition."""
     return sorted({layer_name(term.layer) for term in terms})

@@ -1,8 +1,8 @@
-"""Hypercolumns: what a network's layers answer at one place, side by side, and which of another picture's are nearest.
+"""Hypercolumns: the features of all layers at one position, concatenated; and nearest neighbors among them.
 
-Hypercolumns are from Hariharan et al. (2015); Kolkin et al. (2019, 2022) compare paintings by them. Here each layer is brought
-to unit length before the layers are joined. So a loud layer has no more say than a quiet one, and the distance of two columns is
-a weighted sum of one distance for each layer.
+Hypercolumns are from Hariharan et al. (2015); Kolkin et al. (2019, 2022) compare paintings by them. Here each layer is normalized
+to unit length before the layers are joined. So strong layers don't dominate, and the distance of two columns is a weighted sum of
+one distance per layer.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,18 +18,18 @@ from style_core.networks.vgg19 import stride_of
 from style_core.optimization.losses import mixing_shares
 
 GRID = 4  # px between the columns of a picture (Kolkin et al. 2022)
-MOST_POSITIONS = 4096  # of a style that are compared with; more cost time and change little
-_CHUNK = 2048  # columns that are compared with a style's at a time: 32 MB of products
+MOST_POSITIONS = 4096  # of a style that are compared with; more take time and change little
+_CHUNK = 2048  # columns compared with a style's at a time: 32 MB of products
 _EPSILON = 1e-6
 
 
 def grid_stride(layers: Iterable[str]) -> int:
-    """Pixels between columns: `GRID`, or the stride of the finest layer where that is coarser."""
+    """Pixels between columns: `GRID`, or the finest layer's stride if that is larger."""
     return max(GRID, min(stride_of(layer) for layer in layers))
 
 
 def columns_of(features: Mapping[str, Tensor], layers: Sequence[str], metrics: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Features on one grid, in the extractor's metrics: `[1, C, H / s, W / s]` by layer -> `[P, C]` by layer, float32.
+    """Features resampled to one grid, in the extractor's metrics: `[1, C, H / s, W / s]` by layer -> `[P, C]`, float32.
 
     Finer layers are averaged down to the grid, coarser ones interpolated.
     """
@@ -47,7 +47,7 @@ def columns_of(features: Mapping[str, Tensor], layers: Sequence[str], metrics: M
 
 
 def grid_size(features: Mapping[str, Tensor], layers: Sequence[str]) -> tuple[int, int]:
-    """Rows and columns of the grid that `columns_of` brings features to.
+    """Rows and columns of the grid that `columns_of` uses.
 
     Raises:
         RequestError: if no position is left.
@@ -64,7 +64,7 @@ def grid_size(features: Mapping[str, Tensor], layers: Sequence[str]) -> tuple[in
 
 
 def inside(guide: Tensor | None, size: tuple[int, int]) -> Tensor | None:
-    """Indices of the positions of a grid that a guide `[1, 1, H, W]` gives to a style; at least the one it gives most of."""
+    """Indices of the grid positions that a guide `[1, 1, H, W]` assigns to a style; at least the one with the largest value."""
     if guide is None:
         return None
     shares = functional.interpolate(guide.float(), size=size, mode="area").flatten()
@@ -72,7 +72,7 @@ def inside(guide: Tensor | None, size: tuple[int, int]) -> Tensor | None:
 
 
 def spread(count: int, most: int, device: torch.device) -> Tensor:
-    """At most `most` of `count` positions, in order: drawn at random, and the same ones each time."""
+    """At most `most` of `count` positions, in order, drawn at random with a fixed seed."""
     if count <= most:
         return torch.arange(count, device=device)
     drawn = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:most]
@@ -80,26 +80,26 @@ def spread(count: int, most: int, device: torch.device) -> Tensor:
 
 
 def unit(rows: Tensor, mean: Tensor) -> Tensor:
-    """Rows `[P, C]` less a mean `[C]`, at unit length; a row that is the mean stays 0."""
+    """Rows `[P, C]` minus a mean `[C]`, normalized to unit length; a row equal to the mean becomes 0."""
     centered = rows - mean
     return centered / torch.linalg.vector_norm(centered, dim=1, keepdim=True).clamp_min(_EPSILON)
 
 
 def joined(columns: Mapping[str, Tensor], means: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Hypercolumns `[P, sum C]`, whose products are weighted means of the layers' cosines."""
+    """Hypercolumns `[P, sum C]` whose inner products are weighted means of the layers' cosines."""
     total = sum(weights.values())
     return torch.cat([unit(columns[layer], means[layer]) * (weight / total) ** 0.5 for layer, weight in weights.items()], 1)
 
 
 @torch.no_grad()
 def nearest(rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """Which rows of two sets have the largest product: chunk by chunk, so that not all products are kept.
+    """Nearest rows of two sets by inner product, chunk by chunk to limit memory.
 
     Args:
         rows: `[P, C]`.
         others: `[Q, C]`.
     Returns:
-        For each of `rows` the index of one of `others`, `[P]`; for each of `others` the index of one of `rows`, `[Q]`.
+        The index into `others` for each row, `[P]`, and the index into `rows` for each of `others`, `[Q]`.
     """
     forth, best = [], rows.new_full((len(others),), -torch.inf)
     back = torch.zeros(len(others), dtype=torch.long, device=rows.device)
@@ -115,11 +115,11 @@ def nearest(rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class StyleColumns:
-    """A style as places rather than as moments: some of its hypercolumns.
+    """A style as a sample of its hypercolumns, rather than as moments.
 
     Attributes:
         extractor: the name of the extractor that made it.
-        rows: `[Q, C]` by layer, in the extractor's metrics; row `q` of every layer is of one place.
+        rows: `[Q, C]` by layer, in the extractor's metrics; row `q` of every layer is of the same position.
         means: `[C]` by layer, over the whole picture.
         metrics: the extractor's.
     """
@@ -131,7 +131,7 @@ class StyleColumns:
 
     @classmethod
     def of(cls, extractor: FeatureExtractor, batch: Tensor, layers: Iterable[str], most: int = MOST_POSITIONS) -> "StyleColumns":
-        """Measure a style picture `[1, 3, H, W]`; nothing is kept for gradients."""
+        """Measure a style picture `[1, 3, H, W]`, without gradients."""
         layers = list(layers)
         with torch.no_grad():
             columns = columns_of(extractor.extract(batch, layers, measured=False), layers, extractor.metrics)
@@ -141,7 +141,7 @@ class StyleColumns:
 
     @staticmethod
     def mix(targets: Sequence["StyleColumns"], weights: Sequence[float]) -> "StyleColumns":
-        """Several styles as one: of each as many places as it has weight.
+        """Several styles as one, with positions in proportion to their weights.
 
         Raises:
             RequestError: when the weights don't fit the targets, or different networks made them.

@@ -1,26 +1,26 @@
-"""L-BFGS's memory: directions downhill from the last moves and what they did to the gradient, in two passes over memory.
+"""L-BFGS's history: descent directions from the last moves and changes of the gradient, in two passes over memory.
 
-The textbook's two loops (Liu and Nocedal 1989, algorithm 2.1) walk over every kept vector four times, one by one. Here they
-run on inner products alone (Chen, Wang and Zhou 2014, "Large-scale L-BFGS using MapReduce"): one product with all that is kept
-gives those of the new vectors, and one more the direction.
+The two-loop recursion (Liu and Nocedal 1989, algorithm 2.1) reads every stored vector four times. Here it runs on inner products
+alone (Chen, Wang and Zhou 2014, "Large-scale L-BFGS using MapReduce"): one matrix product with the history gives the products of
+the new vectors, and a second one gives the direction.
 """
 
 import torch
 from torch import Tensor
 
-_BLOCK = 8192  # values that are multiplied at a time: the products then are many, and every core has some
-_CONVERTED = 64  # blocks that are brought to float32 together
-_LEAST = 1e-10  # of a move times what it did to the gradient: below it there is no curvature to learn from
+_BLOCK = 8192  # values multiplied at a time, so that the products are spread over the cores
+_CONVERTED = 64  # blocks converted to float32 together
+_LEAST = 1e-10  # least product of a move and the gradient's change; pairs below it carry no usable curvature
 
 
 class LBFGSHistory:
     """The last moves of a descent and the changes of its gradient.
 
     Args:
-        like: a tensor of the shape and device of what is optimized.
-        size: how many moves are kept.
-        dtype: in which they and the changes are kept. All products are of what is kept, so that rounding leaves the curvature
-            positive and of one piece.
+        like: a tensor of the same shape and device as the optimized one.
+        size: number of moves kept.
+        dtype: of the stored moves and changes. All products use the stored values, so that the curvature estimate stays
+            consistent and positive after rounding.
     """
 
     def __init__(self, like: Tensor, size: int, dtype: torch.dtype = torch.float32):
@@ -35,11 +35,11 @@ class LBFGSHistory:
 
     @property
     def known(self) -> bool:
-        """Whether the last direction was made of more than the gradient."""
+        """Whether the last direction used curvature, not only the gradient."""
         return bool(self._order)
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """Where to go from here, like `gradient`: minus it, times the inverse Hessian as far as it is known."""
+        """The descent direction, shaped like `gradient`: minus the gradient times the estimated inverse Hessian."""
         with_gradient = self._learn(gradient)
         if not self._order:
             return -gradient
@@ -48,12 +48,12 @@ class LBFGSHistory:
         return move.add_(gradient, alpha=float(shares[-1]))
 
     def moved(self, direction: Tensor, share: float = 1.0) -> None:
-        """Note the move that was made after all from where the direction was asked for: `share` of it."""
+        """Record the move that was made: `share` times the last direction."""
         torch.mul(direction.flatten(), share, out=self._flat(0))
         self._has_moved = True
 
     def _learn(self, gradient: Tensor) -> Tensor:
-        """Keep the last move if it shows curvature; the products `[2 n]` of what is kept with the gradient."""
+        """Store the last move if it shows curvature; returns the products `[2 n]` of the history with the gradient."""
         flat = gradient.flatten()
         torch.sub(flat, self._flat(2), out=self._flat(1))
         self._flat(2).copy_(flat)
@@ -61,7 +61,7 @@ class LBFGSHistory:
         self._has_moved = False
         if kept:
             self._pairs[self._free_slot()] = self._last[:2]
-            self._last[:2] = self._pairs[self._order[-1]]  # as they are kept
+            self._last[:2] = self._pairs[self._order[-1]]  # rounded as stored
         products = _multiply(self._rows(), self._last)  # [2 n, 3]
         if kept:
             newest = slice(2 * self._order[-1], 2 * self._order[-1] + 2)
@@ -79,11 +79,11 @@ class LBFGSHistory:
         return self._last[index].flatten()[: self.count]
 
     def _rows(self) -> Tensor:
-        """What is kept, moves and changes by turns, `[blocks, 2 n, block]`."""
+        """The stored moves and changes, alternating, `[blocks, 2 n, block]`."""
         return self._pairs[: len(self._order)].flatten(0, 1).transpose(0, 1)
 
     def _two_loops(self, with_gradient: Tensor) -> Tensor:
-        """The direction as shares `[2 n + 1]` of the pairs and of the gradient."""
+        """The direction as coefficients `[2 n + 1]` of the pairs and the gradient."""
         used = 2 * len(self._order)
         products = torch.cat([self._products[:used, :used], with_gradient[:, None]], 1)  # of pairs with pairs and gradient
         shares = products.new_zeros(used + 1)
@@ -105,7 +105,7 @@ def _multiply(rows: Tensor, vectors: Tensor) -> Tensor:
     """Products of rows `[blocks, n, block]` with vectors `[k, blocks, block]`: `[n, k]`, float64, summed block by block."""
     total = torch.zeros(rows.shape[1], len(vectors), dtype=torch.float64)
     for part in _parts(rows):
-        # In the other order, with so few vectors, it takes 1.7 times as long.
+        # This order is faster for few vectors.
         found = torch.bmm(vectors[:, part].transpose(0, 1), rows[part].float().mT)
         total += found.cpu().sum(0, dtype=torch.float64).mT  # MPS has no float64
     return total
@@ -120,6 +120,6 @@ def _combined(shares: Tensor, rows: Tensor) -> Tensor:
 
 
 def _parts(rows: Tensor) -> list[slice]:
-    """All blocks where they are float32 already; else so few that the copy which is multiplied stays small."""
+    """All blocks at once if they are float32 already; otherwise slices small enough to convert."""
     count = len(rows) if rows.dtype == torch.float32 else _CONVERTED
     return [slice(start, start + count) for start in range(0, len(rows), count)]

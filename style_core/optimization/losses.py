@@ -1,7 +1,6 @@
-"""What style transfer minimizes: content, style and smoothness, each as pure functions of tensors.
+"""Losses of style transfer: content, style and smoothness.
 
-Distances are relative, `|x - t|^2 / |t|^2`, so that one weight means the same for every pair of pictures, every size
-and every extractor.
+Distances are relative, `|x - t|^2 / |t|^2`, so that a weight means the same for all pictures, sizes and extractors.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +22,7 @@ _EPSILON = 1e-12
 class _TraceRoot(torch.autograd.Function):
     """`tr (R C R)^(1/2)` for a fixed symmetric root `R`, with its closed-form gradient `R (R C R)^(-1/2) R / 2`.
 
-    The closed form avoids differentiating the eigendecomposition, which blows up where eigenvalues meet.
+    The closed form avoids differentiating the eigendecomposition, which diverges at equal eigenvalues.
     """
 
     @staticmethod
@@ -60,7 +59,7 @@ def wasserstein_distance(mean: Tensor, covariance: Tensor, target_mean: Tensor, 
 
 
 class _TotalVariation(torch.autograd.Function):
-    """`total_variation`, in half the passes over the picture that autograd would make of it."""
+    """`total_variation` with half of autograd's passes over the picture."""
 
     @staticmethod
     def forward(ctx, batch: Tensor) -> Tensor:
@@ -85,20 +84,20 @@ def total_variation(batch: Tensor) -> Tensor:
 
 
 def out_of_gamut(batch: Tensor) -> Tensor:
-    """Mean squared distance of pixels from `[0, 1]`: keeps an unclamped optimizer inside what a screen can show."""
-    # Nothing flows back through the clamp: inside, the excess is 0 there; outside, the clamp stands still.
+    """Mean squared distance of pixels from `[0, 1]`: keeps an unclamped optimizer close to displayable values."""
+    # The clamp needs no gradient: inside the range the excess is 0; outside, the clamp is constant.
     return functional.mse_loss(batch, batch.detach().clamp(0, 1))
 
 
 @dataclass(frozen=True)
 class StyleTarget:
-    """A style as an extractor sees it: first and second moments of its features, layer by layer.
+    """A style measured by an extractor: first and second moments of its features, layer by layer.
 
     Attributes:
         extractor: the name of the extractor that made it.
         grams: `[1, C, C]` by layer.
         means: `[1, C]` by layer.
-        metrics: the extractor's, by which moments of features in its own channels are brought to these.
+        metrics: the extractor's; they convert moments in its own channels to those of `grams` and `means`.
     """
 
     extractor: str
@@ -108,7 +107,7 @@ class StyleTarget:
 
     @classmethod
     def of(cls, extractor: FeatureExtractor, batch: Tensor, layers: Iterable[str], guide: Tensor | None = None) -> "StyleTarget":
-        """Measure a style picture `[1, 3, H, W]`; nothing is kept for gradients."""
+        """Measure a style picture `[1, 3, H, W]`, without gradients."""
         with torch.no_grad():
             features = extractor.extract(batch, layers, measured=False)
             return cls.from_features(extractor.name, features, guide, extractor.metrics)
@@ -117,7 +116,7 @@ class StyleTarget:
     def from_features(
         cls, extractor: str, features: dict[str, Tensor], guide: Tensor | None = None, metrics: Mapping[str, Tensor] | None = None
     ) -> "StyleTarget":
-        """Measure features that are there already, `[1, C, H, W]` by layer, in the extractor's own channels."""
+        """Measure extracted features, `[1, C, H, W]` by layer, in the extractor's own channels."""
         metrics = metrics or {}
         guides = {layer: guide_at(guide, feature) for layer, feature in features.items()}
         return cls(
@@ -159,17 +158,17 @@ class StyleTarget:
         distances = {}
         for layer in self.grams:
             feature, local = features[layer], guide_at(guide, features[layer])
-            # A matrix root, unlike a difference, is undone by small errors.
+            # A matrix root amplifies small errors; a difference doesn't.
             gram = gram_matrix(feature, local, exact=kind != "gram")
             distances[layer] = self.distance(layer, gram, None if kind == "gram" else channel_means(feature, local), kind)
         return distances
 
     def distance(self, layer: str, gram: Tensor, means: Tensor | None, kind: str = "gram") -> Tensor:
-        """Relative style distance at a layer from moments alone, a scalar; gradients flow back to them.
+        """Relative style distance at a layer, a scalar, from moments alone; differentiable.
 
         Args:
             gram: `[1, C, C]`, of features in the extractor's own channels.
-            means: `[1, C]`, likewise; None where `kind` is `gram`, which needs none.
+            means: `[1, C]`, likewise; may be None if `kind` is `gram`.
             kind: as in `distances`.
         """
         metric = self.metrics.get(layer)
@@ -184,7 +183,7 @@ class StyleTarget:
 
 @dataclass(frozen=True)
 class ContentTarget:
-    """A photo as an extractor sees it: its features, `[1, C, H, W]` by layer, in the extractor's metrics."""
+    """A photo measured by an extractor: its features, `[1, C, H, W]` by layer, in the extractor's metrics."""
 
     extractor: str
     features: dict[str, Tensor]
@@ -207,10 +206,10 @@ class ContentTarget:
 
 
 def mixing_shares(targets: Sequence, weights: Sequence[float]) -> list[float]:
-    """Weights of styles that are to be mixed, as shares that sum to 1.
+    """Weights of styles to be mixed, as shares that sum to 1.
 
     Args:
-        targets: styles as an extractor measured them, each with its name as `extractor`.
+        targets: measured styles, each with the extractor's name as `extractor`.
     Raises:
         RequestError: when the weights don't fit the targets, or different networks made them.
     """
@@ -227,15 +226,15 @@ def guide_at(guide: Tensor | None, feature: Tensor) -> Tensor | None:
 
 
 def evaluate(extractor: FeatureExtractor, result: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
-    """How far a result is from its style and its photo: the two figures that this project quotes.
+    """Distances of a result from its style and its photo: the two figures that this project quotes.
 
     Args:
-        extractor: VGG-19, in float32 for figures that are published.
+        extractor: VGG-19, in float32 for published figures.
         result, content: `[3, H, W]`, the same size.
-        style: `[3, h, w]`, at the size at which its strokes should show: its short side that of the result.
+        style: `[3, h, w]`, with the same short side as the result.
     Returns:
-        `style`, the mean over relu1_1..relu5_1 of relative Gram distances; `content`, the relative distance at
-        relu4_2; and each style layer's own.
+        `style`, the mean of the relative Gram distances at relu1_1 to relu5_1; `content`, the relative distance at relu4_2; and
+        each style layer's distance.
     """
     device = extractor.compute.device
     target = StyleTarget.of(extractor, style[None].to(device), STYLE_LAYERS)
@@ -248,12 +247,12 @@ def evaluate(extractor: FeatureExtractor, result: Tensor, content: Tensor, style
 
 
 def _measured_gram(features: Tensor, guide: Tensor | None, metric: Tensor | None) -> Tensor:
-    """The Gram matrix that features `[B, C, H, W]` would have in a symmetric metric `[C, C]`; None is none."""
+    """The Gram matrix of features `[B, C, H, W]` in a symmetric metric `[C, C]`, or without one."""
     gram = gram_matrix(features, guide)
     return gram if metric is None else metric @ gram @ metric
 
 
 def _measured_means(features: Tensor, guide: Tensor | None, metric: Tensor | None) -> Tensor:
-    """Likewise, the means `[B, C]` of its channels."""
+    """Likewise, the means `[B, C]` of the channels."""
     means = channel_means(features, guide)
     return means if metric is None else means @ metric

@@ -1,7 +1,7 @@
-"""Style by nearest neighbors: each place of a picture is drawn towards the place of the painting that it resembles most.
+"""Style by nearest neighbors: each position of a picture is drawn toward the most similar position of the painting.
 
-After Kolkin et al. (2022), "Neural Neighbor Style Transfer". Gram matrices say how often features occur together in the whole
-painting; here features are kept together place by place, so strokes stay whole.
+After Kolkin et al. (2022), "Neural Neighbor Style Transfer". Gram matrices record how often features occur together in the whole
+painting; here features are matched position by position, which preserves strokes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,26 +14,26 @@ from style_core.networks.vgg19 import stride_of
 from style_core.optimization.hypercolumns import StyleColumns, columns_of, grid_size, grid_stride, inside, joined, nearest, unit
 from style_core.optimization.losses import StyleTarget
 
-_RENEWED = 10  # evaluations until places are compared again; between two comparisons the loss is smooth, as L-BFGS needs it
+_RENEWED = 10  # evaluations between searches for neighbors; with fixed neighbors the loss is smooth, as L-BFGS needs
 
 
 class NearestTarget:
-    """A style that each place of a picture takes from the place that is nearest to it.
+    """The nearest-neighbor style distance.
 
     The distance of a layer is `mean_p (1 - cos(x_p - m, s_n(p) - m))`: `x_p` and `s_q` are columns of the picture and the style,
-    `m` is the style's mean, and `n(p)` is the place of the style whose columns have the largest weighted mean of cosines with
-    those at `p`. It is 0 for a picture made of the style's places, and about 1 for one that has nothing to do with the style.
+    `m` is the style's mean, and `n(p)` is the position of the style whose columns have the largest weighted mean of cosines with
+    those at `p`. It is 0 for a picture made of the style's positions, and about 1 for one unrelated to the style.
 
-    The paper centers the picture by its own mean, and matches colors at the end. Here that is done for the comparison alone: the
-    loss measures both from the style's mean, so that colors are drawn along.
+    The paper centers the picture by its own mean, and matches colors at the end. Here only the search does so: the loss measures
+    both pictures from the style's mean, so that colors are transferred too.
 
-    Columns average layers that are finer than their grid, and don't see their finest structure. Of those layers Gram matrices, which do,
-    make half of the distance.
+    Columns average the layers that are finer than their grid, which loses fine structure. For those layers, Gram matrices make up
+    half of the distance.
 
     Args:
         style: its columns.
-        weights: by layer, how much a layer counts in the comparison.
-        fine: moments of the layers that are finer than the grid; None leaves these layers free.
+        weights: weight of each layer in the search.
+        fine: moments of the layers that are finer than the grid; None omits them.
     """
 
     def __init__(self, style: StyleColumns, weights: Mapping[str, float], fine: StyleTarget | None = None):
@@ -53,7 +53,7 @@ class NearestTarget:
 
     @classmethod
     def of(cls, extractor: FeatureExtractor, batch: Tensor, weights: Mapping[str, float] | Iterable[str]) -> "NearestTarget":
-        """Measure a style picture `[1, 3, H, W]`; layers that come without weights count alike."""
+        """Measure a style picture `[1, 3, H, W]`; layers given without weights count equally."""
         weights = dict(weights) if isinstance(weights, Mapping) else dict.fromkeys(weights, 1.0)
         layers = [layer for layer, weight in weights.items() if weight > 0]
         finer = [layer for layer in layers if stride_of(layer) < grid_stride(layers)]
@@ -61,7 +61,7 @@ class NearestTarget:
 
     @classmethod
     def mix(cls, targets: Sequence["NearestTarget"], shares: Sequence[float]) -> "NearestTarget":
-        """Several styles as one, from each as many places as it has weight.
+        """Several styles as one, with positions in proportion to their weights.
 
         Raises:
             RequestError: when the weights don't fit the targets, or different networks made them.
@@ -97,7 +97,7 @@ class NearestTarget:
 
     @torch.no_grad()
     def _compare(self, columns: Mapping[str, Tensor]) -> None:
-        """Find the nearest places again, if that was last done some evaluations ago, or on a grid of another size."""
+        """Search for neighbors again, if the last search is some evaluations old or was on a grid of another size."""
         count = len(next(iter(columns.values())))
         if self._age == 0 or self._forth is None or len(self._forth) != count:
             means = {layer: column.mean(0) for layer, column in columns.items()}
@@ -105,7 +105,7 @@ class NearestTarget:
         self._age = (self._age + 1) % _RENEWED
 
     def _forth_distances(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """From each place of the picture to the style."""
+        """From each position of the picture to the style."""
         return {
             layer: 1 - (unit(column, self.style.means[layer]) * self._units[layer][self._forth]).sum(1).mean()
             for layer, column in columns.items()

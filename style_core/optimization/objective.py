@@ -1,4 +1,4 @@
-"""What `optimize` minimizes at one size: content, styles by region, smoothness and a dream, added up with their weights."""
+"""The objective of `optimize` at one size: a weighted sum of content, styles by region, smoothness and a dream."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from style_core.optimization.transport import SelfSimilarityTarget, TransportTar
 
 # Strong enough that the final clamp to [0, 1] changes nothing that can be seen.
 GAMUT_WEIGHT = 10.0
-# Style losses that are functions of moments, that is, of sums over positions: what tiles can add up (tiled.py).
+# Style losses that are functions of moments, that is, of sums over positions, which can be added up over tiles (tiled.py).
 MOMENT_LOSSES = ("gram", "covariance")
-# How each style loss measures a style picture. The others compare places with each other and need the whole picture at once.
+# How each style loss measures a style picture. The others compare positions with each other and need the whole picture.
 STYLE_TARGETS: dict[str, type[StyleTarget] | type[NearestTarget] | type[SlicedTarget]] = {
     "gram": StyleTarget,
     "covariance": StyleTarget,
@@ -26,21 +26,21 @@ STYLE_TARGETS: dict[str, type[StyleTarget] | type[NearestTarget] | type[SlicedTa
     "sliced": SlicedTarget,
 }
 STYLE_LOSSES = tuple(STYLE_TARGETS)
-# How the photo is measured beside them, where it isn't by its features.
+# The content target of style losses that don't use `ContentTarget`.
 _CONTENT_TARGETS = {"transport": SelfSimilarityTarget}
 
 
 def content_target(style_loss: str) -> type[ContentTarget] | type[SelfSimilarityTarget]:
-    """How the photo is measured beside a style loss."""
+    """The content target that goes with a style loss."""
     return _CONTENT_TARGETS.get(style_loss, ContentTarget)
 
 
 @dataclass(frozen=True)
 class Region:
-    """A style, where it goes and how much of the picture that is.
+    """A style and the region of the picture that it covers.
 
     Attributes:
-        target: the style as its loss measures it.
+        target: the style, measured for its loss.
         share: its part of the style term; shares sum to 1.
         guide: `[1, 1, H, W]` in `[0, 1]`; None is everywhere.
     """
@@ -58,7 +58,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Balance:
-    """Weights of the terms: `content` and `style` by layer (each summing to the term's weight), `tv`, and a `dream`'s own."""
+    """Weights of the terms: `content` and `style` by layer (summing to the term's weight), `tv` and `dream`."""
 
     content: dict[str, float]
     style: dict[str, float]

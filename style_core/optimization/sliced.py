@@ -11,7 +11,7 @@ from style_core.networks.extractor import FeatureExtractor
 from style_core.optimization.hypercolumns import inside, spread
 from style_core.optimization.losses import mixing_shares
 
-_SORTED = 2**20  # values of a layer that are sorted at each evaluation
+_SORTED = 2**20  # values of a layer sorted per evaluation
 _EPSILON = 1e-12
 
 
@@ -22,11 +22,11 @@ def sliced_distance(projected: Tensor, target: Tensor) -> Tensor:
     that differ by a shift it is the shift's squared length over the target's second moment, if the directions are a basis.
 
     Args:
-        projected: `[K, P]`, points along each direction; gradients flow back to them.
+        projected: `[K, P]`, points along each direction; differentiable.
         target: `[K, Q]`, sorted.
     """
     wanted = at_ranks(target, projected.shape[1])
-    # Each point is drawn to the value of its rank; ranks don't change under a small move, so nothing flows through the sort.
+    # Each point is drawn to the value of its rank; small moves don't change ranks, so the sort needs no gradient.
     ranks = projected.detach().argsort(1)
     drawn = torch.empty_like(wanted).scatter_(1, ranks, wanted)
     return (projected - drawn).square().mean() / target.square().mean().clamp_min(_EPSILON)
@@ -41,14 +41,14 @@ def at_ranks(sorted_values: Tensor, count: int) -> Tensor:
 
 @dataclass(frozen=True)
 class SlicedTarget:
-    """A style as the distribution of its features: all of it, not its moments alone.
+    """A style as the full distribution of its features, not only its moments.
 
     Attributes:
         extractor: the name of the extractor that made it.
         projected: `[C, Q]` by layer, features along the directions, sorted.
-        directions: `[C, C]` by layer: from the extractor's own channels to random orthogonal directions, by way of its metric.
-            There are as many as channels, as in the paper, which draws them anew each time; these stay, so that L-BFGS sees
-            one and the same loss.
+        directions: `[C, C]` by layer: from the extractor's own channels, through its metric, to random orthogonal directions. As
+            in the paper there are as many as channels. The paper draws them anew each time; here they are fixed, so that the loss
+            doesn't change between L-BFGS's steps.
     """
 
     extractor: str
@@ -57,7 +57,7 @@ class SlicedTarget:
 
     @classmethod
     def of(cls, extractor: FeatureExtractor, batch: Tensor, layers: Iterable[str]) -> "SlicedTarget":
-        """Measure a style picture `[1, 3, H, W]`; nothing is kept for gradients."""
+        """Measure a style picture `[1, 3, H, W]`, without gradients."""
         with torch.no_grad():
             features = extractor.extract(batch, layers, measured=False)
             directions = {layer: _directions(feature, extractor.metrics.get(layer)) for layer, feature in features.items()}
@@ -66,7 +66,7 @@ class SlicedTarget:
 
     @staticmethod
     def mix(targets: Sequence["SlicedTarget"], weights: Sequence[float]) -> "SlicedTarget":
-        """Several styles as one: the union of their features, from each as many as it has weight.
+        """Several styles as one: the union of their features, in proportion to their weights.
 
         Raises:
             RequestError: when the weights don't fit the targets, or different networks made them.
@@ -101,7 +101,7 @@ def _directions(feature: Tensor, metric: Tensor | None) -> Tensor:
 
 
 def _projected(feature: Tensor, directions: Tensor, guide: Tensor | None = None) -> Tensor:
-    """`[1, C, H, W]` -> `[C, P]`, for as many positions `P` as can be sorted in the time there is."""
+    """`[1, C, H, W]` -> `[C, P]`, for at most as many positions `P` as `_SORTED` allows."""
     rows = feature[0].flatten(1).T  # [H W, C]
     kept = inside(guide, (feature.shape[-2], feature.shape[-1]))
     if kept is not None:

@@ -1,4 +1,4 @@
-"""Holding a picture to another one: what keeps the frames of an optimized film together."""
+"""A temporal loss, which keeps the frames of an optimized film consistent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ _Loss = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 @dataclass(frozen=True)
 class TemporalTarget:
-    """A picture that another one should resemble, weighted by confidence (Ruder, Dosovitskiy and Brox 2016, eq. 8).
+    """A picture that the result should resemble, weighted by confidence (Ruder, Dosovitskiy and Brox 2016, eq. 8).
 
     Attributes:
-        picture: `[3, H, W]`, such as the last frame's painting moved along.
-        confidence: `[H, W]` in `[0, 1]`; 0 where what it shows was hidden before.
-        weight: of the mean squared difference, beside style and content.
+        picture: `[3, H, W]`, such as the last painted frame warped by the motion.
+        confidence: `[H, W]` in `[0, 1]`; 0 at positions that were hidden in the last frame.
+        weight: of the mean squared difference.
     """
 
     picture: Tensor
@@ -26,7 +26,7 @@ class TemporalTarget:
     weight: float
 
     def beside(self, objective: _Loss) -> _Loss:
-        """An objective with this term added, for pictures `[1, 3, h, w]` of any size."""
+        """An objective plus this term, for pictures `[1, 3, h, w]` of any size."""
         sized: dict[tuple, tuple[Tensor, Tensor]] = {}
 
         def held(picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,10 +1,10 @@
-"""What `Objective` computes, tile by tile: the same loss and gradient for pictures whose features don't fit into memory.
+"""`Objective` computed tile by tile: the same loss and gradient for pictures whose features don't fit into memory.
 
-Style losses here depend on the picture through sums over positions alone, Gram matrices and means. So a first pass without
-gradients adds these up over all tiles; the chain rule then gives what the loss gains by each feature, `dL/dF = dL/dG dG/dF`, from
-the totals and the tile's own features, and a second pass takes that back to the pixels. The idea of accumulating a style's
-statistics over blocks is that of SPST (Texler et al. 2022, "Scale Space Style Transfer"); halos as wide as the receptive field
-make it exact. It costs one more forward pass than the whole picture at once would, and the halos.
+These style losses depend on the picture only through sums over positions: Gram matrices and means. A first pass without gradients
+adds up the sums over all tiles. The chain rule then gives the loss's gradient with respect to features, `dL/dF = dL/dG dG/dF`,
+from the totals and the tile's own features, and a second pass propagates it back to the pixels. Accumulating statistics over
+blocks is the idea of SPST (Texler et al. 2022, "Scale Space Style Transfer"); halos as wide as the receptive field make it exact.
+The extra cost is one forward pass and the halos.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,13 +20,13 @@ from style_core.optimization.losses import StyleTarget, guide_at
 from style_core.optimization.objective import GAMUT_WEIGHT, MOMENT_LOSSES, Balance, Region
 from style_core.optimization.tiles import Tile, tiles_of
 
-_STRIP = 2**20  # pixels that terms of the picture itself look at together
-_LARGEST_HALF = 6e4  # of a feature that float16 holds
+_STRIP = 2**20  # pixels that pixel-level terms process at a time
+_LARGEST_HALF = 6e4  # largest feature that fits into float16
 _EPSILON = 1e-12
 
 
 class _Given(torch.autograd.Function):
-    """A loss whose gradient is known already."""
+    """A loss with a precomputed gradient."""
 
     @staticmethod
     def forward(ctx, picture: Tensor, loss: Tensor, gradient: Tensor) -> Tensor:
@@ -44,9 +44,9 @@ class TiledObjective:
     The photo's features are kept in half precision, at the layers of the content term alone.
 
     Args:
-        extractor: whose features are compared.
-        photo: `[1, 3, H, W]`, of the size of the pictures to come.
-        regions, balance: as of `Objective`.
+        extractor: the feature network.
+        photo: `[1, 3, H, W]`, of the same size as the pictures to evaluate.
+        regions, balance: as in `Objective`.
         style_loss: one of `MOMENT_LOSSES`.
         side: of a tile's core, px.
     """
@@ -62,7 +62,7 @@ class TiledObjective:
         side: int,
     ):
         if style_loss not in MOMENT_LOSSES:
-            raise ValueError(f"A style loss that is no function of moments can't be computed in tiles: {style_loss}.")
+            raise ValueError(f"The style loss {style_loss} is not a function of moments and can't be computed in tiles.")
         self.extractor = extractor
         self.regions = regions
         self.balance = balance
@@ -75,7 +75,7 @@ class TiledObjective:
         self.tiles = tiles_of(height, width, side, self._all_layers)
         self._guides = [_guides_of(region.guide, self._style_layers, height, width) for region in regions]
         self._counts = [_counts_of(guides, height, width) for guides in self._guides]
-        self._content, self._content_energy = self._look_at(photo)
+        self._content, self._content_energy = self._measure(photo)
         self._dream = None
         if balance.dream:
             cores = (features for _, features in _features(extractor, photo, self._dream_layers, self.tiles))
@@ -103,7 +103,7 @@ class TiledObjective:
                 parts["total variation"] = variation
         return _Given.apply(picture, loss, gradient), parts
 
-    def _look_at(self, photo: Tensor) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
+    def _measure(self, photo: Tensor) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
         """The photo's features in their metric, by tile and layer, and the sum of their squares by layer."""
         kept, energy = [], {layer: photo.new_zeros(()) for layer in self._content_layers}
         for _, features in _features(self.extractor, photo, self._content_layers, self.tiles):
@@ -114,7 +114,7 @@ class TiledObjective:
         return kept, {layer: value.clamp_min(_EPSILON) for layer, value in energy.items()}
 
     def _sums(self, picture: Tensor) -> tuple[list["_Sums"], Tensor]:
-        """What each region's moments come from, and the dream's answers: the first pass."""
+        """The first pass: sums for each region's moments, and the dream's responses."""
         sums, dreamt = [_Sums(self.style_loss != "gram") for _ in self.regions], picture.new_zeros(len(self.balance.dream))
         for tile, features in _features(self.extractor, picture, {*self._style_layers, *self._dream_layers}, self.tiles):
             for layer in self._style_layers:
@@ -125,7 +125,7 @@ class TiledObjective:
         return sums, dreamt
 
     def _style_loss(self, sums: Sequence["_Sums"]) -> tuple[Tensor, dict[str, Tensor], list[dict[str, Sequence[Tensor]]]]:
-        """The style's loss, its parts, and the loss's slope along each sum, by region and layer."""
+        """The style loss, its parts, and its gradient with respect to each sum, by region and layer."""
         loss = torch.zeros((), device=self.extractor.compute.device)
         parts: dict[str, Tensor] = {}
         slopes: list[dict[str, Sequence[Tensor]]] = []
@@ -154,7 +154,7 @@ class TiledObjective:
         distances: dict[str, Tensor],
         gradient: Tensor,
     ) -> None:
-        """Add a tile's share to the content distances and to the gradient: the second pass."""
+        """The second pass: add a tile's contribution to the content distances and the gradient."""
         rows, columns = tile.crop
         crop = picture[..., rows, columns].detach().requires_grad_()
         with torch.enable_grad():
@@ -185,19 +185,19 @@ class TiledObjective:
         metric, energy = self.extractor.metrics.get(layer), self._content_energy[layer]
         difference = in_metric(core, metric).float() - self._content[index][layer].float()
         distances[layer] += difference.square().sum() / energy
-        # The metric is symmetric, so that it takes slopes back as well.
+        # The metric is symmetric, so it serves for gradients as well.
         return in_metric((difference * (2 * self.balance.content[layer] / energy)).to(core.dtype), metric)
 
 
 class _Sums:
-    """Sums over positions by layer that grow tile by tile: `[1, C, C]` of products, and `[1, C]` of features where asked for."""
+    """Sums over positions by layer, added up tile by tile: `[1, C, C]` of products, and optionally `[1, C]` of features."""
 
     def __init__(self, with_means: bool):
         self._with_means = with_means
         self._totals: dict[str, list[Tensor]] = {}
 
     def add(self, layer: str, feature: Tensor, guide: Tensor | None) -> None:
-        # Summed exactly: chunks in bfloat16, whose errors are at random in one map, would err alike in all tiles.
+        # Summed exactly: errors of bfloat16 sums average out within one map, but not over tiles.
         found = [gram_sum(feature, guide), *([channel_sums(feature, guide)] if self._with_means else [])]
         for total, share in zip(self._totals.setdefault(layer, [torch.zeros_like(each) for each in found]), found):
             total += share
@@ -246,7 +246,7 @@ def add_total_variation(picture: Tensor, weight: float, gradient: Tensor) -> Ten
         total += difference.square().sum() / across
         gradient[..., rows, 1:].add_(difference, alpha=2 * weight / across)
         gradient[..., rows, :-1].sub_(difference, alpha=2 * weight / across)
-        upper = slice(rows.start, min(rows.stop, height - 1))  # rows that have one below them
+        upper = slice(rows.start, min(rows.stop, height - 1))  # all rows but the picture's last
         lower = slice(upper.start + 1, upper.stop + 1)
         difference = picture[..., lower, :] - picture[..., upper, :]
         total += difference.square().sum() / down
@@ -263,7 +263,7 @@ def _strips(picture: Tensor) -> Iterator[slice]:
 
 
 def _features(extractor: FeatureExtractor, picture: Tensor, layers: Iterable[str], tiles: Sequence[Tile]) -> Iterator[tuple]:
-    """Each tile with the features of its core by layer, without gradients."""
+    """Each tile and the features of its core by layer, without gradients."""
     for tile in tiles:
         rows, columns = tile.crop
         with torch.no_grad():
@@ -272,7 +272,7 @@ def _features(extractor: FeatureExtractor, picture: Tensor, layers: Iterable[str
 
 
 def _style_slope(core: Tensor, guide: Tensor | None, by_products: Tensor, by_features: Tensor | None = None) -> Tensor:
-    """The loss's slope along features `[1, C, h, w]`, from those along the sum of their products and of themselves."""
+    """The gradient with respect to features `[1, C, h, w]`, from the gradients with respect to their second and first sums."""
     positions = core.permute(0, 2, 3, 1)  # [1, h, w, C]
     slope = positions @ (by_products + by_products.mT).to(core.dtype)
     if by_features is not None:
@@ -282,7 +282,7 @@ def _style_slope(core: Tensor, guide: Tensor | None, by_products: Tensor, by_fea
 
 
 def _dream_loss(dream: DreamTerm, sums: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """The dream's loss, its slope along the sums `[T]`, and its parts."""
+    """The dream's loss, its gradient with respect to the sums `[T]`, and its parts."""
     leaf = sums.requires_grad_()
     with torch.enable_grad():
         loss, parts = dream.distance(leaf)
@@ -291,7 +291,7 @@ def _dream_loss(dream: DreamTerm, sums: Tensor) -> tuple[Tensor, Tensor, dict[st
 
 
 def _dream_slopes(dream: DreamTerm, cores: dict[str, Tensor], slope: Tensor) -> dict[str, Tensor]:
-    """The dream's slope along a tile's features by layer, from that along the sums."""
+    """The dream's gradient with respect to a tile's features by layer, from that with respect to the sums."""
     leaves = {layer: core.clone().requires_grad_() for layer, core in cores.items()}
     with torch.enable_grad():
         found = torch.autograd.grad(dream.sums(leaves) @ slope, list(leaves.values()))
@@ -299,13 +299,13 @@ def _dream_slopes(dream: DreamTerm, cores: dict[str, Tensor], slope: Tensor) -> 
 
 
 def _core(feature: Tensor, tile: Tile, layer: str) -> Tensor:
-    """The part of a crop's feature map that is the tile's own."""
+    """The part of a crop's feature map that belongs to the tile's core."""
     rows, columns = tile.within(stride_of(layer))
     return feature[..., rows, columns]
 
 
 def _part(guide: Tensor | None, tile: Tile, layer: str) -> Tensor | None:
-    """The part of a whole picture's guide at a layer that is a tile's own."""
+    """The part of a whole picture's guide at a layer that belongs to a tile's core."""
     if guide is None:
         return None
     rows, columns = tile.whole(stride_of(layer))
@@ -313,7 +313,7 @@ def _part(guide: Tensor | None, tile: Tile, layer: str) -> Tensor | None:
 
 
 def _guides_of(guide: Tensor | None, layers: Iterable[str], height: int, width: int) -> dict[str, Tensor | None]:
-    """A guide `[1, 1, H, W]` at the positions of each layer; layers of one stride share theirs."""
+    """A guide `[1, 1, H, W]` resampled to each layer; layers with the same stride share one."""
     by_stride: dict[int, Tensor | None] = {}
     for stride in map(stride_of, layers):
         if stride not in by_stride:
@@ -322,7 +322,7 @@ def _guides_of(guide: Tensor | None, layers: Iterable[str], height: int, width: 
 
 
 def _counts_of(guides: dict[str, Tensor | None], height: int, width: int) -> dict[str, Tensor | int]:
-    """What sums over the whole picture's positions are divided by, layer by layer: as in `gram_matrix`."""
+    """Divisors of sums over the whole picture's positions by layer, as in `gram_matrix`."""
     return {
         layer: (height // stride_of(layer)) * (width // stride_of(layer)) if guide is None else guide.square().sum().clamp_min(_EPSILON)
         for layer, guide in guides.items()
@@ -330,7 +330,7 @@ def _counts_of(guides: dict[str, Tensor | None], height: int, width: int) -> dic
 
 
 def _halved(feature: Tensor) -> Tensor:
-    """Features in half the memory: float16 is nearer to them than bfloat16 where it holds them."""
+    """Features in half the memory: float16, which is more precise than bfloat16, unless they overflow it."""
     if feature.dtype != torch.float32:
         return feature.clone()
     return feature.half() if float(feature.abs().max()) < _LARGEST_HALF else feature.bfloat16()

@@ -1,4 +1,4 @@
-"""Tiles of a picture: cores that share out its pixels, and crops around them that hold all that their features see."""
+"""Tiles of a picture: cores that partition its pixels, and crops that contain the receptive fields of the cores' features."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ class Span:
     """One axis of a tile, in pixels of the picture.
 
     Attributes:
-        start, stop: the core; every pixel lies in the core of one tile.
-        first, last: the crop, the core and its halo, cut off at the picture's edges.
+        start, stop: the core; every pixel lies in exactly one core.
+        first, last: the crop: the core and its halo, cut off at the picture's edges.
     """
 
     start: int
@@ -32,7 +32,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture: where it lies, down and across."""
+    """A part of a picture, as vertical and horizontal spans."""
 
     down: Span
     across: Span
@@ -52,15 +52,14 @@ class Tile:
 
 
 def tiles_of(height: int, width: int, side: int, layers: Iterable[str]) -> list[Tile]:
-    """Tiles whose cores are about `side` px, from which the features at `layers` come out as those of the whole picture do.
+    """Tiles with cores of about `side` px, in which the features at `layers` equal those of the whole picture.
 
-    Crops begin and cores meet at multiples of the deepest layer's stride, so that poolings fall as they do in the whole
-    picture. The halo is the deepest layer's reach (`reach_of`), rounded up to that stride: a crop's own zero padding touches
-    nothing but halo.
+    Crops and cores are aligned to the deepest layer's stride, so that pooling windows match the whole picture's. The halo is the
+    deepest layer's reach (`reach_of`), rounded up to that stride, so that a crop's zero padding affects only the halo.
 
     Args:
         height, width: of the picture, px.
-        side: px; the cores come out a little smaller where that shares the picture out evenly.
+        side: px; cores may be a little smaller, to divide the picture evenly.
         layers: canonical names.
     """
     layers = list(layers)
@@ -71,15 +70,15 @@ def tiles_of(height: int, width: int, side: int, layers: Iterable[str]) -> list[
 
 
 def reach_of(layer: str) -> int:
-    """How far beyond its own pixels, px on each side, a position of a layer sees: 70 for `relu5_1`, 1 for `relu1_1`.
+    """Margin of a layer's receptive field beyond its stride, px on each side: 70 for `relu5_1`, 1 for `relu1_1`.
 
-    Each 3x3 convolution reaches its stride further; poolings stay within their positions' own pixels.
+    Each 3x3 convolution adds its stride; pooling adds nothing.
     """
     return sum(2 ** block_of(each) for each in LAYERS[: LAYERS.index(layer) + 1])
 
 
 def _spans(length: int, side: int, stride: int, halo: int) -> list[Span]:
-    units = max(1, length // stride)  # the last core takes what no whole unit is left of
+    units = max(1, length // stride)  # the last core takes the remainder
     count = max(1, min(units, -(-length // max(side, stride))))
     cuts = [index * units // count * stride for index in range(count)] + [length]
     return [Span(start, stop, max(0, start - halo), min(length, stop + halo)) for start, stop in zip(cuts, cuts[1:])]

@@ -14,19 +14,19 @@ from style_core.optimization.hypercolumns import StyleColumns, spread, unit
 from style_core.optimization.losses import StyleTarget
 from style_core.optimization.nearest import NearestTarget
 
-_COMPARED = 1024  # positions of the photo that are compared with each other, as in the paper
+_COMPARED = 1024  # positions of the photo compared with each other, as in the paper
 _EPSILON = 1e-8
 
 
 class TransportTarget(NearestTarget):
-    """A style whose places are all to be found in the picture, and no others.
+    """The relaxed earth mover's style distance.
 
-    The relaxed earth mover's distance is the larger of two mean distances: from each place of the picture to the nearest one in
-    the style, and from each place of the style to the nearest one in the picture. A layer's distance is the mean of its part of
-    that and of the relative distance of means and covariances.
+    It is the larger of two mean distances: from each position of the picture to the nearest one in the style, and from each
+    position of the style to the nearest one in the picture. A layer's distance is the mean of its part of that and of the
+    relative distance of means and covariances.
 
-    Unlike the paper's, cosines are measured from the style's mean, as in `NearestTarget`. The palette term is left out: the
-    moments of the first layer already hold the colors.
+    Unlike in the paper, cosines are measured from the style's mean, as in `NearestTarget`. The palette term is left out, because
+    the moments of the first layer already include the colors.
     """
 
     def __init__(self, style: StyleColumns, weights: Mapping[str, float], fine: StyleTarget | None = None):
@@ -42,7 +42,7 @@ class TransportTarget(NearestTarget):
         return self._with_fine_layers(distances, features, guide)
 
     def _back_distances(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """From each place of the style to the picture."""
+        """From each position of the style to the picture."""
         return {
             layer: 1 - (unit(column[self._back], self.style.means[layer]) * self._units[layer]).sum(1).mean()
             for layer, column in columns.items()
@@ -57,10 +57,10 @@ class TransportTarget(NearestTarget):
 
 
 class SelfSimilarityTarget:
-    """A photo as the distances of its places from each other: what is alike in it is to stay alike, in whatever colors.
+    """A photo as the distances between its positions: similar regions stay similar, whatever their colors.
 
     `D[p, q] = 1 - cos(F_p, F_q)`, each column divided by its sum; the distance of two such matrices is the sum of absolute
-    differences, relative to that of a picture whose places are all equally far from each other.
+    differences, relative to that of a picture whose positions are all equally distant.
 
     Args:
         features: the photo's, `[1, C, H, W]` by layer, in the extractor's metrics.
@@ -93,7 +93,7 @@ class SelfSimilarityTarget:
 
 
 def _self_distances(features: Tensor) -> Tensor:
-    """`[1, C, H, W]` -> `[N, N]`, each column of sum 1, for `N` positions of all."""
+    """`[1, C, H, W]` -> `[N, N]`, for a sample of `N` positions; each column sums to 1."""
     rows = features[0].flatten(1).T.float()
     rows = functional.normalize(rows[spread(len(rows), _COMPARED, rows.device)], dim=1, eps=_EPSILON)
     distances = (1 - rows @ rows.T).clamp_min(0)
