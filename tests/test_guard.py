@@ -61,7 +61,8 @@ def queued(address: str, index: int, data: list, session: str) -> str:
 
 
 FILES = {"image", "imageeditor", "video", "file", "gallery", "imageslider", "browserstate", "downloadbutton"}
-VARYING = re.compile(r'"(event_id|duration|average_duration)": ?[^,}]*')
+# Also a visitor's new token, which is drawn.
+VARYING = re.compile(r'"(event_id|duration|average_duration|cache_duration|avg_time)": ?[^,}]*|(?<="data":\[)"[\w-]{32}"')
 
 
 def payloads(kind: str, path: str) -> list:
