@@ -11,6 +11,11 @@ from style_core import Compute
 
 # Each recipe's tab.
 _TABS = {"stylize": "stylize", "optimize": "paint", "dream": "dream", "imagine": "imagine"}
+# Waits in the page until Paint is open.
+_WHEN_OPEN = """() => new Promise((done) => {
+  const look = () => document.querySelector('#paint-run')?.offsetParent ? setTimeout(done, 300) : setTimeout(look, 50);
+  look();
+})"""
 _FILES_SWEPT, _FILES_KEPT = 600, 3 * 3600  # seconds
 
 
@@ -78,7 +83,9 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
         refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"]],
         [fine["content"], fine["style"], fine["init"], fine["status"], tabs], show_progress="hidden", api_visibility="private",
     )  # fmt: skip
-    fine["follow"](handed.success)
+    # A page loses what comes for a component before its tab is there.
+    opened = handed.success(None, None, None, js=_WHEN_OPEN, show_progress="hidden", api_visibility="private")
+    fine["follow"](opened.then)
 
 
 def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict], photos: list) -> None:

@@ -72,7 +72,7 @@ def component(options: type[Options], field: OptionField, value) -> gr.component
     if field.kind is bool:
         return gr.Checkbox(value, **text)
     if isinstance(field.allowed, tuple):
-        kind = gr.Radio if len(field.allowed) <= 3 else gr.Dropdown
+        kind = gr.Radio if len(field.allowed) <= 4 else gr.Dropdown
         return kind(i18n.choices_of(field.name, field.allowed), value=value, **text)
     if isinstance(field.allowed, Range) and field.name != "seed":
         return gr.Slider(field.allowed.low, field.allowed.high, value=value, step=field.allowed.step, **text)
