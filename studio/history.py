@@ -63,6 +63,12 @@ def parents_of(paths: list[str]) -> dict[str, list[str]]:
     return made
 
 
+def _is_among(path: str, paths: list[str]) -> bool:
+    """Whether a result is there already: a page that comes back stylizes its photo again."""
+    digest = sha256_of(Path(path))
+    return any(other == path or (files.is_ours(other) and sha256_of(Path(other)) == digest) for other in paths)
+
+
 def captioned(paths: list[str], request: gr.Request | None) -> list[tuple[str, str]]:
     """Results, newest first, with their number and the numbers of those that they were made from; the oldest is number 1."""
     numbers = {path: len(paths) - index for index, path in enumerate(paths)}
@@ -96,7 +102,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         )
 
     def add(path: str | None, paths: list, request: gr.Request) -> tuple:
-        if not files.is_ours(path) or example.is_example(path) or path in (paths or []):
+        if not files.is_ours(path) or example.is_example(path) or _is_among(path, paths or []):
             return tuple(gr.skip() for _ in shown)
         return show([path, *(paths or [])], request)
 

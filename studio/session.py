@@ -52,7 +52,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
                 found |= part["restored"](values)
         if "gallery" not in ((settings or {}).get("stylize") or {}):
             found[quick["kept"]["gallery"]] = example.style()
-        if not may_be_shown(path) and not settings:
+        if not may_be_shown(path):  # the example, unless the settings that come back ask for another
             found |= {quick["result"]: example.result(), quick["download"]: example.result(), quick["drawn"]: example.KEY}
         return found
 

@@ -186,7 +186,7 @@ def test_the_drawer_tells_what_each_result_was_made_from():
     newest_first = [adjusted, branch, enlarged, refined, first]
     assert parents_of(newest_first) == {adjusted: [enlarged], branch: [first], enlarged: [refined], refined: [first], first: []}
     said = [caption for _, caption in captioned(newest_first, None)]
-    assert said[-2:] == ["No. 2, made from no. 1", "No. 1"] and said[1] == "No. 4, made from no. 1"
+    assert said[-2:] == ["No. 2, from 1", "No. 1"] and said[1] == "No. 4, from 1"
 
 
 def test_the_way_of_a_result_becomes_a_film(result):

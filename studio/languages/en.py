@@ -147,7 +147,7 @@ WORDS: dict[str, str] = {
     "HISTORY": "Your pictures",
     "HISTORY_EMPTY": "What you make appears here. It stays when you reload the page.",
     "HISTORY_NUMBER": "No. {number}",
-    "HISTORY_MADE_FROM": "No. {number}, made from no. {parents}",
+    "HISTORY_MADE_FROM": "No. {number}, from {parents}",
     "HISTORY_CHOSEN": "{name}. The same from a terminal:\n```\n{command}\n```",
     "RESTORE": "Restore settings",
     "FORGET": "Remove all",

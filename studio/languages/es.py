@@ -147,7 +147,7 @@ WORDS: dict[str, str] = {
     "HISTORY": "Tus imágenes",
     "HISTORY_EMPTY": "Lo que crees aparece aquí y se mantiene al recargar la página.",
     "HISTORY_NUMBER": "N.º {number}",
-    "HISTORY_MADE_FROM": "N.º {number}, hecha a partir de la n.º {parents}",
+    "HISTORY_MADE_FROM": "N.º {number}, de {parents}",
     "HISTORY_CHOSEN": "{name}. Lo mismo desde un terminal:\n```\n{command}\n```",
     "RESTORE": "Recuperar los ajustes",
     "FORGET": "Quitar todas",

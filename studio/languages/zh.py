@@ -147,7 +147,7 @@ WORDS: dict[str, str] = {
     "HISTORY": "你的图片",
     "HISTORY_EMPTY": "你生成的图会出现在这里，重新载入页面后仍在。",
     "HISTORY_NUMBER": "第 {number} 张",
-    "HISTORY_MADE_FROM": "第 {number} 张，由第 {parents} 张而来",
+    "HISTORY_MADE_FROM": "第 {number} 张，源自 {parents}",
     "HISTORY_CHOSEN": "{name}。在终端中得到同样的图：\n```\n{command}\n```",
     "RESTORE": "恢复设置",
     "FORGET": "全部移除",
