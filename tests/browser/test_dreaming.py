@@ -13,8 +13,9 @@ from style_core.weights.layer_pictures import layer_pictures
 def dream_tab(page):
     open_tab(page, "Dream", "dream")
     fill(page, "Exact size (px)", "128")
-    fill(page, "Octaves", "2")
     fill(page, "Steps", "3")
+    unfold(page, "Advanced", "#dream-more")
+    fill(page, "Octaves", "2")
     return page
 
 
