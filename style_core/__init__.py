@@ -3,14 +3,14 @@
 from style_core import finish, optimize, read_image, stylize, write_image
 
 photo, painting = read_image("photo.jpg"), read_image("painting.jpg")
-result = finish(stylize(photo, [painting])).image              # at once
-result = finish(optimize(photo, [painting])).image             # finer, in a minute
+result = finish(stylize(photo, [painting])).image              # takes about a second
+result = finish(optimize(photo, [painting])).image             # slower and finer
 write_image("painted.png", result)
 """
 
 import os
 
-# Before torch is imported: idle OpenMP threads sleep. By default they spin and take the cores from everything else.
+# Set before torch is imported: idle OpenMP threads sleep. By default they spin and block the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from style_core.devices import Compute

@@ -1,6 +1,6 @@
 """Compute: where and how a recipe runs.
 
-It is chosen once at the top with `Compute.choose("auto")` and handed down. Nothing below chooses a device.
+It is chosen once at the top with `Compute.choose("auto")` and passed down. Nothing below chooses a device.
 """
 
 import ctypes
@@ -20,11 +20,11 @@ from style_core.errors import RequestError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
-# mallopt(3): one arena, which alone can grow without end; no block by mmap; nothing trimmed unasked.
+# mallopt(3): one arena, because only the main one can grow without limit; no blocks by mmap; no automatic trimming.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -3, -4, -8
 _KEEP_MEMORY = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 2**26}
 _RETURN_LARGE = {_M_MMAP_MAX: 2**16, _M_MMAP_THRESHOLD: 2**25}
-_kept: set[str] = set()  # what prepare_cpu has set
+_kept: set[str] = set()  # settings made by prepare_cpu
 
 
 _Module = TypeVar("_Module", bound=nn.Module)
@@ -32,9 +32,9 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Compute:
-    """A device, the floating type that networks run in there, and the memory format that suits it.
+    """A device, the floating-point type of networks on it, and the best memory format.
 
-    Pictures, Gram matrices and losses stay float32 whatever `dtype` is.
+    Pictures, Gram matrices and losses are always float32.
     """
 
     device: torch.device
@@ -79,18 +79,18 @@ class Compute:
 
 
 def cores() -> int:
-    """Cores that this process may use: its affinity, limited by the container's CPU quota."""
+    """Number of cores that this process may use: its affinity, limited by the container's CPU quota."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_quota()
     return max(1, min(affinity, int(quota) if quota else affinity))
 
 
 def prepare_cpu() -> None:
-    """Set threads and memory for a program on the CPU. Call it once, at the start.
+    """Set up threads and memory allocation for a program on the CPU. Call it once, at the start.
 
-    More threads would only wait for each other. And glibc gives each large block back to the system as soon as it is
-    freed, which then clears its pages anew for the next step: a fifth to a quarter of an iteration's time. What is kept
-    so goes back by `release_memory`. Other C libraries are left as they are.
+    More threads than cores would only wait for each other. By default glibc returns each large block to the system when it is
+    freed, and clearing new pages for the next step takes a fifth of an iteration's time. Blocks kept instead are returned by
+    `release_memory`. Other C libraries are not changed.
     """
     torch.set_num_threads(cores())
     tune = getattr(_libc(), "mallopt", None)
@@ -102,9 +102,9 @@ def prepare_cpu() -> None:
 
 @contextmanager
 def large_blocks_returned() -> Iterator[None]:
-    """While it lasts, blocks of 32 MB and more go back to the system as soon as they are freed.
+    """A context in which blocks of 32 MB and more return to the system as soon as they are freed.
 
-    Kept, as `prepare_cpu` has it, they leave holes between them: of a print that is painted in little memory, gigabytes.
+    Blocks kept by `prepare_cpu` fragment the memory, which can waste gigabytes for very large pictures.
     """
     tune = getattr(_libc(), "mallopt", None)
     if tune is None or not _kept:
@@ -123,7 +123,7 @@ def release_memory(beyond: int = 0) -> None:
     """Return freed memory to the system. Call it at the end of a run.
 
     Args:
-        beyond: nothing is returned while the process holds fewer bytes than this.
+        beyond: do nothing while the process holds fewer bytes than this.
     """
     trim = getattr(_libc(), "malloc_trim", None)
     if trim is not None and _held() > beyond:

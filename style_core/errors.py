@@ -1,4 +1,4 @@
-"""What can go wrong, and how it is told."""
+"""The error for requests that can't be carried out."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from style_core.messages import Message
 
 
 class RequestError(ValueError):
-    """A request that can't be carried out. The message says what is wrong and what would be right.
+    """A request that can't be carried out. The message says what is wrong and how to fix it.
 
     `RequestError("size is {value}; it must be {allowed}.", value=9, allowed="between 64 and 4096 px")`: `str(error)` is the
     whole sentence, a `Message` that keeps the template and the values for translation.
 
-    This is the only exception that reaches a person as a sentence: exit status 2 in the shell, `gr.Error` in the app, the
-    same words in the API.
+    This is the only exception whose message is shown to users: with exit status 2 in the shell, as `gr.Error` in the app, and
+    with the same text in the API.
     """
 
     def __init__(self, template: str, /, **values: Any):
@@ -26,7 +26,7 @@ class RequestError(ValueError):
 
     @property
     def values(self) -> dict[str, Any]:
-        """What goes into the template, by name."""
+        """Values for the template, by name."""
         return self.message.values
 
     def __str__(self) -> Message:

@@ -1,4 +1,4 @@
-"""Files: their digests, and whether and how they are written."""
+"""Files: digests, checks of targets, and atomic writing."""
 
 import hashlib
 import itertools
@@ -33,10 +33,10 @@ def forget_digests() -> None:
 
 
 def check_target(path: str | Path) -> Path:
-    """A path that a file can be written to: checked by writing beside it, before any work is done for it.
+    """Check before any work that a file can be written to a path, by writing a temporary file next to it.
 
     Raises:
-        RequestError: for a folder that isn't there or can't be written to, a name that is too long, or a folder in its place.
+        RequestError: if the folder is missing or read-only, the name is too long, or the path is a folder.
     """
     path = Path(path)
     if not os.path.isdir(path.absolute().parent):
@@ -45,7 +45,7 @@ def check_target(path: str | Path) -> Path:
         raise RequestError("{file} is a folder; give the name of a file.", file=path.name)
     try:
         with suppress(FileNotFoundError):
-            os.lstat(path)  # fails for a name that is too long, which writing beside it would not
+            os.lstat(path)  # fails for a name that is too long, unlike the temporary file
         with tempfile.TemporaryFile(dir=path.absolute().parent) as probe:
             probe.write(b"\0")
     except OSError as error:
@@ -64,7 +64,7 @@ def _short(name: str) -> str:
 
 @contextmanager
 def written_aside(path: str | Path) -> Iterator[Path]:
-    """A path beside `path` to write to, which takes its place when the block ends and is removed when it fails."""
+    """A temporary path next to `path`, which replaces it when the block ends and is removed on failure."""
     path = Path(path)
     with _numbers_lock:
         number = next(_numbers)

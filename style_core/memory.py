@@ -8,7 +8,7 @@ from style_core.errors import RequestError
 
 
 def available_bytes() -> float | None:
-    """Bytes that this process may still take; None where the system does not tell."""
+    """Bytes that this process can still allocate; None if the system doesn't report it."""
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():
         return None
@@ -21,17 +21,17 @@ def available_bytes() -> float | None:
 
 
 class OutOfMemory(RequestError):
-    """A run took more memory than there is; the message says which size would do."""
+    """A run needed more memory than there is; the message suggests a size that fits."""
 
 
 @contextmanager
 def memory_in_words(size: int) -> Iterator[None]:
-    """Turn whatever torch, Python and the allocators raise when memory runs out into one sentence.
+    """Turn out-of-memory errors of torch, Python and the allocators into one error with a message.
 
     Args:
-        size: in px, of what is computed.
+        size: in px, of the picture being computed.
     Raises:
-        OutOfMemory: in place of what was raised.
+        OutOfMemory: instead of the original error.
     """
     try:
         yield
@@ -39,7 +39,7 @@ def memory_in_words(size: int) -> Iterator[None]:
         said = str(error).lower()
         if not isinstance(error, MemoryError) and "allocate memory" not in said and "out of memory" not in said:
             raise
-        # Half the pixels take half the memory, near enough.
+        # Half the pixels need about half the memory.
         raise OutOfMemory(
             "There is not enough memory for {size} px; use {fitting} px or less.", size=size, fitting=max(64, int(size * 0.7) // 32 * 32)
         ) from error

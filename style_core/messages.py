@@ -1,19 +1,19 @@
-"""Sentences for people, which keep the template and the values that they were made from.
+"""Messages to users, which keep their template and values for translation.
 
-A front end that speaks other languages looks a sentence up by its template; everyone else reads it as the text it is.
+A front end in another language looks up the template; everyone else uses the message as a plain string.
 """
 
 from typing import Any
 
 
 class Message(str):
-    """A sentence: `Message("{file} is empty; choose another picture.", file="a.png")`.
+    """A message: `Message("{file} is empty; choose another picture.", file="a.png")`.
 
-    It is a string, and reads as the template with its values filled in. `str(message)` keeps the template.
+    It is a string: the template with its values filled in. `str(message)` keeps the template.
 
     Attributes:
-        template: the sentence in English, with `{name}` or `{name:format}` where a value goes.
-        values: what goes there, by name. A value may be a Message.
+        template: the sentence in English, with `{name}` or `{name:format}` for values.
+        values: values by name. A value may be a Message.
     """
 
     template: str
@@ -32,7 +32,7 @@ class Message(str):
 
 
 def joined(*sentences: str) -> str:
-    """Sentences in a row, without those that are empty."""
+    """Messages joined to one, without empty ones."""
     text = ""
     for sentence in filter(None, sentences):
         text = Message("{first} {second}", first=text, second=sentence) if text else sentence

@@ -1,7 +1,6 @@
-"""Options: each field described once, where its default stands.
+"""Options: each field is described once, next to its default.
 
-Sliders, shell flags, API names, the check before any work and the README's tables are all made from the fields
-declared here with `option`.
+Sliders, shell flags, API names and the validation before any work are all generated from the fields declared with `option`.
 """
 
 import dataclasses
@@ -31,7 +30,7 @@ class Range:
         return self.as_message()
 
     def as_message(self) -> Message:
-        """`between 128 and 2048 px`."""
+        """For example `between 128 and 2048 px`."""
         if self.unit:
             return Message("between {low:g} and {high:g} {unit}", low=self.low, high=self.high, unit=self.unit)
         return Message("between {low:g} and {high:g}", low=self.low, high=self.high)
@@ -39,10 +38,10 @@ class Range:
 
 @dataclass(frozen=True)
 class OptionField:
-    """One option as a front end needs it: made from a field of an Options class.
+    """One option for a front end, generated from a field of an Options class.
 
-    `allowed` is a `Range` for numbers, a tuple for a choice, None for a switch or free text. `expert` options are
-    folded away in the app.
+    `allowed` is a `Range` for numbers, a tuple for a choice, None for a switch or free text. The app shows `expert` options
+    under Advanced.
     """
 
     name: str
@@ -58,16 +57,16 @@ class OptionField:
 
 
 def option(default: Any, help: str, allowed: Range | tuple[str, ...] | None = None, *, expert: bool = False) -> Any:
-    """Declare a field of an Options class: its default, one sentence about it, and what it may be."""
+    """Declare a field of an Options class: its default, a sentence of explanation, and the allowed values."""
     return dataclasses.field(default=default, metadata={"help": help, "allowed": allowed, "expert": expert})
 
 
 @dataclass(frozen=True)
 class Options:
-    """Base of the frozen dataclasses that hold what a recipe can be asked for.
+    """Base of the frozen dataclasses that hold a recipe's options.
 
     Raises:
-        RequestError: on construction, when a value is not allowed, naming the option, the value and what would do.
+        RequestError: on construction, for an invalid value; names the option, the value and the allowed values.
     """
 
     def __post_init__(self) -> None:
@@ -77,16 +76,16 @@ class Options:
 
     @classmethod
     def fields(cls) -> Iterator[OptionField]:
-        """The options in the order in which they are declared."""
+        """The options in order of declaration."""
         for field in dataclasses.fields(cls):
             yield OptionField(field.name, type(field.default), field.default, **field.metadata)
 
     @classmethod
     def make(cls, **given: Any) -> Self:
-        """Build from names that come from outside, such as a settings file.
+        """Build from external names, such as those of a settings file.
 
         Raises:
-            RequestError: for a name that is no option, with the nearest one that is.
+            RequestError: for an unknown name, suggesting the nearest option.
         """
         names = [field.name for field in cls.fields()]
         for name in given:

@@ -1,4 +1,4 @@
-"""Steps: what a long recipe yields while it works."""
+"""Steps: what a recipe yields while it runs."""
 
 from collections import deque
 from collections.abc import Generator, Iterable
@@ -10,20 +10,20 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Step:
-    """A moment of a long recipe.
+    """A recipe's progress at one moment.
 
     Step 0 comes before any heavy work, later ones at most about a second apart, and the last one holds the result.
-    Whoever stops iterating (or closes the generator) has canceled the run.
+    Closing the generator cancels the run.
 
     Attributes:
-        iteration: how many of `total` are done.
-        total: how many are planned; a run may end earlier and says so in `note`.
+        iteration: iterations done.
+        total: iterations planned; a run may end earlier and says so in `note`.
         losses: relative losses by name, such as `style relu4_1`; empty before the first evaluation.
-        image: `[3, H, W]` sRGB in `[0, 1]`, on the CPU and detached; None where no preview was due.
+        image: `[3, H, W]` sRGB in `[0, 1]`, on the CPU and detached; None if no preview was due.
         seconds: since the run began.
         eta: expected seconds until the result; None while unknown.
-        note: a sentence for the person, or empty.
-        weights: sha256 of the weight file of each network at work, by network, such as `vgg19`.
+        note: a message to the user, or empty.
+        weights: sha256 of the weight file of each network in use, by network, such as `vgg19`.
     """
 
     iteration: int
@@ -42,7 +42,7 @@ class Step:
         return self.image
 
 
-# A recipe on its way. Whoever stops before the end closes it.
+# A running recipe. Callers that stop before the end must close it.
 Steps = Generator[Step, None, None]
 
 

@@ -1,14 +1,14 @@
-"""Sizes as people say them: pixels, a length on paper, or a name."""
+"""Sizes as users write them: pixels, a length on paper, or a name."""
 
 import re
 from dataclasses import dataclass
 
 from style_core.errors import RequestError
 
-DPI = 300.0  # of a print that is looked at from reading distance
+DPI = 300.0  # for prints at reading distance
 DPI_RANGE = (36.0, 1200.0)
 _MOST = 1e6  # of any unit
-_CENTIMETERS = 2.54  # of an inch
+_CENTIMETERS = 2.54  # per inch
 _UNITS = {
     "px": 0.0,
     "": 0.0,
@@ -25,13 +25,13 @@ _WORDS = re.compile(r"\s*(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>[a-z\"]*)\s*")
 
 @dataclass(frozen=True)
 class SizePreset:
-    """A size by name.
+    """A named size.
 
     Attributes:
-        name: as it is asked for.
+        name: as requested.
         pixels: long side in px; 0 for a print.
         centimeters: long side of a print; 0 for a screen.
-        square: whether the photo is cut to a square first.
+        square: whether the photo is cropped to a square first.
     """
 
     name: str
@@ -59,12 +59,12 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Size:
-    """What was asked for.
+    """A requested size.
 
     Attributes:
         long_side: px.
         dpi: of a print; None for a screen.
-        square: whether the photo is cut to a square first.
+        square: whether the photo is cropped to a square first.
     """
 
     long_side: int
@@ -76,9 +76,9 @@ def parse_size(text: str, dpi: float | None = None) -> Size:
     """`1024`, `1024px`, `42cm`, `16.5in`, `A3` or another of `PRESETS` -> a Size.
 
     Args:
-        dpi: dots per inch; None is 300 for lengths, and nothing for pixels.
+        dpi: dots per inch; None means 300 for lengths, and no dpi for pixels.
     Raises:
-        RequestError: for what is no size, or dots that no printer has.
+        RequestError: for an invalid size, or dpi out of range.
     """
     if dpi is not None and not DPI_RANGE[0] <= dpi <= DPI_RANGE[1]:
         raise RequestError("dpi is {dpi:g}; it must be between {low:g} and {high:g}.", dpi=dpi, low=DPI_RANGE[0], high=DPI_RANGE[1])
@@ -91,7 +91,7 @@ def parse_size(text: str, dpi: float | None = None) -> Size:
         raise RequestError("size is {size}; write it like 1024, 42cm or 16.5in, or as one of {known}.", size=text, known=", ".join(PRESETS))
     number, centimeters = float(found["number"].replace(",", ".")), _UNITS[found["unit"]]
     if number > _MOST:
-        raise RequestError("size is {size}; it is beyond any picture. Write it like 1024, 42cm or 16.5in.", size=str(text)[:20])
+        raise RequestError("size is {size}; it is too large. Write it like 1024, 42cm or 16.5in.", size=str(text)[:20])
     if not centimeters:
         if number != int(number):
             raise RequestError("size is {size}; pixels must be a whole number.", size=text)

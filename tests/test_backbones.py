@@ -117,7 +117,7 @@ def damaged(kind: str) -> dict[str, torch.Tensor]:
         "not finite": "layer2.1.conv2.weight holds values that are not finite",
         "half-written": "the file was only partly written",
         "integers": "it must hold floating-point numbers",
-        "loud": "activations at relu1_1 are about .*; no trained ResNet-50 gives that",
+        "loud": "activations at relu1_1 are about .*, which no trained ResNet-50 produces",
     }.items(),
 )
 def test_a_damaged_resnet_is_refused_for_what_is_wrong_with_it(kind, message):

@@ -108,7 +108,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_done(photos, capsys):
         ({"contents": []}, "job.toml has no contents; add it."),
         ({"contents": ["nowhere/*.png"]}, "There are no pictures in *.png."),
         ({"styles": []}, "job.toml has no styles; list pictures, or gallery:NAME."),
-        ({"size": 64}, "job.toml has an entry size; the entries are"),
+        ({"size": 64}, "job.toml has an unknown entry, size; the entries are"),
         ({"options": {"sizes": 64}}, "There is no option sizes; did you mean size?"),
     ],
 )

@@ -132,6 +132,6 @@ def test_the_shell_optimizes_clips(tmp_path, capsys):
     write_image(tmp_path / "style.png", picture(48, 48, seed=5))
     command = ["optimize", str(source), str(tmp_path / "style.png"), "-o", str(out), "--size", "64", "--extractor", "lite"]
     assert main([*command, "--mask", str(tmp_path / "style.png")]) == 2
-    assert "--mask goes with a photo; CONTENT is a clip." in capsys.readouterr().err
+    assert "--mask works only with a photo; CONTENT is a clip." in capsys.readouterr().err
     assert main([*command, "--iterations", "3", "--frame-iterations", "2"]) == 0
     assert Clip.open(out).frames == 2

@@ -85,10 +85,10 @@ def test_a_redirect_to_another_host_is_followed(whole, environment):
 
 
 REFUSALS = {
-    "401": "The hub wants a valid token for this file; set HF_TOKEN or log in.",
-    "403": "This account may not read the file on the hub.",
+    "401": "The hub requires a valid token for this file; set HF_TOKEN or log in.",
+    "403": "This account has no access to the file on the hub.",
     "404": "The hub has no such file at this revision.",
-    "429": "The hub has had too many requests from here; try again later.",
+    "429": "The hub received too many requests from this address; try again later.",
     "500": "The hub answered with status 500; try again later.",
     "hang": "The hub could not be reached in time.",
 }
@@ -127,7 +127,7 @@ def test_nobody_there_and_the_offline_switch(environment):
     nobody = pull(environment, "http://127.0.0.1:9")
     assert nobody.returncode == 2 and "The hub could not be reached." in nobody.stderr
     switched_off = pull(environment, "http://127.0.0.1:9", HF_HUB_OFFLINE="1")
-    assert switched_off.returncode == 2 and "switched off by HF_HUB_OFFLINE" in switched_off.stderr
+    assert switched_off.returncode == 2 and "turned off by HF_HUB_OFFLINE" in switched_off.stderr
 
 
 def test_a_broken_download_resumes_where_it_stopped(whole, environment, tensors):
@@ -247,4 +247,4 @@ def test_without_a_hub_optimize_starts_with_lite_and_says_so(environment, tmp_pa
     )  # fmt: skip
     told = json.loads(said.stdout)
     assert told["extractor"] == "lite"
-    assert told["note"] == "Painting with the compact network: The hub could not be reached."
+    assert told["note"] == "Using the compact network instead: The hub could not be reached."

@@ -217,7 +217,7 @@ def test_a_large_photo_is_decoded_smaller_and_looks_the_same():
 
 def test_a_picture_that_does_not_fit_into_memory_is_refused_before_it_is_decoded(monkeypatch):
     monkeypatch.setattr(reading, "available_bytes", lambda: 1e6)
-    with pytest.raises(RequestError, match=r"The picture takes 0.0 GB to read, and 0.0 GB are free; save it smaller."):
+    with pytest.raises(RequestError, match=r"The picture needs 0.0 GB of memory to be read, but only 0.0 GB are free; save it smaller."):
         read_image(bytes_of(plain(400, 400), "PNG"))
 
 

@@ -115,7 +115,7 @@ def test_sentences_are_translated_with_what_they_hold():
     assert i18n.told(str(refused.value), Request("zh-CN")) == "size 的值是 99999；应在 64 与 12288 px 之间。"
     assert i18n.told(str(refused.value), Request("en")) == "size is 99999; it must be between 64 and 12288 px."
     reason = RequestError("The hub could not be reached.")
-    note = Message("Painting with the compact network: {reason}", reason=str(reason))
+    note = Message("Using the compact network instead: {reason}", reason=str(reason))
     assert i18n.told(note, Request("zh-CN")) == "正用精简网络绘制：无法连接 hub。"
     notes = joined(
         Message("{file} is animated; its first frame is used.", file="a.gif"),

@@ -227,7 +227,7 @@ def test_a_palette_is_exactly_the_style_pictures_and_a_gallery_code_has_none(cod
     image = finish(stylize(picture(96, 128), [style], StylizeOptions(size=128, color="palette"), compute=FP32)).image
     for value in (0.2, 0.8):
         assert ((image - value).abs() < 0.02).float().mean() == pytest.approx(0.5, abs=0.05)
-    with pytest.raises(RequestError, match="The gallery holds no palette of its paintings"):
+    with pytest.raises(RequestError, match="Gallery styles don.t include the painting.s palette"):
         finish(stylize(picture(96, 128), [style], StylizeOptions(color="palette"), codes=codes[:1], compute=FP32))
 
 

@@ -82,7 +82,7 @@ def test_masks_keep_paint_or_share_the_subject():
     assert [each.tolist() for each in masks_for(mask, "keep", 2)] == [[[[1.0, 0.0]]]] * 2
     assert masks_for(mask, "only", 1) == [mask]
     assert masks_for(mask, "first", 3) == [mask, None, None]
-    with pytest.raises(RequestError, match="takes two styles or more"):
+    with pytest.raises(RequestError, match="needs two styles or more"):
         masks_for(mask, "first", 1)
     with pytest.raises(RequestError, match="subject is both; it must be one of keep, only, first."):
         masks_for(mask, "both", 1)

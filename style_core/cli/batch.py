@@ -30,18 +30,18 @@ _EPILOG = """A job file, TOML or JSON:
     strengths = [0.5, 1.0]
     options = { size = 1024 }
 
-Each content is painted in each style at each strength. First all are painted small on a contact sheet, sheet.jpg, unless sheet is false.
-Broken off, the same command continues.
+Each content is painted in each style at each strength. A contact sheet of small versions, sheet.jpg, comes first, unless sheet is false.
+If interrupted, run the same command again to continue.
 """
 
 
 def add(commands: Any) -> None:
     """The command `batch`."""
     parser = commands.add_parser(
-        "batch", help="Paint many pictures as a job file says.", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        "batch", help="Paint the pictures listed in a job file.", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("job", metavar="JOB.toml", help="What to paint.")
-    parser.add_argument("--sheet-only", action="store_true", help="Paint the contact sheet and nothing else.")
+    parser.add_argument("job", metavar="JOB.toml", help="The job file.")
+    parser.add_argument("--sheet-only", action="store_true", help="Paint only the contact sheet.")
     parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="Where to compute (default auto).")
     parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
     parser.set_defaults(run=_run_job)
@@ -50,7 +50,7 @@ def add(commands: Any) -> None:
 def run_folder(
     recipe: str, source: str | None, steps: Callable[[Path], Steps], options: Options, compute: Compute, given: argparse.Namespace
 ) -> int:
-    """Make a picture of each in a folder, in another folder; what can't be read is told, and the rest is done.
+    """Process every picture of a folder into another folder; reports unreadable pictures and does the rest.
 
     Args:
         source: the folder.
@@ -62,7 +62,9 @@ def run_folder(
     """
     folder = Path(source or "")
     if not source or not folder.is_dir():
-        raise RequestError("{folder} is no folder; with --batch, the first picture is a folder of pictures.", folder=folder.name or "That")
+        raise RequestError(
+            "{folder} is not a folder; with --batch, the first picture is a folder of pictures.", folder=folder.name or "That"
+        )
     others = [str(path) for name in ("styles", "guide", "mask", "init_image") for path in _listed(getattr(given, name, None))]
     tasks, first = [], _first_of(recipe)
     for path, name in batch_names(files_of([str(folder)])).items():
@@ -92,7 +94,7 @@ def _extra(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _first_of(recipe: str) -> str:
-    """The argument that holds a recipe's first picture."""
+    """Name of the argument for a recipe's first picture."""
     return picture_name(RECIPES[recipe].takes[0]) if RECIPES[recipe].takes else "near"
 
 
@@ -114,12 +116,12 @@ def _run_job(given: argparse.Namespace) -> int:
 
 
 def _asked(task: Task) -> argparse.Namespace:
-    """A task as the shell would have been asked for it."""
+    """The command-line arguments that correspond to a task."""
     return argparse.Namespace(**{_first_of(task.recipe): task.content, "styles": [task.style] if task.style else None})
 
 
 def _run(tasks: Sequence[Task], folder: Path, compute: Compute, given: argparse.Namespace, **how: Any) -> int:
-    """All tasks under one bar, and what is said of them at the end."""
+    """Run all tasks with one progress bar, and report at the end."""
     done, failed, kept, started = [], {}, 0, time.monotonic()
     with _bar(len(tasks)) as bar:
         for progress in run_tasks(tasks, folder, **how):

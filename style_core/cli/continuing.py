@@ -1,4 +1,4 @@
-"""`optimize --continue`: a picture that was stopped goes on, with its own options where none are given anew."""
+"""`optimize --continue`: continue a stopped picture, with its own options as defaults."""
 
 import argparse
 import base64
@@ -16,28 +16,30 @@ from style_core.recipes.optimize_options import OptimizeOptions
 
 
 def continued_options(picture: str) -> dict[str, Any]:
-    """The options inside a picture, as a parser's defaults.
+    """The options stored in a picture, as defaults for a parser.
 
     Raises:
         RequestError: for a picture that `optimize` did not make.
     """
     settings = read_settings(picture)
     if settings["recipe"] != "optimize":
-        raise RequestError("{file} was made by {recipe}; only pictures of optimize go on.", file=picture, recipe=settings["recipe"])
+        raise RequestError(
+            "{file} was made by {recipe}; only pictures made by optimize can be continued.", file=picture, recipe=settings["recipe"]
+        )
     options = OptimizeOptions.make(**settings["options"]).as_dict()
     return {**options, "size": str(options["size"])}
 
 
 def begun_run(given: argparse.Namespace) -> tuple[dict[str, Any], list[Tensor] | None]:
-    """How `optimize` goes on from the picture of `--continue`, and the masks that are kept inside it.
+    """Arguments to continue the picture of `--continue`, and the masks stored in it.
 
-    Weights of styles that are not given anew are put into `given`.
+    Sets the style weights in `given`, unless they were given.
 
     Raises:
-        RequestError: where other pictures are given than it was made from.
+        RequestError: if the given pictures are not those that it was made from.
     """
     if given.batch:
-        raise RequestError("--continue goes with one picture, not with --batch.")
+        raise RequestError("--continue works with one picture, not with --batch.")
     settings = read_settings(given.continue_from)
     request = settings.get("request", {})
     for name, paths in (("content", [given.content]), ("styles", given.styles)):
@@ -47,7 +49,9 @@ def begun_run(given: argparse.Namespace) -> tuple[dict[str, Any], list[Tensor] |
             if sha256_of(Path(path)) != digest:
                 raise RequestError("{file} is not the picture that {picture} was made from.", file=path, picture=given.continue_from)
         if digests and len(paths) != len(digests):
-            raise RequestError("{picture} was made from {count} styles; give the same.", picture=given.continue_from, count=len(digests))
+            raise RequestError(
+                "{picture} was made from {count} styles; give the same ones.", picture=given.continue_from, count=len(digests)
+            )
     given.style_weights = given.style_weights or request.get("style_weights")
     done = settings.get("done", settings["options"].get("iterations", 0))
     return {"begun": read_image(given.continue_from), "done": int(done)}, _masks_inside(request) if not given.mask else None
@@ -58,7 +62,7 @@ def _masks_inside(request: dict) -> list[Tensor] | None:
     masks = []
     for fact in facts:
         if "data" not in fact:
-            raise RequestError("{file} is too large to be kept inside the picture; give it again with --mask.", file=fact.get("file", ""))
+            raise RequestError("{file} was too large to be stored in the picture; give it again with --mask.", file=fact.get("file", ""))
         try:
             masks.append(read_mask(base64.b64decode(fact["data"], validate=True)))
         except binascii.Error as error:

@@ -1,4 +1,4 @@
-"""Films from the shell: a clip painted, a walk through the latent space, a zoom into a dream."""
+"""Films from the shell: painted clips, walks through the latent space, dream zooms."""
 
 import argparse
 import json
@@ -21,10 +21,10 @@ _FACTS = "zoom.json"
 
 
 def run_clip(steps: Steps, compute: Compute, given: argparse.Namespace) -> int:
-    """Follow a recipe that writes its own film.
+    """Run a recipe that writes its own film.
 
     Returns:
-        The exit status: 0, or 130 when interrupted. The film then ends there, and the same command resumes.
+        The exit status: 0, or 130 when interrupted. The film so far is kept, and the same command resumes it.
     """
     follower = Follower(None)
     status = followed(follower, steps)
@@ -33,7 +33,7 @@ def run_clip(steps: Steps, compute: Compute, given: argparse.Namespace) -> int:
 
 
 def run_walk(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
-    """Follow a recipe whose Steps are the frames of a film; its last picture is saved beside the film."""
+    """Run a recipe whose Steps are the frames of a film; its last picture is also saved."""
     check_writable(given.out)
     check_video_path(given.walk)
     follower = Follower(None)

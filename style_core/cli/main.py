@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     try:
         given = _parser().parse_args(arguments)
-        if getattr(given, "continue_from", None):  # the options that it was made with, where none are given anew
+        if getattr(given, "continue_from", None):  # parse again, with the picture's own options as defaults
             given = _parser(continued_options(given.continue_from)).parse_args(arguments)
         prepare_cpu()
         with _ended_as_by_ctrl_c():
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _ended_as_by_ctrl_c() -> Iterator[None]:
-    """SIGTERM, by which machines that shut down and schedulers ask to end, saves the picture so far as Ctrl-C does."""
+    """Make SIGTERM, which shutdowns and schedulers send, save the picture so far, as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -100,7 +100,7 @@ def add_options(parser: argparse.ArgumentParser, options: type[Options]) -> None
 
 
 def options_from(given: argparse.Namespace, options: type[_O]) -> _O:
-    """The Options that parsed flags ask for."""
+    """The Options from parsed flags."""
     values = {field.name: getattr(given, field.name) for field in options.fields()}
     if "size" in values:
         given.sized = parse_size(given.size, given.dpi)
@@ -122,7 +122,7 @@ def _metavar(field: OptionField) -> str:
 
 
 def _parser(defaults: Mapping[str, Any] | None = None) -> argparse.ArgumentParser:
-    """The whole parser; `defaults` are other ones for the options of `optimize`."""
+    """The whole parser; `defaults` replace the defaults of `optimize`'s options."""
     parser = _Parser(prog="python -m style_core", description="Neural style transfer: photos painted in the style of paintings.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for recipe in RECIPES.values():
@@ -135,21 +135,23 @@ def _parser(defaults: Mapping[str, Any] | None = None) -> argparse.ArgumentParse
 
 
 def _add_recipe(commands: Any, recipe: Recipe) -> None:
-    """A command for a recipe: its options, and the pictures and flags that it takes beside them."""
+    """Add a command for a recipe, with its pictures, options and flags."""
     summary = (recipe.options.__doc__ or recipe.name).splitlines()[0]
     parser = commands.add_parser(recipe.name, help=summary, description=summary)
-    parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="Where the picture goes: .png, .jpg, .webp, .avif or .tif.")
+    parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="The file to write: .png, .jpg, .webp, .avif or .tif.")
     parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="Where to compute (default auto).")
     parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
     add_options(parser, recipe.options)
-    parser.add_argument("--quality", type=_quality, default=95, metavar="N", help="Of .jpg, .webp and .avif, 1 to 100 (default 95).")
-    parser.add_argument("--depth", type=int, default=8, choices=(8, 16), help="Bits a channel of a .png (default 8); a .tif has 16.")
-    parser.add_argument("--dpi", type=float, metavar="N", help=f"Dots per inch of a print, also noted in the file (default {DPI:g}).")
+    parser.add_argument(
+        "--quality", type=_quality, default=95, metavar="N", help="Quality of .jpg, .webp and .avif, 1 to 100 (default 95)."
+    )
+    parser.add_argument("--depth", type=int, default=8, choices=(8, 16), help="Bits per channel of a .png (default 8); a .tif has 16.")
+    parser.add_argument("--dpi", type=float, metavar="N", help=f"Dots per inch of a print, also stored in the file (default {DPI:g}).")
     add_more, run = _COMMANDS.get(recipe.name, (partial(_add_pictures, recipe), partial(_run, recipe)))
     add_more(parser)
     parser.add_argument(
-        "--batch", action="store_true", help="The first picture and OUT are folders: make a picture of every one in the first. "
-        "Broken off, the same command continues."
+        "--batch", action="store_true", help="The first picture and OUT are folders: process every picture in the first one. "
+        "If interrupted, run the same command again to continue."
     )  # fmt: skip
     parser.set_defaults(run=run, sized=Size(0))
 
@@ -164,11 +166,11 @@ def _add_pictures(recipe: Recipe, parser: argparse.ArgumentParser) -> None:
     for taken in recipe.takes:
         name = picture_name(taken)
         nargs = taken[-1] if taken[-1] in "+?" else None
-        parser.add_argument(name, metavar=name.upper(), nargs=nargs, help="A picture, or several." if nargs == "+" else "A picture.")
+        parser.add_argument(name, metavar=name.upper(), nargs=nargs, help="One or more pictures." if nargs == "+" else "A picture.")
 
 
 def _run(recipe: Recipe, given: argparse.Namespace) -> int:
-    """Run a recipe as the table describes it."""
+    """Run a recipe from its entry in the table."""
     options = options_from(given, recipe.options)
     if given.batch:
         raise RequestError("{recipe} has no --batch; use the command batch.", recipe=recipe.name)
@@ -183,14 +185,14 @@ def _run(recipe: Recipe, given: argparse.Namespace) -> int:
 def _add_styles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("content", metavar="CONTENT", help="The photo.")
     parser.add_argument("styles", metavar="STYLE", nargs="+", help="One or more paintings.")
-    parser.add_argument("--background", default="white", metavar="COLOR", help="What shows where CONTENT is transparent (default white).")
+    parser.add_argument("--background", default="white", metavar="COLOR", help="Color behind transparent parts of CONTENT (default white).")
     parser.add_argument(
         "--keep-alpha", action=argparse.BooleanOptionalAction, default=True,
-        help="Keep CONTENT's transparency, where it has any; a .jpg can't (default on).",
+        help="Keep CONTENT's transparency, except in a .jpg, which can't store it (default on).",
     )  # fmt: skip
     parser.add_argument("--style-weights", type=float, nargs="+", metavar="W", help="One for each style; only ratios count.")
     parser.add_argument(
-        "--mask", action="append", metavar="MASK.png", help="Where a style goes, white on black; once for each style, in order."
+        "--mask", action="append", metavar="MASK.png", help="The area of a style, white on black; once for each style, in order."
     )
     parser.add_argument(
         "--subject",
@@ -203,8 +205,8 @@ def _add_stylize(parser: argparse.ArgumentParser) -> None:
     _add_styles(parser)
     add_options(parser, FilmOptions)
     parser.epilog = (
-        f"A STYLE may be gallery:NAME, with NAME one of {', '.join(gallery())}. CONTENT may be a clip, and OUT an .mp4 then; "
-        "after Ctrl-C the same command continues it."
+        f"A STYLE may be gallery:NAME, with NAME one of {', '.join(gallery())}. CONTENT may be a clip; OUT is then an .mp4. "
+        "After Ctrl-C, the same command continues it."
     )
 
 
@@ -236,7 +238,7 @@ def _stylize(given: argparse.Namespace) -> int:
 
 
 def _pictures_first(styles: Sequence[str], values: Sequence | None) -> list | None:
-    """Values in the order of `styles`, reordered the way `stylize` takes them: pictures first, then codes."""
+    """Values in the order of `styles`, reordered as `stylize` takes them: pictures first, then codes."""
     if values is None or len(values) != len(styles):
         return None if values is None else list(values)
     order = sorted(range(len(styles)), key=lambda index: styles[index].startswith(_FROM_GALLERY))
@@ -248,13 +250,13 @@ def _add_optimize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--init-image", metavar="IMAGE", help="A picture to start from, such as an earlier result.")
     parser.add_argument(
         "--continue", dest="continue_from", metavar="PICTURE.png",
-        help="Go on with a picture that was stopped, from the same CONTENT and STYLEs; options that are not given anew are its own. "
-        "A finished one gets as many iterations more.",
+        help="Continue a stopped picture, from the same CONTENT and STYLEs; its own options are the defaults. "
+        "A finished picture gets as many iterations again.",
     )  # fmt: skip
     parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write a film of how the picture formed.")
-    parser.add_argument("--memory", type=float, metavar="GB", help="Memory that the run may take (default: what is free, less a tenth).")
+    parser.add_argument("--memory", type=float, metavar="GB", help="Memory that the run may use (default: 90 %% of the free memory).")
     add_options(parser, OptimizedFilmOptions)
-    parser.epilog = "CONTENT may be a clip, and OUT an .mp4 then; after Ctrl-C the same command continues it."
+    parser.epilog = "CONTENT may be a clip; OUT is then an .mp4. After Ctrl-C, the same command continues it."
 
 
 def _optimize(given: argparse.Namespace) -> int:
@@ -294,9 +296,9 @@ def _optimize_clip(given: argparse.Namespace, options: OptimizeOptions) -> int:
 
 
 def _add_dream(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", metavar="IMAGE", nargs="?", help="The photo; leave it out to dream from noise.")
+    parser.add_argument("image", metavar="IMAGE", nargs="?", help="The photo; without one, the dream starts from noise.")
     parser.add_argument("--guide", metavar="IMAGE", help="A picture whose features guide the dream.")
-    parser.add_argument("--mask", metavar="MASK.png", help="Where to dream, white on black.")
+    parser.add_argument("--mask", metavar="MASK.png", help="The area to dream in, white on black.")
     parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write a film of how the dream grew.")
     parser.add_argument(
         "--zoom", metavar="FILE.mp4|.gif", help="Zoom into the dream and write the film. After an interruption the same command resumes it."
@@ -355,7 +357,7 @@ def _imagine(given: argparse.Namespace) -> int:
 
 
 def _read(path: str | Path, given: argparse.Namespace | None = None) -> Tensor:
-    """Read a picture and print what there is to know about it. Keeps the photo's alpha if `--keep-alpha` asks for it."""
+    """Read a picture and print the note about it. Keeps the photo's alpha with `--keep-alpha`."""
     picture = load_picture(path, background=getattr(given, "background", "white"))
     if picture.note:
         print(picture.note, file=sys.stderr)
@@ -364,7 +366,7 @@ def _read(path: str | Path, given: argparse.Namespace | None = None) -> Tensor:
     return picture.image if given is None else framed(picture.image, given)
 
 
-# Commands that take more than their recipe's pictures and options: what they add, and how they run.
+# Commands with more than their recipe's pictures and options: the function that adds their flags, and the one that runs them.
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
     "stylize": (_add_stylize, _stylize),
     "optimize": (_add_optimize, _optimize),

@@ -1,4 +1,4 @@
-"""Masks for the shell's recipes: given as pictures, kept from an earlier run, or of the photo's subject."""
+"""Masks for the shell's recipes: from files, from an earlier run, or of the photo's subject."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -14,39 +14,39 @@ from style_core.recipes.subject import check_subject, find_subject, masks_for
 def masks_by_photo(
     given: argparse.Namespace, compute: Compute, kept: Sequence[Tensor | None] | None = None
 ) -> Callable[[Tensor], list | None]:
-    """From a photo to a mask for each style: those given, the same for all photos, or its subject's.
+    """A function from a photo to a mask for each style: the given masks for all photos, or masks of the photo's subject.
 
     Args:
-        kept: masks of an earlier run, where none are given.
+        kept: masks of an earlier run, used if none are given.
     """
     if given.subject is None:
         masks = read_masks(given.mask, len(given.styles)) or (kept and [*kept, *[None] * (len(given.styles) - len(kept))])
         fitting = [mask if mask is None else framed(mask, given) for mask in masks] if masks else None
         return lambda photo: fitting
     if given.mask:
-        raise RequestError("The subject's mask takes the place of others; give --mask or --subject, not both.")
+        raise RequestError("--subject makes its own mask; give --mask or --subject, not both.")
     check_subject(given.subject, len(given.styles))
     return lambda photo: masks_for(find_subject(photo, compute), given.subject, len(given.styles))
 
 
 def refuse_with_clip(given: argparse.Namespace, *flags: str) -> None:
-    """Refuse flags that go with a photo alone.
+    """Refuse flags that work only with a photo.
 
     Raises:
-        RequestError: naming the first that was given.
+        RequestError: naming the first such flag.
     """
     for flag in flags:
         if getattr(given, flag):
-            raise RequestError("{flag} goes with a photo; CONTENT is a clip.", flag=f"--{flag.replace('_', '-')}")
+            raise RequestError("{flag} works only with a photo; CONTENT is a clip.", flag=f"--{flag.replace('_', '-')}")
 
 
 def framed(image: Tensor, given: argparse.Namespace) -> Tensor:
-    """The photo, or what lies over it, cut to the shape that was asked for."""
+    """The photo, or its alpha or mask, cropped to the requested shape."""
     return square_of(image) if given.sized.square else image
 
 
 def read_masks(paths: Sequence[str] | None, styles: int) -> list | None:
-    """Masks for the styles in order; styles beyond the last mask have none.
+    """Masks for the styles in order; None for styles beyond the last mask.
 
     Raises:
         RequestError: for more masks than styles.

@@ -17,25 +17,25 @@ from style_core.recipes.table import RECIPES, flags_of
 from style_core.weights.registry import find
 
 _POSITIONAL = ("content", "styles", "image")
-_FLAGS = {"continue_from": "--continue"}  # of pictures whose flag is not their name
+_FLAGS = {"continue_from": "--continue"}  # flags that differ from the picture's name
 
 
 def add(commands: Any, main: Callable[[Sequence[str]], int]) -> None:
-    """Add the command; `main` runs the one that it stands for."""
+    """Add the command; `main` runs the reconstructed command."""
     about = "Make a picture again from the settings inside it."
     parser = commands.add_parser("redo", help=about, description=about)
     parser.add_argument("picture", metavar="PICTURE", help="A picture that Pentimento saved.")
     parser.add_argument("--inputs", metavar="IMAGE", nargs="*", default=[], help="The pictures that it was made from, in any order.")
-    parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="Where the new picture goes.")
+    parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="The file to write.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
     parser.set_defaults(run=lambda given: redo(given, main))
 
 
 def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int:
-    """Run the command that a picture's settings stand for.
+    """Run the command that made a picture, reconstructed from its settings.
 
     Raises:
-        RequestError: for a picture without settings or whose inputs are not among those given, or other weights.
+        RequestError: if the picture has no settings, inputs are missing, or the weights have changed.
     """
     settings = read_settings(given.picture)
     recipe = RECIPES.get(settings["recipe"])
@@ -44,19 +44,19 @@ def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int
     if "request" not in settings:
         raise RequestError("{file} does not say which pictures it was made from; it was saved by an earlier version.", file=given.picture)
     if "after" in settings:
-        print("The picture was adjusted after it was painted; this makes it as it was before.", file=sys.stderr)
+        print("The picture was adjusted after it was painted; redo leaves the adjustments out.", file=sys.stderr)
     _check_weights(settings.get("weights", {}))
     options = recipe.options.make(**settings["options"])
     with tempfile.TemporaryDirectory() as folder:
         inputs = _Inputs(given.inputs, Path(folder))
-        # A picture that is continued brings its options along, so that those of this one are all named.
+        # The continued picture's options become defaults, so every option is passed explicitly.
         flags = flags_of(options, every="continue_from" in settings["request"])
         words = [recipe.name, *_words(settings["request"], inputs), "-o", given.out, *flags]
         return main([*words, "--json"] if given.json else words)
 
 
 class _Inputs:
-    """Pictures by their sha256: those given, and the masks that a picture carries."""
+    """Pictures by their sha256: the given files, and masks stored in a picture."""
 
     def __init__(self, paths: Sequence[str], folder: Path):
         for path in paths:
@@ -85,7 +85,7 @@ class _Inputs:
 
 
 def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
-    """A request as the shell's words."""
+    """A request as command-line arguments."""
     for name in PICTURES:
         if name not in request:
             continue
@@ -107,7 +107,7 @@ def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
 
 
 def _check_weights(weights: Mapping[str, str]) -> None:
-    """Refuse weights that changed since: they would make another picture."""
+    """Refuse weights that have changed since, because they would make a different picture."""
     for name, digest in weights.items():
         path = find(name)
         if path is not None and digest and sha256_of(path) != digest:

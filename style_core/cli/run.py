@@ -1,4 +1,4 @@
-"""Running a recipe from the shell: progress to standard error, the picture to its file, facts to standard output."""
+"""Running a recipe from the shell: progress to standard error, the picture to its file, JSON to standard output."""
 
 import argparse
 import json
@@ -29,10 +29,10 @@ _SECONDS_A_LINE = 5.0
 
 
 def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
-    """Follow a recipe to its end, or until Ctrl-C, and save its picture with its settings.
+    """Run a recipe to its end, or until Ctrl-C, and save its picture with its settings.
 
     Returns:
-        The exit status, as `followed` tells it.
+        The exit status, as in `followed`.
     """
     check_writable(given.out)
     if getattr(given, "timelapse", None):
@@ -49,10 +49,10 @@ def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, gi
 
 
 def batch_names(files: Sequence[Path]) -> dict[Path, str]:
-    """The name of each picture's result: `photo.png`, and `photo-jpg.png` where more than one of them is called photo."""
+    """The name of each picture's result: `photo.png`, or `photo-jpg.png` if several pictures are called photo."""
     taken = Counter(path.stem.casefold() for path in files)
     names: dict[Path, str] = {}
-    for path in sorted(files, key=lambda path: taken[path.stem.casefold()]):  # plain names first: they keep theirs
+    for path in sorted(files, key=lambda path: taken[path.stem.casefold()]):  # pictures with unique names keep them
         stem = path.stem if taken[path.stem.casefold()] == 1 else f"{path.stem}-{path.suffix.removeprefix('.')}"
         name, number = f"{stem}.png", 2
         while name.casefold() in {other.casefold() for other in names.values()}:
@@ -62,7 +62,7 @@ def batch_names(files: Sequence[Path]) -> dict[Path, str]:
 
 
 def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
-    """Follow a recipe whose Steps each hold a separate picture. Each is saved when it arrives, numbered from 1."""
+    """Run a recipe whose Steps hold separate pictures. Each is saved as it arrives, numbered from 1."""
     check_writable(given.out)
     out, paths = Path(given.out), []
     follower = Follower(None)
@@ -87,17 +87,17 @@ def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, give
 
 
 def file_options(given: argparse.Namespace) -> dict[str, Any]:
-    """How a picture is to be written, as `write_image` takes it."""
+    """Keyword arguments for `write_image`."""
     return {"dpi": given.sized.dpi, "quality": given.quality, "depth": given.depth}
 
 
 def followed(follower: "Follower", steps: Steps, size: int = 512) -> int:
-    """Follow to the end, or as far as it goes once there is a picture.
+    """Follow Steps to the end, or until they fail after the first picture.
 
     Args:
-        size: in px, of what is computed, for what is said when memory runs out.
+        size: in px, of the result, for the error message if memory runs out.
     Returns:
-        The exit status: 0, 130 when Ctrl-C ended it, 1 when memory ran out; the picture so far is kept in both.
+        The exit status: 0, 130 after Ctrl-C, or 1 if memory ran out; the picture so far is kept in either case.
     """
     try:
         with closing(steps), memory_in_words(size):
@@ -123,7 +123,7 @@ class Follower:
         self.timelapse = timelapse
         self.image: Tensor | None = None
         self.last = Step(0, 0)
-        self.done = 0  # iterations that the last picture has had
+        self.done = 0  # iterations of the last picture
         self.losses: dict[str, float] = {}
         self.frames: list = []
         self._note = ""
@@ -132,7 +132,7 @@ class Follower:
 
     @property
     def result(self) -> Tensor:
-        """The last picture. A recipe that was followed to its end has one."""
+        """The last picture. There is one if the recipe ran to its end."""
         assert self.image is not None, "a recipe ends with a picture"
         return self.image
 

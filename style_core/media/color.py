@@ -1,4 +1,4 @@
-"""Color control: luminance transfer, colors matched by mean and covariance, and whole palettes carried over."""
+"""Color control: luminance transfer, color matching by mean and covariance, and palette transfer."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,14 +8,14 @@ from torch import Tensor
 from style_core.matrices import matrix_root
 
 COLORS = ("style", "keep", "match")
-_STRIP = 2**20  # pixels that are computed in double precision together
-PAINTING_COLORS = (*COLORS, "palette")  # where the style pictures are at hand when the result is done
+_STRIP = 2**20  # pixels converted to double precision at a time
+PAINTING_COLORS = (*COLORS, "palette")  # choices of recipes that have the style pictures
 # Luma weights of Rec. 601, as in the YIQ space that Gatys et al. use.
 _LUMA = (0.299, 0.587, 0.114)
-_TURNS = 8  # directions of color space, three at a time, along which palettes are matched; more change nothing that is seen
-_RANKS = 512  # points of a curve that carries one distribution to another; so few that grain isn't torn apart
-_PART = 2**22  # pixels that are matched at a time, so that large pictures fit into memory
-_SAMPLED = 2**16  # pixels that stand for a picture's colors
+_TURNS = 8  # rotations of color space in which palettes are matched; more make no visible difference
+_RANKS = 512  # points of the curve from one distribution to another; few enough not to amplify grain
+_PART = 2**22  # pixels matched at a time, so that large pictures fit into memory
+_SAMPLED = 2**16  # pixels sampled to represent a picture's colors
 
 
 def luminance_of(image: Tensor) -> Tensor:
@@ -26,11 +26,11 @@ def luminance_of(image: Tensor) -> Tensor:
 def keep_color(result: Tensor, photo: Tensor) -> Tensor:
     """The luminance of `result` with the colors of `photo`, both `[3, H, W]`.
 
-    A color outside the gamut is desaturated until it fits, so that the luminance, which carries the painting, stays.
+    Colors outside the gamut are desaturated until they fit, which preserves the luminance.
     """
     luma = luminance_of(result)
     chroma = photo - luminance_of(photo)
-    # The largest share of the chroma that keeps luma + share * chroma inside [0, 1], channel by channel.
+    # The largest fraction of the chroma for which luma + fraction * chroma stays within [0, 1] in every channel.
     room = torch.where(chroma > 0, 1 - luma, luma) / chroma.abs().clamp_min(1e-6)
     share = room.amin(0, keepdim=True).clamp(0, 1)
     return (luma + share * chroma).clamp(0, 1)
@@ -40,7 +40,7 @@ def match_color(image: Tensor, reference: Tensor, region: Tensor | None = None) 
     """`image` recolored so that its colors have the mean and covariance of those of `reference`, clamped to `[0, 1]`.
 
     Args:
-        region: `[1, H, W]` in `[0, 1]`: weight of the colors of `image` at each pixel; None weighs all alike.
+        region: `[1, H, W]` in `[0, 1]`: weight of each pixel's color in `image`; None weighs all equally.
     """
     return matched_unclamped(image, reference, region).clamp(0, 1)
 
@@ -64,7 +64,7 @@ def _moments(image: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tenso
     total = torch.zeros((), dtype=torch.float64)
     sums, products = torch.zeros(3, 1, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
     for rows in _strips(image):
-        pixels = image[:, rows].double().flatten(1) - 0.5  # near 0, so that little is lost in the last subtraction
+        pixels = image[:, rows].double().flatten(1) - 0.5  # centered, to limit cancellation in the covariance
         weights = pixels.new_ones(1, pixels.shape[1]) if region is None else region[:, rows].double().flatten(1) + 1e-9
         total += weights.sum()
         sums += (pixels * weights).sum(1, keepdim=True)
@@ -74,7 +74,7 @@ def _moments(image: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tenso
 
 
 def _strips(image: Tensor) -> Iterator[slice]:
-    """Rows by turns: in double precision a whole print would take eight times the memory of its file."""
+    """Strips of rows, because a whole print in double precision would take too much memory."""
     height, width = image.shape[-2:]
     rows = max(1, _STRIP // width)
     for start in range(0, height, rows):
@@ -84,13 +84,13 @@ def _strips(image: Tensor) -> Iterator[slice]:
 def match_histogram(image: Tensor, reference: Tensor, axes: Tensor | None = None) -> Tensor:
     """`image` `[3, H, W]` with the distribution of the reference's colors along each of three axes.
 
-    Each value goes to the reference's value of the same rank, read from curves of `_RANKS` points.
+    Each value is mapped to the reference's value of the same rank, by curves of `_RANKS` points.
 
     Args:
         reference: `[3, h, w]`.
         axes: `[3, 3]`, orthonormal columns; None is red, green and blue.
     Returns:
-        `[3, H, W]`, unclamped where the axes are not those of color space.
+        `[3, H, W]`, unclamped if `axes` are given.
     """
     axes = torch.eye(3) if axes is None else axes
     ranks = torch.linspace(0, 1, _RANKS)
@@ -101,10 +101,10 @@ def match_histogram(image: Tensor, reference: Tensor, axes: Tensor | None = None
 
 
 def match_palette(image: Tensor, reference: Tensor) -> Tensor:
-    """`image` with the reference's palette: as much of each color as there is in the reference, in `[0, 1]`.
+    """`image` with the reference's palette, that is, the same share of each color, in `[0, 1]`.
 
-    Mean and covariance are matched first; then histograms along turned axes, which together leave no difference in three
-    dimensions (Pitié, Kokaram and Dahyot 2007, "Automated colour grading using colour distribution transfer").
+    Mean and covariance are matched first; then histograms along rotated axes, which converges to the three-dimensional
+    distribution (Pitié, Kokaram and Dahyot 2007, "Automated colour grading using colour distribution transfer").
     """
     matched = matched_unclamped(image, reference)
     generator = torch.Generator().manual_seed(0)
@@ -129,7 +129,7 @@ def _sampled(image: Tensor, most: int = _SAMPLED) -> Tensor:
 
 
 def _interpolated(values: Tensor, have: Tensor, want: Tensor) -> Tensor:
-    """Rows `[3, P]` through the curves from the ascending `have` to `want`, `[3, N]` each; beyond the ends they go on flat."""
+    """Rows `[3, P]` mapped by the curves from the ascending `have` to `want`, `[3, N]` each; constant beyond the ends."""
     index = torch.searchsorted(have, values.contiguous()).clamp(1, have.shape[1] - 1)
     low, high = have.gather(1, index - 1), have.gather(1, index)
     share = ((values - low) / (high - low).clamp_min(1e-9)).clamp(0, 1)

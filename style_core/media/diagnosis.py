@@ -6,10 +6,10 @@ from torch import Tensor
 from style_core.media.color import luminance_of
 from style_core.media.images import fit
 
-_SIDE = 384  # px: so that verdicts don't depend on the size of the picture
+_SIDE = 384  # px; a fixed size, so that verdicts don't depend on the picture's
 _UNCHANGED = 0.02  # mean difference from the photo, in pixel values
 _GREY = 0.25  # of the style's chroma
-_FEW_COLORS = 0.02  # chroma of a picture that is gray itself
+_FEW_COLORS = 0.02  # chroma below which a style counts as gray itself
 _SATURATED = 0.25  # share of pixels with a channel at its limit, beyond that of photo and style
 _GRAINY = 2.5  # times the finest detail of whichever of photo and style has more
 

@@ -1,7 +1,7 @@
-"""Writing picture files: pixels to PNG, JPEG, WebP, AVIF and TIFF, in sRGB and saying so, with 8 or 16 bits.
+"""Writing picture files: PNG, JPEG, WebP, AVIF and TIFF, tagged as sRGB, with 8 or 16 bits.
 
-Pillow writes 8 bits a channel; PNG and TIFF of 16 are put together here, strip by strip, because of a print no second copy
-fits beside the first. Two files of the same picture are the same to the last byte.
+Pillow writes 8 bits per channel; PNG and TIFF with 16 are assembled here, strip by strip, because a second copy of a print may
+not fit into memory. Files of the same picture are identical to the last byte.
 """
 
 import json
@@ -18,14 +18,14 @@ from style_core.media.settings import KEY, embed
 
 # The suffix chooses the format.
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF", ".tiff": "TIFF"}
-DEPTHS = {"PNG": (8, 16), "TIFF": (16,)}  # bits a channel, of formats that have more than 8
+DEPTHS = {"PNG": (8, 16), "TIFF": (16,)}  # bits per channel of formats that allow more than 8
 TRANSPARENT = ("PNG", "WEBP", "AVIF", "TIFF")
 MOST_SIDE = {"WEBP": 16383, "JPEG": 65500, "AVIF": 65535}  # px, as the formats allow
 _STRIP_PIXELS = 2**20
 
 
 def _profile() -> bytes:
-    """The sRGB profile, without the date at which it was made."""
+    """The sRGB profile, without its creation date."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:84] + bytes(16) + profile[100:]
 
@@ -38,7 +38,7 @@ def save(picture: Image.Image, path: Path, kind: str, quality: int, dpi: float |
 
     Args:
         quality: of JPEG, WebP and AVIF, 1 to 100.
-        dpi: dots an inch, for printing.
+        dpi: dots per inch, for printing.
     """
     more: dict[str, Any] = embed(settings, kind)
     if kind == "PNG":
@@ -85,7 +85,7 @@ def _write_png(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, text: 
     chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0))
     chunk(b"sRGB", b"\0")
     if dpi:
-        dots = round(dpi / 0.0254)  # a meter
+        dots = round(dpi / 0.0254)  # per meter
         chunk(b"pHYs", struct.pack(">IIB", dots, dots, 1))
     if text:
         chunk(b"iTXt", KEY.encode() + b"\0\0\0\0\0" + text.encode())
@@ -93,7 +93,7 @@ def _write_png(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, text: 
     above = numpy.zeros((1, width * channels * 2), numpy.uint8)
     for strip in _strips(pixels):
         rows = strip.astype(">u2").reshape(len(strip), -1).view(numpy.uint8)
-        # Each row as its difference to the one above, filter 2, which packs far better than the numbers themselves.
+        # Filter 2, the difference from the row above, compresses far better than the raw values.
         filtered = numpy.full((len(rows), rows.shape[1] + 1), 2, numpy.uint8)
         filtered[:, 1:] = rows - numpy.concatenate([above, rows[:-1]])
         above = rows[-1:]
@@ -105,7 +105,7 @@ def _write_png(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, text: 
 
 def _write_tiff(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, text: str) -> None:
     height, width, channels = pixels.shape
-    file.write(b"II*\0\0\0\0\0")  # the place of the directory is filled in at the end
+    file.write(b"II*\0\0\0\0\0")  # the offset of the directory is filled in at the end
     offsets, counts, rows = [], [], 0
     for strip in _strips(pixels):
         data = zlib.compress(strip.astype("<u2").tobytes(), 6)
@@ -130,7 +130,7 @@ def _write_tiff(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, text:
         (34675, other, len(SRGB), SRGB),
     ]
     if channels == 4:
-        fields.append((338, short, 1, struct.pack("<H", 2)))  # the fourth is alpha, not multiplied in
+        fields.append((338, short, 1, struct.pack("<H", 2)))  # the fourth channel is unassociated alpha
     if text:
         described = f"{KEY} {json.dumps(json.loads(text))}".encode() + b"\0"
         fields.append((270, ascii_text, len(described), described))

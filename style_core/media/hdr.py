@@ -1,6 +1,6 @@
 """HDR and wide-gamut frames as sRGB: transfer curves, tone mapping and primaries.
 
-Numbers of curves and primaries are those of ITU-T H.273, as files carry them.
+Curves and primaries are numbered as in ITU-T H.273, as files store them.
 """
 
 import torch
@@ -10,7 +10,7 @@ PQ, HLG = 16, 18  # transfer curves
 BT2020, P3 = 9, 12  # primaries
 
 _WHITE = 203.0  # cd/m^2 of SDR white within HDR (ITU-R BT.2408)
-_PEAK = 1000.0  # cd/m^2 that is still told apart from white
+_PEAK = 1000.0  # cd/m^2 that maps to white; brighter light is clipped
 _M1, _M2, _C1, _C2, _C3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128  # of PQ (SMPTE ST 2084)
 _A, _B, _C = 0.17883277, 0.28466892, 0.55991073  # of HLG (ITU-R BT.2100)
 _LUMINANCE = (0.2627, 0.6780, 0.0593)  # of BT.2020's primaries
@@ -23,14 +23,14 @@ _TO_SRGB = {
 
 
 def is_plain(curve: int, primaries: int) -> bool:
-    """Whether frames of this curve and these primaries are shown as sRGB as they are."""
+    """Whether frames with this curve and these primaries need no conversion to sRGB."""
     return curve not in (PQ, HLG) and primaries not in _TO_SRGB
 
 
 def to_srgb(image: Tensor, curve: int, primaries: int) -> Tensor:
     """A frame `[3, H, W]` in `[0, 1]`, coded with `curve` in `primaries`, as sRGB in `[0, 1]`.
 
-    HDR is tone mapped so that what is at most as bright as a lit page stays as it is and highlights roll off.
+    HDR is tone mapped: light up to about SDR white is kept, and highlights roll off.
     """
     if curve in (PQ, HLG):
         light = tone_mapped(nits_of_pq(image) if curve == PQ else nits_of_hlg(image))
@@ -65,7 +65,7 @@ def nits_of_hlg(coded: Tensor) -> Tensor:
 def tone_mapped(nits: Tensor) -> Tensor:
     """HDR light `[3, H, W]` in cd/m^2 -> light of an SDR display, 1 its white (the curve of ITU-R BT.2390, 5.4.1).
 
-    The curve is read at the brightest channel, and all three are scaled alike, so that hues stay.
+    The curve is evaluated at the brightest channel, and all three are scaled equally, which preserves hues.
     """
     brightest = nits.amax(0, keepdim=True).clamp_min(1e-6)
     white, peak = (float(pq_of_nits(torch.tensor(level))) for level in (_WHITE, _PEAK))
@@ -79,7 +79,7 @@ def tone_mapped(nits: Tensor) -> Tensor:
 
 
 def _linear(coded: Tensor) -> Tensor:
-    """sRGB's code values -> linear light, which is near enough to what BT.1886 displays show."""
+    """sRGB's code values -> linear light, which is close enough to BT.1886."""
     return torch.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055).clamp_min(0) ** 2.4)
 
 

@@ -1,7 +1,7 @@
 """Reading and writing pictures: files and bytes to image tensors and back.
 
-An image is float32 `[3, H, W]`, sRGB in `[0, 1]`. Pictures are read as people see them: upright, in sRGB, at full
-depth. Written files contain their settings and nothing about a camera or a place.
+An image is float32 `[3, H, W]`, sRGB in `[0, 1]`. Pictures are read upright, in sRGB, at full bit depth. Written files contain
+their settings, but no camera data or location.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ class Picture:
     """A picture as read.
 
     Attributes:
-        image: `[3, H, W]`, over the background where it was transparent.
+        image: `[3, H, W]`, with transparent parts over the background.
         alpha: `[1, H, W]`, or None for an opaque picture.
-        note: what a person should know about how it was read, or empty.
+        note: a note to the user about how it was read, or empty.
     """
 
     image: Tensor
@@ -53,12 +53,12 @@ def load_picture(source: str | Path | bytes | IO[bytes], *, background: str = "w
 
     Args:
         source: a path, the bytes of a file, or an open binary file.
-        background: a color name or `#rrggbb` for what is transparent.
-        long_side: in px, that is enough for what the picture is wanted for. Of many megapixels it may then be read smaller
-            than it is, in a fraction of the time and memory, but not below this.
+        background: a color name or `#rrggbb` for transparent parts.
+        long_side: a sufficient size in px. A picture of many megapixels may then be read at a reduced size, but not below
+            this, in a fraction of the time and memory.
     Raises:
-        RequestError: when there is no such file, it is not a picture that can be read, it is damaged, or it is too large
-            or too small; the sentence names the file, never its folder.
+        RequestError: when the file is missing, not a readable picture, damaged, too large or too small; the message names the
+            file, never its folder.
     """
     read = read_pixels(read_header(source), long_side)
     image = read.image if read.alpha is None else over(read.image, read.alpha, background)
@@ -69,7 +69,7 @@ def over(image: Tensor, alpha: Tensor, background: str) -> Tensor:
     """`image` with its `alpha` `[1, H, W]` over a color.
 
     Raises:
-        RequestError: when the color has no such name.
+        RequestError: for an unknown color.
     """
     try:
         color = ImageColor.getrgb(background)[:3]
@@ -89,17 +89,15 @@ def write_image(
     depth: int = 8,
     dpi: float | None = None,
 ) -> None:
-    """Write an image with its settings; the suffix chooses PNG, JPEG, WebP, AVIF or TIFF.
-
-    The file appears complete or not at all.
+    """Write an image with its settings, atomically; the suffix chooses PNG, JPEG, WebP, AVIF or TIFF.
 
     Args:
         image: `[3, H, W]`; values outside `[0, 1]` are clamped.
-        settings: what made it, read back by `read_settings`.
-        alpha: `[1, h, w]`, kept in all but JPEG, resized to the image.
+        settings: how it was made, to be read back by `read_settings`.
+        alpha: `[1, h, w]`, resized to the image; JPEG drops it.
         quality: of JPEG, WebP and AVIF, 1 to 100.
-        depth: bits a channel of PNG, 8 or 16; TIFF always has 16, the others 8.
-        dpi: dots per inch at which it is to be printed; None says nothing about it.
+        depth: bits per channel of PNG, 8 or 16; TIFF always has 16, the others 8.
+        dpi: dots per inch for printing; None stores none.
     Raises:
         RequestError: for an unknown suffix, a picture that is too large for the format, or a path that can't be written to.
     """
@@ -108,7 +106,7 @@ def write_image(
     side = max(image.shape[-2:])
     if side > MOST_SIDE.get(kind, side):
         raise RequestError(
-            "{file} would have {side} px a side, and {kind} allows {most}; use .png or .tif.",
+            "{file} would be {side} px on its long side, but {kind} allows only {most}; use .png or .tif.",
             file=path.name, side=side, kind=kind, most=MOST_SIDE[kind],
         )  # fmt: skip
     if alpha is not None:
@@ -160,11 +158,11 @@ def masks_by_color(strokes: Image.Image, colors: Sequence[str], least_alpha: flo
     """Turn strokes painted over a photo into a mask for each color.
 
     Args:
-        strokes: transparent where nothing was painted.
-        colors: as Pillow names them, such as `#d1495b`; each stroke counts as the nearest color.
-        least_alpha: below which a pixel counts as not painted.
+        strokes: a picture that is transparent where nothing was painted.
+        colors: in Pillow's notation, such as `#d1495b`; each stroke counts as the nearest color.
+        least_alpha: pixels below this alpha count as unpainted.
     Returns:
-        For each color `[1, H, W]` of 0 and 1, or None where nothing was painted with it.
+        For each color a mask `[1, H, W]` of 0 and 1, or None if it wasn't used.
     """
     pixels = torch.from_numpy(numpy.array(strokes.convert("RGBA"))).float() / 255  # [H, W, 4]
     palette = torch.tensor([ImageColor.getrgb(color)[:3] for color in colors]) / 255
@@ -176,13 +174,13 @@ def masks_by_color(strokes: Image.Image, colors: Sequence[str], least_alpha: flo
 
 def to_pil(image: Tensor) -> Image.Image:
     """`[3, H, W]` -> an RGB picture of Pillow's without metadata."""
-    # Channel by channel and in place: of a print, each copy in float32 would be as large as the picture again.
+    # Channel by channel and in place, because each float32 copy of a print takes gigabytes.
     planes = [channel.detach().clamp(0, 1).mul_(255).round_().to(torch.uint8) for channel in image]
     return Image.fromarray(torch.stack(planes, -1).cpu().numpy())
 
 
 def _sixteen_bit(image: Tensor, alpha: Tensor | None) -> numpy.ndarray:
-    """`[3, H, W]` and `[1, H, W]` or None -> `[H, W, 3 or 4]`, uint16; channel by channel, to hold one float copy of one at a time."""
+    """`[3, H, W]` and `[1, H, W]` or None -> `[H, W, 3 or 4]`, uint16; channel by channel, to save memory."""
     channels = [*image, *(alpha if alpha is not None else [])]
     planes = [(channel.detach().cpu().clamp(0, 1) * 65535).round_().numpy().astype(numpy.uint16) for channel in channels]
     return numpy.stack(planes, -1)
@@ -202,13 +200,13 @@ def resize(image: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def size_to_fit(size: Sequence[int], long_side: int) -> tuple[int, int]:
-    """Height and width with the long side at `long_side` and the shape kept, at least 1 px each."""
+    """Height and width scaled so that the long side is `long_side`, at least 1 px each."""
     factor = long_side / max(size)
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def size_of(path: str | Path) -> tuple[int, int]:
-    """Height and width of a picture as it will be read, from its header alone.
+    """Height and width of a picture as it will be read, from its header.
 
     Raises:
         RequestError: as `load_picture`.
@@ -217,7 +215,7 @@ def size_of(path: str | Path) -> tuple[int, int]:
 
 
 def fit(image: Tensor, long_side: int, *, enlarge: bool = False) -> Tensor:
-    """An image with its long side at `long_side`; a smaller one stays as it is unless `enlarge`."""
+    """An image scaled so that its long side is `long_side`; smaller images are enlarged only with `enlarge`."""
     if max(image.shape[-2:]) <= long_side and not enlarge:
         return image
     return resize(image, size_to_fit(tuple(image.shape[-2:]), long_side))
@@ -236,7 +234,7 @@ def beyond(photo: Sequence[int], result: Sequence[int]) -> str:
 
 
 def square_of(image: Tensor) -> Tensor:
-    """The middle of an image `[C, H, W]`, as large a square as it holds."""
+    """The largest centered square of an image `[C, H, W]`."""
     height, width = image.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -244,7 +242,7 @@ def square_of(image: Tensor) -> Tensor:
 
 
 def fit_short(image: Tensor, short_side: int) -> Tensor:
-    """An image with its short side at `short_side`, larger or smaller than it was."""
+    """An image scaled so that its short side is `short_side`."""
     height, width = image.shape[-2:]
     factor = short_side / min(height, width)
     return resize(image, (max(1, round(height * factor)), max(1, round(width * factor))))

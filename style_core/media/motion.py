@@ -1,9 +1,8 @@
-"""Motion between frames: dense flow, where it can be trusted, and pictures moved along it.
+"""Motion between frames: dense optical flow, its confidence, and warping.
 
-Flow is found by dense inverse search (DIS; Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search"). It is
-trusted where going there and back returns to the same place, and where the photos agree on what is seen there, as in
-Ruder et al. (2016), "Artistic Style Transfer for Videos", section 5. What most of the frame does, the camera's motion, is
-fitted besides, since it is more exact than dense flow.
+Flow is computed by dense inverse search (DIS; Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search"). It is trusted
+where forward and backward flow are consistent and the frames match, as in Ruder et al. (2016), "Artistic Style Transfer for
+Videos", section 5. An affine motion of the camera is fitted as well, because it is more precise than dense flow.
 """
 
 from dataclasses import dataclass
@@ -14,23 +13,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_SIDE = 512  # px: flow is measured on frames of at most this long side, and enlarged
-_SMOOTHED = 0.8  # px: the Gaussian that takes the sensor's noise, which would be taken for motion
-_SLACK, _SLACK_SHARE = 0.5, 0.01  # squared px that there-and-back may be off, and share of the squared flow
-_EDGE, _EDGE_SHARE = 0.002, 0.01  # likewise of the squared slope of the flow, which is steep where things part
-_EVEN, _ODD = 0.03, 0.12  # difference of brightness up to which, and from which on, photos agree and don't
-_MARGIN = 0.01  # by which the camera's motion may fit worse than dense flow and still be taken
-_GRID, _AGREEING, _MAJORITY = 8, 0.5, 0.3  # px between samples of the flow, px that they may be off, share that must agree
-_CUT = 0.3  # share of a frame that must be trusted, else it begins a new scene
+_SIDE = 512  # px, largest long side at which flow is computed; it is enlarged afterwards
+_SMOOTHED = 0.8  # px, Gaussian that removes sensor noise, which would be mistaken for motion
+_SLACK, _SLACK_SHARE = 0.5, 0.01  # allowed forward-backward error: squared px, plus a fraction of the squared flow
+_EDGE, _EDGE_SHARE = 0.002, 0.01  # allowed squared gradient of the flow, likewise; it is steep at motion boundaries
+_EVEN, _ODD = 0.03, 0.12  # differences of brightness at which confidence begins to fall, and reaches 0
+_MARGIN = 0.01  # how much worse than dense flow the camera's motion may fit and still be preferred
+_GRID, _AGREEING, _MAJORITY = 8, 0.5, 0.3  # px between samples of the flow, allowed error in px, share that must agree
+_CUT = 0.3  # share of a frame that must be trusted; otherwise it begins a new scene
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Where each pixel of a frame was in the frame before.
+    """Backward motion: the position of each pixel in the frame before.
 
     Attributes:
-        flow: `[H, W, 2]`, px, x then y: what is at `p` now was at `p + flow[p]`.
-        confidence: `[H, W]` in `[0, 1]`; 0 where nothing of the frame before is seen again.
+        flow: `[H, W, 2]`, px, x then y: the content at `p` was at `p + flow[p]` in the frame before.
+        confidence: `[H, W]` in `[0, 1]`; 0 at pixels that the frame before doesn't show.
     """
 
     flow: numpy.ndarray
@@ -56,12 +55,12 @@ def motion_between(before: Tensor, now: Tensor) -> Motion:
     confidence = _returning(back, forth) * numpy.clip((_ODD - unlike) / (_ODD - _EVEN), 0, 1)
     camera = camera_motion(back)
     if camera is not None:
-        # Exact where it holds, and right behind what crosses, where dense flow is drawn along with that.
+        # It is exact where it fits, also next to moving objects, which distort dense flow around them.
         left = _unlike(old, new, camera)
         holds = left <= unlike + _MARGIN
         back = numpy.where(holds[..., None], camera, back)
         confidence = numpy.where(holds, numpy.clip((_ODD - left) / (_ODD - _EVEN), 0, 1), confidence)
-    # Borders of what is hidden are uncertain by a px or two: they go with it, and softly.
+    # Borders of occluded areas are uncertain by a pixel or two: grow the areas and soften their edges.
     confidence = cv2.GaussianBlur(cv2.erode(confidence * _inside(back), numpy.ones((3, 3))), (0, 0), 1.0)
     if shrunk < 1:
         scale = numpy.array([width / back.shape[1], height / back.shape[0]], numpy.float32)
@@ -70,13 +69,13 @@ def motion_between(before: Tensor, now: Tensor) -> Motion:
 
 
 def flow_between(one: numpy.ndarray, two: numpy.ndarray) -> numpy.ndarray:
-    """Flow `[H, W, 2]` from one gray frame (uint8) to another: what is at `p` in the first is at `p + flow[p]` in the second."""
+    """Flow `[H, W, 2]` from one gray frame (uint8) to another: `p` in the first corresponds to `p + flow[p]` in the second."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     return search.calc(one, two, numpy.zeros((*one.shape, 2), numpy.float32))
 
 
 def camera_motion(flow: numpy.ndarray) -> numpy.ndarray | None:
-    """The one affine motion that most of a flow `[H, W, 2]` follows, as a flow; None where there is none."""
+    """The affine motion that most of a flow `[H, W, 2]` follows, as a flow; None if there is none."""
     height, width = flow.shape[:2]
     rows, columns = numpy.mgrid[_GRID // 2 : height : _GRID, _GRID // 2 : width : _GRID].reshape(2, -1)
     places = numpy.stack([columns, rows], 1).astype(numpy.float32)
@@ -90,13 +89,13 @@ def camera_motion(flow: numpy.ndarray) -> numpy.ndarray | None:
 
 
 def _unlike(old: numpy.ndarray, new: numpy.ndarray, flow: numpy.ndarray) -> numpy.ndarray:
-    """Difference of brightness, in `[0, 1]` and averaged around each pixel, between a frame and the one before moved along."""
+    """Locally averaged difference of brightness, in `[0, 1]`, between a frame and the warped frame before."""
     seen = _moved(old.astype(numpy.float32), flow, cv2.INTER_LINEAR)
     return cv2.GaussianBlur(numpy.abs(seen - new), (0, 0), 1.5) / 255
 
 
 def _returning(back: numpy.ndarray, forth: numpy.ndarray) -> numpy.ndarray:
-    """1 where going there and back returns to the same place and nothing parts there, 0 where not (Ruder et al. 2016, eq. 5, 6)."""
+    """1 where forward and backward flow are consistent and not at a motion boundary, else 0 (Ruder et al. 2016, eq. 5, 6)."""
     squares, there = (back**2).sum(2), _moved(forth, back, cv2.INTER_LINEAR)
     off = ((back + there) ** 2).sum(2) / (_SLACK_SHARE * (squares + (there**2).sum(2)) + _SLACK)
     steep = sum((cv2.Sobel(back, -1, x, 1 - x, ksize=3, scale=1 / 8) ** 2).sum(2) for x in (0, 1)) / (_EDGE_SHARE * squares + _EDGE)
@@ -104,19 +103,19 @@ def _returning(back: numpy.ndarray, forth: numpy.ndarray) -> numpy.ndarray:
 
 
 def carried_along(image: Tensor, motion: Motion) -> Tensor:
-    """The frame before, `[3, H, W]`, as it would look now if it had only moved; bicubic, for sharper kernels ring."""
+    """The frame before, `[3, H, W]`, warped to the current one; bicubic, because sharper kernels ring."""
     pixels = image.permute(1, 2, 0).contiguous().numpy()
     return torch.from_numpy(_moved(pixels, motion.flow, cv2.INTER_CUBIC)).permute(2, 0, 1).clamp(0, 1)
 
 
 def padded_to(image: Tensor, other: Tensor) -> Tensor:
-    """An image `[3, h, w]` at the size of another, `[3, H, W]`, that is larger by a few rows and columns: its edge repeated."""
+    """An image `[3, h, w]` padded to the slightly larger size of another, `[3, H, W]`, by repeating its edge."""
     below, right = (large - small for large, small in zip(other.shape[-2:], image.shape[-2:]))
     return functional.pad(image[None], (0, right, 0, below), mode="replicate")[0]
 
 
 def blurred(image: Tensor, sigma: float) -> Tensor:
-    """An image `[C, H, W]` or `[H, W]` under a Gaussian of `sigma` px."""
+    """An image `[C, H, W]` or `[H, W]` blurred by a Gaussian of `sigma` px."""
     pixels = image.permute(1, 2, 0) if image.dim() == 3 else image
     smooth = torch.from_numpy(cv2.GaussianBlur(pixels.contiguous().numpy(), (0, 0), sigma))
     return smooth.permute(2, 0, 1) if image.dim() == 3 else smooth

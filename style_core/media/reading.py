@@ -1,7 +1,7 @@
-"""Reading picture files: bytes to pixels, upright and in sRGB, within limits that the header tells before anything is decoded.
+"""Reading picture files: bytes to pixels, upright and in sRGB, with limits checked from the header before decoding.
 
-Whatever a decoder raises becomes one sentence here. Large pictures are decoded one at a time, reduced while they are
-decoded where the format allows it and strip by strip where it does not, and the memory that took goes back to the system.
+All decoder errors become one error with a message. Large pictures are decoded one at a time, at a reduced size if the format
+allows it and strip by strip otherwise, and the memory is returned to the system.
 """
 
 import io
@@ -29,7 +29,7 @@ from style_core.messages import Message, joined
 
 try:
     from pillow_heif import register_heif_opener
-except ImportError:  # phones' pictures are read where the package is installed
+except ImportError:  # HEIC is supported if the package is installed
     pass
 else:
     register_heif_opener()
@@ -39,19 +39,19 @@ MAX_PIXELS = 100_000_000
 MIN_SIDE = 16
 READABLE = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "MPO", "PSD")
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
-_HEAVY_PIXELS = 16_000_000  # from here on a picture is reduced as it is read, and memory is given back
+_HEAVY_PIXELS = 16_000_000  # larger pictures are reduced while they are read, and memory is released afterwards
 _STRIP_PIXELS = 2**21
-# Bytes a pixel while decoding: Pillow keeps colors in four, and these libraries a copy of their own.
+# Bytes per pixel while decoding: Pillow uses four for colors, and these libraries keep a copy.
 _BYTES_A_PIXEL = {"WEBP": 9, "AVIF": 12, "HEIF": 12, "JPEG": 7, "MPO": 7}
 _BYTES_A_RESULT = 28  # of the float32 image, its alpha and a copy
-_SPARE = 0.8  # of the free memory, that one picture may take
+_SPARE = 0.8  # share of the free memory that one picture may use
 _GRAY = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 _decoding = threading.RLock()
 
 
 @dataclass
 class Pixels:
-    """What was read: `image` `[3, H, W]` in sRGB and `alpha` `[1, H, W]` or None, float32 in `[0, 1]`, and what is to be said."""
+    """A decoded picture: `image` `[3, H, W]` in sRGB, `alpha` `[1, H, W]` or None, float32 in `[0, 1]`, and a note."""
 
     image: Tensor
     alpha: Tensor | None = None
@@ -60,12 +60,12 @@ class Pixels:
 
 @dataclass
 class Header:
-    """A picture file that was opened, with nothing decoded yet.
+    """An opened picture file, not decoded yet.
 
     Attributes:
-        picture: Pillow's, lazy.
+        picture: Pillow's lazy picture.
         data: the whole file.
-        name: of the file, for sentences.
+        name: the file's name, for messages.
         turned: its EXIF orientation, 1 to 8.
     """
 
@@ -84,7 +84,7 @@ def read_header(source: str | Path | bytes | IO[bytes]) -> Header:
     """Open a picture and check its size.
 
     Raises:
-        RequestError: when there is no such file, it is not a picture that can be read, or it is too large or too small.
+        RequestError: when the file is missing, not a readable picture, too large or too small.
     """
     data, name = _bytes_of(source)
     with _in_words(name):
@@ -98,9 +98,9 @@ def read_pixels(header: Header, long_side: int | None = None) -> Pixels:
     """Decode a picture.
 
     Args:
-        long_side: in px, that is enough: a picture of many megapixels may come smaller than it is, but not below this.
+        long_side: a sufficient size in px: a picture of many megapixels may be reduced, but not below this.
     Raises:
-        RequestError: when it is damaged, or takes more memory than is free.
+        RequestError: when it is damaged, or needs more memory than is free.
     """
     picture, name = header.picture, header.name
     heavy = math.prod(picture.size) > _HEAVY_PIXELS
@@ -129,10 +129,10 @@ def read_pixels(header: Header, long_side: int | None = None) -> Pixels:
 
 @contextmanager
 def _in_words(name: str) -> Iterator[None]:
-    """Whatever a decoder raises, as one sentence: they raise nearly everything there is for a file that was tampered with."""
+    """Turn any error of a decoder into a RequestError: for malformed files they raise nearly every type of exception."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # limits of ours take the place of Pillow's warning, and its advice is followed
+            warnings.simplefilter("ignore")  # our own limits replace Pillow's warning
             yield
     except RequestError:
         raise
@@ -169,7 +169,7 @@ def _bytes_of_file(path: Path) -> tuple[bytes, str]:
     name = path.name
     if os.path.isdir(path):
         raise RequestError("{file} is a folder; give one picture.", file=name)
-    if not os.path.isfile(path):  # Path would raise for a name that is too long, or in a folder that may not be entered
+    if not os.path.isfile(path):  # Path raises for a name that is too long or a folder without access
         raise RequestError("There is no file {file}; check its name and folder.", file=name)
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -193,7 +193,7 @@ def _opened(data: bytes, name: str) -> Image.Image:
     if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
         raise RequestError("{file} is an SVG drawing; export it as PNG first.", file=name)
     Image.init()  # registers all of Pillow's readers; AVIF depends on the build
-    # TGA has no signature at its head: bytes of any kind can look like one.
+    # TGA has no signature at its start, so any bytes can look like one.
     targa = name.lower().endswith(".tga") or data[-18:-2] == b"TRUEVISION-XFILE"
     kinds = [kind for kind in (*READABLE, *(["TGA"] if targa else [])) if kind in Image.OPEN]
     return Image.open(io.BytesIO(data), formats=kinds)
@@ -202,7 +202,7 @@ def _opened(data: bytes, name: str) -> Image.Image:
 def _orientation(picture: Image.Image) -> int:
     try:
         turned = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # metadata that is broken does not make the picture unreadable
+    except Exception:  # broken metadata doesn't make the picture unreadable
         return 1
     return turned if turned in range(1, 9) else 1
 
@@ -233,7 +233,7 @@ def _check_memory(picture: Image.Image, factor: int, name: str) -> None:
     free = available_bytes()
     if free is not None and needed > _SPARE * free:
         raise RequestError(
-            "{file} takes {needed:.1f} GB to read, and {free:.1f} GB are free; save it smaller.",
+            "{file} needs {needed:.1f} GB of memory to be read, but only {free:.1f} GB are free; save it smaller.",
             file=name,
             needed=needed / 1e9,
             free=free / 1e9,
@@ -250,11 +250,11 @@ def _frames_note(picture: Image.Image, name: str) -> str:
         return ""
     if picture.format in _ANIMATED:
         return Message("{file} is animated; its first frame is used.", file=name)
-    return Message("{file} has several pages; its first is used.", file=name) if picture.format == "TIFF" else ""
+    return Message("{file} has several pages; its first page is used.", file=name) if picture.format == "TIFF" else ""
 
 
 def _in_strips(picture: Image.Image, factor: int, name: str) -> tuple[Tensor, str]:
-    """Channels `[3 or 4, H, W]` of a decoded picture, each `factor` x `factor` pixels averaged into one."""
+    """Channels `[3 or 4, H, W]` of a decoded picture, averaged over squares of `factor` x `factor` pixels."""
     width, height = picture.size
     rows = max(1, _STRIP_PIXELS // (width * factor)) * factor
     if picture.mode in _GRAY:
@@ -281,14 +281,14 @@ def _plain(strip: Image.Image, see_through: bool, to_srgb: ImageCms.ImageCmsTran
         return strip.convert(wanted)
     alpha = strip.getchannel("A") if strip.mode in ("RGBA", "LA") else None
     opaque = strip.convert({"RGBA": "RGB", "LA": "L"}.get(strip.mode, strip.mode))
-    converted = ImageCms.applyTransform(opaque, to_srgb) or opaque  # None only where the change is made in place
+    converted = ImageCms.applyTransform(opaque, to_srgb) or opaque  # None only for in-place transforms
     if alpha is not None:
         converted.putalpha(alpha)
     return converted.convert(wanted)
 
 
 def _profile(picture: Image.Image, name: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:
-    """From its ICC profile to sRGB; None without one: CMYK then goes by Pillow's own formula."""
+    """The transform from its ICC profile to sRGB; None without a profile. CMYK then uses Pillow's own formula."""
     profile = picture.info.get("icc_profile")
     if not profile or profile == SRGB or picture.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
         return None, ""
@@ -301,11 +301,11 @@ def _profile(picture: Image.Image, name: str) -> tuple[ImageCms.ImageCmsTransfor
 
 
 def _gray(picture: Image.Image) -> numpy.ndarray:
-    """One channel of more than 8 bits in `[0, 1]`, full white by the range of numbers that the picture holds."""
+    """One channel of more than 8 bits in `[0, 1]`; the white level is inferred from the range of its values."""
     gray = numpy.array(picture, dtype=numpy.float32)
     if picture.mode == "F":
         gray = numpy.nan_to_num(gray, nan=0.0, posinf=0.0, neginf=0.0)
-        # Floating-point pictures say nowhere whether white is 1, 255 or 65535; a little over 1 is light, not a range.
+        # Floating-point pictures don't record whether white is 1, 255 or 65535; values slightly above 1 are highlights.
         white = next((white for white, most in ((1.0, 2.0), (255.0, 510.0), (65535.0, 131070.0)) if gray.max() <= most), float(gray.max()))
     else:
         white = 65535.0 if gray.max() <= 65535 else 2.0**31 - 1
@@ -319,9 +319,9 @@ def _averaged(image: Tensor, factor: int) -> Tensor:
 
 
 def _sixteen_bit(header: Header) -> Tensor | None:
-    """Channels of a color PNG or TIFF with 16 bits each, which Pillow would cut to 8; None for any other picture.
+    """Channels of a color PNG or TIFF with 16 bits each, which Pillow would reduce to 8; None for any other picture.
 
-    A picture whose profile is not sRGB is left to Pillow: the conversion of profiles works on 8 bits.
+    A picture with a profile other than sRGB is left to Pillow, because profiles are converted with 8 bits.
     """
     picture, data = header.picture, header.data
     if picture.format == "PNG":
@@ -347,7 +347,7 @@ def _is_srgb(profile: bytes | None) -> bool:
     return not profile or b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile
 
 
-# EXIF's orientations as flips along height and width, and then an exchange of both.
+# EXIF orientations as flips along height and width, followed by a transposition.
 _TURNS = {2: ((2,), False), 3: ((1, 2), False), 4: ((1,), False), 5: ((), True), 6: ((1,), True), 7: ((1, 2), True), 8: ((2,), True)}
 
 

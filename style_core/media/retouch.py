@@ -1,4 +1,4 @@
-"""Retouching: what can be changed of a result at once, from what was kept of how it formed."""
+"""Retouching: instant changes to a result, using the frames kept while it formed."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,12 +10,12 @@ from style_core.media.images import resize
 
 
 def along(way: Sequence[Tensor | Callable[[], Tensor]], position: float) -> Tensor:
-    """A picture on the way from the first of `way` to the last, at the last one's size.
+    """A picture between the first of `way` and the last, at the last one's size.
 
     Args:
-        way: two or more images `[3, h, w]` of any sizes: the photo, kept frames, the result. Those in the middle may be
-            functions that read them: only the two around the place are wanted.
-        position: in `[0, 1]`; 1 is the last itself, bit for bit; between two frames they are blended.
+        way: two or more images `[3, h, w]` of any sizes: the photo, kept frames, the result. Intermediate ones may be functions
+            that read them; only the two nearest to the position are read.
+        position: in `[0, 1]`; 1 is exactly the last picture; between two frames they are blended.
     """
     place = position * (len(way) - 1)
     index = min(int(place), len(way) - 2)
@@ -27,7 +27,7 @@ def along(way: Sequence[Tensor | Callable[[], Tensor]], position: float) -> Tens
 
 
 def recolor(result: Tensor, photo: Tensor, color: str) -> Tensor:
-    """A result in its own colors (`style`), with the photo's (`keep`), or its own matched to the photo's (`match`)."""
+    """A result in its own colors (`style`), in the photo's (`keep`), or in its own matched to the photo's (`match`)."""
     photo = resize(photo, tuple(result.shape[-2:]))
     if color == "keep":
         return keep_color(result, photo)

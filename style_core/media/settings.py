@@ -1,4 +1,4 @@
-"""Settings: what made a picture, written into its file and read back, so that it can be made again."""
+"""Settings: how a picture was made, stored in its file, so that it can be made again."""
 
 import json
 import platform
@@ -18,25 +18,25 @@ _COMMENT_PREFIX = f"{KEY} "
 
 
 def settings_of(recipe: str, options: Mapping[str, Any], weights: Mapping[str, str] | None = None, **extra: Any) -> dict:
-    """What is needed to make a picture again.
+    """Everything needed to make a picture again.
 
     Args:
         recipe: its name in RECIPES.
-        options: by name, as `Options.as_dict` gives them; the seed is among them.
-        weights: sha256 of each weight file at work, by network.
-        extra: whatever else belongs to the request, such as style weights.
+        options: by name, as returned by `Options.as_dict`; they include the seed.
+        weights: sha256 of each weight file used, by network.
+        extra: the rest of the request, such as style weights.
     """
     versions = {"pentimento": __version__, "torch": torch.__version__, "python": platform.python_version()}
     return {"recipe": recipe, "options": dict(options), "weights": dict(weights or {}), "versions": versions, **extra}
 
 
 def done_of(done: int, last: Step) -> dict[str, int]:
-    """For the settings of a picture that was stopped: how many of its iterations it has had; nothing for a finished one."""
+    """Settings of a stopped picture: its number of iterations so far. Empty for a finished one."""
     return {"done": done} if last.total and last.iteration < last.total else {}
 
 
 def embed(settings: dict | None, kind: str) -> dict[str, Any]:
-    """Arguments for Pillow's `save` that put settings into a PNG (text chunk), JPEG, WebP or AVIF (EXIF user comment)."""
+    """Arguments for Pillow's `save` that store settings in a PNG (text chunk), JPEG, WebP or AVIF (EXIF user comment)."""
     if not settings:
         return {}
     text = json.dumps(settings, ensure_ascii=False, sort_keys=True)
@@ -50,10 +50,10 @@ def embed(settings: dict | None, kind: str) -> dict[str, Any]:
 
 
 def read_settings(path: str | Path) -> dict:
-    """The settings inside a picture that this project wrote.
+    """The settings stored in a picture that this project wrote.
 
     Raises:
-        RequestError: when the file is no picture, or carries no settings.
+        RequestError: when the file is not a picture, or contains no settings.
     """
     path = Path(path)
     try:
@@ -61,7 +61,7 @@ def read_settings(path: str | Path) -> dict:
             text = _settings_text(picture)
     except FileNotFoundError as error:
         raise RequestError("There is no file {file}; check its name and folder.", file=path.name) from error
-    except Exception as error:  # decoders raise nearly everything there is for a file that was tampered with
+    except Exception as error:  # decoders raise nearly every type of exception for malformed files
         raise RequestError("{file} is not a readable picture.", file=path.name) from error
     try:
         settings = json.loads(text) if text else None

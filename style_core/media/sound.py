@@ -1,4 +1,4 @@
-"""The sound of a clip, carried over into another file."""
+"""The sound of a clip, copied into another file."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -6,17 +6,17 @@ from pathlib import Path
 
 import av
 
-_COPIED = ("aac", "mp3", "opus", "alac")  # what players expect in an MP4; anything else is encoded anew
-_PRIMING = Fraction(1, 10)  # seconds: what encoders put before the first sample is kept
+_COPIED = ("aac", "mp3", "opus", "alac")  # codecs that players expect in an MP4; others are re-encoded
+_PRIMING = Fraction(1, 10)  # seconds of encoder priming kept before the first sample
 
 
 class SoundTrack:
-    """Writes a clip's sound beside the frames, as far as these have come.
+    """Writes a clip's sound in step with the frames.
 
     Args:
         path: the clip.
-        container: the MP4 that is being written, before its first packet.
-        origin: seconds of the clip at which the first frame stands.
+        container: the MP4 being written, before its first packet.
+        origin: time of the first frame in the clip, in seconds.
     """
 
     def __init__(self, path: str | Path, container: av.container.OutputContainer, origin: Fraction):
@@ -35,7 +35,7 @@ class SoundTrack:
             self._packets = self._copied(sound) if self._encoder is None else self._encoded(sound, self._encoder)
 
     def write_until(self, seconds: Fraction) -> None:
-        """Write what sounds before `seconds` of the film."""
+        """Write the sound up to `seconds` of the film."""
         while True:
             packet = self._waiting or next(self._packets, None)
             self._waiting = packet

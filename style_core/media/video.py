@@ -1,4 +1,4 @@
-"""Moving pictures: frames to MP4 or GIF, and the frames and the sound of a clip."""
+"""Video: writing frames to MP4 or GIF, and reading the frames and sound of a clip."""
 
 import os
 import secrets
@@ -22,19 +22,19 @@ from style_core.media.sound import SoundTrack
 
 SUFFIXES = (".mp4", ".gif")
 _CRF = "18"  # constant quality of H.264: 18 is visually lossless for most pictures
-_CLOCK = Fraction(1, 90000)  # seconds of a tick, which all common frame rates are multiples of
-_BT709, _LIMITED = 1, 1  # as H.273 numbers primaries, curve and matrix, and as ffmpeg the range of video
+_CLOCK = Fraction(1, 90000)  # seconds per tick; frames of all common rates last a whole number of ticks
+_BT709, _LIMITED = 1, 1  # H.273's code for primaries, curve and matrix, and ffmpeg's for the range of video
 _UNSPECIFIED = 2
-_HD_ROWS = 720  # from which unmarked clips are taken to use BT.709's matrix, as players do
+_HD_ROWS = 720  # height from which clips without a marked matrix are read as BT.709, as players do
 
 
 def check_video_path(path: str | Path, source: str | Path | None = None) -> Path:
-    """A path that frames can be written to, before any work is done for it.
+    """Check before any work that a film can be written to a path.
 
     Args:
-        source: the clip that is read meanwhile, which must be another file.
+        source: the clip that is read at the same time, which must be another file.
     Raises:
-        RequestError: for another suffix than .mp4 and .gif, a folder that isn't there, or the source itself.
+        RequestError: for a suffix other than .mp4 and .gif, a missing folder, or the source itself.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -49,15 +49,15 @@ def check_video_path(path: str | Path, source: str | Path | None = None) -> Path
 class FrameWriter:
     """Writes images as frames. The file appears, or replaces an older one, when the `with` block ends.
 
-    An error leaves what was there before. Whoever stops (Ctrl-C, or a closed generator) keeps the frames added so far.
+    After an error, the older file is kept. After an interruption (Ctrl-C, or a closed generator), the frames so far are kept.
 
     Args:
         path: `.mp4` (H.264) or `.gif`.
-        fps: frames a second, for frames that are added without a time of their own.
-        sound: a clip whose sound is kept, as far as the frames go; MP4 only.
-        origin: seconds of that clip at which the first frame stands.
-        comment: text kept inside an MP4.
-        least: frames without which there is no film: one that is stopped earlier isn't kept.
+        fps: frames per second, for frames added without a time.
+        sound: a clip whose sound is copied for the length of the frames; MP4 only.
+        origin: time of the first frame in that clip, in seconds.
+        comment: text stored in an MP4.
+        least: minimum number of frames; a film stopped earlier isn't kept.
     Raises:
         RequestError: for a path that can't be written to.
     """
@@ -79,10 +79,10 @@ class FrameWriter:
         return self
 
     def add(self, image: Tensor, at: Fraction | None = None) -> None:
-        """Add a frame `[3, H, W]`; all frames of a file have one size (cut to even sides in MP4).
+        """Add a frame `[3, H, W]`; all frames of a file have the same size (cropped to even sides in MP4).
 
         Args:
-            at: seconds from the first frame, each later than the one before; None is one frame's time after it.
+            at: increasing time in seconds since the first frame; None is one frame after the last one.
         """
         last = self._times[-1] if self._times else -1 / self.fps
         time = last + 1 / self.fps if at is None else max(Fraction(at), last + _CLOCK if self._times else Fraction(0))
@@ -116,7 +116,7 @@ class FrameWriter:
         container = av.open(str(self._partial), "w", options={"movflags": "faststart"})
         if self._comment:
             container.metadata["comment"] = self._comment
-        # Without B-frames, since those shift decoding times and let players cut the end where the rate varies.
+        # No B-frames: they shift decoding times, and with variable rates some players then cut the end.
         stream = container.add_stream("libx264", rate=self.fps, options={"crf": _CRF, "bf": "0"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context
@@ -131,7 +131,7 @@ class FrameWriter:
             if not packet.duration:
                 packet.duration = round(1 / self.fps / _CLOCK)
             if film.sound is not None and packet.dts is not None:
-                # In step with the frames, so that nothing piles up and a stopped film's sound ends with it.
+                # In step with the frames, so that a stopped film's sound ends with it.
                 film.sound.write_until(packet.dts * packet.time_base)
             film.container.mux(packet)
 
@@ -154,7 +154,7 @@ class FrameWriter:
 
 @dataclass(frozen=True)
 class _Film:
-    """An MP4 that is being written."""
+    """An MP4 being written."""
 
     container: av.container.OutputContainer
     stream: av.VideoStream
@@ -163,7 +163,7 @@ class _Film:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame of a clip: its image `[3, H, W]`, and seconds since the first frame."""
+    """A frame of a clip: its image `[3, H, W]`, and its time in seconds since the first frame."""
 
     image: Tensor
     at: Fraction
@@ -171,17 +171,17 @@ class Frame:
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip as it is before its frames are read.
+    """An opened clip, before its frames are read.
 
     Attributes:
-        fps: frames a second, the average where they vary.
-        width, height: as it is to be shown, turned as the camera was held.
-        frames: what the file says, or an estimate from its duration.
+        fps: frames per second; the average for variable rates.
+        width, height: as shown, after rotation.
+        frames: the number stored in the file, or an estimate from its duration.
         seconds: its duration.
-        origin: seconds at which its first frame stands, as its sound counts them.
-        hdr: whether its frames are HDR, and will be tone mapped.
-        sound: whether it has any.
-        comment: text that the file carries.
+        origin: time of its first frame in seconds, on the sound's clock.
+        hdr: whether its frames are HDR and need tone mapping.
+        sound: whether it has sound.
+        comment: text stored in the file.
     """
 
     path: Path
@@ -197,10 +197,10 @@ class Clip:
 
     @classmethod
     def open(cls, path: str | Path) -> "Clip":
-        """Look at a clip's header and its first frame.
+        """Read a clip's header and first frame.
 
         Raises:
-            RequestError: when the file is no clip that can be read.
+            RequestError: when the file is not a readable clip.
         """
         path = Path(path)
         try:
@@ -223,15 +223,15 @@ class Clip:
             raise RequestError("{file} is not a readable clip; choose an MP4, MOV or WebM file.", file=path.name) from error
 
     def size(self, long_side: int | None = None) -> tuple[int, int]:
-        """Height and width of its frames at this `long_side`; smaller clips stay as they are."""
+        """Height and width of its frames at a `long_side`; smaller clips are not enlarged."""
         size = (self.height, self.width)
         return size if long_side is None or max(size) <= long_side else size_to_fit(size, long_side)
 
     def read(self, long_side: int | None = None, skip: int = 0) -> Iterator[Frame]:
-        """Frames in order, upright and in sRGB, without the first `skip`; scaled as they are decoded, one at a time.
+        """Frames in order, upright and in sRGB, without the first `skip`; decoded and scaled one at a time.
 
         Raises:
-            RequestError: where the clip is damaged.
+            RequestError: if the clip is damaged.
         """
         size = self.size(long_side)
         try:
@@ -264,12 +264,12 @@ def _shown_size(frame: av.VideoFrame, aspect: Fraction | None) -> tuple[int, int
 
 
 def _upright(frame: av.VideoFrame, size: tuple[int, int]) -> Tensor:
-    """A decoded frame as sRGB `[3, height, width]`, turned as its file says."""
+    """A decoded frame as sRGB `[3, height, width]`, rotated as the file says."""
     turned = frame.rotation % 180 != 0
     height, width = size[::-1] if turned else size
     plain = is_plain(frame.color_trc, frame.color_primaries)
     matrix = Colorspace.ITU709 if frame.colorspace == _UNSPECIFIED and frame.height >= _HD_ROWS else None
-    # rgb48, since 8 bits of HDR's code values would band.
+    # rgb48, because HDR with 8 bits shows banding.
     scaled = frame.reformat(width, height, "rgb24" if plain else "rgb48le", src_colorspace=matrix, interpolation=Interpolation.BICUBIC)
     pixels = scaled.to_ndarray()
     image = torch.from_numpy(pixels.astype(numpy.float32)).permute(2, 0, 1) / (255 if plain else 65535)

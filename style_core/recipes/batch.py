@@ -1,4 +1,4 @@
-"""Many pictures in one go: what to make of which files, under names that never collide, continued where it was broken off."""
+"""Batches: the pictures to make from given files, under names that never collide; an interrupted batch can be continued."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ from style_core.weights.open import open_generator
 SUFFIXES = frozenset(".jpg .jpeg .png .webp .avif .heic .heif .gif .tif .tiff .bmp .tga .psd".split())
 FROM_GALLERY = "gallery:"
 SHEET = "sheet.jpg"
-_DONE = ".done.json"  # in the folder of the results: what was made from what
+_DONE = ".done.json"  # in the results' folder: fingerprints of finished tasks
 _SHEET_SIDE = 256  # px, long side of a picture on the contact sheet
 _MARGIN, _LABEL = 8, 16  # px, of the contact sheet
 _KEYS = ("recipe", "out", "contents", "styles", "strengths", "options", "suffix", "sheet")
@@ -37,13 +37,13 @@ class Task:
     """One picture of a batch.
 
     Attributes:
-        name: of its file, without suffix; no other task has it.
-        recipe, options: what is done.
-        steps: starts it: options -> Steps, the last of which holds the picture.
-        sources: the files and names that it is made from.
-        content, style: what it shows, for the contact sheet.
-        alpha: its transparency `[1, h, w]`, asked for once it is made.
-        extra: what its settings hold besides, likewise.
+        name: unique name of its file, without suffix.
+        recipe, options: what to run.
+        steps: starts the recipe: options -> Steps, the last of which holds the picture.
+        sources: files and gallery styles that it is made from.
+        content, style: labels for the contact sheet.
+        alpha: returns its transparency `[1, h, w]`; called when the picture is done.
+        extra: returns further settings to store; called likewise.
     """
 
     name: str
@@ -57,21 +57,21 @@ class Task:
     extra: Callable[[], Mapping[str, Any]] = dict
 
     def fingerprint(self) -> str:
-        """Another one where the recipe, an option or a source has changed."""
+        """A digest that changes with the recipe, any option and any source."""
         facts = [self.recipe, self.options.as_dict(), [(source, *_state_of(source)) for source in self.sources]]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a batch stands.
+    """Progress of a batch.
 
     Attributes:
-        task: the one at work, or just done.
-        done, total: tasks.
-        step: its last Step; None for a task that was done by an earlier run.
-        path: its file, once it is written.
-        error: why it could not be made, or empty.
+        task: the current task, or the one just done.
+        done, total: numbers of tasks.
+        step: the task's last Step; None for a task done by an earlier run.
+        path: its file, once written.
+        error: why it failed, or empty.
     """
 
     task: Task
@@ -83,14 +83,14 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """Of all the work, in `[0, 1]`, the task at work included."""
+        """Share of the work done, in `[0, 1]`, including the current task's."""
         at_work = 0.0 if self.step is None or self.path or self.error else self.step.iteration / max(1, self.step.total)
         return min(1.0, (self.done + min(at_work, 1.0)) / max(1, self.total))
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job file, read.
+    """A parsed job file.
 
     Attributes:
         folder: of the results.
@@ -106,12 +106,12 @@ class Job:
 
 
 def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **writing: Any) -> Iterator[Progress]:
-    """Make every picture that isn't there yet; what can't be made is told, and the rest is done.
+    """Make all pictures that don't exist yet; reports tasks that fail and continues with the rest.
 
-    A picture that an earlier run made from the same files with the same options is left as it is.
+    A picture that an earlier run made from the same files with the same options is kept.
 
     Args:
-        writing: how files are written, as `write_image` takes it.
+        writing: arguments for `write_image`.
     Raises:
         RequestError: when the folder can't be written to, or the suffix is unknown.
     """
@@ -128,7 +128,7 @@ def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **wr
             with closing(task.steps(task.options)) as steps:
                 for step in steps:
                     yield Progress(task, index, total, replace(step, image=None))
-            assert step is not None  # a recipe yields one Step at least
+            assert step is not None  # a recipe yields at least one Step
             settings = settings_of(task.recipe, task.options.as_dict(), weights=step.weights, **task.extra())
             write_image(path, step.result, settings=settings, alpha=task.alpha(), **writing)
         except RequestError as error:
@@ -143,7 +143,7 @@ def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], Non
     """All tasks painted small, side by side: a row for each content, a column for each style and strength.
 
     Args:
-        compute_share: told of each picture as it comes.
+        compute_share: called with the progress of each picture.
     """
     columns = list(dict.fromkeys(_column(task) for task in tasks))
     rows = list(dict.fromkeys(task.content for task in tasks))
@@ -176,17 +176,17 @@ def _make(folder: Path) -> None:
 
 
 def write_sheet(folder: Path, sheet: Image.Image) -> Path:
-    """Keep a contact sheet among the results; returns where."""
+    """Save a contact sheet in the results' folder; returns its path."""
     _make(folder)
     write_image(folder / SHEET, from_pil(sheet), quality=90)
     return folder / SHEET
 
 
 def read_job(path: str | Path, compute: Compute) -> Job:
-    """Read a job file, TOML or JSON; its paths are as seen from its own folder.
+    """Read a job file, TOML or JSON; its paths are relative to its own folder.
 
-    `recipe`, `out` and `contents` (files, folders or patterns) must be there; `styles` (likewise, or `gallery:NAME`), `strengths`,
-    `options`, `suffix` and `sheet` may. Each content is painted in each style at each strength.
+    `recipe`, `out` and `contents` (files, folders or patterns) are required; `styles` (likewise, or `gallery:NAME`), `strengths`,
+    `options`, `suffix` and `sheet` are optional. Each content is painted in each style at each strength.
 
     Raises:
         RequestError: for a file that can't be read, an unknown entry, or nothing to do.
@@ -197,7 +197,7 @@ def read_job(path: str | Path, compute: Compute) -> Job:
     except OSError as error:
         raise RequestError("There is no file {file}; check its name and folder.", file=path.name) from error
     except ValueError as error:
-        raise RequestError("{file} is no job file: {reason}.", file=path.name, reason=str(error)) from error
+        raise RequestError("{file} is not a job file: {reason}.", file=path.name, reason=str(error)) from error
     _check_keys(given, path.name)
     recipe, options = RECIPES[given["recipe"]], RECIPES[given["recipe"]].options.make(**given.get("options", {}))
     contents = files_of(given["contents"], path.parent)
@@ -212,7 +212,7 @@ def read_job(path: str | Path, compute: Compute) -> Job:
 def _check_keys(given: Mapping[str, Any], file: str) -> None:
     for key in given:
         if key not in _KEYS:
-            raise RequestError("{file} has an entry {key}; the entries are {known}.", file=file, key=key, known=", ".join(_KEYS))
+            raise RequestError("{file} has an unknown entry, {key}; the entries are {known}.", file=file, key=key, known=", ".join(_KEYS))
     for key in ("recipe", "out", "contents"):
         if not given.get(key):
             raise RequestError("{file} has no {key}; add it.", file=file, key=key)
@@ -222,10 +222,10 @@ def _check_keys(given: Mapping[str, Any], file: str) -> None:
 
 
 def files_of(names: Iterable[str], folder: Path = Path(), *, needed: bool = True) -> list[Path]:
-    """The pictures that files, folders and patterns name, each once.
+    """The pictures that names of files, folders and patterns refer to, without repetition.
 
     Raises:
-        RequestError: for a name that stands for no picture, and for none at all where some are needed.
+        RequestError: for a name without pictures, or if there are none but some are needed.
     """
     found: dict[Path, None] = {}
     for name in names:
@@ -248,8 +248,8 @@ def tasks_of(
     """Each content in each style at each strength.
 
     Args:
-        styles: files and `gallery:NAME`s; none for a recipe that takes none.
-        strengths: none leaves the options' own.
+        styles: files and `gallery:NAME`s; empty for a recipe without styles.
+        strengths: if empty, the options' strength is used.
     """
     tasks: list[Task] = []
     taken: set[str] = set()
@@ -269,14 +269,14 @@ def tasks_of(
 
 
 def _small(options: Options) -> Options:
-    """The same request at the contact sheet's size, or at the smallest size that its recipe allows."""
+    """The same options at the contact sheet's size, or at the smallest size that the recipe allows."""
     allowed = next(field.allowed for field in options.fields() if field.name == "size")
     least = int(allowed.low) if isinstance(allowed, Range) else 0
     return options.make(**{**options.as_dict(), "size": max(least, _SHEET_SIDE)})
 
 
 def free_name(wanted: str, taken: set[str]) -> str:
-    """`wanted`, or with the first number behind it that isn't taken; it is taken then. Letters' case doesn't tell files apart."""
+    """`wanted`, or `wanted` with the first free number appended; marks it as taken. Names are compared ignoring case."""
     name, number = wanted, 1
     while name.lower() in taken:
         number += 1
@@ -312,7 +312,7 @@ def _read_done(folder: Path) -> dict[str, str]:
     try:
         found = json.loads((folder / _DONE).read_text())
     except (OSError, ValueError):
-        return {}  # none yet, or cut off in writing: all is made anew
+        return {}  # missing or incomplete: make all pictures again
     return found if isinstance(found, dict) else {}
 
 
@@ -329,5 +329,5 @@ def _column(task: Task) -> str:
 
 
 def _corner(row: int, column: int) -> tuple[int, int]:
-    """Left and top of a place on the contact sheet."""
+    """Left and top of a cell of the contact sheet."""
     return _MARGIN + column * (_SHEET_SIDE + _MARGIN), _MARGIN + _LABEL + row * (_SHEET_SIDE + _LABEL + _MARGIN)

@@ -1,4 +1,4 @@
-"""The cost model: how long a run takes here, and how much memory, from its operations and the machine's speed."""
+"""The cost model: time and memory of a run, predicted from its operations and the machine's speed."""
 
 import functools
 import time
@@ -18,28 +18,28 @@ from style_core.recipes.plan import Plan
 from style_core.recipes.run_history import Estimate, best_seen
 
 _BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
-_TRAVERSALS = 35  # of all activations through memory in an iteration: rectifiers, pooling, Gram matrices, both ways
-_PICTURE_TRAVERSALS = 100  # likewise, of the picture in float32: the optimizer
-_OVERHEAD = 1.1  # of a run over its iterations: targets, previews
-_DREAM_PICTURES = 12  # in float32 that a dream keeps
+_TRAVERSALS = 35  # passes of all activations through memory per iteration: rectifiers, pooling, Gram matrices, forward and backward
+_PICTURE_TRAVERSALS = 100  # passes of the float32 picture through memory per iteration, by the optimizer
+_OVERHEAD = 1.1  # of a run's time over its iterations: targets, previews
+_DREAM_PICTURES = 12  # float32 pictures that a dream keeps
 _ROUND_TRIP = 2.2  # as in plan.py
-_GENERATED = 5e5  # operations a pixel of the generator, looking and painting
-_GENERATED_BYTES = 1100  # a pixel, in float32, up to a tile's
-_GENERATED_TILE = 2**20  # pixels that it looks at together
-_PICTURES = 8  # in float32 that stylize keeps
-_IMAGINED = 0.4e12  # operations of a picture of the latent space before it is enlarged
+_GENERATED = 5e5  # operations per pixel of the generator, encoder and decoder
+_GENERATED_BYTES = 1100  # per pixel, in float32, up to the size of a tile
+_GENERATED_TILE = 2**20  # pixels of a tile
+_PICTURES = 8  # float32 pictures that stylize keeps
+_IMAGINED = 0.4e12  # operations of a latent picture before it is enlarged
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What the cost of a run depends on beside its options.
+    """What the cost of a run depends on besides its options.
 
     Attributes:
         compute: where it runs.
-        photo: height and width; None where there is no photo.
+        photo: height and width; None without a photo.
         network: a name in `BACKBONES`, for recipes that use a feature network.
-        started: whether there is a picture to start from.
-        styles: how many.
+        started: whether the run starts from a given picture.
+        styles: number of styles.
     """
 
     compute: Compute
@@ -55,12 +55,12 @@ class Situation:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the model says of a run.
+    """The model's prediction for a run.
 
     Attributes:
-        kind: runs of one kind are compared with each other: the recipe and its network.
-        estimate: by the model alone.
-        size: height and width that memory grows with; None where the recipe itself refuses what doesn't fit.
+        kind: the recipe and its network; predictions are corrected by earlier runs of the same kind.
+        estimate: the model's prediction.
+        size: height and width that memory depends on; None if the recipe itself refuses what doesn't fit.
     """
 
     kind: str
@@ -79,9 +79,9 @@ def network_cost(
 
     Args:
         sizes: height, width and iterations of each level or octave.
-        extractor: the name of a backbone, or how large the network is.
-        deepest: the deepest layer that is used.
-        plans: how each size is painted; None is at once, and says nothing of memory that an optimizer needs.
+        extractor: the name of a backbone, or a network's shape.
+        deepest: the deepest layer used.
+        plans: how each size is painted; None means without tiles and without an optimizer's memory.
     """
     shape = BACKBONES[extractor].shape if isinstance(extractor, str) else extractor
     bytes_each = compute.dtype.itemsize
@@ -106,7 +106,7 @@ def generator_cost(height: int, width: int, compute: Compute, count: int = 1, im
 
 
 def _passes(plan: Plan, deepest: str) -> float:
-    """Times that a level costs what it would cost at once: tiles look once more without gradients, and at their halos, too."""
+    """Cost of a level relative to painting it at once: tiles add a forward pass without gradients, and their halos."""
     if plan.side is None:
         return 1.0
     seen = 0
@@ -118,7 +118,7 @@ def _passes(plan: Plan, deepest: str) -> float:
 
 @functools.lru_cache(maxsize=4)
 def _rate(compute: Compute) -> float:
-    """FLOP/s of a typical convolution here, measured once a process."""
+    """FLOP/s of a typical convolution on this machine, measured once per process."""
     side, channels = 96, 128
     x = torch.rand(1, channels, side, side, device=compute.device).to(compute.dtype, memory_format=compute.memory_format)
     weight = torch.rand(channels, channels, 3, 3, device=compute.device).to(compute.dtype, memory_format=compute.memory_format)
@@ -128,7 +128,7 @@ def _rate(compute: Compute) -> float:
 
 @functools.lru_cache(maxsize=4)
 def _bandwidth(compute: Compute) -> float:
-    """Bytes a second that go through memory here, measured once a process."""
+    """Memory bandwidth of this machine in bytes per second, measured once per process."""
     source = torch.ones(2**24, device=compute.device)
     target = torch.empty_like(source)
     moved = 2 * source.numel() * source.element_size()

@@ -1,4 +1,4 @@
-"""`dream`: patterns that a network sees, grown out of a photo (DeepDream, Mordvintsev, Olah and Tyka 2015)."""
+"""`dream`: amplify the patterns that a network finds in a photo (DeepDream, Mordvintsev, Olah and Tyka 2015)."""
 
 import re
 import time
@@ -26,43 +26,43 @@ from style_core.weights.open import open_extractor
 STARTS = ("photo", "noise")
 
 _FULL_STEP = 0.04  # root mean square of a move at strength 1, in pixel values
-_SMALLEST_SIDE = 48  # px, short side of the smallest octave: fewer hold no pattern
+_SMALLEST_SIDE = 48  # px, short side of the smallest octave; smaller ones are too small for a pattern
 _SMALLEST_MAP = 4  # positions, short side of the deepest layer in the smallest octave
-_GUIDE_SIDE = 256  # px, long side at which a guide is looked at: whole things rather than their grain
-_NOISE = 0.08  # standard deviation of the noise that a dream may start from
-_KINSHIP = 0.9  # correlation of the color channels of pictures at large, where there is no photo to ask
-_COLOR_FLOOR = 0.05  # share of plain color noise, so that a gray photo may dream a little color too
+_GUIDE_SIDE = 256  # px, long side of the guide, so that features cover whole objects rather than texture
+_NOISE = 0.08  # standard deviation of the noise that a dream can start from
+_KINSHIP = 0.9  # typical correlation of color channels, used without a photo
+_COLOR_FLOOR = 0.05  # share of uncorrelated color, so that dreams on gray photos have a little color
 _ITEM = re.compile(r"(?P<layer>[^\s,:\[\]]+)(?:\[(?P<channels>[^\[\]]*)\])?(?::(?P<weight>[^\s,]*))?(?:[\s,]+|$)")
 
 
 @dataclass(frozen=True)
 class DreamOptions(Options):
-    """Grow what a network sees in a photo (DeepDream)."""
+    """Amplify the patterns that a network finds in a photo (DeepDream)."""
 
     size: int = option(768, "Long side of the result.", Range(64, 4096, 32, "px"))
-    layer: str = option("relu4_2", "What to see more of: layers with weights and channels, such as relu3_3:0.5 relu4_2[12,40].")
-    strength: float = option(0.5, "0 keeps the photo; more moves it further at each iteration.", Range(0, 1, 0.01))
-    octaves: int = option(4, "Sizes to dream at, each larger than the one before: more give larger shapes.", Range(1, 8, 1))
+    layer: str = option("relu4_2", "Layers to amplify, with weights and channels, such as relu3_3:0.5 relu4_2[12,40].")
+    strength: float = option(0.5, "0 keeps the photo; higher values change it more in each step.", Range(0, 1, 0.01))
+    octaves: int = option(4, "Number of sizes to dream at, from small to large: more give larger shapes.", Range(1, 8, 1))
     iterations: int = option(15, "Steps in each octave.", Range(1, 200, 1))
     start: str = option("photo", "Dream on the photo, or from noise.", STARTS)
     extractor: str = option(
         "auto",
-        "Feature network: vgg19 is the reference, lite the compact one that ships; auto takes vgg19 where it can be had.",
+        "Feature network: vgg19 is the reference, lite the compact one that ships; auto uses vgg19 if it is available.",
         EXTRACTORS,
     )
     octave_scale: float = option(1.5, "How much larger each octave is than the one before.", Range(1.1, 2.5, 0.05), expert=True)
-    smoothing: float = option(0.5, "0 moves fine grain most, 1 coarse shapes as much as grain.", Range(0, 1, 0.05), expert=True)
-    decorrelate: bool = option(True, "Dream in the photo's own colors rather than in rainbow ones.", expert=True)
+    smoothing: float = option(0.5, "0 changes mostly fine grain; 1 changes coarse shapes as much as grain.", Range(0, 1, 0.05), expert=True)
+    decorrelate: bool = option(True, "Dream in the photo's own colors rather than rainbow colors.", expert=True)
     jitter: int = option(32, "Largest random shift, which hides the network's grid.", Range(0, 128, 1, "px"), expert=True)
     tv: float = option(0.0, "Weight of smoothness: higher leaves less grain.", Range(0, 10, 0.1), expert=True)
-    seed: int = option(0, "Of the shifts, and of the noise.", Range(0, 2**31 - 1, 1), expert=True)
+    seed: int = option(0, "Random seed of the shifts and the noise.", Range(0, 2**31 - 1, 1), expert=True)
 
 
 def parse_terms(text: str) -> tuple[Term, ...]:
     """`relu3_3:0.5 relu4_2[12,40]` -> terms; without a weight a term has 1, without channels it is the whole layer.
 
     Raises:
-        RequestError: for an unknown layer, a weight or channel that is no such number, or no layer at all.
+        RequestError: for an unknown layer, an invalid weight or channel, or no layer at all.
     """
     terms, rest = [], text.strip(" \t\n,")
     while rest:
@@ -107,17 +107,17 @@ def dream(
     extractor: FeatureExtractor | None = None,
     preview_every: float = 1.0,
 ) -> Steps:
-    """Dream on `image`; yields as it goes, and the last Step holds the result.
+    """Dream on `image`; yields Steps, the last of which holds the result.
 
-    `Step.losses` tells how many times stronger each term answers than in the undreamt picture of the same size.
+    `Step.losses` holds the factor by which each term's response exceeds that of the original picture at the same size.
 
     Args:
         image: `[3, H, W]`; None dreams from noise, a square.
-        guide: `[3, h, w]` to whose features the dream is drawn, instead of to whatever the layer likes.
-        mask: `[1, h, w]` in `[0, 1]`, where to dream; the photo stays as it is elsewhere.
+        guide: `[3, h, w]`, whose features the dream imitates.
+        mask: `[1, h, w]` in `[0, 1]`, where to dream; the photo is unchanged elsewhere.
         compute: where to run; None chooses.
-        extractor: a network at hand, instead of the one that options name.
-        preview_every: seconds between Steps that carry a picture.
+        extractor: a loaded network, instead of the one that options name.
+        preview_every: seconds between Steps with a picture.
     Raises:
         RequestError: for a request that can't be carried out.
     """
@@ -151,10 +151,10 @@ def dream(
 
 
 def check_request(image: Tensor | None, options: DreamOptions, mask: Tensor | None) -> tuple[Term, ...]:
-    """The terms of a request that can be carried out.
+    """Check a request; returns its terms.
 
     Raises:
-        RequestError: for one that can't, saying why.
+        RequestError: if it can't be carried out.
     """
     if image is None and options.start == "photo":
         raise RequestError("There is no photo; give one, or set start to noise.")
@@ -166,7 +166,7 @@ def check_request(image: Tensor | None, options: DreamOptions, mask: Tensor | No
 
 
 def objective_of(extractor: FeatureExtractor, terms: Sequence[Term], guide: Tensor | None) -> DreamObjective:
-    """What to climb, with the guide, if there is one, at the size at which guides are looked at."""
+    """The dream's objective, with the guide, if there is one, resized for comparison."""
     if guide is not None:
         guide = fit(guide, _GUIDE_SIDE)[None].to(extractor.compute.device)
     return DreamObjective(extractor, terms, guide)
@@ -179,22 +179,22 @@ def _canvas(image: Tensor | None, options: DreamOptions) -> Tensor:
 
 
 class Growth:
-    """A dream growing over octaves, smallest first; iterate to grow it, look at it at any time.
+    """A dream growing over octaves, smallest first; iterate to grow it, and read `image` at any time.
 
-    Each octave starts from the undreamt picture at its own size plus what the octaves before have added, enlarged, so
-    that no detail of the photo is lost in the resizing.
+    Each octave starts from the original picture at its own size plus the enlarged changes of the octaves before, so that
+    resizing loses no detail of the photo.
 
     Args:
         photo: `[3, H, W]`, as large as the result.
-        objective: what to climb.
-        options: how.
-        mask: `[1, h, w]`, where to dream; None is everywhere.
+        objective: what to maximize.
+        options: settings.
+        mask: `[1, h, w]`, where to dream; None dreams everywhere.
 
     Attributes:
         done, total: iterations.
-        share: of the work that is done, in `[0, 1]`.
-        rises: by term, how many times stronger it answers than in the undreamt picture of the same size.
-        note: what a person should know about the octaves, or empty.
+        share: share of the work done, in `[0, 1]`.
+        rises: by term, the factor by which its response exceeds that of the original picture at the same size.
+        note: a note to the user about the octaves, or empty.
     """
 
     def __init__(self, photo: Tensor, objective: DreamObjective, options: DreamOptions, mask: Tensor | None = None):
@@ -246,7 +246,7 @@ class Growth:
         return image[0].float().cpu().clone()
 
     def _base(self, size: Sequence[int]) -> Tensor:
-        """The undreamt picture `[1, 3, h, w]` at a size: the photo, or noise where to dream and the photo elsewhere."""
+        """The original picture `[1, 3, h, w]` at a size: the photo, or the photo with noise in the dream's area."""
         photo = _sized(self.photo, size).clamp(0, 1)
         if self.options.start == "photo":
             return photo
@@ -272,7 +272,7 @@ class Growth:
 
 
 def dream_cost(options: DreamOptions, given: Situation) -> Cost:
-    """What a dream takes, by the model alone."""
+    """Predicted cost of a dream."""
     size = given.size(options.size)
     deepest = max((term.layer for term in parse_terms(options.layer)), key=LAYERS.index)
     octaves = [(height, width, options.iterations) for height, width in octave_sizes(size, options, [deepest])]
@@ -280,7 +280,7 @@ def dream_cost(options: DreamOptions, given: Situation) -> Cost:
 
 
 def octave_sizes(size: Sequence[int], options: DreamOptions, layers: Sequence[str]) -> list[tuple[int, int]]:
-    """Height and width of each octave, smallest first; those in which the deepest layer sees no pattern are left out."""
+    """Height and width of each octave, smallest first; octaves too small for the deepest layer are left out."""
     stride = 2 ** (int(max(layers).removeprefix("relu")[0]) - 1)
     smallest = max(_SMALLEST_SIDE, _SMALLEST_MAP * stride)
     sizes = [(size[0], size[1])]
@@ -295,9 +295,9 @@ def octave_sizes(size: Sequence[int], options: DreamOptions, layers: Sequence[st
 def color_kinship(photo: Tensor) -> Tensor:
     """The square root of the covariance of a photo's colors `[3, 3]`, scaled to keep the size of a move.
 
-    Ascent in the colors that it makes independent moves along the photo's own palette. Raw ascent takes each channel for
-    itself and ends in rainbows (Olah et al., "Feature Visualization", 2017, decorrelate with ImageNet's covariance
-    instead). A photo of one color has no palette; it gets the correlation that pictures have at large.
+    Ascent in decorrelated colors moves along the photo's own palette. Raw ascent treats each channel separately, which gives
+    rainbow colors (Olah et al., "Feature Visualization", 2017, use ImageNet's covariance instead). For a photo of one color, the
+    typical correlation of pictures is used.
 
     Args:
         photo: `[1, 3, H, W]`.
@@ -313,7 +313,7 @@ def color_kinship(photo: Tensor) -> Tensor:
 
 
 def _sized(batch: Tensor, size: Sequence[int]) -> Tensor:
-    """Bicubic, antialiased, not clamped: what a dream has added has a sign."""
+    """Resize: bicubic, antialiased, not clamped, because a dream's changes have signs."""
     if tuple(batch.shape[-2:]) == tuple(size):
         return batch
     return functional.interpolate(batch, tuple(size), mode="bicubic", antialias=True, align_corners=False)

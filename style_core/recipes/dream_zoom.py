@@ -1,7 +1,6 @@
-"""Dream zoom: a film that flies into a dream; each frame is the one before, nearer and turned, dreamt on.
+"""Dream zoom: a film that zooms into a dream; each frame is the last one, enlarged and rotated, with more dreaming.
 
-The endless zoom of the first DeepDreams (Mordvintsev et al. 2015): what is enlarged loses its detail, and the dream
-grows new detail there.
+This is the endless zoom of the first DeepDreams (Mordvintsev et al. 2015): enlarging loses detail, and the dream adds new detail.
 """
 
 import math
@@ -21,22 +20,22 @@ from style_core.weights.open import open_extractor
 
 @dataclass(frozen=True)
 class ZoomOptions(Options):
-    """How a dream zoom flies."""
+    """The motion of a dream zoom."""
 
-    frames: int = option(96, "Frames of the film; 24 are a second.", Range(2, 2400, 1))
-    zoom_rate: float = option(1.03, "How much nearer each frame is than the one before.", Range(1, 1.25, 0.005))
-    turn: float = option(0.4, "How far each frame is turned.", Range(-10, 10, 0.1, "degrees"))
-    iterations_each: int = option(3, "Steps of dreaming in each octave of each frame after the first.", Range(1, 50, 1))
+    frames: int = option(96, "Frames of the film, at 24 per second.", Range(2, 2400, 1))
+    zoom_rate: float = option(1.03, "Zoom factor from each frame to the next.", Range(1, 1.25, 0.005))
+    turn: float = option(0.4, "Rotation from each frame to the next.", Range(-10, 10, 0.1, "degrees"))
+    iterations_each: int = option(3, "Dream steps per octave in each frame after the first.", Range(1, 50, 1))
 
 
-_OCTAVES_EACH = 2  # of every frame after the first: the coarse shapes are there already
+_OCTAVES_EACH = 2  # octaves of each frame after the first; coarse shapes exist already
 
 
 def warped(image: Tensor, zoom: float, turn: float) -> Tensor:
-    """An image `[3, H, W]` enlarged about its center by `zoom` and turned by `turn` degrees; edges are reflected in."""
+    """An image `[3, H, W]` enlarged about its center by `zoom` and rotated by `turn` degrees, with reflected edges."""
     height, width = image.shape[-2:]
     sine, cosine = math.sin(math.radians(turn)) / zoom, math.cos(math.radians(turn)) / zoom
-    # grid_sample measures both axes from -1 to 1, so a turn in pixels carries the aspect ratio.
+    # grid_sample's axes both run from -1 to 1, so the rotation includes the aspect ratio.
     aspect = width / height
     matrix = torch.tensor([[[cosine, sine / aspect, 0.0], [-sine * aspect, cosine, 0.0]]])
     grid = functional.affine_grid(matrix, [1, 3, height, width], align_corners=False)
@@ -53,12 +52,12 @@ def dream_zoom(
     done: int = 0,
     compute: Compute | None = None,
 ) -> Steps:
-    """Fly into a dream; each Step with an image holds the next frame. Whoever stops iterating has canceled it.
+    """Zoom into a dream; each Step with an image holds the next frame. Closing the generator cancels it.
 
     Args:
         image: `[3, H, W]`; None dreams from noise.
-        guide: as `dream`.
-        last, done: the last frame and how many there were of a zoom that was broken off, to go on from there.
+        guide: as in `dream`.
+        last, done: the last frame and the number of frames of an interrupted zoom, to continue it.
         compute: where to run; None chooses.
     Raises:
         RequestError: for a request that can't be carried out.
@@ -75,7 +74,7 @@ def dream_zoom(
         how = replace(how, seed=(options.seed + index) % 2**31)
         for step in dream(source, how, guide=guide, compute=compute, extractor=extractor, preview_every=math.inf):
             if step.image is None:
-                # A long frame still shows signs of life, and a way out.
+                # During a long frame, report progress and allow canceling.
                 yield Step(index, zoom.frames, step.losses, None, time.monotonic() - started, None, note, extractor.weights)
         frame = step.image
         seconds = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""Estimates before a run of any recipe: how long it will take here, and how much memory."""
+"""Estimates of a run's time and memory, for any recipe."""
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
@@ -13,16 +13,16 @@ from style_core.recipes.table import RECIPES
 def estimate(
     options: Options, photo: tuple[int, int] | None, compute: Compute, *, extractor: str = "lite", started: bool = False, styles: int = 1
 ) -> Estimate:
-    """Seconds and bytes that a run will take, from the model and from what such runs have taken on this machine.
+    """Seconds and bytes that a run will take, from the cost model and earlier runs on this machine.
 
     Args:
-        options: of any recipe of `RECIPES`; their class says which.
-        photo: height and width; None where there is none, such as for `imagine`.
-        extractor: the backbone that will be at work where options leave that open.
-        started: whether there is a picture to start from.
-        styles: how many.
+        options: options of any recipe in `RECIPES`; their class determines the recipe.
+        photo: height and width; None without a photo, such as for `imagine`.
+        extractor: the backbone to assume if options leave it open.
+        started: whether the run starts from a given picture.
+        styles: number of styles.
     Raises:
-        RequestError: when no way of running it fits into memory, with the size that would.
+        RequestError: when the run can't fit into memory; names a size that would.
     """
     recipe = next((recipe for recipe in RECIPES.values() if recipe.options is type(options)), None)
     if recipe is None or recipe.cost is None:
@@ -35,15 +35,15 @@ def estimate(
 
 
 def larger_than_photo(options: Options, photo: tuple[int, int]) -> str:
-    """What is to be said where the size goes beyond the photo (height, width), or nothing."""
+    """A note if the size is larger than the photo (height, width), or an empty string."""
     return beyond(photo, size_to_fit(photo, options.as_dict()["size"]))
 
 
 def _fitting(found: Estimate, size: tuple[int, int], compute: Compute) -> Estimate:
-    """An estimate that fits; what grows with the pixels says what would.
+    """Check that an estimate fits into memory; memory that grows with the pixels determines the size that would.
 
     Raises:
-        RequestError: for one that doesn't.
+        RequestError: if it doesn't fit.
     """
     allowed, pixels = budget(compute), size[0] * size[1]
     if found.bytes <= allowed:

@@ -1,4 +1,4 @@
-"""What painting a clip is, whoever paints its frames: told before, followed frame by frame, stopped, gone on with."""
+"""Painting a clip frame by frame, with any painter: announced first, and stopped and continued at any frame."""
 
 import hashlib
 import json
@@ -17,30 +17,30 @@ from style_core.messages import Message
 from style_core.progress import Step, Steps
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")
-_WARM_UP = 12  # frames that are looked at again before a stopped film goes on
+_WARM_UP = 12  # frames that are read again before a stopped film continues
 
 
 class Painter(Protocol):
     """Paints the frames of a film in order.
 
     Attributes:
-        weights: sha256 of the weight file of each network at work, as a Step has them.
+        weights: sha256 of the weight file of each network in use, as in a Step.
     """
 
     weights: dict[str, str]
 
     def working(self, photo: Tensor) -> Generator[Step, None, Tensor]:
-        """Paint the next frame `[3, H, W]`; yields signs of life, and returns the painting."""
+        """Paint the next frame `[3, H, W]`; yields Steps without pictures and returns the painting."""
 
     def look(self, photo: Tensor) -> Any:
-        """See a frame that was painted before."""
+        """Take note of a frame that was painted in an earlier run."""
 
     def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
-        """Take up a film whose last frame was `painted` before; it may lack an odd row and column."""
+        """Continue a film after its last frame, `painted`, which may lack an odd row and column."""
 
 
 def told(clip: Clip, long_side: int) -> Step:
-    """Step 0: how long and how large a clip is, and how large its film will be."""
+    """Step 0: the length and size of a clip, and the size of its film."""
     height, width = clip.size(long_side)
     said = Message(
         "{file} is {seconds:.1f} s long: {frames} frames of {width} x {height} px, painted at {across} x {down} px.",
@@ -50,7 +50,7 @@ def told(clip: Clip, long_side: int) -> Step:
 
 
 def request_of(recipe: str, clip: Clip, pictures: Sequence[Tensor], options: Mapping[str, Any], weights: Mapping[str, str]) -> str:
-    """What a film was asked for, as text that stands inside it, so that only the same request goes on from it."""
+    """A film's request as text, stored in the film, so that only the same request continues it."""
     digest = hashlib.sha256()
     for tensor in pictures:
         digest.update(repr(tuple(tensor.shape)).encode() + tensor.contiguous().numpy().tobytes())
@@ -62,16 +62,15 @@ def painted_film(
     clip: Clip, out: str | Path, painter: Painter, request: str, long_side: int, *, begun: str | Path | None = None,
     preview_every: float = 1.0,
 ) -> Steps:  # fmt: skip
-    """Paint a clip into the film `out`, with its sound and its timing; yields a Step for each frame, and signs of life.
+    """Paint a clip into the film `out`, with its sound and timing; yields a Step for each frame, and others in between.
 
-    The film appears when the iteration ends. Whoever stops iterating keeps what is painted so far, as a film that can be
-    played; after an error, what was at `out` before is still there.
+    The film appears when the iteration ends. If it is stopped early, the frames so far become a playable film; after an error,
+    an older file at `out` is kept.
 
     Args:
-        request: as `request_of` gives it.
+        request: as returned by `request_of`.
         long_side: px, of the frames.
-        begun: a film of the same request that was stopped, to go on from; `out` itself will do. A film of another
-            request is not gone on from.
+        begun: a stopped film of the same request to continue, which may be `out` itself. A film of another request is ignored.
     """
     earlier = _earlier_film(begun, request)
     done = earlier.frames if earlier else 0
@@ -106,18 +105,18 @@ def _time_left(started: float, done: int, to_do: int) -> float | None:
 
 
 def _earlier_film(path: str | Path | None, request: str) -> Clip | None:
-    """The film at `path` where it is one of this request."""
+    """The film at `path`, if it belongs to this request."""
     if path is None or not Path(path).is_file() or Path(path).suffix.lower() != ".mp4":
         return None
     try:
         film = Clip.open(path)
     except RequestError:
-        return None  # whatever it is, it isn't gone on from, and `out` is replaced as always
+        return None  # not a readable film: start anew
     return film if film.comment == request else None
 
 
 def _taken_over(earlier: Clip, clip: Clip, writer: FrameWriter, painter: Painter, long_side: int) -> Generator[Step, None, Tensor]:
-    """Write a stopped film's frames again, and let the painter see the clip as if it had painted them; returns the last."""
+    """Copy a stopped film's frames and bring the painter up to date with the clip; returns the last frame."""
     for frame in earlier.read():
         writer.add(frame.image, frame.at)
     done = writer.count

@@ -1,8 +1,8 @@
-"""`imagine`: abstract paintings out of a latent space, by seed, around a picture, or on a walk between two.
+"""`imagine`: abstract paintings from a latent space: by seed, similar to a picture, or on a walk between two.
 
-The space was learned by a VAE-GAN (Larsen et al. 2016) from crops of paintings; see `latent_net`. A code is mapped to
-a style, which truncation draws towards the average (Karras et al. 2019), and decoded to 128 px; the generator then
-repaints the enlarged picture in its own style, so that it holds up at size.
+The space was learned by a VAE-GAN (Larsen et al. 2016) from crops of paintings; see `latent_net`. A code is mapped to a style,
+which truncation moves toward the mean (Karras et al. 2019), and decoded to 128 px; the generator then repaints the enlarged
+picture in its own style, which adds detail.
 """
 
 import time
@@ -28,7 +28,7 @@ FINISHES = ("painted", "plain")
 MAX_COUNT = 64
 
 _INVERSION_STEPS, _INVERSION_RATE = 80, 0.1
-_COARSE, _COARSE_WEIGHT = 16, 8.0  # px a side at which colors are compared, and how much that counts
+_COARSE, _COARSE_WEIGHT = 16, 8.0  # side in px at which colors are compared, and the weight of that term
 _MOST_FRAMES = 2400  # of a walk
 
 
@@ -36,17 +36,17 @@ _MOST_FRAMES = 2400  # of a walk
 class ImagineOptions(Options):
     """Imagine abstract paintings from a latent space."""
 
-    size: int = option(512, "Side of the square that results.", Range(128, 2048, 32, "px"))
-    seed: int = option(0, "Which picture: every seed is another.", Range(0, 2**31 - 1, 1))
-    count: int = option(1, "How many pictures: of this seed and those that follow it.", Range(1, MAX_COUNT, 1))
-    truncation: float = option(0.8, "0 is the average picture of all, 1 as daring as the space goes.", Range(0, 1.5, 0.05))
-    variation: float = option(0.4, "With a picture to start from: 0 reproduces it as closely as it can, 1 ignores it.", Range(0, 1, 0.05))
-    finish: str = option("painted", "Enlarged by the generator, stroke by stroke, or plainly.", FINISHES)
-    # The latent space's principal directions, named by what they were seen to do.
-    warmth: float = option(0.0, "Less is colder and bluer, more is warmer.", Range(-4, 4, 0.1))
-    darkness: float = option(0.0, "Less is lighter, more is darker.", Range(-4, 4, 0.1))
-    boldness: float = option(0.0, "Less is calmer, more has bolder forms.", Range(-3, 4, 0.1))
-    composition: float = option(0.0, "Moves the forms to other places.", Range(-4, 4, 0.1), expert=True)
+    size: int = option(512, "Side of the square result.", Range(128, 2048, 32, "px"))
+    seed: int = option(0, "Which picture: each seed gives a different one.", Range(0, 2**31 - 1, 1))
+    count: int = option(1, "Number of pictures, from this seed and the following ones.", Range(1, MAX_COUNT, 1))
+    truncation: float = option(0.8, "0 gives the average picture; higher values give more unusual ones.", Range(0, 1.5, 0.05))
+    variation: float = option(0.4, "With a picture to start from: 0 reproduces it as closely as possible, 1 ignores it.", Range(0, 1, 0.05))
+    finish: str = option("painted", "Enlarge with the generator, which adds brushstrokes, or plainly.", FINISHES)
+    # The latent space's principal directions, named by their visible effect.
+    warmth: float = option(0.0, "Lower values are colder and bluer, higher values warmer.", Range(-4, 4, 0.1))
+    darkness: float = option(0.0, "Lower values are lighter, higher values darker.", Range(-4, 4, 0.1))
+    boldness: float = option(0.0, "Lower values are calmer, higher values have bolder shapes.", Range(-3, 4, 0.1))
+    composition: float = option(0.0, "Moves the shapes around.", Range(-4, 4, 0.1), expert=True)
 
     @property
     def axes(self) -> list[float]:
@@ -55,7 +55,7 @@ class ImagineOptions(Options):
 
 
 def _found(latent: Latent, image: Tensor, total: int, started: float) -> Generator[Step, None, Inversion]:
-    """A picture's place in the space, with signs of life while it is searched."""
+    """Invert a picture; yields Steps meanwhile."""
     extractor, _ = yield from open_extractor("lite", INVERSION_LAYERS, Compute.choose("cpu", "fp32"))
     for inversion in latent.invert(image, extractor):
         yield Step(0, total, seconds=time.monotonic() - started, note="Encoding the picture.")
@@ -66,7 +66,7 @@ def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = No
     """Imagine `options.count` pictures; each Step with an image holds the next of them, and its seed is `seed + k`.
 
     Args:
-        near: `[3, h, w]`, a picture to vary; None draws from the prior.
+        near: `[3, h, w]`, a picture to vary; None samples from the prior.
         compute: where to finish pictures; None chooses.
     Raises:
         RequestError: for a request that can't be carried out.
@@ -102,9 +102,9 @@ def walk(
     """Walk through the space; each Step with an image holds a frame.
 
     Args:
-        ends: none walks from the seed's picture to the next seed's, one from that picture to the seed's, two from one
-            to the other.
-        frames: of the walk, both ends included; at least 2.
+        ends: with none, the walk goes from the seed's picture to the next seed's; with one, from that picture to the seed's; with
+            two, from one to the other.
+        frames: number of frames, including both ends; at least 2.
     Raises:
         RequestError: for a request that can't be carried out.
     """
@@ -136,7 +136,7 @@ def walk(
 
 
 def _truncation(options: ImagineOptions, near: Tensor | None) -> float:
-    """A picture's inversion is not drawn towards the average, for it would not be one any more; what strays from it is."""
+    """Truncation applies to the variation, not to the inversion itself, which would no longer match its picture."""
     return options.truncation if near is None else 1 + (options.truncation - 1) * options.variation
 
 
@@ -150,6 +150,6 @@ def finished(picture: Tensor, options: ImagineOptions, compute: Compute) -> tupl
 
 
 def imagine_cost(options: ImagineOptions, given: Situation) -> Cost:
-    """What pictures of the latent space take, by the model alone."""
+    """Predicted cost of pictures from the latent space."""
     cost = generator_cost(options.size, options.size, given.compute, options.count, imagined=True)
     return Cost("imagine", cost, (options.size, options.size))

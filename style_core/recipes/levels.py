@@ -1,23 +1,23 @@
-"""At which sizes a picture is optimized, with how many iterations at each, and how long the rest will take."""
+"""The sizes at which a picture is optimized, the iterations at each, and the time left."""
 
 import time
 from collections.abc import Sequence
 
 from style_core.recipes.optimize_options import OptimizeOptions
 
-_SMALLEST_LEVEL = 96  # px, long side: below this no stroke is left to form
-_SMALLEST_STARTED = 384  # likewise, of a run from a picture in which the large strokes stand already
+_SMALLEST_LEVEL = 96  # px, long side; smaller pictures have no strokes
+_SMALLEST_STARTED = 384  # likewise, for a run from a given picture, which already has large strokes
 _PYRAMID_FROM = 256  # px, long side: smaller pictures are painted at once
-_COARSE_SHARE = 0.4  # of the iterations, for all levels but the last
-_SHRINKING_FROM = 1024  # px, long side: beyond it the last level gets fewer iterations, since all but the finest grain is there
-_SHRINKING = 0.6  # the power of the size with which they get fewer: 30 of 200 at A1 and 300 dpi
+_COARSE_SHARE = 0.4  # share of the iterations for all levels but the last
+_SHRINKING_FROM = 1024  # px, long side, above which the last level gets fewer iterations, since only fine grain is missing
+_SHRINKING = 0.6  # exponent of the size by which they decrease: 30 of 200 remain at A1 and 300 dpi
 
 
 def levels_of(size: tuple[int, int], options: OptimizeOptions, started: bool = False) -> list[tuple[int, int, int]]:
     """Height, width and iterations of each size at which a picture of `size` (height, width) is painted, smallest first.
 
     Args:
-        started: whether there is a picture to start from.
+        started: whether the run starts from a given picture.
     """
     height, width = size
     factors = [1.0]
@@ -32,10 +32,10 @@ def levels_of(size: tuple[int, int], options: OptimizeOptions, started: bool = F
 
 
 def split_iterations(total: int, levels: int, side: int = 0) -> list[int]:
-    """Iterations for each level, smallest picture first; the last level always gets some.
+    """Iterations for each level, smallest first; the last level always gets some.
 
     Args:
-        side: of the last level, px, long side.
+        side: long side of the last level, px.
     """
     if levels == 1:
         return [total]
@@ -46,7 +46,7 @@ def split_iterations(total: int, levels: int, side: int = 0) -> list[int]:
 
 
 def levels_left(levels: Sequence[tuple[int, int, int]], done: int) -> list[tuple[int, int, int]]:
-    """Of levels as `levels_of` gives them, what is left after `done` iterations."""
+    """The rest of the levels from `levels_of` after `done` iterations."""
     left = []
     for height, width, count in levels:
         skipped = min(done, count)
@@ -57,7 +57,7 @@ def levels_left(levels: Sequence[tuple[int, int, int]], done: int) -> list[tuple
 
 
 class Pace:
-    """Time left, from the time that a pixel has taken and the pixels still to be painted."""
+    """Time left, from the time per pixel so far and the pixels still to be painted."""
 
     def __init__(self, levels: Sequence[tuple[int, int, int]], started: float):
         self._started = started
@@ -70,13 +70,13 @@ class Pace:
 
     def tick(self, pixels: int) -> None:
         if self._painting_since is None:
-            # The first iteration also pays for warming up, so the clock starts behind it.
+            # The first iteration includes warm-up, so the clock starts after it.
             self._painting_since, self._work = time.monotonic(), self._work - pixels
             return
         self._done += pixels
 
     def skip(self, pixels: int) -> None:
-        """Strike off work that a level which ended early leaves undone."""
+        """Remove the remaining work of a level that ended early."""
         self._work -= pixels
 
     def left(self) -> float | None:

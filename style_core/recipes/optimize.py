@@ -28,10 +28,10 @@ from style_core.recipes.scene import Scene, planned
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor
 
-_SLOPE = 0.5  # of moves over frequency at the first level; the later ones begin with its large shapes
-_LARGEST_PREVIEW = 2**22  # pixels: what a screen can show, where the result is larger
+_SLOPE = 0.5  # preconditioning at the first level (see `Descent`); later levels start with its large shapes
+_LARGEST_PREVIEW = 2**22  # pixels, about what a screen can show
 _STALL_WINDOW = 40  # iterations
-_STALL_GAIN = 0.002  # relative gain over the window under which nothing more is to be had
+_STALL_GAIN = 0.002  # stop when the loss improves by less than this over the window, relatively
 
 
 def optimize(
@@ -49,26 +49,26 @@ def optimize(
     memory: float | None = None,
     held: TemporalTarget | None = None,
 ) -> Steps:
-    """Paint `content` in `styles` by optimizing the pixels; yields as it goes, the last Step holds the result.
+    """Paint `content` in `styles` by optimizing the pixels; yields Steps, the last of which holds the result.
 
-    Pictures whose features don't fit into memory are painted in tiles, to the same result.
+    Pictures whose features don't fit into memory are painted in tiles, with the same result.
 
     Args:
-        content: `[3, H, W]`; enlarged first where the result is to be larger.
+        content: `[3, H, W]`; enlarged first if the result is larger.
         styles: one or more `[3, h, w]`, any sizes.
-        style_weights: one for each style; None is equal.
-        masks: for each style where it goes, `[1, H', W']` in `[0, 1]`, or None for everywhere that no mask claims.
+        style_weights: one for each style; None weighs them equally.
+        masks: for each style the area it covers, `[1, H', W']` in `[0, 1]`, or None for the area outside all masks.
         init_image: a picture to start from instead of `options.init`, resized to the result.
-        begun: the result of an earlier run that was stopped, `[3, h, w]`. The sizes and iterations that it had are left out.
-        done: how many iterations that run made. One that made all of `options.iterations` gets as many more.
+        begun: the result of a stopped run to continue, `[3, h, w]`. Levels and iterations that it completed are skipped.
+        done: iterations of that run. If it completed all of `options.iterations`, as many are added.
         compute: where to run; None chooses.
-        preview_every: seconds between Steps that carry a picture; of a very large result it is a smaller one.
-        memory: bytes that the run may take; None is what is free, less a tenth.
-        held: another picture that this one is held to, such as the frame before in a film.
+        preview_every: seconds between Steps with a picture; previews of very large results are reduced.
+        memory: bytes that the run may use; None is 90 % of the free memory.
+        held: a target that keeps the result close to another picture, such as the frame before in a film.
     Raises:
-        RequestError: for a request that can't be carried out, before any heavy work, such as one that needs more memory than there
-            is, with the size that would fit; `Diverged` (one of its kind) when
-            the optimization fails twice, after a last Step with the last good picture.
+        RequestError: for a request that can't be carried out, before any heavy work; if it needs more memory than there is, the
+            message names a size that fits. `Diverged`, a subclass, if the optimization fails twice, after a last Step with the
+            last good picture.
     """
     _check_request(styles, style_weights, masks)
     balance = balance_of(options)
@@ -83,7 +83,7 @@ def optimize(
     compute = compute or Compute.choose()
     memory = budget(compute) if memory is None else memory
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
-    # What is too much for the smallest network is refused before any other is fetched.
+    # Requests that don't fit even with the smallest network are refused before any download.
     smallest = BACKBONES["lite" if options.extractor == "auto" else options.extractor].shape
     planned(size, smallest, balance, options, compute, len(styles), memory)
     layers = [*balance.content, *balance.style, *term_layers(balance.dream)]
@@ -106,20 +106,20 @@ def predicted_cost(
     regions: int = 1,
     memory: float | None = None,
 ) -> Estimate:
-    """What painting `levels` takes, by the model alone.
+    """Predicted cost of painting `levels`.
 
     Raises:
-        RequestError: when no way of painting them fits into `memory`.
+        RequestError: when no plan fits into `memory`.
     """
     plans = [planned((height, width), shape, balance, options, compute, regions, memory) for height, width, _ in levels]
     return network_cost(levels, shape, compute, network_of(shape, balance).deepest, plans)
 
 
 def optimize_cost(options: OptimizeOptions, given: Situation) -> Cost:
-    """What optimizing a picture takes, by the model alone.
+    """Predicted cost of optimizing a picture.
 
     Raises:
-        RequestError: when no way of running it fits into memory.
+        RequestError: when no plan fits into memory.
     """
     levels = levels_of(given.size(options.size), options, given.started)
     cost = predicted_cost(levels, BACKBONES[given.network].shape, balance_of(options), options, given.compute, given.styles)
@@ -138,7 +138,7 @@ def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, ma
 
 
 def _from_generator(content, styles, weights, masks, options: OptimizeOptions, compute: Compute) -> Generator[Step, None, Tensor]:
-    """The generator's picture of the same request, to start from."""
+    """The generator's result for the same request, to start from."""
     color = "style" if options.color == "palette" else options.color
     wanted = StylizeOptions(size=options.size, color=color, style_scale=options.style_scale)
     for step in stylize(content, styles, wanted, style_weights=weights, masks=masks, compute=compute):
@@ -166,7 +166,7 @@ def _paint(
             picture = scene.start(height, width, init_image if begun is None else begun)
         image = yield from painting.level(picture, count, first=index == 0 and len(levels) == len(every), last=index == len(levels) - 1)
         del picture
-    assert image is not None  # there is one level at least
+    assert image is not None  # there is at least one level
     image = scene.shown(image)
     if painting.finished:
         watch.finish()
@@ -186,7 +186,7 @@ class _Painting:
 
     @property
     def finished(self) -> bool:
-        """Whether all iterations were made that were planned."""
+        """Whether all planned iterations were made."""
         return self._done == self._scene.options.iterations
 
     def moment(self, image: Tensor | None = None, eta: float | None = None, note: str | None = None) -> Step:
@@ -235,7 +235,7 @@ class _Painting:
 
 
 def _stalled(recent: deque[float], loss: float) -> bool:
-    """Whether the best loss of a full window gained almost nothing on the one before it."""
+    """Whether the best loss of the last window hardly improves on that of the window before."""
     recent.append(loss)
     if len(recent) < _STALL_WINDOW:
         return False

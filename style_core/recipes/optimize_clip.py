@@ -1,8 +1,8 @@
-"""Clips by optimization: each frame starts from the last one's painting, moved along, and is held to it.
+"""Clips by optimization: each frame starts from the last painted frame, warped by the motion, and stays close to it.
 
-After Ruder, Dosovitskiy and Brox (2016), "Artistic Style Transfer for Videos": the first frame is painted as a picture is;
-each further one starts where the motion puts the paint, which needs few iterations, and a temporal term weighs every
-change of what was seen before. What comes into view is free, and a new scene starts anew.
+After Ruder, Dosovitskiy and Brox (2016), "Artistic Style Transfer for Videos": the first frame is painted like a picture; each
+further one starts from the warped last one, which needs few iterations, and a temporal term penalizes changes of what was visible
+before. Newly visible areas are unconstrained, and a new scene starts anew.
 """
 
 from collections.abc import Generator, Sequence
@@ -27,14 +27,14 @@ from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.stylize_clip import FilmOptions
 
-_TEMPORAL_WEIGHT = 1000.0  # of the mean squared difference, at steadiness 1
+_TEMPORAL_WEIGHT = 1000.0  # weight of the mean squared difference at steadiness 1
 
 
 @dataclass(frozen=True)
 class OptimizedFilmOptions(FilmOptions):
-    """How the frames of an optimized film go together."""
+    """Consistency of an optimized film's frames."""
 
-    frame_iterations: int = option(40, "Optimizer steps of each frame of a clip after a scene's first one.", Range(1, 1000, 1))
+    frame_iterations: int = option(40, "Optimizer steps for each frame of a clip after the first of a scene.", Range(1, 1000, 1))
 
 
 def optimize_clip(
@@ -42,12 +42,12 @@ def optimize_clip(
     film: OptimizedFilmOptions = OptimizedFilmOptions(), *, style_weights: Sequence[float] | None = None,
     compute: Compute | None = None, preview_every: float = 1.0, begun: str | Path | None = None,
 ) -> Steps:  # fmt: skip
-    """Optimize a clip's frames into the film `out`, with its sound and its timing; yields Steps for frames and on the way.
+    """Optimize a clip's frames into the film `out`, with its sound and timing; yields a Step for each frame, and others in between.
 
-    Whoever stops iterating keeps the film so far, as `painted_film` says.
+    If stopped early, the film so far is kept; see `painted_film`.
 
     Args:
-        begun: a film of the same request that was stopped, to go on from; `out` itself will do.
+        begun: a stopped film of the same request to continue, which may be `out` itself.
     Raises:
         RequestError: for a clip that can't be read, an `out` that can't be written, or a request without a style picture.
     """
@@ -63,7 +63,7 @@ def optimize_clip(
 
 
 class FrameOptimizer:
-    """Optimizes frames in order, each from the one before."""
+    """Optimizes frames in order, each starting from the one before."""
 
     def __init__(
         self, styles: Sequence[Tensor], shares: Sequence[float], options: OptimizeOptions, film: OptimizedFilmOptions, compute: Compute
@@ -73,12 +73,12 @@ class FrameOptimizer:
         self._before: tuple[Tensor, Tensor] | None = None  # the last photo, and its painting
 
     def working(self, photo: Tensor) -> Generator[Step, None, Tensor]:
-        """Paint the next frame `[3, H, W]`; yields as it goes, and returns the painting."""
+        """Paint the next frame `[3, H, W]`; yields Steps and returns the painting."""
         options, start, held = replace(self._options, size=max(64, *photo.shape[-2:])), None, None
         motion = motion_between(self._before[0], photo) if self._before is not None else None
         if motion is not None and self._before is not None and not motion.cut:
             moved, confidence = carried_along(self._before[1], motion), torch.from_numpy(motion.confidence)
-            # What comes into view starts as the photo does, in the colors of the painting.
+            # Newly visible areas start from the photo in the painting's colors.
             start = torch.lerp(match_color(photo, self._before[1]), moved, confidence)
             held = TemporalTarget(moved, confidence, _TEMPORAL_WEIGHT * self._film.steadiness)
             options = replace(options, iterations=self._film.frame_iterations, pyramid=False)
@@ -94,8 +94,8 @@ class FrameOptimizer:
         return painted
 
     def look(self, photo: Tensor) -> None:
-        """Nothing of frames that were painted before is needed but the last one."""
+        """Earlier frames are not needed, except the last one."""
 
     def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
-        """Take up a film whose last frame was painted before."""
+        """Continue a film after its last frame, `painted`."""
         self._before = photo, padded_to(painted, photo)

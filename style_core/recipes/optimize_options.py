@@ -1,4 +1,4 @@
-"""What `optimize` can be asked for, and the weights of layers and terms that follow from it."""
+"""Options of `optimize`, and the weights of layers and terms that follow from them."""
 
 from dataclasses import dataclass, replace
 
@@ -17,12 +17,12 @@ INITS = ("content", "style", "noise", "generator")
 
 @dataclass(frozen=True)
 class Preset:
-    """A weighting of layers, of which only the ratios count.
+    """Weights of layers; only their ratios matter.
 
     Attributes:
-        style: for the network's five style layers, from fine to coarse.
-        content: the layer that is compared with the photo; None is the network's own.
-        loss: how styles are compared where options leave that to the preset.
+        style: weights of the network's five style layers, from fine to coarse.
+        content: the layer at which the photo is compared; None is the network's default.
+        loss: the style loss, if options leave it to the preset.
     """
 
     style: tuple[float, float, float, float, float]
@@ -33,18 +33,18 @@ class Preset:
 PRESETS = {
     "gatys-2016": Preset((1, 1, 1, 1, 1)),
     "coarse-to-fine": Preset((1.0, 0.75, 0.2, 0.2, 0.2)),
-    "shallow-heavy": Preset((256, 64, 16, 4, 1)),  # as Crowson's style-transfer-pytorch
+    "shallow-heavy": Preset((256, 64, 16, 4, 1)),  # as in Crowson's style-transfer-pytorch
     "deep-content": Preset((1, 1, 1, 1, 1), "relu5_2"),
     "portrait": Preset((1, 1, 1, 1, 1), loss="transport"),  # keeps faces best: benchmarks/losses.md
 }
 
-# Style strength s weighs content by 1 - s and style by s times this. Measured by benchmarks/optimize.py: at the default
-# strength both evaluated distances are where a painting is wanted.
+# Style strength s weighs content by 1 - s and style by s times this. Chosen with benchmarks/optimize.py, so that the default
+# strength gives a painting with recognizable content.
 STYLE_GAIN = 15.0
-# What that times a style loss's own gain is: those other than Gram matrices keep as much of the photo at the same strength, as
-# measured by benchmarks/losses.py.
+# Further factors by style loss, chosen with benchmarks/losses.py, so that all losses keep as much of the photo at the same
+# strength.
 LOSS_GAINS = {"gram": 1.0, "covariance": 1.0, "nearest": 0.4, "transport": 0.2, "sliced": 4.0}
-_MOST_WEIGHT = 1e9  # of a layer beside the others
+_MOST_WEIGHT = 1e9  # of a layer relative to the others
 
 
 @dataclass(frozen=True)
@@ -52,41 +52,43 @@ class OptimizeOptions(Options):
     """Optimize a picture against VGG features (Gatys, Ecker, Bethge 2016)."""
 
     size: int = option(512, "Long side of the result.", Range(64, 12288, 32, "px"))
-    iterations: int = option(200, "Optimizer steps; the picture can be stopped at any of them.", Range(1, 3000, 1))
+    iterations: int = option(200, "Optimizer steps; you can stop at any step and keep the picture.", Range(1, 3000, 1))
     strength: float = option(0.5, "0 keeps the photo, 1 keeps only the style.", Range(0, 1, 0.01))
     color: str = option(
         "style",
-        "Colors of the style, the photo's own, the style's matched to the photo's, or exactly the style's palette.",
+        "Colors of the style, of the photo, of the style matched to the photo, or exactly the style's palette.",
         PAINTING_COLORS,
     )
-    style_scale: float = option(1.0, "Size of the strokes: 1 shows the style picture as large as the result.", Range(0.25, 4, 0.05))
+    style_scale: float = option(1.0, "Size of the strokes: 1 uses the style picture at the size of the result.", Range(0.25, 4, 0.05))
     extractor: str = option(
         "auto",
-        "Feature network: vgg19 is the reference, lite the compact one that ships; auto takes vgg19 where it can be had.",
+        "Feature network: vgg19 is the reference, lite the compact one that ships; auto uses vgg19 if it is available.",
         EXTRACTORS,
     )
-    preset: str = option("gatys-2016", "Weights of the layers; portrait keeps faces by optimal transport.", tuple(PRESETS), expert=True)
+    preset: str = option("gatys-2016", "Layer weights; portrait preserves faces, by optimal transport.", tuple(PRESETS), expert=True)
     optimizer: str = option("lbfgs", "L-BFGS needs fewer steps, Adam less memory.", OPTIMIZERS, expert=True)
-    init: str = option("content", "Where the picture starts from.", INITS, expert=True)
-    pyramid: bool = option(True, "Paint small first, then larger: big strokes form early and cheaply.", expert=True)
-    seed: int = option(0, "Of the noise that the picture may start from.", Range(0, 2**31 - 1, 1), expert=True)
+    init: str = option("content", "What the picture starts from.", INITS, expert=True)
+    pyramid: bool = option(True, "Paint at small sizes first: large strokes form early and quickly.", expert=True)
+    seed: int = option(0, "Random seed of the noise, if the picture starts from noise.", Range(0, 2**31 - 1, 1), expert=True)
     style_loss: str = option(
         "preset",
-        "How styles are compared: as the preset has it, by Gram matrices, mean and covariance (Wasserstein-2 between Gaussians), each "
-        "place with its nearest one (NNST), relaxed optimal transport (STROTSS), or sliced optimal transport.",
+        "How styles are compared: as the preset says, by Gram matrices, by mean and covariance (Wasserstein-2 between Gaussians), by "
+        "nearest neighbors (NNST), by relaxed optimal transport (STROTSS), or by sliced optimal transport.",
         ("preset", *STYLE_LOSSES),
         expert=True,
     )
-    pooling: str = option("max", "Pooling of VGG networks; lite averages in any case.", POOLINGS, expert=True)
+    pooling: str = option("max", "Pooling of VGG networks; lite always averages.", POOLINGS, expert=True)
     tv_weight: float = option(0.0, "Weight of total variation: higher is smoother.", Range(0, 100, 0.1), expert=True)
-    averaging: float = option(0.0, "Decay of the average over the iterates; 0 takes the best one.", Range(0, 0.999, 0.001), expert=True)
+    averaging: float = option(
+        0.0, "Decay of the running average of the iterates; 0 uses the best iterate.", Range(0, 0.999, 0.001), expert=True
+    )
     learning_rate: float = option(0.02, "Adam's step, in pixel values from 0 to 1.", Range(0.001, 0.5, 0.001), expert=True)
     content_layers: str = option("", "Layers and weights instead of the preset's, such as relu4_2 or relu3_2:0.3 relu4_2:1.", expert=True)
     style_layers: str = option("", "Layers and weights instead of the preset's, such as relu1_1:1 relu2_1:0.75.", expert=True)
-    dream: str = option("", "What to dream of while painting: layers and channels, such as relu4_2 or relu4_2[12,40].", expert=True)
-    dream_weight: float = option(10.0, "Weight of the dream beside content and style.", Range(0, 100, 0.1), expert=True)
-    alpha: float = option(0.0, "Weight of the content term; with beta, instead of strength.", Range(0, 1e6, 0.1), expert=True)
-    beta: float = option(0.0, "Weight of the style term; with alpha, instead of strength.", Range(0, 1e6, 0.1), expert=True)
+    dream: str = option("", "Layers and channels to dream of while painting, such as relu4_2 or relu4_2[12,40].", expert=True)
+    dream_weight: float = option(10.0, "Weight of the dream relative to content and style.", Range(0, 100, 0.1), expert=True)
+    alpha: float = option(0.0, "Weight of the content term; alpha and beta together replace strength.", Range(0, 1e6, 0.1), expert=True)
+    beta: float = option(0.0, "Weight of the style term; alpha and beta together replace strength.", Range(0, 1e6, 0.1), expert=True)
 
     @property
     def loss(self) -> str:
@@ -95,10 +97,10 @@ class OptimizeOptions(Options):
 
 
 def balance_of(options: OptimizeOptions) -> Balance:
-    """The weights that options ask for; with the extractor left open, for networks that have VGG-19's layers.
+    """The weights from options; if the extractor is left open, for networks with VGG-19's layers.
 
     Raises:
-        RequestError: for unknown layers or weights that are no numbers.
+        RequestError: for unknown layers or invalid weights.
     """
     preset, backbone = PRESETS[options.preset], BACKBONES["vgg19" if options.extractor == "auto" else options.extractor]
     content, style = {preset.content or backbone.content_layer: 1.0}, dict(zip(backbone.style_layers, preset.style, strict=True))
@@ -112,7 +114,7 @@ def balance_of(options: OptimizeOptions) -> Balance:
 
 
 def _dream_terms(options: OptimizeOptions) -> tuple[Term, ...]:
-    """What to dream of, in weights that sum to the dream's own."""
+    """The dream's terms, with weights that sum to the dream's weight."""
     if not options.dream or not options.dream_weight:
         return ()
     terms = parse_terms(options.dream)
@@ -121,7 +123,7 @@ def _dream_terms(options: OptimizeOptions) -> tuple[Term, ...]:
 
 
 def for_network(balance: Balance, name: str, options: OptimizeOptions) -> Balance:
-    """A balance made for VGG-19, as the network `name` needs it; weights given as alpha and beta are left alone."""
+    """A balance made for VGG-19, corrected for the network `name`; weights given as alpha and beta are not changed."""
     if name not in BACKBONES or options.alpha or options.beta:
         return balance
     own = BACKBONES[name]
@@ -133,7 +135,7 @@ def parse_layers(text: str) -> dict[str, float]:
     """`relu3_2:0.3 relu4_2` -> weights by layer; a layer without a weight has 1.
 
     Raises:
-        RequestError: for an unknown layer, a weight that is no positive number, or no layer at all.
+        RequestError: for an unknown layer, a weight that is not positive, or no layer at all.
     """
     layers = {}
     for item in text.replace(",", " ").split():
@@ -151,5 +153,5 @@ def parse_layers(text: str) -> dict[str, float]:
 
 
 def _scaled(weights: dict[str, float], total: float) -> dict[str, float]:
-    """Weights that sum to `total`; a layer that weighs nothing is left out, and not computed."""
+    """Weights that sum to `total`; layers with weight 0 are left out and not computed."""
     return {layer: total * weight / sum(weights.values()) for layer, weight in weights.items() if total}

@@ -1,4 +1,4 @@
-"""How a picture of some size is optimized in the memory there is: whole or in tiles, and with how much of the optimizer's past."""
+"""Plans for the available memory: whether a picture is optimized whole or in tiles, and how much the optimizer remembers."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,26 +19,26 @@ from style_core.optimization.objective import Balance
 from style_core.optimization.tiles import tiles_of
 
 _BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
-_ROUND_TRIP = 2.2  # times the activations: they, their gradients on the way back, and what convolutions borrow
-_COLUMNS = 24  # bytes for each number in the hypercolumns of a picture: they, their unit vectors, and the gradients of both
-_PICTURES = 10  # in float32 that the recipe and L-BFGS keep besides its pairs
+_ROUND_TRIP = 2.2  # memory relative to the activations: with gradients and the convolutions' workspace
+_COLUMNS = 24  # bytes per value of a picture's hypercolumns: values, unit vectors, and gradients of both
+_PICTURES = 10  # float32 pictures that the recipe and L-BFGS keep besides its pairs
 _PICTURES_ADAM = 3.3  # likewise, with Adam
-_SIDES = (2048, 1536, 1024, 768, 512, 384, 256)  # px, of tiles: below, most of a crop is halo
-_SHARE = 0.9  # of what is free that a run may take
-_UNKNOWN = 4e9  # bytes, where the system doesn't tell what is free
-# From the longest past to the shortest; how much quality each costs has not been measured on pictures yet (benchmarks/large.md).
+_SIDES = (2048, 1536, 1024, 768, 512, 384, 256)  # px, of tiles; crops of smaller ones would be mostly halo
+_SHARE = 0.9  # of the free memory that a run may use
+_UNKNOWN = 4e9  # bytes to assume if the system doesn't report free memory
+# From the longest history to the shortest; the effect on quality has not been measured yet (benchmarks/large.md).
 _PASTS = (Past(10), Past(10, torch.bfloat16), Past(5, torch.bfloat16), Past(3, torch.bfloat16), Past(0), Past(0, torch.bfloat16))
 
 
 @dataclass(frozen=True)
 class Network:
-    """What memory and work depend on.
+    """A feature network in use, as memory and time depend on it.
 
     Attributes:
-        shape: how large it is.
+        shape: the network's cost.
         style, content, dream: the layers in use.
-        regions: how many parts of the picture have a style of their own.
-        places: whether the style loss compares places, of which it keeps hypercolumns.
+        regions: number of regions with their own style.
+        places: whether the style loss compares positions, which keeps hypercolumns.
     """
 
     shape: Shape
@@ -58,7 +58,7 @@ class Network:
 
 
 def network_of(shape: Shape, balance: Balance, regions: int = 1, places: bool = False) -> Network:
-    """What of a network of this shape is at work for a balance; `places` where a loss compares them."""
+    """The parts of a network that a balance uses; `places` if the style loss compares positions."""
     return Network(
         shape,
         tuple(layer for layer, weight in balance.style.items() if weight > 0),
@@ -75,9 +75,9 @@ class Plan:
 
     Attributes:
         height, width: px.
-        side: of tiles, px; None is the whole picture at once.
-        past: what the optimizer keeps; its kind, too.
-        bytes: of memory at the peak.
+        side: side of tiles, px; None is the whole picture at once.
+        past: the optimizer's kind and memory.
+        bytes: peak memory.
     """
 
     height: int
@@ -87,7 +87,7 @@ class Plan:
     bytes: float
 
     def sentence(self) -> str:
-        """What a person should know about it, or empty."""
+        """A note to the user about it, or empty."""
         if self.side is None and self.past.dtype == torch.float32:
             return ""
         facts = {"width": self.width, "height": self.height, "side": self.side, "pairs": self.past.pairs, "gigabytes": self.bytes / 1e9}
@@ -106,13 +106,13 @@ class Plan:
 def plan_for(
     size: tuple[int, int], network: Network, compute: Compute, optimizer: str = "lbfgs", free: float | None = None, tileable: bool = True
 ) -> Plan:
-    """The best way to optimize a picture of `size` (height, width) that fits.
+    """The best plan for a picture of `size` (height, width) that fits into memory.
 
     Args:
-        free: bytes that the run may take; None is nine tenths of what is free.
+        free: bytes that the run may use; None is 90 % of the free memory.
         tileable: whether the objective can be computed in tiles.
     Raises:
-        RequestError: when no way fits, with the size that would.
+        RequestError: when no plan fits; names a size that would.
     """
     allowed = budget(compute) if free is None else free
     for found in _ways(size, network, compute, optimizer, tileable):
@@ -133,7 +133,7 @@ def plan_for(
 
 
 def budget(compute: Compute) -> float:
-    """Bytes that a run may take here."""
+    """Bytes that a run may use."""
     free = free_memory(compute)
     return _UNKNOWN if free is None else _SHARE * free
 
@@ -152,7 +152,7 @@ def _fits(size, network, compute, optimizer, tileable, allowed) -> bool:
 
 
 def _ways(size: tuple[int, int], network: Network, compute: Compute, optimizer: str, tileable: bool) -> Iterator[Plan]:
-    """Ways to optimize, the best first."""
+    """Possible plans, the best first."""
     pasts = _PASTS if optimizer == "lbfgs" else _PASTS[-2:]
     for past in pasts[:3] if tileable else pasts:
         yield _plan(size, None, past, network, compute)
@@ -178,7 +178,7 @@ def _plan(size: tuple[int, int], side: int | None, past: Past, network: Network,
 
 
 def free_memory(compute: Compute) -> float | None:
-    """Bytes that a run may still take on the device; None where the system doesn't tell."""
+    """Free bytes on the device; None if the system doesn't report them."""
     if compute.device.type == "cuda":
         return float(torch.cuda.mem_get_info(compute.device)[0])
     return available_bytes()

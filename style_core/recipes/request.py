@@ -1,6 +1,6 @@
-"""What a recipe was given beside its options, for the settings inside its picture: which pictures, at what weights.
+"""A recipe's inputs besides its options, for the settings stored in its picture: pictures and weights.
 
-The shell and the studio write the same, so that `redo` makes either's pictures again.
+The shell and the studio store the same, so that `redo` works with pictures of both.
 """
 
 import base64
@@ -10,18 +10,18 @@ from typing import Any
 
 from style_core.files import sha256_of
 
-# The names that pictures go by in the shell; a value may be a list of paths.
+# Names of pictures in the shell; a value may be a list of paths.
 PICTURES = ("content", "styles", "image", "near", "guide", "mask", "init_image", "continue_from")
 PLAIN = ("style_weights", "background", "keep_alpha")
-GALLERY = "gallery:"  # before the name of a gallery style, where a path of a picture would stand
-_INSIDE_BYTES = 32 * 1024  # masks up to this size are kept inside the picture, so that nobody has to keep them
+GALLERY = "gallery:"  # prefix of a gallery style's name, in place of a path
+_INSIDE_BYTES = 32 * 1024  # masks up to this size are stored in the picture
 
 
 def request_of(given: Mapping[str, Any]) -> dict:
-    """Facts of what was given: each picture by name and sha256, plain values as they are.
+    """The inputs as stored: each picture by name and sha256, plain values unchanged.
 
     Args:
-        given: by the names in `PICTURES` and `PLAIN`; others, and what is empty or the default, are left out.
+        given: by the names in `PICTURES` and `PLAIN`; other names, empty values and defaults are left out.
     """
     request: dict[str, Any] = {}
     for name in PICTURES:
@@ -46,6 +46,6 @@ def _fact(path: str | Path, name: str) -> str | dict[str, str]:
 
 
 def digests_in(request: Mapping[str, Any], names: Sequence[str] = PICTURES) -> list[str]:
-    """The sha256 of every picture that a request names."""
+    """The sha256 of every picture in a request."""
     facts = [fact for name in names if name in request for fact in (request[name] if isinstance(request[name], list) else [request[name]])]
     return [fact["sha256"] for fact in facts if isinstance(fact, dict) and fact.get("sha256")]

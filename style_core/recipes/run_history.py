@@ -1,4 +1,4 @@
-"""How long runs on this machine took and how long was predicted: a small file in the cache folder that corrects estimates."""
+"""Predicted and actual costs of runs on this machine: a small file in the cache folder that corrects estimates."""
 
 import json
 import os
@@ -13,28 +13,28 @@ from filelock import FileLock
 from style_core.devices import Compute, cores
 from style_core.weights.registry import cache_folder
 
-_KEPT = 9  # runs of a kind: the median of so few follows a change of the machine and ignores one odd run
-_BUSY = 0.6  # of the cores' time; a run that got less shared the machine with something else, and tells nothing about it
-_IDLE = 0.3  # of the cores that others use, at most, for a measurement
-_SHORTEST = 0.2  # seconds that a run must have taken to tell anything
+_KEPT = 9  # runs per kind: few enough to follow changes of the machine, and their median ignores outliers
+_BUSY = 0.6  # least share of the cores' time; a run with less shared the machine and isn't recorded
+_IDLE = 0.3  # largest share of the cores used by other processes during a measurement
+_SHORTEST = 0.2  # seconds; shorter runs are not recorded
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take: `seconds`, and `bytes` of memory at its peak."""
+    """Predicted `seconds` of a run, and `bytes` of peak memory."""
 
     seconds: float
     bytes: float
 
 
 class Watch:
-    """A run under way, from now until `finish`.
+    """Measures a run from now until `finish`.
 
     Args:
-        kind: what runs alike: the recipe and its network.
+        kind: the recipe and its network.
         compute: where it runs.
-        predicted: of it, by the model alone.
+        predicted: the model's prediction.
     """
 
     def __init__(self, kind: str, compute: Compute, predicted: Estimate):
@@ -45,7 +45,7 @@ class Watch:
         self._started, self._worked = time.monotonic(), time.process_time()
 
     def finish(self) -> None:
-        """Keep what it took, unless it had to share the machine."""
+        """Record the run's cost, unless it shared the machine."""
         seconds = time.monotonic() - self._started
         share = (time.process_time() - self._worked) / max(seconds, 1e-9) / cores()
         if seconds < _SHORTEST or (self._shared and share < _BUSY):
@@ -55,7 +55,7 @@ class Watch:
 
 
 def corrected(kind: str, compute: Compute, predicted: Estimate) -> Estimate:
-    """What the model predicts, times the usual ratio of real to predicted on this machine."""
+    """The model's prediction times the median ratio of actual to predicted cost on this machine."""
     runs = _read().get(_key(kind, compute), [])
     times, peaks = [run[0] for run in runs], [run[1] for run in runs if run[1]]
     return Estimate(
@@ -64,7 +64,7 @@ def corrected(kind: str, compute: Compute, predicted: Estimate) -> Estimate:
 
 
 def best_seen(kind: str, compute: Compute, measure: Callable[[], float]) -> float:
-    """What the machine can do when nothing else wants it: the most that was ever measured, measured anew while it is idle."""
+    """The machine's speed when idle: the largest value ever measured, measured again while the machine is idle."""
     key, runs = _key(kind, compute), _read()
     known = max((run[0] for run in runs.get(key, [])), default=0.0)
     if known and hasattr(os, "getloadavg") and os.getloadavg()[0] > _IDLE * cores():
@@ -87,7 +87,7 @@ def _read() -> dict[str, list]:
     try:
         found = json.loads(_file().read_text())
     except (OSError, ValueError):
-        return {}  # there is none yet, or it is damaged, and is then written anew
+        return {}  # missing or damaged; it will be written again
     return found if isinstance(found, dict) else {}
 
 
@@ -102,11 +102,11 @@ def _keep(key: str, run: list) -> None:
             partial.write_text(json.dumps(runs))
             partial.replace(file)
     except (OSError, TimeoutError):
-        return  # without a cache the measurement is lost, never the run
+        return  # without a cache folder only the measurement is lost
 
 
 def _forget_peak() -> bool:
-    """Let Linux count this process's peak of memory from now on; whether it does."""
+    """Reset Linux's record of this process's peak memory; returns whether that worked."""
     try:
         _CLEAR.write_text("5")
     except OSError:

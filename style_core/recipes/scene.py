@@ -1,4 +1,4 @@
-"""What `optimize` paints: photo, styles and masks in the colors asked for, measured again at each size."""
+"""The inputs of `optimize`: photo, styles and masks in the requested colors, measured again at each size."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from style_core.optimization.tiled import TiledObjective, measured_in_tiles
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.plan import Plan, network_of, plan_for
 
-_STYLE_TILE = 1024  # px: of style pictures that are larger than a result which is painted at once
+_STYLE_TILE = 1024  # px, tiles for style pictures larger than a result that is painted at once
 
 
 def planned(
@@ -32,10 +32,10 @@ def planned(
     regions: int = 1,
     memory: float | None = None,
 ) -> Plan:
-    """How a picture of `size` (height, width) is painted in the memory there is.
+    """The plan for a picture of `size` (height, width) in the available memory.
 
     Raises:
-        RequestError: when no way of painting it fits.
+        RequestError: when no plan fits.
     """
     moments = options.loss in MOMENT_LOSSES
     network = network_of(shape, balance, regions, not moments)
@@ -43,7 +43,7 @@ def planned(
 
 
 class Scene:
-    """What is to be painted: the pictures in their colors, measured again at each size."""
+    """The inputs of a run in the requested colors, measured again at each size."""
 
     def __init__(
         self, content, styles, weights, masks, options: OptimizeOptions, extractor: FeatureExtractor, balance: Balance, memory: float
@@ -54,22 +54,22 @@ class Scene:
         self.memory = memory
         self.held: TemporalTarget | None = None
         self.size = size_to_fit(tuple(content.shape[-2:]), options.size)
-        self.photo = fit(content, options.size)  # enlarged where it is looked at, so that no large copy is kept
+        self.photo = fit(content, options.size)  # enlarged only when used, so that no large copy is kept
         self.content, self.styles = _in_color(self.photo, styles, options.color)
         self.shares = style_shares(weights, len(styles))
         self.masks = list(masks) if masks is not None else [None] * len(styles)
 
     @property
     def regions(self) -> int:
-        """How many parts of the picture may have a style of their own."""
+        """Number of regions that may have their own style."""
         return len(self.styles) if any(mask is not None for mask in self.masks) else 1
 
     def plan(self, height: int, width: int) -> Plan:
-        """How a size is painted in the memory there is."""
+        """The plan for a size in the available memory."""
         return planned((height, width), self.extractor.shape, self.balance, self.options, self.extractor.compute, self.regions, self.memory)
 
     def objective(self, plan: Plan) -> Objective | TiledObjective:
-        """Targets measured at a size."""
+        """The objective, with targets measured at a plan's size."""
         size, device = (plan.height, plan.width), self.extractor.compute.device
         targets = [self._measured(style, plan) for style in self.styles]
         regions = regions_of(targets, self.shares, self.masks, size, device)
@@ -91,13 +91,13 @@ class Scene:
         return measured_in_tiles(self.extractor, sized, self.balance.style, side=min(plan.side or _STYLE_TILE, _STYLE_TILE))
 
     def start(self, height: int, width: int, init_image: Tensor | None) -> Tensor:
-        """`[1, 3, H, W]`, where the first level starts."""
+        """The start of the first level, `[1, 3, H, W]`."""
         if init_image is not None:
             picture = resize(init_image, (height, width))
         elif self.options.init == "style":
             picture = resize(self.styles[0], (height, width))
         elif self.options.init == "noise":
-            # Drawn on the CPU, so that a seed means the same picture on every device.
+            # Drawn on the CPU, so that a seed gives the same noise on every device.
             noise = torch.randn(3, height, width, generator=torch.Generator().manual_seed(self.options.seed))
             mean = self.content.mean((1, 2), keepdim=True)
             picture = (mean + 0.15 * noise).clamp(0, 1)
@@ -106,10 +106,10 @@ class Scene:
         return picture[None].to(self.extractor.compute.device)
 
     def enlarged(self, image: Tensor, height: int, width: int, init_image: Tensor | None) -> Tensor:
-        """`[1, 3, H, W]`: a level's result as the next one starts from it, with the detail that a small picture can't hold.
+        """The start of the next level, `[1, 3, H, W]`: a level's result, enlarged, plus fine detail.
 
-        The detail is that of the first level's start, as octaves of a DeepDream get the photo's. Noise and the style
-        picture, which is of something else, have none to give.
+        The detail is taken from the picture that the run started from, as in the octaves of a DeepDream. Noise and the style
+        picture have no matching detail.
         """
         picture = resize(image, (height, width)).clone()
         if init_image is not None or self.options.init == "content":
@@ -119,10 +119,9 @@ class Scene:
         return picture[None].to(self.extractor.compute.device)
 
     def _recolored(self) -> Tensor:
-        """The photo in the colors of the weightiest style, where the picture is to have those.
+        """The photo in the colors of the style with the largest weight, if the result will have its colors.
 
-        Shifting the colors of all pixels at once is what gradients do worst: from here pale and dark styles are reached
-        in fewer steps.
+        Gradient descent shifts the colors of a whole picture slowly; this start saves steps for pale and dark styles.
         """
         if self.options.color not in ("style", "palette"):
             return self.content
@@ -137,10 +136,10 @@ class Scene:
         return picture
 
     def shown(self, image: Tensor, most: float = float("inf")) -> Tensor:
-        """A painted image as the person sees it, in the colors asked for: whatever the level, at the size of the result.
+        """A painted image as shown to the user: in the requested colors, at the size of the result.
 
         Args:
-            most: pixels; a larger result is shown at a size that has no more.
+            most: pixels; larger results are reduced to this.
         """
         factor = min(1.0, (most / (self.size[0] * self.size[1])) ** 0.5)
         size = self.size if factor == 1 else size_to_fit(self.size, int(max(self.size) * factor))
@@ -151,7 +150,7 @@ class Scene:
 
 
 def _in_color(photo: Tensor, styles: Sequence[Tensor], color: str) -> tuple[Tensor, list[Tensor]]:
-    """Photo and styles as the optimizer should see them (Gatys et al. 2017, section 5)."""
+    """Photo and styles in the colors that the optimizer uses (Gatys et al. 2017, section 5)."""
     if color in ("style", "palette"):
         return photo, list(styles)
     if color == "match":
@@ -162,7 +161,7 @@ def _in_color(photo: Tensor, styles: Sequence[Tensor], color: str) -> tuple[Tens
 
 
 def regions_of(targets, shares, masks, size, device) -> list[Region]:
-    """Masked styles get their regions; the rest, mixed, get what no mask claims."""
+    """A region for each masked style; the other styles, mixed, get the area outside all masks."""
     free = [index for index, mask in enumerate(masks) if mask is None]
     guides = {
         index: functional.interpolate(mask[None].float(), size=size, mode="area").clamp(0, 1).to(device)
@@ -183,5 +182,5 @@ def regions_of(targets, shares, masks, size, device) -> list[Region]:
 
 
 def sized_style(style: Tensor, size: tuple[int, int], scale: float) -> Tensor:
-    """A style picture as it is looked at for a result of `size` (height, width): at `scale` 1 their short sides are equal."""
+    """A style picture resized for a result of `size` (height, width): at `scale` 1 their short sides are equal."""
     return fit_short(style, max(16, round(min(size) * scale)))

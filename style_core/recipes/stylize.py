@@ -1,9 +1,8 @@
 """`stylize`: any style on any photo, in one pass of a pretrained generator.
 
-A style is encoded once into a small code; codes mix, and a strength walks from the photo's own code to theirs. A photo
-is looked at once (`Generator.encode_content`); whatever moves after that, strength or weights or masks, runs the decoder alone.
-Pictures beyond a size are looked at and painted in tiles whose statistics are the whole picture's, as in URST (Chen et
-al. 2022), but measured in full and not on a thumbnail, so that tiles are exactly the untiled picture's.
+A style is encoded once into a small code. Codes can be mixed, and strength interpolates from the photo's own code to theirs. A
+photo is encoded once (`Generator.encode_content`); changing strength, weights or masks after that runs the decoder alone. Large
+pictures are encoded and painted in tiles; see `networks/generator.py`.
 """
 
 import time
@@ -25,12 +24,12 @@ from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.run_history import Watch
 from style_core.weights.open import open_generator
 
-# A verdict's thresholds, chosen on 78 pairs so that every result that keeps more than 0.6 of the photo's style distance is told.
+# Thresholds of a verdict, chosen so that results with more than 0.6 of the photo's style distance count as unchanged.
 _ALMOST_THE_PHOTO = 0.745
 _LOST_THE_PHOTO = 0.6
 _CONTENT_LEVEL = "relu4_1"
 _MIDDLE_SIDE = 320  # px
-_TOLD_FROM = 0.5  # strength: below it, a result close to the photo is what was asked for
+_TOLD_FROM = 0.5  # strength below which a result close to the photo is expected
 VERDICTS = {
     "unchanged": "The result is still close to the photo. Try more strength or another brush size, or refine it with Paint.",
     "lost": "Little of the photo can be recognized. Try less strength or another brush size.",
@@ -42,13 +41,13 @@ class StylizeOptions(Options):
     """Paint a photo in any style, at once, with a pretrained generator."""
 
     size: int = option(1024, "Long side of the result.", Range(64, 8192, 32, "px"))
-    strength: float = option(1.0, "0 keeps the photo exactly, 1 takes the style in full, more exaggerates it.", Range(0, 1.5, 0.01))
+    strength: float = option(1.0, "0 keeps the photo exactly, 1 applies the full style, more exaggerates it.", Range(0, 1.5, 0.01))
     color: str = option(
         "style",
-        "Colors of the style, the photo's own, the style's matched to the photo's, or exactly the style picture's palette.",
+        "Colors of the style, of the photo, of the style matched to the photo, or exactly the style picture's palette.",
         PAINTING_COLORS,
     )
-    style_scale: float = option(1.0, "Size of the strokes: larger looks at the painting from nearer.", Range(0.25, 4, 0.05))
+    style_scale: float = option(1.0, "Size of the strokes: higher values use the style picture at a larger size.", Range(0.25, 4, 0.05))
 
 
 def stylize(
@@ -64,11 +63,11 @@ def stylize(
     """Paint `content` in `styles` in one pass; the last Step holds the result.
 
     Args:
-        content: `[3, H, W]`; enlarged first where the result is to be larger.
+        content: `[3, H, W]`; enlarged first if the result is larger.
         styles: `[3, h, w]` each, any sizes.
-        style_weights: one for each style, then one for each code; None is equal.
-        masks: for each style and code where it goes, `[1, H', W']` in `[0, 1]`, or None for everywhere that no mask claims.
-        codes: styles encoded before, `[1, 256]` each, such as the gallery's.
+        style_weights: one for each style, then one for each code; None weighs them equally.
+        masks: for each style and code the area it covers, `[1, H', W']` in `[0, 1]`, or None for the area outside all masks.
+        codes: encoded styles, `[1, 256]` each, such as the gallery's.
         compute: where to run; None chooses.
     Raises:
         RequestError: for a request that can't be carried out, before any heavy work.
@@ -101,25 +100,25 @@ def stylize(
 
 
 def is_told(options: StylizeOptions) -> bool:
-    """Whether a result that is almost the photo, or has lost it, was not asked for."""
+    """Whether to warn about a result that is almost the photo or has lost it, given what was requested."""
     return options.color == "style" and options.strength >= _TOLD_FROM
 
 
 @torch.no_grad()
 def verdict(generator: Generator, photo: Tensor, result: Tensor, codes: Sequence[Tensor], weights: Sequence[float] | None = None) -> str:
-    """Whether a result went wrong, told by the generator's own encoder from the middle of the picture.
+    """Detect a failed result with the generator's own encoder, at the middle of the picture.
 
-    Its code should have come from the photo's to the style's: where it stands beyond `_ALMOST_THE_PHOTO` of the way back, VGG-19
-    sees more than 0.6 of the photo's style distance left. Its features at relu4_1 should still be the photo's.
+    The result's code should be close to the style's. If it is still beyond `_ALMOST_THE_PHOTO` of the distance to the photo's
+    code, the result counts as unchanged. Its features at relu4_1 should be close to the photo's; otherwise the photo is lost.
 
     Args:
         photo, result: `[3, H, W]`, the same size.
-        codes, weights: as they were painted with.
+        codes, weights: those that it was painted with.
     Returns:
-        `unchanged`, `lost`, or nothing.
+        `unchanged`, `lost`, or an empty string.
     """
     style = sum(share * code for share, code in zip(style_shares(weights, len(codes)), codes))
-    # The photo's is the same at every move of a slider.
+    # The photo's encoding is reused when sliders move.
     before, after = generator.encode_content(_middle(photo)), generator.encode_content(_middle(result), remember=False)
     left = (after.code - style).norm() / (before.code - style).norm().clamp_min(1e-6)
     if left > _ALMOST_THE_PHOTO:
@@ -136,19 +135,19 @@ def _middle(image: Tensor) -> Tensor:
 
 
 def encoded_styles(generator: Generator, styles: Sequence[Tensor], photo: Tensor, options: StylizeOptions) -> list[Tensor]:
-    """Codes of style pictures, in the colors and at the stroke size that options ask for."""
+    """Codes of style pictures, in the colors and at the stroke size from options."""
     return [generator.encode_style(in_color(style, photo, options.color), options.style_scale) for style in styles]
 
 
 def check_color(options: StylizeOptions, *, from_codes: bool) -> None:
-    """Refuse a palette that nobody has: a code of the gallery doesn't hold its painting's.
+    """Refuse the palette color mode for gallery codes, which don't include their painting's palette.
 
     Raises:
-        RequestError: saying so.
+        RequestError: if it was requested.
     """
     if options.color == "palette" and from_codes:
         raise RequestError(
-            "The gallery holds no palette of its paintings; give the painting as a picture, or choose the colors style, keep or match."
+            "Gallery styles don't include the painting's palette; give the painting itself, or choose the colors style, keep or match."
         )
 
 
@@ -161,7 +160,7 @@ def recolored(
     *,
     from_codes: bool,
 ) -> Tensor:
-    """A result in the colors that options ask for; codes, unlike style pictures, could not be recolored before."""
+    """A result in the colors from options; codes, unlike style pictures, can only be recolored afterwards."""
     if options.color == "palette" and options.strength:
         return match_palette(result, palette_of(styles, style_shares(weights, len(styles))))
     if options.color == "keep" and options.strength:
@@ -172,7 +171,7 @@ def recolored(
 
 
 def in_color(style: Tensor, photo: Tensor, color: str) -> Tensor:
-    """A style picture as the generator should see it: as it is, or recolored to the photo's colors or its luminance."""
+    """A style picture as the generator encodes it: unchanged, or recolored to the photo's colors or luminance."""
     if color == "match":
         return match_color(style, photo)
     if color == "keep":
@@ -182,6 +181,6 @@ def in_color(style: Tensor, photo: Tensor, color: str) -> Tensor:
 
 
 def stylize_cost(options: StylizeOptions, given: Situation) -> Cost:
-    """What stylizing a photo takes, by the model alone."""
+    """Predicted cost of stylizing a photo."""
     size = given.size(options.size)
     return Cost("stylize", generator_cost(*size, given.compute), size)

@@ -1,4 +1,4 @@
-"""Clips: a film painted frame by frame, with statistics and paint that are carried over time so that it doesn't flicker."""
+"""Clips painted frame by frame, with statistics averaged over time and paint carried along, to prevent flicker."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -22,21 +22,21 @@ from style_core.recipes.film import painted_film, request_of, told
 from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
 from style_core.weights.open import open_generator
 
-_MEMORY = 0.9  # of the statistics before, in each frame's
-_CUT = 0.35  # relative change of the statistics that means a new scene
+_MEMORY = 0.9  # weight of earlier statistics in the running average
+_CUT = 0.35  # relative change of the statistics that indicates a new scene
 _MOST_CARRIED = 0.97  # share of the last frame's paint at steadiness 1; the rest lets new strokes form
-_ALIKE, _UNLIKE = 0.3, 0.6  # difference of colors up to which, and from which on, old paint stays and goes
-_COLOR_REACH = 4  # px: of the box that those colors are averaged over
-_STROKE, _AROUND = 1.5, 8.0  # px: Gaussians that part strokes from colors, and that strokes' contrast is measured by
-_MOST_GAIN = 1.07  # of contrast, in a frame
+_ALIKE, _UNLIKE = 0.3, 0.6  # color differences at which old paint begins to fade, and is gone
+_COLOR_REACH = 4  # px, radius of the box over which those colors are averaged
+_STROKE, _AROUND = 1.5, 8.0  # px, Gaussians that separate strokes from colors, and measure the strokes' contrast
+_MOST_GAIN = 1.07  # largest gain of contrast per frame
 
 
 @dataclass(frozen=True)
 class FilmOptions(Options):
-    """How the frames of a film go together."""
+    """Consistency of a film's frames."""
 
     steadiness: float = option(
-        1.0, "How much of the last frame's paint moves along with the picture; 0 paints each frame anew.", Range(0, 1, 0.05)
+        1.0, "How much of the last frame's paint moves along with the picture; 0 paints each frame independently.", Range(0, 1, 0.05)
     )
 
 
@@ -45,12 +45,12 @@ def stylize_clip(
     film: FilmOptions = FilmOptions(), *, style_weights: Sequence[float] | None = None, codes: Sequence[Tensor] = (),
     compute: Compute | None = None, preview_every: float = 1.0, begun: str | Path | None = None,
 ) -> Steps:  # fmt: skip
-    """Paint a clip into the film `out`, with its sound and its timing; yields a Step for each frame.
+    """Paint a clip into the film `out`, with its sound and timing; yields a Step for each frame.
 
-    Whoever stops iterating keeps the film so far, as `painted_film` says.
+    If stopped early, the film so far is kept; see `painted_film`.
 
     Args:
-        begun: a film of the same request that was stopped, to go on from; `out` itself will do.
+        begun: a stopped film of the same request to continue, which may be `out` itself.
     Raises:
         RequestError: for a clip that can't be read, an `out` that can't be written, or a request without a style.
     """
@@ -68,14 +68,14 @@ def stylize_clip(
 
 
 class FramePainter:
-    """Paints frames in order, so that each goes with the ones before it.
+    """Paints frames in order, each consistent with those before it.
 
-    Statistics are an average over time, so that a style doesn't jump with every frame's own, and paint moves along with
-    what it shows (as in Ruder et al. 2016, but blended in instead of optimized). Both start anew at a cut. Style pictures
-    are seen in the colors of the first frame where options ask for those.
+    Statistics are averaged over time, so that the style doesn't change from frame to frame, and paint moves along with the
+    picture (as in Ruder et al. 2016, but blended instead of optimized). Both start anew at a cut. If options ask for the photo's
+    colors, style pictures are recolored by the first frame.
 
     Args:
-        steadiness: in `[0, 1]`, how much paint moves along.
+        steadiness: in `[0, 1]`, how much paint is carried along.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class FramePainter:
         self._given = list(codes)
         self._codes: list[Tensor] = []
         self._memory: Moments | None = None
-        self._before: tuple[Tensor, Tensor] | None = None  # the last photo, and its painting before colors are put back
+        self._before: tuple[Tensor, Tensor] | None = None  # the last photo, and its painting before recoloring
 
     def paint(self, photo: Tensor) -> Tensor:
         """The next frame `[3, H, W]`, painted."""
@@ -106,22 +106,22 @@ class FramePainter:
         return recolored(painted, photo, self._options, from_codes=False)
 
     def working(self, photo: Tensor) -> Generator[Step, None, Tensor]:
-        """The same for a film, without a Step between."""
+        """`paint` as `Painter` requires it, without Steps in between."""
         yield from ()
         return self.paint(photo)
 
     def look(self, photo: Tensor) -> EncodedPhoto:
-        """See a frame as one of its scene, without painting it."""
+        """Encode a frame and update the statistics, without painting it."""
         encoded = self._generator.encode_content(photo, remember=False)
         self._memory = carried(self._memory, encoded.moments)
         return replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory))
 
     def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
-        """Take up a film whose last frame was painted before; the painting may have lost an odd row and column."""
+        """Continue a film after its last frame, `painted`, which may lack an odd row and column."""
         self._before = photo, padded_to(painted, photo)
 
     def _motion_to(self, photo: Tensor) -> Motion | None:
-        """Motion from the last frame; None where none is wanted, or at a cut, where everything starts anew."""
+        """Motion from the last frame; None if steadiness is 0, or at a cut."""
         if not self._steadiness or self._before is None:
             return None
         motion = motion_between(self._before[0], photo)
@@ -132,10 +132,10 @@ class FramePainter:
 
 
 def steadied(fresh: Tensor, moved: Tensor, motion: Motion, steadiness: float) -> Tensor:
-    """A frame's fresh paint with that of the frame before, `moved` along, wherever that still belongs.
+    """A frame's fresh paint blended with that of the frame before, `moved` along.
 
-    Old paint goes where its motion isn't trusted, and where its colors, strokes averaged out, are far from the fresh ones.
-    Where it stays, strokes keep the contrast of fresh ones: averaging and moving would blur them bit by bit.
+    Old paint is dropped where the motion isn't trusted, and where its colors, averaged over strokes, differ too much from the fresh
+    ones. Where it is kept, the strokes' contrast is raised to that of fresh ones, because repeated warping and averaging blurs them.
     """
     apart = functional.avg_pool2d(
         functional.pad((fresh - moved)[None], (_COLOR_REACH,) * 4, mode="replicate"), 2 * _COLOR_REACH + 1, stride=1
@@ -150,7 +150,7 @@ def steadied(fresh: Tensor, moved: Tensor, motion: Motion, steadiness: float) ->
 
 
 def carried(memory: Moments | None, new: Moments) -> Moments:
-    """Statistics over time: mostly those before, or the new ones alone after a cut."""
+    """The running average of the statistics, or the new ones alone after a cut."""
     if memory is None or _change(memory, new) > _CUT:
         return new
     return new.lerp(memory, _MEMORY)

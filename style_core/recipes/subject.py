@@ -1,4 +1,4 @@
-"""The main subject of a photo as a mask, and what it means for styles: left as it is, painted alone, or in a style of its own."""
+"""The main subject of a photo as a mask, and its use: kept as photographed, painted alone, or painted in its own style."""
 
 from torch import Tensor
 
@@ -11,7 +11,7 @@ SUBJECTS = ("keep", "only", "first")
 
 
 def find_subject(photo: Tensor, compute: Compute | None = None) -> Tensor:
-    """Where the main subject of a photo `[3, H, W]` is: `[1, H, W]` in `[0, 1]`. Seen by `lite`, so that nothing is downloaded."""
+    """The mask of a photo's main subject, `[3, H, W]` -> `[1, H, W]` in `[0, 1]`. Uses `lite`, so that nothing is downloaded."""
     opening = open_extractor("lite", LAYERS, compute or Compute.choose())
     while True:
         try:
@@ -22,22 +22,22 @@ def find_subject(photo: Tensor, compute: Compute | None = None) -> Tensor:
 
 
 def check_subject(how: str, styles: int) -> None:
-    """Refuse what can't be done with a subject.
+    """Check a choice of what to do with the subject.
 
     Raises:
-        RequestError: for another `how` than `SUBJECTS`, or `first` with a single style.
+        RequestError: for a `how` that isn't in `SUBJECTS`, or `first` with a single style.
     """
     if how not in SUBJECTS:
         raise RequestError("{option} is {value}; it must be one of {allowed}.", option="subject", value=how, allowed=", ".join(SUBJECTS))
     if how == "first" and styles < 2:
-        raise RequestError("A style for the subject and another around it takes two styles or more; give them, or choose keep or only.")
+        raise RequestError("A style for the subject and another around it needs two styles or more; give them, or choose keep or only.")
 
 
 def masks_for(mask: Tensor, how: str, styles: int) -> list[Tensor | None]:
-    """A mask for each of `styles` styles, as recipes take them.
+    """A mask for each of `styles` styles.
 
     Args:
-        mask: the subject's, `[1, H, W]`.
+        mask: the subject's mask, `[1, H, W]`.
         how: `keep` leaves the subject as photographed, `only` paints nothing else, `first` gives it the first style and its
             surroundings the others.
     Raises:

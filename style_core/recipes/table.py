@@ -17,14 +17,14 @@ from style_core.recipes.stylize import StylizeOptions, stylize, stylize_cost
 
 @dataclass(frozen=True)
 class Recipe:
-    """Something that can be done with pictures.
+    """A recipe.
 
     Attributes:
-        name: as in the shell, the API and the settings inside a picture.
-        takes: its pictures, in order: `style+` is one or more, handed over as a list; `image?` may be missing, and is None then.
+        name: as in the shell, the API and the settings of a picture.
+        takes: its pictures, in order: `style+` is one or more, passed as a list; `image?` is optional and None if missing.
         options: its Options class. The first line of its docstring is the summary in the shell's help.
         run: `run(*pictures, options, compute=compute)` yields Steps, the last of which holds the result.
-        cost: `cost(options, situation)` says what a run takes; without one there are no estimates.
+        cost: `cost(options, situation)` predicts the cost of a run; without it there are no estimates.
     """
 
     name: str
@@ -46,15 +46,15 @@ RECIPES = {
 
 
 def picture_name(taken: str) -> str:
-    """The name of a picture that a recipe takes: `style+` -> `style`."""
+    """The plain name of a picture in `takes`: `style+` -> `style`."""
     return taken.rstrip("+?")
 
 
 def command_of(settings: Mapping[str, Any]) -> str:
-    """The shell's command that makes a picture again from the settings inside it; its pictures stand in capitals.
+    """The shell command that makes a picture again from its settings, with input pictures as capitalized placeholders.
 
     Raises:
-        RequestError: for options that the recipe does not have, or that are out of range.
+        RequestError: for options that are unknown or out of range.
     """
     recipe = RECIPES[settings["recipe"]]
     options = recipe.options.make(**settings["options"])
@@ -67,7 +67,7 @@ def command_of(settings: Mapping[str, Any]) -> str:
 
 
 def flags_of(options: Options, every: bool = False) -> list[str]:
-    """The shell's flags for what differs from the defaults, or for `every` option."""
+    """The shell's flags for options that differ from the defaults, or for `every` option."""
     words = []
     for field in options.fields():
         value, flag = getattr(options, field.name), field.name.replace("_", "-")
@@ -76,6 +76,6 @@ def flags_of(options: Options, every: bool = False) -> list[str]:
         if field.kind is bool:
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            # One word, so that a text that begins with a dash is no flag.
+            # With an equals sign, so that text beginning with a dash isn't read as a flag.
             words.append(f"--{flag}={value:.17g}" if field.kind is float else f"--{flag}={value}")
     return words

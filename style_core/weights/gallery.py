@@ -17,7 +17,7 @@ from style_core.weights.registry import MODELS, WeightsError, read_table, regist
 
 _CODES = "gallery.safetensors"
 
-CODE_SCALES = (0.5, 1.0, 2.0)  # brush sizes at which codes ship, each twice the one before
+CODE_SCALES = (0.5, 1.0, 2.0)  # brush sizes of the shipped codes, each twice the one before
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class GalleryStyle:
     Attributes:
         name: as requested, such as `red-fuji`.
         title, painter: of the painting.
-        file: of the painting, in the data that the code was made from; empty for a painting of our own.
-        picture: of a painting of our own, its file in `studio/samples/styles`; empty for others.
-        year: when it was painted, such as `1889` or `about 1830`; empty where it isn't told.
-        museum: where it hangs; empty where it isn't told.
-        category: what it is found under, such as `Impressionist`; empty for none.
+        file: file of the painting in the data that the code was made from; empty for our own paintings.
+        picture: file in `studio/samples/styles` for our own paintings; empty for others.
+        year: such as `1889` or `about 1830`; empty if unknown.
+        museum: empty if unknown.
+        category: such as `Impressionist`; empty for none.
     """
 
     name: str
@@ -54,7 +54,7 @@ def gallery() -> dict[str, GalleryStyle]:
     """All styles of `models/gallery.toml`, by name."""
     try:
         return {name: GalleryStyle(name, **facts) for name, facts in read_table("gallery.toml").items()}
-    except TypeError as error:  # an entry without a title, or a key that nobody knows
+    except TypeError as error:  # an entry without a title, or with an unknown key
         raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file="gallery.toml") from error
 
 
@@ -63,7 +63,7 @@ def gallery_code(name: str, generator_sha256: str = "", scale: float = 1.0) -> T
 
     Args:
         generator_sha256: of the generator that will use it; codes of one generator don't fit another.
-        scale: brush size. Codes ship at `CODE_SCALES`; between them they are interpolated, beyond them the nearest is taken.
+        scale: brush size. Codes ship at `CODE_SCALES`; they are interpolated between these and clamped beyond them.
     Raises:
         RequestError: for an unknown name, or codes made for another generator.
     """
@@ -103,7 +103,7 @@ def verify_gallery() -> str:
 
 
 def digest_of(codes: Mapping[str, Tensor]) -> str:
-    """The sha256 of all codes, kept in their own file's metadata."""
+    """The sha256 of all codes, stored in their file's metadata."""
     digest = hashlib.sha256()
     for name in sorted(codes):
         digest.update(name.encode() + codes[name].contiguous().numpy().tobytes())

@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 
 class HubError(RequestError):
-    """The hub did not deliver; the message says why."""
+    """A download failed; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class TensorSpan:
-    """Where a tensor is in its file: bytes `start` to `stop` (exclusive)."""
+    """Position of a tensor in its file: bytes `start` to `stop` (exclusive)."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -68,9 +68,9 @@ class Progress:
 
 
 def read_spans(remote: Remote) -> tuple[Remote, dict[str, TensorSpan]]:
-    """Every tensor's place, from the file's header alone; and the file at the commit that `remote`'s revision means now.
+    """The spans of all tensors, from the file's header; and the file at the commit that `remote`'s revision points to.
 
-    All later requests ask for that commit, so that a branch that moves meanwhile can't mix two files.
+    All later requests use that commit, so that a moving branch can't mix two versions of the file.
 
     Raises:
         HubError: when the hub can't be reached within four seconds, refuses, or the file isn't safetensors.
@@ -155,7 +155,7 @@ def _receive(response: httpx2.Response, position: int, stop: int, spans: dict[st
 
 
 def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> tuple[bytes, str]:
-    """A few bytes, before the deadline, and the commit that they are of, where the hub says so."""
+    """A few bytes, before the deadline, and their commit, if the hub reports it."""
     data = b""
     with _opened(remote, start, stop, deadline) as response:
         commit = _commit_of(response)
@@ -173,7 +173,7 @@ def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> tuple
 
 
 def _commit_of(response: httpx2.Response) -> str:
-    """The commit in the hub's answer, or in the redirect that led to it; empty where a mirror names none."""
+    """The commit in the hub's answer or in the redirect to it; empty if a mirror reports none."""
     for answer in (*response.history, response):
         if re.fullmatch("[0-9a-f]{40}", commit := answer.headers.get("x-repo-commit", "")):
             return commit
@@ -185,7 +185,7 @@ class _opened:
 
     def __init__(self, remote: Remote, start: int, stop: int, deadline: float | None = None):
         if constants.HF_HUB_OFFLINE:
-            raise HubError("The hub is switched off by HF_HUB_OFFLINE.")
+            raise HubError("Access to the hub is turned off by HF_HUB_OFFLINE.")
         left = _STALL_SECONDS if deadline is None else max(0.1, deadline - time.monotonic())
         headers = {**build_hf_headers(), "Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
         self._stream = get_session().stream("GET", remote.url, headers=headers, timeout=left, follow_redirects=True)
@@ -239,14 +239,14 @@ def _in_time(work: Callable[[], _T], deadline: float) -> _T:
 
 
 def _in_words(work: Callable[[], _T], lost: str = "The hub could not be reached.") -> _T:
-    """Run network work. Whatever the client raises becomes a HubError; `lost` is the sentence for a lost connection."""
+    """Run network work. All errors of the client become a HubError; `lost` is the message for a lost connection."""
     try:
         return work()
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         raise HubError(_STATUS.get(status, Message("The hub answered with status {status}; try again later.", status=status))) from error
     except OfflineModeIsEnabled as error:
-        raise HubError("The hub is switched off by HF_HUB_OFFLINE.") from error
+        raise HubError("Access to the hub is turned off by HF_HUB_OFFLINE.") from error
     except httpx2.TimeoutException as error:
         raise HubError(_LATE) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, ConnectionError) as error:
@@ -254,10 +254,10 @@ def _in_words(work: Callable[[], _T], lost: str = "The hub could not be reached.
 
 
 _STATUS = {
-    401: "The hub wants a valid token for this file; set HF_TOKEN or log in.",
-    403: "This account may not read the file on the hub.",
+    401: "The hub requires a valid token for this file; set HF_TOKEN or log in.",
+    403: "This account has no access to the file on the hub.",
     404: "The hub has no such file at this revision.",
-    429: "The hub has had too many requests from here; try again later.",
+    429: "The hub received too many requests from this address; try again later.",
 }
 
 

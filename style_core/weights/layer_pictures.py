@@ -14,7 +14,7 @@ class LayerPicture:
     """A dream from noise of one layer, or of one of its channels.
 
     Attributes:
-        extractor: the network that dreamt it.
+        extractor: the network that it was made with.
         layer: such as `relu4_2`.
         channel: one channel of it; None for the whole layer.
     """
@@ -25,7 +25,7 @@ class LayerPicture:
 
     @property
     def term(self) -> str:
-        """As `DreamOptions.layer` takes it."""
+        """In the notation of `DreamOptions.layer`."""
         return self.layer if self.channel is None else f"{self.layer}[{self.channel}]"
 
     @property

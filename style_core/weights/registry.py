@@ -50,8 +50,8 @@ class Entry:
     """A weight file in the registry.
 
     Attributes:
-        name: what recipes and people call it.
-        about: what it is, in a sentence.
+        name: as in options and commands.
+        about: a one-sentence description.
         license, source: its terms and where it comes from.
         bytes: size of the file, or of the tensors used.
         file: name in `models/` if it ships, else in `repo`.
@@ -109,7 +109,7 @@ def find(name: str, layers: Iterable[str] | None = None) -> Path | None:
     if given := os.environ.get(_variable(name), ""):
         return _check_given(name, Path(given), deepest)
     cached = cache_folder() / f"{name}.safetensors"
-    # os.path returns False for a folder that may not be entered; Path would raise.
+    # os.path returns False for a folder without access; Path would raise.
     return cached if os.path.isfile(cached) and _reaches(name, cached, deepest) else None
 
 
@@ -150,7 +150,7 @@ def whereabouts(name: str) -> str:
     if not entry.repo:
         return "shipped" if (MODELS / entry.file).is_file() else "missing from models/"
     if os.environ.get(_variable(name), ""):
-        return Message("given by {variable}", variable=_variable(name))
+        return Message("set by {variable}", variable=_variable(name))
     if os.path.isfile(cache_folder() / f"{name}.safetensors"):
         return "cached from the hub"
     return Message("on the hub, at {repo}", repo=entry.repo)
@@ -192,7 +192,7 @@ def _deepest(name: str, layers: Iterable[str] | None) -> str:
 
 
 def _variable(name: str) -> str:
-    """The environment variable that may give a file from the hub by hand."""
+    """The environment variable that can point to a local copy of a file from the hub."""
     return f"STYLE_CORE_{name.upper()}"
 
 
@@ -240,7 +240,7 @@ def _reaches(name: str, path: Path, deepest: str) -> bool:
 
 def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
     backbone, remote = BACKBONES[entry.name], hub.Remote(entry.repo, entry.revision, entry.file)
-    yield Step(0, 0, note=Message("Asking the hub for {weights}.", weights=entry.name))
+    yield Step(0, 0, note=Message("Requesting {weights} from the hub.", weights=entry.name))
     remote, spans = hub.read_spans(remote)
     if missing := backbone.tensors(deepest).keys() - spans.keys():
         raise WeightsError(
@@ -278,7 +278,7 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.
         tensors = {name: _tensor(parts / name, spans[name]) for name in wanted}
         check_network(backbone, tensors, deepest, entry.file)
     except (WeightsError, KeyError, RuntimeError) as error:
-        # Wrong bytes would be wrong at the next attempt, too.
+        # Wrong bytes must not be resumed at the next attempt.
         shutil.rmtree(parts, ignore_errors=True)
         if isinstance(error, WeightsError):
             raise
@@ -295,7 +295,7 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.
 
 
 def _parts_of(entry: Entry, remote: hub.Remote) -> Path:
-    """The folder for tensors that have come; those of another commit are thrown away."""
+    """The folder for received tensors; those of another commit are deleted."""
     parts = cache_folder() / f"{entry.name}.part"
     mark = parts / "revision"
     if parts.exists() and not (mark.is_file() and mark.read_text() == remote.revision):

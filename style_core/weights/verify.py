@@ -1,8 +1,8 @@
 """Check by its behavior whether a file contains a trained network.
 
-Of VGG-19 two trainings are in use (Oxford's and torchvision's), in several precisions, so a hash is not enough. What they share is
-checked: layout, finite values, activations of a plausible size, and different features for different textures. Of other networks
-from the hub: layout, finite values, and activations of a plausible size.
+Two trainings of VGG-19 are in use (Oxford's and torchvision's), in several precisions, so a hash is not enough. This module checks
+what they share: layout, finite values, activations of a plausible size, and different features for different textures. For other
+networks from the hub it checks layout, finite values, and activations of a plausible size.
 """
 
 import json
@@ -19,8 +19,8 @@ from style_core.networks.backbones import BACKBONES, Backbone
 from style_core.networks.latent_net import SIDE, WIDTHS, Z_SIZE, LatentNet
 from style_core.networks.vgg19 import LAYERS, convolution_index, pooling_of
 
-# Measured on the Oxford training: contrast 5 times the bias or more, blue 0.76 of red, textures at most 62 % alike. A
-# random network of the same shape finds them 97 % alike.
+# For comparison: Oxford's weights give contrast at least 5 times the bias, blue 0.76 of red, and a similarity of textures of at
+# most 62 %; random weights give a similarity of 97 %.
 _LEAST_CONTRAST = 1.9
 _MOST_BLUE = 1.1
 _MOST_ALIKE = 0.88
@@ -87,7 +87,7 @@ def _check_layout(backbone: Backbone, tensors: dict[str, Tensor], deepest: str, 
 
 
 def _check_activations(backbone: Backbone, tensors: dict[str, Tensor], deepest: str, name: str) -> None:
-    """What any trained network with rectifiers shows: activations of a plausible size, some of them positive."""
+    """Check properties of any trained network with rectifiers: activations of a plausible size, some of them positive."""
     extractor = backbone.build(tensors, Compute.choose("cpu", "fp32"), "max", "max")
     layers = [layer for layer in backbone.layers if layer <= deepest]  # names sort as depth does
     with torch.no_grad():
@@ -100,7 +100,7 @@ def _check_plausible(backbone: Backbone, x: Tensor, layer: str, name: str) -> No
     size = float(x.square().mean().sqrt())
     if not 1e-3 < size < 1e5:
         raise WeightsError(
-            "{file}: activations at {layer} are about {size:.2g}; no trained {network} gives that.",
+            "{file}: activations at {layer} are about {size:.2g}, which no trained {network} produces.",
             file=name,
             layer=layer,
             size=size,
@@ -109,7 +109,7 @@ def _check_plausible(backbone: Backbone, x: Tensor, layer: str, name: str) -> No
     active = float((x > 0).float().mean())
     if not 0.005 < active < 0.98:
         raise WeightsError(
-            "{file}: {share:.1%} of the activations at {layer} are positive; no trained {network} gives that.",
+            "{file}: {share:.1%} of the activations at {layer} are positive, which no trained {network} produces.",
             file=name,
             share=active,
             layer=layer,
@@ -118,7 +118,7 @@ def _check_plausible(backbone: Backbone, x: Tensor, layer: str, name: str) -> No
 
 
 def _check_vgg19(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
-    """What any trained VGG-19 shows: plausible activations, contrast above bias, different features for different textures."""
+    """Check properties of any trained VGG-19: plausible activations, contrast above bias, different features of textures."""
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     # The last picture is the mean color: normalized to zero, so that only biases remain.
     x = torch.cat([(_textures() - mean) / std, torch.zeros(1, 3, 96, 96)])
@@ -186,7 +186,7 @@ def _texture(side: int = 64) -> Tensor:
 def golden_figures(path: Path) -> dict[str, float]:
     """Figures of a shipped network for a built-in input: stored beside its weights and compared by `verify`.
 
-    A file with the right hash may still be read wrongly by another library version; these figures detect that.
+    Another library version may read a file with the right hash wrongly; these figures detect that.
 
     Returns:
         For a feature network, or one that begins with one, the root mean square of its activations at each rectifier
@@ -206,7 +206,7 @@ def golden_figures(path: Path) -> dict[str, float]:
             break
         if layer[6] == "1" and layer != "relu1_1":
             x = pool(x, 2)
-        padded = functional.pad(x, (1, 1, 1, 1), mode="reflect" if prefix else "constant")  # as each was trained
+        padded = functional.pad(x, (1, 1, 1, 1), mode="reflect" if prefix else "constant")  # as in training
         x = functional.conv2d(padded, tensors[f"{key}.weight"], tensors[f"{key}.bias"]).relu()
         figures[layer] = float(x.square().mean().sqrt())
     figures |= {name: float(tensor.square().mean().sqrt()) for name, tensor in tensors.items() if name.startswith("metric.")}
@@ -226,7 +226,7 @@ def _latent_figures(tensors: dict[str, Tensor]) -> dict[str, float]:
 
 
 def check_golden(path: Path) -> None:
-    """Raise if a shipped network gives other figures than when it was registered.
+    """Raise if a shipped network gives different figures than when it was registered.
 
     Raises:
         WeightsError: naming the file and the figure that differs.

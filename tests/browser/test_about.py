@@ -8,5 +8,5 @@ def test_about_names_the_weights_and_says_why_vgg19_is_not_here(page):
         name in page.locator("#about-weights").inner_text() for name in ("lite", "generator", "latent", "on the hub, at timm/vgg19.tv_in1k")
     )
     page.click("#about-get")
-    page.locator("#about-status").filter(has_text="The hub is switched off by HF_HUB_OFFLINE.").wait_for()
+    page.locator("#about-status").filter(has_text="Access to the hub is turned off by HF_HUB_OFFLINE.").wait_for()
     assert page.strangers == []
