@@ -20,7 +20,7 @@ def running_average(net: nn.Module, decay: float) -> AveragedModel:
 
 
 def _growing_ema(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
-    """Like `swa_utils.get_ema_multi_avg_fn`, but with a short memory at first, so that the average forgets the start."""
+    """Like `swa_utils.get_ema_multi_avg_fn`, but averaging over few steps at first, so that the initial weights are forgotten."""
 
     @torch.no_grad()
     def update(averages: _Tensors, weights: _Tensors, updates: Tensor | int) -> None:

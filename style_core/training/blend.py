@@ -1,8 +1,7 @@
-"""Weights between those of a network and those that it came to when it was trained on, which often do better than either.
-
+"""Interpolate the weights of a network before and after further training, which often does better than either.
     python -m style_core.training.blend models/lite.safetensors runs/lite/lite.safetensors --out runs/lite/blended.safetensors
 
-Both lie in one valley of the loss, and noise of the last steps cancels out (Wortsman et al. 2022, "Robust fine-tuning of
+Both are in the same valley of the loss, and noise of the last steps cancels out (Wortsman et al. 2022, "Robust fine-tuning of
 zero-shot models").
 """
 
@@ -25,7 +24,7 @@ def blend(before: Path, after: Path, out: Path, share: float = 0.5) -> None:
         before, after, out: safetensors files of one network.
         share: in `[0, 1]`.
     Raises:
-        RequestError: when the two are not of one shape, or pool differently.
+        RequestError: when the two differ in shape or pooling.
     """
     second = load_file(after)
     first = _grown(load_file(before), second)
@@ -39,15 +38,17 @@ def blend(before: Path, after: Path, out: Path, share: float = 0.5) -> None:
             after=after.name,
         )
     tensors = {name: tensor.float().lerp(second[name].float(), share).to(tensor.dtype) for name, tensor in first.items()}
-    save_file(tensors, out, {**facts, "blend": f"{share:g} of the weights that this command gave, the rest of those that it began with"})
+    save_file(
+        tensors, out, {**facts, "blend": f"{share:g} of the weights from this command, the rest from the weights that it started with"}
+    )
 
 
 def _grown(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Earlier tensors, with what a generator has gained since (`training.generator` adds its deep blocks as identities)."""
+    """Earlier tensors, with blocks that were added since, as identities (`training.generator` adds deep blocks this way)."""
     grown = dict(first)
     for name, tensor in second.items():
         if name.startswith("deep."):
-            # A residual block whose last convolution is zero is an identity, whatever its other weights are.
+            # A residual block whose last convolution is zero is an identity.
             grown.setdefault(name, torch.zeros_like(tensor) if name.endswith("second.conv.weight") else tensor)
         elif name.startswith("style.values.") and len(first.get(name, tensor)) < len(tensor):
             grown[name] = torch.cat([first[name], torch.zeros_like(tensor[len(first[name]) :])])
@@ -58,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
-    parser.add_argument("--share", type=float, default=0.5, help="Of the later weights, 0 to 1.")
+    parser.add_argument("--share", type=float, default=0.5, help="Share of the later weights, 0 to 1.")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     blend(given.before, given.after, given.out, given.share)

@@ -1,4 +1,4 @@
-"""Training pictures: which may be trained on, and random crops of them."""
+"""Training pictures: the split into training and validation, and random crops."""
 
 import hashlib
 import random
@@ -17,10 +17,10 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def split(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Training and validation pictures of a folder, sorted: one in ten is set aside by the hash of its name.
+    """Training and validation pictures of a folder, sorted: one in ten is held out, by the hash of its name.
 
     Raises:
-        RequestError: when the folder holds no pictures.
+        RequestError: when the folder contains no pictures.
     """
     files = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
@@ -30,7 +30,7 @@ def split(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def is_held_out(name: str) -> bool:
-    """Whether a picture is for validation: a property of its name alone, so that no run can disagree."""
+    """Whether a picture is for validation. This depends only on its name, so all runs agree."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % 10 == 0
 
 
@@ -41,11 +41,11 @@ def short_side(path: Path) -> int:
 
 
 class Crops:
-    """Random crops of pictures that are kept decoded in memory (bytes, about a third of a megabyte each).
+    """Random crops of pictures, which are kept decoded in memory (about a third of a megabyte each).
 
     Args:
         files: pictures to crop.
-        seed: of the generator that draws pictures, places and mirrorings.
+        seed: of the random pictures, positions and mirroring.
     """
 
     def __init__(self, files: Iterable[Path], seed: int = 0):
@@ -59,7 +59,7 @@ class Crops:
         """`[count, 3, size, size]` in `[0, 1]`: squares of `size` times a random scale, resized to `size`.
 
         Args:
-            scale: lowest and highest; a square larger than its picture is cut to the picture's short side.
+            scale: lowest and highest; squares are limited to the picture's short side.
         """
         return torch.stack([self.one(self._random.randrange(len(self)), size, scale) for _ in range(count)])
 

@@ -1,9 +1,9 @@
-"""A plain DCGAN (Radford et al. 2016), for `benchmarks/latent.py` to compare the latent space with. Nothing of it ships.
+"""A plain DCGAN (Radford et al. 2016), a baseline for `benchmarks/latent.py`; it doesn't ship.
 
     python -m style_core.training.dcgan --minutes 55 --out runs/dcgan
 
-Transposed convolutions, batch norm, the non-saturating cross-entropy game and Adam as in the paper, at 128 px and with
-about as many numbers in its generator as the latent space's decoder has.
+Transposed convolutions, batch norm, the non-saturating cross-entropy loss and Adam as in the paper, at 128 px; the generator has
+about as many parameters as the latent space's decoder.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from style_core.training.latent import CROP_SCALE
 from style_core.training.runs import Run
 
 Z_SIZE = 100
-_WIDTHS = (384, 256, 160, 96, 48)  # of the generator at 4 to 64 px; the discriminator's, the other way round
+_WIDTHS = (384, 256, 160, 96, 48)  # of the generator at 4 to 64 px; the discriminator uses the reverse
 
 
 def generator() -> nn.Sequential:

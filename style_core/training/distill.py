@@ -1,19 +1,17 @@
-"""How `lite` was made: VGG-19's perception distilled into a network a quarter to a ninth of its cost.
+"""Training of `lite`: VGG-19 distilled into a network with a quarter to a ninth of its cost.
 
     python -m style_core.training.distill --minutes 40 --out runs/lite
 
 The student is VGG-shaped and about a quarter as wide, and is initialized from the teacher (`layerwise`). Linear heads (1x1
-convolutions, no bias) map its features to the teacher's. It is trained on the two distances that style transfer uses,
-measured through the heads and relative as the losses are: features (content) and Gram matrices (style). Because the heads are linear,
-`|W (G - G') W^T|` is the teacher's style distance as the student sees it; so what ships is the student with each head
-folded into a square root of its metric, `(W^T W)^(1/2)`: plain distances between shipped features approximate the
-teacher's own.
+convolutions, no bias) map its features to the teacher's. It is trained on the two distances of style transfer, measured through
+the heads and relative as in the losses: features (content) and Gram matrices (style). Because the heads are linear,
+`|W (G - G') W^T|` is the student's estimate of the teacher's style distance. Therefore each head ships folded into the square root
+of its metric, `(W^T W)^(1/2)`, so that plain distances between shipped features approximate the teacher's.
 
-A student is only as good as its blind spots, and an optimizer finds them all. So part of each batch is on-policy:
-canvases that are being painted with the student itself, on which the teacher then corrects it (after the idea of
-DAgger, Ross et al. 2011; Collaborative Distillation, Wang et al. 2020, distils for style transfer off-policy). Each
-comes with the style that it is painted in: what the optimizer brings to nothing is the difference of their Gram matrices
-as the student sees it, and what the student gets wrong of it is what is left for the teacher to see.
+An optimizer exploits every blind spot of the student. So part of each batch is on-policy: canvases being painted with the student
+itself, on which the teacher then corrects it (after the idea of DAgger, Ross et al. 2011; Collaborative Distillation, Wang et al.
+2020, distills for style transfer off-policy). Each canvas comes with the style that it is painted in, because the optimizer
+minimizes the difference of their Gram matrices, and the student must get that difference right.
 """
 
 import argparse
@@ -39,9 +37,9 @@ from style_core.training.workers import Workers
 
 TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 _WEIGHTS = {"features": 1.0, "gram": 3.0, "difference": 4.0}
-_LATE = 0.7  # of the minutes, from when on crops are larger: what a picture's border does to relu5_1 counts less
-_DEPTH = 30  # layers of the Sequential to relu5_1
-_POOLING = "average"  # by the maximum it would take more than twice as long
+_LATE = 0.7  # share of the minutes after which crops are larger, so that borders affect relu5_1 less
+_DEPTH = 30  # layers of the Sequential up to relu5_1
+_POOLING = "average"  # max pooling takes more than twice as long
 
 
 class Student(nn.Module):
@@ -60,7 +58,7 @@ class Student(nn.Module):
         self.heads = nn.ModuleDict(
             {layer: nn.Conv2d(widths[block_of(layer)], VGG19_WIDTHS[block_of(layer)], 1, bias=False) for layer in TAUGHT}
         )
-        # The size of the teacher's activations, kept outside the heads so that their weights stay near 1.
+        # The scale of the teacher's activations, kept outside the heads so that their weights stay near 1.
         self.scales = nn.ParameterDict({layer: nn.Parameter(torch.ones(()), requires_grad=False) for layer in TAUGHT})
 
     def match_scales(self, truth: dict[str, Tensor]) -> None:
@@ -69,7 +67,7 @@ class Student(nn.Module):
             self.scales[layer].copy_(features.float().square().mean().sqrt())
 
     def _autocast(self) -> torch.autocast:
-        # Without its cache, which threads would share, graphs and all.
+        # Uncached: threads would share the cache, including its autograd graphs.
         return torch.autocast("cpu", torch.bfloat16, enabled=self.training_bf16, cache_enabled=False)
 
     def mapped(self, layer: str, features: Tensor) -> Tensor:
@@ -79,7 +77,7 @@ class Student(nn.Module):
         return seen.float() * self.scales[layer]
 
     def mapped_gram(self, layer: str, features: Tensor) -> Tensor:
-        """The Gram matrix of `mapped` features, `W G W^T`, made from the student's own, far smaller one."""
+        """The Gram matrix of `mapped` features, `W G W^T`, computed from the student's smaller one."""
         head = self.heads[layer]
         assert isinstance(head, nn.Conv2d)
         weight = head.weight.flatten(1) * self.scales[layer]
@@ -92,10 +90,10 @@ class Student(nn.Module):
 
 
 class Canvases:
-    """Pictures that the student is painting: a rolling pool, each with its own style, restarted when it is old.
+    """A rolling pool of pictures being painted with the student, each with its own style, and restarted when old.
 
     Args:
-        student: painted with as it stands, through the metric of its heads.
+        student: used in its current state, through the metric of its heads.
         count, size: of the pool; each canvas is `size` px square.
         life: moves before a canvas starts afresh.
     """
@@ -106,7 +104,7 @@ class Canvases:
         self.spans = [self._fresh(index * life // count) for index in range(count)]
 
     def batch(self, count: int, moves: int) -> Tensor:
-        """The `count` canvases whose turn it is, after `moves` more moves, each with its style: `[count, 2, 3, H, W]`; detached."""
+        """The next `count` canvases, after `moves` more moves, each with its style: `[count, 2, 3, H, W]`; detached."""
         turn, self.spans = self.spans[:count], self.spans[count:]
         turn = [span if span["age"] < self.life else self._fresh(0) for span in turn]
         rate = 0.01 + 0.04 * float(torch.rand(()))
@@ -122,7 +120,7 @@ class Canvases:
                 "moments": (torch.zeros_like(photo), torch.zeros_like(photo)), "moves": 0}  # fmt: skip
 
     def _paint(self, spans: list[dict], moves: int, rate: float) -> None:
-        """Adam on each canvas, all in one batch; the student's weights are left alone."""
+        """Adam on all canvases in one batch; the student's weights don't change."""
         student = self.student
         with torch.no_grad():
             styles = {layer: student.mapped_gram(layer, f) for layer, f in student(torch.cat([s["style"] for s in spans])).items()}
@@ -156,7 +154,7 @@ class TrainStep:
     """One step of distillation: pictures, canvases, teacher, losses.
 
     Args:
-        pairs, size: pairs of pictures in a step, at least two, and their side in pixels.
+        pairs, size: pairs of pictures per step, at least two, and their side in pixels.
     """
 
     def __init__(
@@ -167,16 +165,17 @@ class TrainStep:
         self.pairs, self.size = pairs, size
 
     def draw(self) -> Tensor:
-        """A batch `[pairs, 2, 3, H, W]`: half are a photo and a painting, roughened; the others a canvas and its style."""
+        """A batch `[pairs, 2, 3, H, W]`: half are a photo and a painting, augmented; the others a canvas and its style."""
         half = self.pairs // 2
         photos, paintings = self.photos.batch(half, self.size, (1.0, 2.2)), self.paintings.batch(half, self.size, (0.7, 2.0))
         fresh = roughened(torch.cat([photos, paintings])).unflatten(0, (2, half)).transpose(0, 1)
         return torch.cat([fresh, self.canvases.batch(self.pairs - half, moves=4)])[torch.randperm(self.pairs)]
 
     def losses(self, pairs: Tensor) -> dict[str, Tensor]:
-        """Distances to the teacher, averaged over `[B, 2, 3, H, W]`, by name; `loss` is what is minimized.
+        """Mean distances to the teacher over `[B, 2, 3, H, W]`, by name; `loss` is minimized.
 
-        Of features and Gram matrices, each relative to the teacher's, and of a pair's difference of Gram matrices, relative to both.
+        Distances of features and Gram matrices are relative to the teacher's; those of a pair's difference of Gram matrices are
+        relative to both.
         """
         batch = pairs.flatten(0, 1)
         with torch.no_grad():
@@ -187,14 +186,14 @@ class TrainStep:
             if layer in STYLE_LAYERS:
                 seen, true = self.student.mapped_gram(layer, features), gram_matrix(truth[layer])
                 losses[f"gram {layer}"] = relative_distances(seen, true).mean()
-                # Each one's as it follows from the other's and the difference that the student sees.
+                # Each Gram matrix as predicted from the other one and the student's difference.
                 seen, true = seen.unflatten(0, (-1, 2)), true.unflatten(0, (-1, 2))
                 losses[f"difference {layer}"] = relative_distances(true.flip(1) + seen - seen.flip(1), true).mean()
         return {"loss": objective(losses), **losses}
 
 
 def roughened(batch: Tensor) -> Tensor:
-    """Some of a batch with noise, lower contrast or mixed pairs: what pictures are on their way to being painted."""
+    """A batch of which some have noise, lower contrast or are mixed, like intermediate states of optimization."""
     draw = torch.rand(len(batch), 1, 1, 1)
     noise = torch.randn_like(batch) * 0.2 * torch.rand(len(batch), 1, 1, 1)
     noisy = (batch + noise).clamp(0, 1)
@@ -203,13 +202,13 @@ def roughened(batch: Tensor) -> Tensor:
 
 
 def objective(losses: dict[str, Tensor]) -> Tensor:
-    """What distillation minimizes: all of a step's distances, weighted by their kind."""
+    """The loss of distillation: a weighted sum of a step's distances."""
     return torch.stack([loss * _WEIGHTS[name.split()[0]] for name, loss in losses.items()]).sum()
 
 
 @torch.no_grad()
 def begin_with(student: Student, path: Path, teacher: FeatureExtractor, pictures: Sequence[Tensor]) -> None:
-    """Initialize from an exported student: take its trunk if the shape is the same; else fit layers to it, and wider ones to the teacher.
+    """Initialize from an exported student: copy its trunk if the shapes match; else fit layers to it, and wider ones to the teacher.
 
     Args:
         pictures: batches `[B, 3, H, W]` for the fit.
@@ -224,10 +223,10 @@ def begin_with(student: Student, path: Path, teacher: FeatureExtractor, pictures
 
 @torch.no_grad()
 def fit_heads(student: Student, teacher: FeatureExtractor, batches: Iterable[Tensor]) -> None:
-    """Set the heads by least squares: those for this trunk, of which an exported student keeps only the metric.
+    """Fit the heads by least squares, because an exported student contains only their metric.
 
     Args:
-        batches: of pictures `[B, 3, H, W]`, on which student and teacher are compared.
+        batches: pictures `[B, 3, H, W]`, on which student and teacher are compared.
     """
     own: dict[str, Tensor] = {}
     shared: dict[str, Tensor] = {}
@@ -252,7 +251,7 @@ def export(student: Student, path: Path, metadata: dict[str, str]) -> None:
 
 
 def train(given: argparse.Namespace) -> None:
-    """Distil until the minutes are up; `lite.safetensors` is written to the run's folder at each checkpoint."""
+    """Distill until the minutes are up; `lite.safetensors` is written to the run's folder at each checkpoint."""
     prepare_cpu()
     torch.manual_seed(given.seed)
     compute = Compute.choose("cpu")
@@ -312,11 +311,11 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/lite"))
     parser.add_argument(
-        "--begin", type=Path, help="An exported student to go on from; of another shape, it initializes the student instead of the teacher."
+        "--begin", type=Path, help="An exported student to continue from; one of another shape replaces the teacher for initialization."
     )
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument(
-        "--early", type=int, nargs=2, default=(4, 192), metavar=("PAIRS", "PX"), help="Pairs of crops a step, and their side."
+        "--early", type=int, nargs=2, default=(4, 192), metavar=("PAIRS", "PX"), help="Pairs of crops per step, and their side."
     )
     parser.add_argument("--late", type=int, nargs=2, default=(4, 288), metavar=("PAIRS", "PX"), help="The same for the last three tenths.")
     parser.add_argument("--rate", type=float, default=4e-4)

@@ -1,9 +1,9 @@
-"""How the gallery was made: codes for each painting that `models/gallery.toml` names, and a thumbnail of each.
+"""The gallery's files: codes for each painting in `models/gallery.toml`, and thumbnails.
 
     python -m style_core.training.gallery --data ../shared/data
 
-To be run again whenever the generator changes. Thumbnails are our own rendered pictures, painted; `--contact` writes all of
-them to one sheet, to be looked at.
+Run it again whenever the generator changes. Thumbnails show our own rendered pictures, painted; `--contact` writes all of them to
+one sheet for inspection.
 """
 
 import argparse
@@ -27,7 +27,7 @@ _OWN = Path("studio/samples/styles")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with style/.")
-    parser.add_argument("--samples", type=Path, nargs="+", default=_SAMPLES, help="Our own pictures, which the thumbnails show painted.")
+    parser.add_argument("--samples", type=Path, nargs="+", default=_SAMPLES, help="Our own pictures, which are painted for the thumbnails.")
     parser.add_argument("--contact", type=Path, help="Write all thumbnails to one picture.")
     given = parser.parse_args()
     prepare_cpu()
@@ -42,9 +42,9 @@ def main() -> None:
         painting = read_image(_OWN / style.picture if style.picture else given.data / "style" / style.file)
         at_scales = [generator.encode_style(painting, scale) for scale in CODE_SCALES]
         codes[style.name] = torch.cat(at_scales).half().contiguous()
-        # Neighbors on the wall show different pictures.
+        # Neighboring tiles show different pictures.
         *_, (_, _, painted) = generator.paint(encoded[index % len(encoded)], [codes[style.name][1:2].float()])
-        assert painted is not None  # the last one is the result
+        assert painted is not None  # the last yield carries the result
         to_pil(fit_short(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=82)
     save_file(codes, MODELS / "gallery.safetensors", {"generator": generator.sha256, "sha256": digest_of(codes)})
     if given.contact:
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _square(path: Path) -> torch.Tensor:
-    """The middle of a sample picture, twice the thumbnail's side."""
+    """The center of a sample picture, twice the thumbnail's side."""
     image = fit_short(read_image(path), 2 * _THUMBNAIL_SIDE)
     height, width = image.shape[-2:]
     side = min(height, width)

@@ -1,13 +1,13 @@
-"""How the generator was made: one network, trained to paint any photo in any style in one pass.
+"""Training of the generator: one network that paints any photo in any style in one pass.
 
     LD_PRELOAD=libjemalloc.so.2 python -m style_core.training.generator --minutes 100 --out runs/generator
 
-(jemalloc, because glibc's allocator searches its free blocks longer and longer in a run of hours.)
+(jemalloc, because glibc's allocator slows down in runs of hours.)
 
-It minimizes, over crops of photos and over paintings, what its results are evaluated by: the relative content distance at
-relu4_2 and the relative distances of Gram matrices at relu1_1..relu5_1, both in VGG-19's features (Johnson et al. 2016;
-Ghiasi et al. 2017). A painting's targets are measured once and kept. Some styles are mixtures of two paintings, whose
-moments mix linearly, so that codes may be blended; some are the photo's own, which must come back as it was.
+Over crops of photos and views of paintings, it minimizes the distances that results are evaluated by: the relative content
+distance at relu4_2 and the relative distances of Gram matrices at relu1_1 to relu5_1, both in VGG-19's features (Johnson et al.
+2016; Ghiasi et al. 2017). Some styles are mixtures of two paintings, whose moments mix linearly, so that codes can be blended; some
+are the photo's own, which must reproduce the photo.
 """
 
 import argparse
@@ -37,21 +37,21 @@ from style_core.training.views import SHARP_SIDE, MeasuredStyle, PaintingViews
 from style_core.training.workers import Workers
 
 _STYLE_SIDE = 512  # px, short side at which results are evaluated
-_MIXED, _OWN = 0.12, 0.05  # shares of styles that are mixtures, or the photo's own
+_MIXED, _OWN = 0.12, 0.05  # shares of styles that are mixtures, and the photo's own
 _PAINTING_AS_PHOTO = 0.2  # share of crops that are of paintings
-_FAINT = 0.04  # share of crops that are nearly of one color: fog, walls, a covered lens
-_KEPT = 0.999  # decay of the average over weights, which is what ships
+_FAINT = 0.04  # share of crops with hardly any contrast: fog, walls, a covered lens
+_KEPT = 0.999  # decay of the average of the weights, which ships
 
 
 def whole_strides(batch: Tensor) -> Tensor:
-    """A batch cut to sides that the encoder halves without a rest."""
+    """A batch cropped to sides that are multiples of the encoder's stride."""
     height, width = (side - side % STRIDE for side in batch.shape[-2:])
     return batch[..., :height, :width]
 
 
 @dataclass(frozen=True)
 class Task:
-    """Crops to be painted, and in which styles, each a view or a mixture of two with the second one's share; None is the crop's own."""
+    """Crops and their styles: each a view, or a mixture of two with the second one's share; None is the crop's own style."""
 
     batch: Tensor
     styles: list[tuple[MeasuredStyle, MeasuredStyle, float] | None]
@@ -87,7 +87,7 @@ class TrainStep:
         return Task(batch, [self._style() for _ in range(count)], network)
 
     def _photo(self, size: int) -> Tensor:
-        """A crop of a photo, or of a painting that is painted as photos are, so that neither betrays itself by its kind."""
+        """A crop of a photo, or of a painting used as a photo, so that the network handles both."""
         source = self.paintings if self._random.random() < _PAINTING_AS_PHOTO else self.photos
         return source.batch(1, size, (0.9, 2.0))[0]
 
@@ -101,7 +101,7 @@ class TrainStep:
         return one, self.views.draw(), self._random.uniform(0.2, 0.8)
 
     def losses(self, task: Task) -> dict[str, Tensor]:
-        """Means over a task by name; `total` is what is minimized."""
+        """Mean losses over a task by name; `total` is minimized."""
         batch, evaluating = task.batch, self.evaluating[task.network]
         with torch.no_grad():
             features = self.net.encode(batch)
@@ -115,9 +115,9 @@ class TrainStep:
         style = torch.stack(list(by_layer.values())).mean(0)
         content = relative_distances(seen[CONTENT_LAYER], truth[CONTENT_LAYER])
         identity = ((result - batch).abs().mean((1, 2, 3)) * is_own).sum() / len(batch)
-        # The logarithm keeps a few hopeless pairs from leading: relative distances of pale paintings start in the tens.
-        # A content distance above 1 is a calm photo, painted over: just beyond it counts twice, and less the more
-        # hopeless it is, since those of faint photos start in the tens too.
+        # The logarithm keeps a few outliers from dominating: relative distances of pale paintings start in the tens.
+        # A content distance above 1 means a smooth photo was painted over: just above 1 it counts twice, and less for
+        # larger ones, since distances of faint photos start in the tens too.
         lost = torch.where(content > 1, 1 + 2 * content.clamp_min(1).log(), content).mean()
         total = lost + self.style_weight * style.log1p().mean() + 10 * identity + 2 * total_variation(result)
         kept = 1 - is_own
@@ -132,12 +132,12 @@ class TrainStep:
     def _painted(self, batch: Tensor, features: dict[str, Tensor], own: Moments, moments: Moments) -> Tensor:
         modulation = StyleModulation(self.net.style(self.net.style.encode(moments)))
         dtype = self.net.encoder.compute.dtype
-        # Without its cache, which threads would share, graphs and all.
+        # Uncached: threads would share the cache, including its autograd graphs.
         with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16, cache_enabled=False):
             return self.net(batch, features, own, modulation)
 
     def _wanted(self, task: Task, own: Moments, truth: dict[str, Tensor]) -> tuple[Moments, dict[str, Tensor]]:
-        """What the style net is told, and the Gram matrices that the result should have."""
+        """Moments for the style net, and the target Gram matrices of the result."""
         moments, targets = [], []
         for index, style in enumerate(task.styles):
             if style is None:
@@ -172,7 +172,7 @@ def _picked(moments: Moments, index: int) -> Moments:
 
 @torch.no_grad()
 def examine(net: GeneratorNet, evaluator: FeatureExtractor, pairs: list[tuple[Path, Path]], sheet: Path | None = None) -> dict[str, float]:
-    """Mean evaluated distances on pairs never trained on, short side 512; a sheet of small results if asked for."""
+    """Mean evaluated distances on validation pairs, short side 512; optionally writes a sheet of small results."""
     rows, results = [], []
     for photo, painting in pairs:
         content, style = (whole_strides(fit_short(read_image(path), _STYLE_SIDE)) for path in (photo, painting))
@@ -197,10 +197,10 @@ def _write_sheet(rows: list[list[Tensor]], path: Path, side: int = 256) -> None:
 
 
 def begin(net: GeneratorNet, path: Path) -> None:
-    """Go on from exported weights, but for their encoder.
+    """Continue from exported weights, except their encoder.
 
     Raises:
-        RequestError: when they are another network's.
+        RequestError: when they belong to another network.
     """
     state = {name: tensor.float() for name, tensor in load_file(path).items() if not name.startswith("encoder.")}
     fresh = _grow(net, state)
@@ -210,7 +210,7 @@ def begin(net: GeneratorNet, path: Path) -> None:
 
 
 def _grow(net: GeneratorNet, state: dict[str, Tensor]) -> tuple[str, ...]:
-    """Fit weights without the deep blocks to a net that has them: they begin as identities.
+    """Fit weights without deep blocks to a net that has them; the blocks start as identities.
 
     Returns:
         Prefixes of the tensors that may be missing from `state`.
@@ -244,7 +244,7 @@ def train(given: argparse.Namespace) -> None:
     photo_files, held_photos = split(given.data / "content")
     painting_files, held_paintings = split(given.data / "style")
     net = GeneratorNet(compute)
-    # A run keeps the encoder that it began with.
+    # A run keeps its initial encoder.
     if not (given.out / "encoder.safetensors").exists():
         given.out.mkdir(parents=True, exist_ok=True)
         tensors = load_file(given.begin or given.encoder).items()
@@ -296,7 +296,7 @@ def train(given: argparse.Namespace) -> None:
 
 @torch.no_grad()
 def match_scales(net: GeneratorNet, photos: Crops) -> None:
-    """Let the style net read each level in units of the root mean square that photos have there."""
+    """Scale the style net's input at each level by the root mean square of photos' features."""
     features = net.encode(photos.batch(8, 160))
     net.style.scales.copy_(torch.stack([features[level].float().square().mean().sqrt() for level in LEVELS]))
 
@@ -318,20 +318,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with content/ and style/.")
     parser.add_argument("--vgg19", type=Path, default=Path("../shared/weights/vgg19.safetensors"), help="The network that evaluates.")
     parser.add_argument(
-        "--encoder", type=Path, default=Path("models/generator.safetensors"), help="Weights whose encoder a run from nothing takes."
+        "--encoder", type=Path, default=Path("models/generator.safetensors"), help="Weights that provide the encoder of a new run."
     )
     parser.add_argument("--out", type=Path, default=Path("runs/generator"))
     parser.add_argument("--minutes", type=float, default=100)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--style-weight", type=float, default=6.0)
-    parser.add_argument("--begin", type=Path, help="Exported weights to go on from, instead of from nothing.")
-    parser.add_argument("--early", type=int, nargs=2, default=(6, 160), metavar=("COUNT", "PX"), help="Crops a step, and their side.")
+    parser.add_argument("--begin", type=Path, help="Exported weights to continue from.")
+    parser.add_argument("--early", type=int, nargs=2, default=(6, 160), metavar=("COUNT", "PX"), help="Crops per step, and their side.")
     parser.add_argument(
-        "--lite", type=Path, default=Path("models/lite.safetensors"), help="The compact network that stands in for VGG-19 at most steps."
+        "--lite", type=Path, default=Path("models/lite.safetensors"), help="The compact network that replaces VGG-19 in most steps."
     )
-    parser.add_argument("--reference-share", type=float, default=0.3, help="Share of the steps that VGG-19 itself evaluates.")
+    parser.add_argument("--reference-share", type=float, default=0.3, help="Share of the steps with VGG-19 itself.")
     parser.add_argument("--late", type=int, nargs=2, default=(3, 224), metavar=("COUNT", "PX"), help="The same for the last three tenths.")
-    parser.add_argument("--examine-every", type=float, default=8.0, help="Minutes between looks at the validation pairs.")
+    parser.add_argument("--examine-every", type=float, default=8.0, help="Minutes between evaluations on the validation pairs.")
     parser.add_argument("--seed", type=int, default=0)
     train(parser.parse_args())
 

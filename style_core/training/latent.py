@@ -1,15 +1,14 @@
-"""How the latent space was made: a VAE-GAN (Larsen et al. 2016) of crops of paintings.
+"""Training of the latent space: a VAE-GAN (Larsen et al. 2016) of crops of paintings.
 
     python -m style_core.training.latent --data FOLDER --minutes 60 --out runs/latent
 
 The discriminator compares frozen features (Projected GAN, Sauer et al. 2021): small heads, spectrally normalized
-(Miyato et al. 2018), look at the levels of VGG-19 and at the pixels themselves, and are trained with the hinge loss on
-augmented pictures (Zhao et al. 2020). Reconstruction is measured in the same features, once by place and once by Gram
-matrix: what a code can't place it still paints in the right manner. Half of what is evaluated is decoded from codes of
-pictures, half from the prior. The VAE begins alone, so that codes mean something before the critic joins: a GAN that
-starts from nothing collapses. From the start, pictures of the prior are also drawn to the distribution of real ones: their
-pooled features match those of real crops in sliced Wasserstein distance (Deshpande et al. 2018), which no collapsed
-decoder can. The first part of the training runs at 64 px, the rest at 128 px.
+(Miyato et al. 2018), on VGG-19's levels and on the pixels, are trained with the hinge loss on augmented pictures (Zhao et al.
+2020). Reconstruction is measured in the same features, position by position and by Gram matrix, so that textures are right even
+where positions are not. Half of the evaluated pictures are decoded from codes of pictures, half from the prior. The VAE trains
+alone at first, so that codes are meaningful before the critic joins; otherwise the GAN collapses. Also from the start, the pooled
+features of pictures from the prior are matched to those of real crops in sliced Wasserstein distance (Deshpande et al. 2018), which
+prevents collapse. The first part of the training runs at 64 px, the rest at 128 px.
 """
 
 import argparse
@@ -33,19 +32,19 @@ from style_core.training.data import Crops, split
 from style_core.training.runs import Run, Stateful, cosine
 
 LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-PLACED = {"relu2_1": 0.5, "relu3_1": 1.0, "relu4_1": 1.0}  # levels at which reconstructions are compared by place
-_KEPT = 0.998  # decay of the average over weights, which is what ships
-CROP_SCALE = (0.8, 1.5)  # sides of training crops, in pictures' sides
-_GAIN = 8.0  # of a verdict: spectrally normalized layers alone are too weak to reach the hinge
-_RAMP = 0.1  # share of the minutes over which the critic's word gains its weight
-_QUEUE = 256  # pictures whose features are compared with as many real ones
-_COLOR_PLACES = 4  # a side: parts of a picture whose colors are compared
-_DIRECTIONS = 128  # random directions a step along which they are
-_WARMED = 0.4  # share of the minutes after which the prior weighs in full
+PLACED = {"relu2_1": 0.5, "relu3_1": 1.0, "relu4_1": 1.0}  # levels at which reconstructions are compared position by position
+_KEPT = 0.998  # decay of the average of the weights, which ships
+CROP_SCALE = (0.8, 1.5)  # sides of training crops, relative to the decoded side
+_GAIN = 8.0  # of the critic's output: spectrally normalized layers alone are too weak to reach the hinge
+_RAMP = 0.1  # share of the minutes over which the adversarial weight rises
+_QUEUE = 256  # imagined pictures whose features are compared with as many real ones
+_COLOR_PLACES = 4  # grid cells per side whose mean colors are compared
+_DIRECTIONS = 128  # random directions per step of the sliced distance
+_WARMED = 0.4  # share of the minutes after which the prior has its full weight
 
 
 class _Head(nn.Module):
-    """A small critic of one level: a map of how real each place looks."""
+    """A small critic on one level: a map of scores by position."""
 
     def __init__(self, inputs: int, width: int, shrinks: int):
         super().__init__()
@@ -59,7 +58,7 @@ class _Head(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         x = self.layers(features)
-        # How much the batch varies (Karras et al. 2018): a collapsed generator gives itself away.
+        # The batch's deviation (Karras et al. 2018), by which a collapsed generator is recognized.
         spread = x.float().var(0, unbiased=False).add(1e-6).sqrt().mean().to(x.dtype)
         return _GAIN * self.verdict(torch.cat([x, spread.expand(len(x), 1, *x.shape[-2:])], 1)).float().flatten(1)
 
@@ -72,19 +71,19 @@ class Critic(nn.Module):
         self.scales = nn.ParameterList(nn.Parameter(torch.ones(width, 1, 1), requires_grad=False) for width in widths)
         self.heads = nn.ModuleList(_Head(width, 64, shrinks) for width, shrinks in zip(widths, (2, 2, 1, 1)))
         self.pixels = _Head(3, 48, 3)
-        self._extractor = [extractor]  # frozen, and not part of what is trained or saved
+        self._extractor = [extractor]  # frozen; in a list, so that it is neither trained nor saved
 
     def see(self, batch: Tensor) -> dict[str, Tensor]:
         return self._extractor[0].extract(batch, LEVELS)
 
     @torch.no_grad()
     def match_scales(self, features: dict[str, Tensor]) -> None:
-        """Let every head see channels of about unit size."""
+        """Scale the heads' input channels to about unit variance."""
         for scale, level in zip(self.scales, LEVELS):
             scale.copy_(1 / (features[level].float().square().mean((0, 2, 3)).sqrt() + 1e-3)[:, None, None])
 
     def forward(self, batch: Tensor, features: dict[str, Tensor]) -> Tensor:
-        """Verdicts `[B, places]`, each level's places weighing the same in their mean."""
+        """Scores `[B, positions]`, weighted so that each level counts equally in the mean."""
         seen = [head(features[level] * scale.to(features[level].dtype)) for head, scale, level in zip(self.heads, self.scales, LEVELS)]
         seen.append(self.pixels((batch - 0.5) * 4))
         places = max(verdict.shape[1] for verdict in seen)
@@ -115,7 +114,7 @@ def augmented(*batches: Tensor) -> list[Tensor]:
 
 
 def pooled(batch: Tensor, features: dict[str, Tensor]) -> list[Tensor]:
-    """What a queue is compared by, `[B, numbers]` each: colors by place, levels' means and deviations, the deepest by quarters."""
+    """Statistics for the queue, `[B, N]` each: colors by grid cell, means and deviations by level, and the deepest by quadrants."""
     colors = functional.adaptive_avg_pool2d(batch.float(), _COLOR_PLACES).flatten(1)
     results = [torch.cat([f.float().mean((2, 3)), f.float().flatten(2).var(2).add(1e-4).sqrt()], 1) for f in features.values()]
     deepest = list(features.values())[-1].float()
@@ -123,7 +122,7 @@ def pooled(batch: Tensor, features: dict[str, Tensor]) -> list[Tensor]:
 
 
 class FeatureQueue:
-    """The latest pooled features of real and of imagined pictures, and how far apart the two distributions are."""
+    """The latest pooled features of real and imagined pictures, and the distance of the two distributions."""
 
     def __init__(self, size: int):
         self._size = size
@@ -133,7 +132,7 @@ class FeatureQueue:
     def distance(self, imagined: list[Tensor], real: list[Tensor]) -> Tensor:
         """Squared sliced Wasserstein distance, in the real queue's variances; its gradient reaches the newest pictures.
 
-        Along random directions each newest picture is drawn to the real picture of its own rank in the queue.
+        Along random directions, each new picture is drawn to the real picture of the same rank in the queue.
         """
         self._real = self._joined(self._real, real)
         everyone = self._joined(self._imagined, imagined)
@@ -141,7 +140,7 @@ class FeatureQueue:
         count, total = len(imagined[0]), imagined[0].new_zeros(())
         for mine, theirs in zip(everyone, self._real):
             spread = theirs.std(0)
-            scale = 1 / (spread + 0.3 * spread.mean())  # channels that hardly ever answer must not outweigh the rest
+            scale = 1 / (spread + 0.3 * spread.mean())  # channels with little variance must not dominate
             directions = functional.normalize(torch.randn(mine.shape[1], _DIRECTIONS), dim=0) * scale[:, None]
             found, wanted = mine @ directions, (theirs @ directions).sort(0).values
             ranks = found.detach().argsort(0).argsort(0)[-count:]
@@ -154,19 +153,19 @@ class FeatureQueue:
 
 
 class TrainStep:
-    """One step of both players."""
+    """One step of generator and critic."""
 
     def __init__(self, net: LatentNet, critic: Critic, crops: Crops, given: argparse.Namespace, dtype: torch.dtype):
         self.net, self.critic, self.crops, self.given, self.dtype = net, critic, crops, given, dtype
         self._queues = {side: FeatureQueue(_QUEUE) for side in (SIDE // 2, SIDE)}
 
     def losses(self, count: int, side: int, warm: float, adversarial_weight: float) -> tuple[dict[str, Tensor], Tensor | None]:
-        """The painter's losses by name, `total` among them, and the critic's loss, over a fresh batch of `count`.
+        """The generator's losses by name, including `total`, and the critic's loss, over a new batch of `count`.
 
         Args:
             side: of the pictures, px.
-            warm: in `[0, 1]`, how much of the prior's weight is on yet.
-            adversarial_weight: in `[0, 1]`, how much the critic's word weighs; 0 for no critic.
+            warm: in `[0, 1]`, current share of the prior's weight.
+            adversarial_weight: in `[0, 1]`, current share of the critic's weight; 0 for no critic.
         """
         real = self.crops.batch(count, side, (SIDE / side * CROP_SCALE[0], SIDE / side * CROP_SCALE[1]))
         with torch.autocast("cpu", self.dtype, enabled=self.dtype == torch.bfloat16):
@@ -181,7 +180,7 @@ class TrainStep:
             with torch.no_grad():
                 truth = self.critic.see(seen_real)
             rebuilt = self._rebuilt({level: f[:count] for level, f in features.items()}, truth, real, fake[:count])
-            # Pictures of the prior must tell their codes: those of a collapsed decoder can't (Zhu et al. 2017, BicycleGAN).
+            # Codes must be recoverable from pictures of the prior, which prevents collapse (Zhu et al. 2017, BicycleGAN).
             lost = 1 - functional.cosine_similarity(self.net.encoder(fake[count:])[0], drawn).mean()
             imagined = pooled(batch[count:], {level: f[count:] for level, f in features.items()})
             apart = self._queues[side].distance(imagined, pooled(seen_real, truth))
@@ -211,7 +210,7 @@ class TrainStep:
 
 @torch.no_grad()
 def write_sheet(net: LatentNet, reals: Tensor, side: int, path: Path) -> None:
-    """Three rows of pictures with their reconstructions below them, then samples."""
+    """A sheet of three rows of pictures, each with reconstructions below, and then samples."""
     generator = torch.Generator().manual_seed(1)
     columns = 12
     rows = [reals[:columns], net.decoder(net.decoder.styles(net.encoder(reals[:columns])[0]), side)]
@@ -270,7 +269,7 @@ def train(given: argparse.Namespace) -> None:
 
 
 def move(player: torch.optim.Optimizer, loss: Tensor, net: nn.Module) -> None:
-    """One step down a loss, with its gradient cut to a bearable length."""
+    """One optimizer step with gradient clipping."""
     player.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -294,15 +293,15 @@ def main() -> None:
     parser.add_argument("--vgg19", type=Path, default=Path("../shared/weights/vgg19.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/latent"))
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=12, help="Pictures a step; as many again are drawn from the prior.")
+    parser.add_argument("--batch", type=int, default=12, help="Pictures per step; as many more are sampled from the prior.")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--adversarial", type=float, default=0.15, help="Weight of fooling the critic.")
-    parser.add_argument("--regression", type=float, default=1.0, help="Weight of telling a picture's code.")
+    parser.add_argument("--regression", type=float, default=1.0, help="Weight of recovering a picture's code.")
     parser.add_argument(
         "--sliced", type=float, default=2.0, help="Weight of the distance between the distributions of imagined and real pictures."
     )
     parser.add_argument("--kl", type=float, default=0.003, help="Weight of the divergence from the prior, in nats.")
-    parser.add_argument("--small", type=float, default=0.5, help="Share of the minutes that runs at 64 px.")
+    parser.add_argument("--small", type=float, default=0.5, help="Share of the minutes at 64 px.")
     parser.add_argument("--alone", type=float, default=0.25, help="Share of the minutes before the critic joins.")
     parser.add_argument("--show-every", type=float, default=3.0, help="Minutes between sheets.")
     parser.add_argument("--seed", type=int, default=0)

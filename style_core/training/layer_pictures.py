@@ -1,9 +1,9 @@
-"""How the layer browser's pictures were made: dreams from noise of each layer of `lite`, and of a few channels of each.
+"""The layer browser's pictures: dreams from noise for each layer of `lite`, and for a few channels of each.
 
     python -m style_core.training.layer_pictures
 
-To be run again whenever `lite` changes. The channels are those that answer most unevenly over our own sample pictures:
-they look for something, and find it in places.
+Run it again whenever `lite` changes. The channels are those whose responses vary most over our own sample pictures, that is, the
+most selective ones.
 """
 
 import argparse
@@ -35,14 +35,14 @@ LAYERS = (
     "relu4_4",
     "relu5_1",
 )
-_CHANNELS, _TRIED = 3, 12  # of each layer: pictures, and channels asked for them
-_SIDE, _DREAMT = 112, 224  # px, as shipped and as dreamt
+_CHANNELS, _TRIED = 3, 12  # per layer: pictures wanted, and channels tried
+_SIDE, _DREAMT = 112, 224  # px, of the shipped picture and of the dream
 _PLAIN = DreamOptions(size=_DREAMT, start="noise", octaves=3, iterations=30, strength=0.5)
-_BLANK = 0.15  # standard deviation below which nothing has grown: noise gives that channel nothing to climb
+_BLANK = 0.15  # standard deviation below which a dream failed: noise doesn't activate that channel
 
 
 def telling_channels(extractor: FeatureExtractor, samples: list[Path], layer: str) -> list[int]:
-    """Channels, those whose answers vary most over the sample pictures, in their own mean, first."""
+    """Channels sorted by the variation of their responses over the sample pictures, relative to their mean; largest first."""
     scores = []
     for path in samples:
         features = extractor.extract(fit(read_image(path), 384)[None], [layer])[layer][0].float().flatten(1)
@@ -51,7 +51,7 @@ def telling_channels(extractor: FeatureExtractor, samples: list[Path], layer: st
 
 
 def grown(extractor: FeatureExtractor, picture: LayerPicture) -> bool:
-    """Dream a picture and write it; False, and none, where nothing grew."""
+    """Dream a picture and write it; returns False, and writes nothing, if the dream failed."""
     options = replace(_PLAIN, layer=picture.term)
     image = finish(dream(None, options, compute=extractor.compute, extractor=extractor)).result
     if image.std() < _BLANK:

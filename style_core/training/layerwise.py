@@ -1,10 +1,9 @@
-"""A student initialized from its teacher: channels chosen and convolutions fitted, layer by layer, in closed form.
+"""Initialize a student from its teacher: select channels and fit convolutions, layer by layer, in closed form.
 
-Each convolution of the student answers for a choice of the teacher's channels, made so that the others follow linearly from
-them (as in Channel Pruning, He et al. 2017). Its weights are the least squares solution from what the student itself sees
-below to what the teacher answers, so that errors made below are mended and not handed on, and only the rectified answers
-count (asymmetric reconstruction, Zhang et al. 2016, "Accelerating Very Deep Convolutional Networks", eq. 8 and 12). Half a
-minute of it left a better student than 42 minutes of gradients from nothing had.
+Each convolution of the student reproduces a selection of the teacher's channels from which the others can be predicted linearly
+(as in Channel Pruning, He et al. 2017). Its weights are the least squares solution from the student's own input to the teacher's
+output, so that errors of earlier layers are corrected, and only rectified outputs count (asymmetric reconstruction, Zhang et al.
+2016, "Accelerating Very Deep Convolutional Networks", eq. 8 and 12).
 """
 
 from collections.abc import Sequence
@@ -15,22 +14,22 @@ from torch.nn import functional
 
 from style_core.networks.extractor import FeatureExtractor
 
-_RIDGE = 1e-4  # of the mean square of what is fitted on
+_RIDGE = 1e-4  # relative to the mean square of the inputs
 _EPSILON = 1e-6
-_ROUNDS = 8  # of fitting: answers below zero may lie anywhere there
+_ROUNDS = 8  # of fitting; outputs that should be rectified to 0 may take any negative value
 
 
 @torch.no_grad()
 def init_from_teacher(
     student: FeatureExtractor, teachers: Sequence[FeatureExtractor], batches: Sequence[Tensor], places: int = 400
 ) -> None:
-    """Set the student's convolutions after a teacher's, of the same shape.
+    """Initialize the student's convolutions from those of a teacher.
 
     Args:
-        student: float32, on the teachers' device; its layers stand where theirs do.
-        teachers: each convolution answers for the first of them that is at least as wide there.
-        batches: of pictures `[B, 3, H, W]`, sRGB in `[0, 1]`.
-        places: at which each layer is compared, in each picture.
+        student: float32, on the teachers' device, with the same sequence of layers.
+        teachers: each convolution is fitted to the first teacher that is at least as wide there.
+        batches: pictures `[B, 3, H, W]`, sRGB in `[0, 1]`.
+        places: number of positions compared per layer and picture.
     """
     asked: dict[FeatureExtractor, list[int]] = {}
     for index, layer in enumerate(student.trunk):
@@ -48,14 +47,14 @@ def init_from_teacher(
             patches = torch.cat([_patches(x, where, layer) for x, (where, _) in zip(seen, drawn)])
             wanted = torch.cat([found for _, found in drawn])
             weight, bias = fit_rectified(patches, wanted[:, spanning_channels(wanted.relu(), layer.out_channels)])
-            # Rectified channels of one size, whatever the teacher's: what comes next then learns at one rate.
+            # Normalize the channels' scale, so that the next layers train at the same rate.
             size = (patches @ weight.mT + bias).relu().square().mean(0).sqrt().clamp_min(_EPSILON)
             layer.load_state_dict({"weight": (weight / size[:, None]).view_as(layer.weight), "bias": bias / size})
         seen = [layer(x) for x in seen]
 
 
 def spanning_channels(features: Tensor, count: int) -> list[int]:
-    """The `count` channels of `[N, C]` from which the others follow best, linearly: chosen one by one, greedily."""
+    """The `count` channels of `[N, C]` that best predict the others linearly, selected greedily."""
     left = (features.mT @ features).double() / len(features)  # what the chosen channels leave unexplained
     least = 1e-9 * left.diagonal().mean() + 1e-30
     chosen: list[int] = []
@@ -69,7 +68,7 @@ def spanning_channels(features: Tensor, count: int) -> list[int]:
 
 
 def fit_rectified(inputs: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights `[C, P]` and biases `[C]` for which `relu(W x + b)` is near `relu(answers)`, by alternating least squares.
+    """Weights `[C, P]` and biases `[C]` such that `relu(W x + b)` approximates `relu(answers)`, by alternating least squares.
 
     Args:
         inputs: `[N, P]`.
@@ -85,12 +84,12 @@ def fit_rectified(inputs: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def ridged(square: Tensor) -> Tensor:
-    """A matrix of second moments, `[P, P]`, that can be solved with: a ridge on its diagonal."""
+    """A matrix of second moments, `[P, P]`, with a ridge added to its diagonal, so that it is invertible."""
     return square + _RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype, device=square.device)
 
 
 def _answers(teacher: FeatureExtractor, batch: Tensor, convolutions: Sequence[int], places: int) -> dict[int, tuple[Tensor, Tensor]]:
-    """By index of a convolution: places drawn from each picture, `[B, n]`, and what it answers there, `[B n, C]`, not rectified."""
+    """By index of a convolution: random positions in each picture, `[B, n]`, and its outputs there, `[B n, C]`, not rectified."""
     answers = {}
     x = teacher.normalized(batch)
     for index, layer in zip(range(max(convolutions) + 1), teacher.trunk):
@@ -104,7 +103,7 @@ def _answers(teacher: FeatureExtractor, batch: Tensor, convolutions: Sequence[in
 
 
 def _patches(features: Tensor, places: Tensor, layer: nn.Conv2d) -> Tensor:
-    """What a convolution sees at places of each picture: `[B, C, H, W]`, `[B, n]` -> `[B n, C k k]`."""
+    """A convolution's input patches at positions of each picture: `[B, C, H, W]`, `[B, n]` -> `[B n, C k k]`."""
     batch, _, _, width = features.shape
     size = layer.kernel_size[0]
     padded = functional.pad(features, [size // 2] * 4)

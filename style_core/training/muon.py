@@ -1,23 +1,24 @@
-"""Muon: momentum, orthogonalized, for matrices; Adam for the rest (Jordan et al. 2024, "Muon: an optimizer for hidden layers")."""
+"""Muon: orthogonalized momentum for matrices, Adam for the rest (Jordan et al. 2024, "Muon: an optimizer for hidden layers")."""
 
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-_QUINTIC = (3.4445, -4.7750, 2.0315)  # of the Newton-Schulz iteration: steep at 0, within 0.3 of 1 for all that is larger
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # of the Newton-Schulz iteration: steep at 0, and within 0.3 of 1 for larger values
 _ROUNDS = 5
-_ADAM_SIZE = 0.2  # root mean square of Adam's moves, which Muon's are brought to (Liu et al. 2025)
+_ADAM_SIZE = 0.2  # typical root mean square of Adam's moves, to which Muon's are scaled (Liu et al. 2025)
 
 
 class Muon(torch.optim.Optimizer):
-    """Moves each matrix along its orthogonalized momentum, so that all directions learn at the same rate. A kernel counts as
-    the matrix `[O, I * k * k]`. Parameters with fewer than two dimensions are moved by Adam
-    (Kingma and Ba 2015). Own code, because torch.optim.Muon takes no kernels.
+    """Moves each matrix along its orthogonalized momentum, so that all directions learn at the same rate.
+
+    A kernel counts as the matrix `[O, I * k * k]`. Parameters with fewer than two dimensions are moved by Adam (Kingma and Ba
+    2015). This is our own code because torch.optim.Muon doesn't support kernels.
 
     Args:
-        parameters: to be moved.
-        lr: learning rate, as one would choose it for Adam.
+        parameters: parameters to optimize.
+        lr: learning rate, comparable to Adam's.
         momentum: of the matrices.
         betas: of Adam's two averages.
         dtype: of the products of the orthogonalization; bfloat16 is enough.
@@ -64,7 +65,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalized(matrix: Tensor) -> Tensor:
-    """`U V^T`, nearly, of `matrix = U S V^T`, `[R, C]`: singular values above 0.01 of the norm come to 0.7..1.2."""
+    """Approximately `U V^T` of `matrix = U S V^T`, `[R, C]`: singular values above 0.01 of the norm become 0.7 to 1.2."""
     wide = matrix if len(matrix) <= matrix.shape[1] else matrix.mT
     wide = wide / (wide.norm() + 1e-7)
     a, b, c = _QUINTIC

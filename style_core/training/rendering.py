@@ -1,4 +1,4 @@
-"""Pictures of our own rendered into files, by name, from a shell."""
+"""A command that renders our own pictures, by name, into files."""
 
 import argparse
 import io
@@ -13,7 +13,7 @@ from style_core.errors import RequestError
 
 
 def save(image: Image.Image, path: Path, limit: int) -> int:
-    """Write a JPEG of the best quality up to 90 that stays below `limit` bytes; returns its size."""
+    """Write a JPEG of the highest quality up to 90 that stays below `limit` bytes; returns its size."""
     for quality in range(90, 30, -2):
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=quality, optimize=True, progressive=True)
@@ -27,16 +27,16 @@ def run(module: str, pictures: Mapping[str, Callable[..., Image.Image]], out: Pa
     """The command of a package of pictures.
 
     Args:
-        module: as it is called: `python -m MODULE`.
-        pictures: by name, what renders one.
+        module: the module's name in `python -m MODULE`.
+        pictures: rendering functions by name.
         out: default folder.
-        limit: bytes of a file.
-        size: default long side in pixels, for pictures that take one.
+        limit: largest size of a file in bytes.
+        size: default long side in pixels, for pictures with a variable size.
     Raises:
-        RequestError: for a name that isn't there.
+        RequestError: for an unknown name.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m {module}", description="Renders pictures of our own into files.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"Which; all of them if left out: {', '.join(pictures)}.")
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description="Render our own pictures into files.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"Pictures to render (default: all): {', '.join(pictures)}.")
     parser.add_argument("--out", type=Path, default=out, help="Folder to write into.")
     if size is not None:
         parser.add_argument("--size", type=int, default=size, help="Long side in pixels.")

@@ -1,4 +1,4 @@
-"""Run: a training run that can be stopped and resumed, with its loss curve."""
+"""Run: a training run that can be stopped and resumed, with a loss curve."""
 
 import csv
 import signal
@@ -11,7 +11,7 @@ import torch
 
 
 class Stateful(Protocol):
-    """What a checkpoint can hold: modules, optimizers, sources of crops."""
+    """An object that a checkpoint can store: a module, an optimizer, a source of crops."""
 
     def state_dict(self) -> dict: ...
 
@@ -19,19 +19,19 @@ class Stateful(Protocol):
 
 
 class Run:
-    """Counts steps until the minutes are up, saves checkpoints and writes the curve.
+    """Counts steps until the time is up, saves checkpoints and writes the loss curve.
 
         run = Run(folder, minutes=30, parts={"net": net, "optimizer": optimizer})
         while run.going():
             ...one training step, with run.progress for schedules...
             run.step_done(loss=float(loss))
 
-    SIGTERM and Ctrl-C end it after the current step, with a checkpoint. Started again, it resumes there.
+    SIGTERM and Ctrl-C end it after the current step, with a checkpoint. When started again, it resumes there.
 
     Args:
-        folder: of `checkpoint.pt` and `curve.csv`.
-        minutes: of training in all, earlier parts of the same run included.
-        parts: what a checkpoint holds, by name.
+        folder: folder of `checkpoint.pt` and `curve.csv`.
+        minutes: total minutes of training, including earlier parts of the same run.
+        parts: contents of a checkpoint, by name.
         checkpoint_every: minutes between checkpoints.
         log_every: steps between rows of the curve.
     """
@@ -63,7 +63,7 @@ class Run:
 
     @property
     def spent(self) -> float:
-        """Minutes of training so far, over all parts of the run."""
+        """Minutes of training so far, including earlier parts of the run."""
         return self._spent + (time.monotonic() - self._started) / 60
 
     @property
@@ -77,11 +77,11 @@ class Run:
         if over or time.monotonic() - self._saved > 60 * self.checkpoint_every:
             self.checkpoint()
         if over and self._summed and not (self.folder / "curve.csv").exists():
-            self._log_means()  # a run too short for a row has one all the same
+            self._log_means()  # short runs get at least one row
         return not over
 
     def step_done(self, **figures: float) -> None:
-        """Count a step; its figures go to the curve as means over `log_every` steps, or over those since it was resumed."""
+        """Count a step; the curve gets the means of its figures over `log_every` steps."""
         self.steps += 1
         self._summed += 1
         for name, value in figures.items():

@@ -1,4 +1,4 @@
-"""How the sample pictures were made: a landscape and two abstract paintings, from noise and arithmetic alone.
+"""The sample pictures: a landscape and two abstract paintings, generated from noise and arithmetic.
 
 python -m style_core.training.samples --out studio/samples
 """
@@ -25,7 +25,7 @@ def fractal(height: int, width: int, octaves: int, random: numpy.random.Generato
 
 
 def landscape(seed: int = 4) -> Image.Image:
-    """Hills under an evening sky, mirrored in a lake, a house on the shore."""
+    """Hills under an evening sky, reflected in a lake, with a house on the shore."""
     random = numpy.random.default_rng(seed)
     width, height = _SIZE[0] * 2, _SIZE[1] * 2
     horizon = int(height * 0.6)
@@ -78,7 +78,7 @@ def _draw_shore(whole: Image.Image, horizon: int, random: numpy.random.Generator
 
 
 def strokes(palette: list[str], seed: int, turn: float, count: int = 9000) -> Image.Image:
-    """Brush strokes along a flow field, in a palette: large ones first, small ones over them."""
+    """Brushstrokes along a flow field, in a palette: large ones first, small ones on top."""
     random = numpy.random.default_rng(seed)
     width, height = 900, 900
     flow = fractal(height, width, 4, random) * turn * numpy.pi

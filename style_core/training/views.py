@@ -1,4 +1,4 @@
-"""Views of paintings for training: fresh crops at many scales, sharp or spoilt as pictures from the web are."""
+"""Views of paintings for training: random crops at many scales, sharp or degraded like pictures from the web."""
 
 import io
 import random
@@ -16,18 +16,18 @@ from style_core.networks.generator_net import STRIDE, GeneratorNet
 from style_core.networks.moments import Moments, gram_matrix
 from style_core.networks.vgg19 import STYLE_LAYERS
 
-SHARP_SIDE = 400  # px: pictures with a shorter short side are thumbnails, and are not enlarged
-_CROPS = (192, 416)  # px: sides of the squares that are measured
-_SPOILT = 0.4  # share of views that the network sees worse than its target is
-_CHANGED = 0.12  # share of views that are sharpened, grayed or noisy, target and all
+SHARP_SIDE = 400  # px; pictures with a shorter short side count as thumbnails and are not enlarged
+_CROPS = (192, 416)  # px, range of the sides of measured squares
+_SPOILT = 0.4  # share of views whose input is degraded but whose target is clean
+_CHANGED = 0.12  # share of views that are sharpened, grayed or noisy in both input and target
 
 
 @dataclass(frozen=True)
 class MeasuredStyle:
-    """A view of a painting: what the generator is told of it, and what its result should have.
+    """A view of a painting: the generator's input, and the target of its result.
 
     Attributes:
-        moments: of the encoder's features of the view as it was seen.
+        moments: of the encoder's features of the input view.
         targets: float16 Gram matrices `[1, C, C]` over their norms, of the clean view, by evaluating network and layer.
         norms: of those matrices.
     """
@@ -41,14 +41,14 @@ class MeasuredStyle:
 
 
 class PaintingViews:
-    """A pool of measured views; each step measures a fresh one, which replaces the oldest.
+    """A pool of measured views; each step measures a new one, which replaces the oldest.
 
     Args:
         files: paintings.
-        net: whose encoder sees the views.
+        net: the generator whose encoder is used.
         evaluating: networks whose Gram matrices are targets, by name.
-        seed: of the draws.
-        pool: views that are kept.
+        seed: of the random views.
+        pool: number of views kept.
     """
 
     def __init__(self, files: Sequence[Path], net: GeneratorNet, evaluating: Mapping[str, FeatureExtractor], seed: int, pool: int = 240):
@@ -57,7 +57,7 @@ class PaintingViews:
         self._pool: deque[MeasuredStyle] = deque(maxlen=pool)
 
     def step(self, least: int = 16) -> None:
-        """Measure a fresh view, and a few at the very start."""
+        """Measure a new view; at the start, fill the pool up to `least`."""
         self._pool.append(self.measure(*self.view()))
         while len(self._pool) < least:
             self._pool.append(self.measure(*self.view()))
@@ -66,7 +66,7 @@ class PaintingViews:
         return self._random.choice(self._pool)
 
     def view(self) -> tuple[Tensor, Tensor]:
-        """A view as the network sees it and as its result should be, `[1, 3, h, w]` each."""
+        """A view as input and as target, `[1, 3, h, w]` each."""
         with Image.open(self._random.choice(self.files)) as picture:
             image = picture.convert("RGB")
         image = image.resize(self._scaled(image.size), Image.Resampling.LANCZOS)
@@ -102,7 +102,7 @@ class PaintingViews:
         return Image.fromarray((pixels + noise).clamp(0, 255).byte().numpy())
 
     def _spoilt(self, image: Image.Image) -> Image.Image:
-        """As thumbnails, hard JPEGs, screenshots and scans with borders are; the painting meant is the clean one."""
+        """Degrade a view like thumbnails, strong JPEGs, screenshots and scans with borders; the target stays clean."""
         kind = self._random.randrange(4)
         if kind == 0:
             width, height = image.size

@@ -12,10 +12,10 @@ _Result = TypeVar("_Result")
 
 
 class Workers:
-    """Shares pictures among threads. Spreading each small operation over all cores would leave most of them idle.
+    """Shares pictures among threads, which uses the cores better than spreading each small operation over them.
 
     Args:
-        cores: that may be used.
+        cores: number of threads.
     """
 
     def __init__(self, cores: int):
@@ -23,7 +23,7 @@ class Workers:
         self._pool = ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,))
 
     def spans(self, count: int) -> list[slice]:
-        """`count` pictures, shared out evenly."""
+        """`count` pictures, divided evenly."""
         cuts = [count * index // self.cores for index in range(self.cores + 1)]
         return [slice(start, end) for start, end in zip(cuts, cuts[1:]) if end > start]
 
@@ -31,12 +31,12 @@ class Workers:
         return list(self._pool.map(work, parts))
 
     def learn(self, losses: Callable[[slice], dict[str, Tensor]], objective: str, count: int) -> dict[str, float]:
-        """Add the gradients of a step's mean `objective`, and give its mean losses by name.
+        """Add the gradients of a step's mean `objective`, and return its mean losses by name.
 
         Args:
-            losses: means over those pictures of the step that the slice names.
-            objective: the loss that is minimized.
-            count: pictures of the step.
+            losses: means over the pictures of a slice.
+            objective: name of the loss to minimize.
+            count: number of pictures in the step.
         """
 
         def learnt(span: slice) -> dict[str, float]:

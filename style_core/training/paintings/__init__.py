@@ -1,4 +1,4 @@
-"""Paintings of our own, each by another hand: oil, glass, ink, stones, cut wood, cut paper, points.
+"""Our own paintings, rendered in different techniques: oil, glass, ink, mosaic, woodcut, paper cut, points.
 
 python -m style_core.training.paintings --out studio/samples/styles [NAME ...]
 """

@@ -1,4 +1,4 @@
-"""Painted with a brush: thick oil, ink on rice paper, points of color."""
+"""Brush techniques: thick oil, ink on rice paper, points of color."""
 
 import math
 
@@ -11,7 +11,7 @@ from style_core.training.scenes.noise import fractal, smoothstep, tiled
 
 
 def impasto(seed: int = 2) -> Image.Image:
-    """Thick oil: sunlit swirls over a dark field, every bristle standing up in the light."""
+    """Thick oil: sunlit swirls over a dark field, with raised bristle marks."""
     size = SIZE * 3 // 2
     random = numpy.random.default_rng(seed)
     x, y = places(size)
@@ -95,7 +95,7 @@ def ink_wash(seed: int = 6) -> Image.Image:
 
 
 def _bamboo(picture: Image.Image, random: numpy.random.Generator) -> None:
-    """Stalks with joints, and leaves that are one press of the brush each."""
+    """Jointed stalks, and leaves of a single brush press each."""
     size = picture.width
     draw = ImageDraw.Draw(picture)
     for start, lean, wide, dark in ((0.14, 0.05, 0.024, 150), (0.24, -0.02, 0.030, 235), (0.07, 0.08, 0.017, 105)):
@@ -131,7 +131,7 @@ def _leaf(draw: ImageDraw.ImageDraw, x: float, y: float, side: int, long: float,
 
 
 def points(seed: int = 17) -> Image.Image:
-    """Points of unmixed color: an evening by the sea that comes together only from afar."""
+    """Points of unmixed color: an evening by the sea that forms when seen from a distance."""
     size = SIZE * 3 // 2
     random = numpy.random.default_rng(seed)
     x, y = places(size)
@@ -169,7 +169,7 @@ def points(seed: int = 17) -> Image.Image:
             mean = color.mean()
             chance = random.random()
             vivid = mean + (color - mean) * random.uniform(1.05, 1.5) + random.normal(0, 0.07, 3)
-            if chance < 0.13:  # the complement, so that the color beside it glows
+            if chance < 0.13:  # the complement, which makes the color next to it glow
                 vivid = mean + (mean - color) * 0.8 + 0.06
             elif chance < 0.24:
                 vivid = vivid + 0.16

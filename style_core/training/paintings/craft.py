@@ -1,4 +1,4 @@
-"""Made by hand without a brush: leaded glass, mosaic, cut wood, cut paper."""
+"""Techniques without a brush: leaded glass, mosaic, woodcut, paper cut."""
 
 import math
 
@@ -61,7 +61,7 @@ def stained_glass(seed: int = 4) -> Image.Image:
 
 
 def mosaic(seed: int = 3) -> Image.Image:
-    """Small stones laid in rows about a sun, over waves, with mortar between."""
+    """Small stones laid in rows around a sun, over waves, with mortar in between."""
     size = SIZE * 2
     x, y = places(size)
     soft = fractal(seed, (256, 256), 1.8)
@@ -105,7 +105,7 @@ def mosaic(seed: int = 3) -> Image.Image:
 
 
 def woodcut(seed: int = 9) -> Image.Image:
-    """Lines cut in wood, printed in black, blue and red: hills, a river, a sky of combed cloud."""
+    """A woodcut in black, blue and red: hills, a river, a sky of combed clouds."""
     size = SIZE * 2
     x, y = places(size)
     soft, fine = fractal(seed, (256, 256), 2.0), fractal(seed + 1, (512, 512), 0.8)
@@ -150,7 +150,7 @@ def woodcut(seed: int = 9) -> Image.Image:
     chip = smoothstep(2.1, 2.5, tiled(fine, x * 1.1 + 0.4, y * 0.5)) * 0.8
     wood = 0.93 + 0.05 * torch.sin(y * 70 + 5 * tiled(soft, x * 0.15, y * 0.6)) + 0.03 * tiled(fine, x * 0.3, y * 2.2)
     paper = color_of("#f1e6cd") * (1 + 0.018 * tiled(fine, x * 1.3, y * 1.3))[None]
-    shift = (6, 4)  # blocks never lie quite on each other
+    shift = (6, 4)  # blocks are never perfectly aligned
 
     def press(plate: torch.Tensor) -> torch.Tensor:
         return torch.roll(plate, shift, (0, 1))
@@ -217,7 +217,7 @@ def paper_cut(seed: int = 13) -> Image.Image:
 def _frond(
     random: numpy.random.Generator, center: tuple[float, float], radius: float, lobes: int, turn: float
 ) -> list[tuple[float, float]]:
-    """An outline of rounded lobes about a middle, longer to one side, as scissors cut seaweed."""
+    """An outline of rounded lobes around a center, longer on one side, like seaweed cut with scissors."""
     angle = numpy.linspace(0, 2 * math.pi, 420, endpoint=False)
     wave = 0.5 + 0.5 * numpy.cos(angle * lobes + 0.5 * numpy.sin(angle + turn))
     sizes = random.uniform(0.72, 1.0, lobes)[(angle / (2 * math.pi) * lobes + 0.5).astype(int) % lobes]

@@ -1,4 +1,4 @@
-"""What the paintings share: places, colors, light on a relief."""
+"""Shared by the paintings: coordinates, colors, light on a relief."""
 
 import torch
 from PIL import Image
@@ -7,7 +7,7 @@ SIZE = 768
 
 
 def places(size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Places of the pixels, -1..1, x to the right and y down."""
+    """Coordinates of the pixels, -1 to 1, x to the right and y down."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
     return x, y
 

@@ -1,4 +1,4 @@
-"""Pictures of our own that look like photographs: light, depth and grain, from arithmetic and a seed alone.
+"""Our own pictures that look like photographs, with light, depth and grain, rendered from arithmetic and a seed.
 
 python -m style_core.training.scenes --out studio/samples [NAME ...]
 """

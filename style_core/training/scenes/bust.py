@@ -1,4 +1,4 @@
-"""A marble bust in a warm key light and a cool one from behind, before a plain backdrop."""
+"""A marble bust with a warm key light and a cool back light, in front of a plain backdrop."""
 
 import torch
 from PIL import Image
@@ -26,8 +26,8 @@ from style_core.training.scenes.solids import (
 )
 
 _FAR = 20.0
-_YAW, _PITCH = 0.44, -0.10  # how far the head is turned from the eye, and bowed
-# lights: from where, color, angular radius
+_YAW, _PITCH = 0.44, -0.10  # rotation of the head away from the camera, and downward
+# lights: direction, color, angular radius
 _LIGHTS = (((-4.2, 2.6, -3.8), rgb(1.0, 0.80, 0.56) * 1.75, 0.16), ((4.6, 1.4, 2.2), rgb(0.30, 0.55, 1.0) * 1.7, 0.2))
 
 
@@ -46,7 +46,7 @@ class Bust:
         return torch.minimum(d, self._hair(q)) * 0.85
 
     def _body(self, p: Place) -> Tensor:
-        """Neck, shoulders, and a cloth in folds over them that ends in a round foot."""
+        """Neck, shoulders, and draped cloth that ends in a round foot."""
         neck = capsule(p, (0.02, -0.55, 0.34), (0.0, -1.75, 0.36), 0.40, 0.47)
         tendon = capsule((p[0].abs(), p[1], p[2]), (0.36, -0.75, 0.25), (0.10, -1.72, -0.06), 0.08, 0.07)
         chest = join(ellipsoid(moved(p, 0, -2.25, 0.36), 1.42, 0.72, 0.66), ellipsoid(moved(p, 0, -2.75, 0.25), 1.0, 1.0, 0.75), 0.4)
@@ -75,7 +75,7 @@ class Bust:
         return join(d, ear, 0.05)
 
     def _eyes(self, d: Tensor, twin: Place) -> Tensor:
-        """Balls under lids that are half lowered."""
+        """Eyeballs under half-lowered lids."""
         e = moved(twin, 0.295, 0.055, -0.635)
         ball = sphere(e, 0.148)
         upper = torch.maximum(sphere(e, 0.176), (-0.012 + 0.30 * e[0] ** 2 * 4 - e[1]) * 0.9 - 0.006)
@@ -92,7 +92,7 @@ class Bust:
         return carve(d, sphere(moved(q, 0, -0.455, -0.90), 0.032), 0.05)
 
     def _hair(self, q: Place) -> Tensor:
-        """Combed back from a parting in waves, with a knot behind."""
+        """Wavy hair combed back from a parting, with a knot at the back."""
         cap = ellipsoid(moved(q, 0, 0.40, 0.24), 0.86, 0.88, 0.97)
         side = ellipsoid(moved((q[0].abs(), q[1], q[2]), 0.60, 0.10, 0.20), 0.26, 0.50, 0.46)
         cap = join(cap, side, 0.15)
@@ -122,7 +122,7 @@ class Bust:
         return color, 0.42 + 0.05 * speck.clamp(-1, 1)
 
     def backdrop(self, way: Place) -> Tensor:
-        """Painted canvas, lighter behind the shoulder that is in shade."""
+        """Painted canvas, lighter behind the shaded shoulder."""
         u, v = way[0] / way[2], way[1] / way[2]
         mottle = 0.5 + 0.18 * tiled(self.soft, u * 0.7, v * 0.7) + 0.05 * tiled(self.fine, u * 1.9, v * 1.9)
         glow = torch.exp(-((u - 0.14) ** 2 + (v + 0.06) ** 2) / 0.09)
@@ -155,7 +155,7 @@ class Bust:
             lit = (facing > -0.25).nonzero()[:, 0]
             if len(lit):
                 visible[lit] = self.world.shade(cut(start, lit), cut(toward, lit), away[lit], width, which[lit], 18)
-            # marble lets light in: it bleeds past the terminator, warmer there
+            # subsurface scattering: light bleeds past the terminator, in a warmer color
             wrap = torch.tensor([0.26, 0.19, 0.15])[:, None]
             light = light + strength * visible[None] * ((facing[None] + wrap) / (1 + wrap)).clamp(min=0) ** 1.15
             shine = shine + strength * (visible * highlight(s, toward, torch.full_like(t, 0.36)))[None] * 0.5

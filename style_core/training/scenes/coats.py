@@ -25,7 +25,7 @@ ROUND = (
 
 @dataclass(frozen=True)
 class Noises:
-    """Noise that surfaces vary by: `fine` and `soft` tile in two dimensions, `skin` in three."""
+    """Noise for surfaces: `fine` and `soft` tile in two dimensions, `skin` in three."""
 
     fine: Tensor
     soft: Tensor
@@ -124,7 +124,7 @@ def _stem(noises: Noises, p: Place):
     return rgb(0.12, 0.075, 0.03).expand(3, len(p[0])), 0.1, (0.2, 3.0)
 
 
-# By kind, a function of noises and places `[N]` each: color `[3, N]`, gloss, and the bumps' height and frequency.
+# By kind, a function of noises and positions `[N]` each: color `[3, N]`, gloss, and the bumps' height and frequency.
 COATS = {
     TABLE: _wood,
     WALL: _plaster,

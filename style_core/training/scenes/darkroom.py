@@ -1,4 +1,4 @@
-"""From light to a picture: bloom, vignette, film curve, grain."""
+"""From linear light to a picture: bloom, vignette, film curve, grain."""
 
 import numpy
 import torch
@@ -38,9 +38,9 @@ def develop(
     saturation: float = 1.0,
     contrast: float = 1.0,
 ) -> Image.Image:
-    """Linear light `[3, H, W]` as a photograph: what a lens, a film and a print do to it.
+    """Linear light `[3, H, W]` to a photograph, with the effects of a lens, film and print.
 
-    The curve is Narkowicz's fit of ACES (2015); contrast turns about middle grey.
+    The curve is Narkowicz's fit of ACES (2015); contrast pivots around middle gray.
     """
     height, width = light.shape[-2:]
     unit = max(height, width) / 1536

@@ -1,4 +1,4 @@
-"""A mountain lake in the last sun: a height field seen column by column, mirrored in the water, behind haze."""
+"""A mountain lake in evening sun: a height field rendered column by column, reflected in the water, behind haze."""
 
 import math
 
@@ -10,10 +10,10 @@ from style_core.training.scenes.darkroom import develop, shrink
 from style_core.training.scenes.noise import Gradients, cells, fractal, hashed, in_chunks, mix, smoothstep, tiled
 from style_core.training.scenes.shading import rgb
 
-_EYE = 0.10  # height of the eye over the lake, in units of about 100 m
+_EYE = 0.10  # height of the camera over the lake, in units of about 100 m
 _WIDE = 0.56  # tangent of half the horizontal angle of view
 _HORIZON = 0.60  # share of the picture's height above the horizon
-_SUN = (-0.88, 0.34, -0.26)  # towards the sun, which stands low, to the left and behind
+_SUN = (-0.88, 0.34, -0.26)  # direction to the sun, which is low, to the left and behind
 _SUNLIGHT = torch.tensor([5.4, 3.05, 1.35])
 _SKYLIGHT = torch.tensor([0.42, 0.56, 0.95])
 # peaks and hills: x, z, height, radius across, radius in depth
@@ -52,13 +52,13 @@ class _Land:
         return height + self._shore(x, z) * 0.55
 
     def _shore(self, x: Tensor, z: Tensor) -> Tensor:
-        """Below 0 in the lake, which is long, and bounded by bays."""
+        """Below 0 in the lake, which is long and has bays."""
         wave = self.soft.fbm(x * 0.16 + 8.8, z * 0.16, 5) * 2.4
         lake = torch.sqrt(((x - 1.5) / 11.0) ** 2 + ((z - 9) / 12.5) ** 2)
         return (lake - 1) * 3.0 + wave * 0.35
 
     def trees(self, x: Tensor, z: Tensor, ground: Tensor, steep: Tensor) -> tuple[Tensor, Tensor]:
-        """Height of the canopy over the ground and a random number of the tree, 0 where none stands."""
+        """Height of the canopy over the ground and a random number per tree; 0 where there is no tree."""
         height, key = torch.zeros_like(x), torch.zeros_like(x)
         patches = self.soft.fbm(x * 0.35 + 50, z * 0.35 + 20, 4)
         line = 4.2 + 1.4 * patches
@@ -69,7 +69,7 @@ class _Land:
             stands = tree < wanted
             tall = (0.13 + 0.17 * hashed((tree * 99991).floor(), tree * 0, seed)) * (size / 0.115)
             cone = tall * (1 - near / 0.52)
-            # branches: rings that droop
+            # branches: drooping rings
             ring = cone + 0.012 * torch.sin(near * 46 + tree * 40)
             better = stands & (cone > 0) & (ring > height)
             height, key = torch.where(better, ring, height), torch.where(better, tree.clamp(min=0.01) / wanted.clamp(min=0.01), key)
@@ -77,7 +77,7 @@ class _Land:
 
 
 class _View:
-    """The land sampled along the column of every pixel: distance grows by a constant factor, so detail is as fine as the picture."""
+    """The land sampled along every pixel column, with distances growing by a constant factor, which matches the picture's detail."""
 
     def __init__(self, land: _Land, width: int, depths: int) -> None:
         u = (torch.arange(width) + 0.5) / width * 2 - 1
@@ -91,7 +91,7 @@ class _View:
         self.steep = torch.hypot(rise, across)
         self.canopy, self.tree = in_chunks(land.trees, self.x, depth, self.ground, self.steep)
         self.height = self.ground + self.canopy
-        # the slope by world x and z: along a column x changes too
+        # the slope along world x and z; x changes along a column too
         by_u = torch.gradient(self.height, dim=0)[0] / (self.u[1] - self.u[0])
         by_z = torch.gradient(self.height, dim=1)[0] / torch.gradient(self.z)[0]
         self.slope_x = by_u / self.z
@@ -106,7 +106,7 @@ class _View:
 
 
 def _shadow_map(land: _Land, size: int) -> Tensor:
-    """How much of the sun each place sees, on a map of the whole land."""
+    """Visibility of the sun on a map of the whole land."""
     x, z = torch.meshgrid(torch.linspace(-40, 40, size), torch.linspace(0, 80, size), indexing="ij")
     ground = in_chunks(lambda a, b: land.ground(a, b, 8), x, z)
     lit = torch.ones_like(ground)
@@ -131,7 +131,7 @@ def _on_map(field: Tensor, x: Tensor, z: Tensor) -> Tensor:
 
 
 class _Painter:
-    """Colors of the land, of the sky and of the air between."""
+    """Colors of the land, the sky and the air in between."""
 
     def __init__(self, view: _View, land: _Land, seed: int, detail: int) -> None:
         self.view = view
@@ -141,7 +141,7 @@ class _Painter:
         self.mist = fractal(seed + 4, (512, 512), 1.6)
 
     def land(self, column: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Light `[3, n]` from places of the view, and their distances."""
+        """Light `[3, n]` from points of the view, and their distances."""
         view = self.view
         flat = column * len(view.z) + index
         z = view.z[index]
@@ -181,7 +181,7 @@ class _Painter:
         return torch.where(tree > 0, mix(needles, gold, larch), land)
 
     def air(self, light: Tensor, x: Tensor, z: Tensor, height: Tensor) -> Tensor:
-        """Haze: blue with distance, warm towards the sun, and a bank of mist over the far shore."""
+        """Haze: blue with distance, warm toward the sun, and a bank of mist over the far shore."""
         warm = smoothstep(0.5, -0.6, x / z)
         far = 1 - torch.exp(-(z - 6).clamp(min=0) * 0.0095 * torch.exp(-height.clamp(min=0) * 0.045))
         tint = mix(torch.tensor([0.36, 0.46, 0.72])[:, None], torch.tensor([0.98, 0.66, 0.46])[:, None], warm * 0.8)
@@ -213,7 +213,7 @@ class _Painter:
 
 
 def _fill(painter: _Painter, columns: Tensor, rows_t: Tensor, eye: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Land and sky `[3, W, rows]` at tangents of elevation, from an eye height (below 0: as the lake mirrors it)."""
+    """Land and sky `[3, W, rows]` at tangents of elevation, from a camera height (below 0: the reflection in the lake)."""
     view = painter.view
     index, hit = view.first(eye, rows_t)
     light = torch.zeros((3, *index.shape))
@@ -251,7 +251,7 @@ def render(width: int, seed: int = 3) -> Image.Image:
 
 
 def _water(painter: _Painter, mirror: Tensor, up: Tensor, focal: float, seed: int) -> Tensor:
-    """What the lake shows `[3, W, rows]`: the mirrored land bent by ripples, over dark green depth."""
+    """The lake's surface `[3, W, rows]`: the reflected land distorted by ripples, over dark green water."""
     view = painter.view
     ripple = fractal(seed + 9, (1024, 1024), 1.1, low=4)
     z = (_EYE / -up)[None].expand(len(view.u), -1)

@@ -1,4 +1,4 @@
-"""Noise that scenes are made of: gradient noise with derivatives, fractals that tile, cells."""
+"""Procedural noise: gradient noise with derivatives, tiling fractals, cells."""
 
 import functools
 import math
@@ -12,7 +12,7 @@ CHUNK = 1 << 16
 
 
 def in_chunks(function, *inputs: Tensor, chunk: int = CHUNK):
-    """`function` over flat inputs, a piece at a time, so that what is computed stays in the cache.
+    """`function` over flat inputs, in pieces small enough for the CPU's cache.
 
     `function` takes and returns one flat tensor or a tuple of them; the result has the shape of the inputs.
     """
@@ -51,7 +51,7 @@ class Gradients:
         return value, by_x, by_y
 
     def value(self, x: Tensor, y: Tensor) -> Tensor:
-        """The value alone, in half the time."""
+        """Only the value, in half the time."""
         left, top = x.floor(), y.floor()
         u, v = x - left, y - top
         column, row = left.int(), top.int()
@@ -70,7 +70,7 @@ class Gradients:
         return torch.lerp(torch.lerp(a, b, fade_u), torch.lerp(c, d, fade_u), fade_v)
 
     def fbm(self, x: Tensor, y: Tensor, octaves: int, gain: float = 0.5) -> Tensor:
-        """Octaves summed, each twice as fine and turned against the last, in about `[-1, 1]`."""
+        """Sum of octaves, each twice as fine as the last and rotated, in about `[-1, 1]`."""
         total, amplitude = torch.zeros_like(x), 1.0
         for _ in range(octaves):
             total = total + amplitude * self.value(x, y)
@@ -78,7 +78,7 @@ class Gradients:
         return total
 
     def eroded(self, x: Tensor, y: Tensor, octaves: int, wear: float = 1.0, gain: float = 0.5) -> Tensor:
-        """Octaves that fade where those before are steep, as on worn mountains (Quilez, "Elevated", 2008)."""
+        """Octaves that fade where earlier ones are steep, which looks like erosion (Quilez, "Elevated", 2008)."""
         total, amplitude = torch.zeros_like(x), 1.0
         along, down = torch.zeros_like(x), torch.zeros_like(x)
         turn_x, turn_y = (1.0, 0.0), (0.0, 1.0)
@@ -114,7 +114,7 @@ def fractal(seed: int, shape: tuple[int, ...], slope: float, low: float = 0.0) -
 
 
 def tiled(tile: Tensor, *position: Tensor) -> Tensor:
-    """A tile read at positions (in tiles; x, y[, z] index its last axes backwards), between samples linearly, repeated for ever."""
+    """A repeating tile, interpolated linearly at positions (in tiles; x, y[, z] index its last axes in reverse order)."""
     ends = functional.pad(tile[None, None], (0, 1) * tile.ndim, mode="circular")
     grid = torch.stack([2 * (along - along.floor()) - 1 for along in position], -1)
     shape = position[0].shape

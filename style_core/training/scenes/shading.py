@@ -1,4 +1,4 @@
-"""What scenes of solids share: surfaces, highlights, light that bleeds, edges rendered finer."""
+"""Shared by the ray-marched scenes: surfaces, highlights, color bleeding, supersampled edges."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from style_core.training.scenes.solids import Camera, Place, cut, dot, unit
 
 @dataclass
 class Surface:
-    """What a ray met: flat tensors; colors are `[3, n]`."""
+    """The surfaces that rays hit: flat tensors; colors are `[3, n]`."""
 
     p: Place
     n: Place
     way: Place
     color: Tensor
     gloss: Tensor  # 0 matte .. 1 mirror
-    sheen: Tensor  # reflectance seen straight on; 0.04 for most things
+    sheen: Tensor  # reflectance at normal incidence; 0.04 for most materials
     kind: Tensor
     which: Tensor
 
@@ -46,12 +46,12 @@ def highlight(s: Surface, toward: Place, rough: Tensor) -> Tensor:
 
 
 def fresnel(s: Surface) -> Tensor:
-    """Share of light that is mirrored towards the eye (Schlick, 1994)."""
+    """Share of light reflected toward the camera (Schlick, 1994)."""
     return s.sheen + (1 - s.sheen) * (1 + dot(s.n, s.way)).clamp(0, 1) ** 5 * s.gloss
 
 
 def bled(p: Place, n: Place, balls: list[tuple[tuple[float, float, float], float, Tensor]]) -> Tensor:
-    """Light `[3, n]` that balls (center, radius, light that leaves them `[3, 1]`) throw on places near them: a ball's form factor."""
+    """Light `[3, n]` that spheres (center, radius, emitted light `[3, 1]`) cast on nearby points, by a sphere's form factor."""
     total = torch.zeros((3, len(p[0])))
     for center, radius, light in balls:
         off = tuple(at - x for x, at in zip(p, center))
@@ -61,7 +61,7 @@ def bled(p: Place, n: Place, balls: list[tuple[tuple[float, float, float], float
 
 
 def chunked(function: Callable, *places) -> Tensor:
-    """`function` over places (tuples of flat tensors) or flat tensors, a piece at a time; its last axis runs over them."""
+    """`function` over points (tuples of flat tensors) or flat tensors, in pieces; its result's last axis runs over the points."""
     first = places[0][0] if isinstance(places[0], tuple) else places[0]
     out = []
     for start in range(0, len(first), CHUNK):
@@ -71,9 +71,9 @@ def chunked(function: Callable, *places) -> Tensor:
 
 
 def photograph(camera: Camera, width: int, height: int, seen: Callable, *, finer: float = 0.10) -> Tensor:
-    """Light `[3, H, W]`: a ray through each pixel, four more where neighbours differ.
+    """Light `[3, H, W]`: a ray through each pixel, and four more where neighbors differ.
 
-    `seen(origin, way)` gives `[3, n]`. `finer`: contrast above which a pixel is an edge.
+    `seen(origin, way)` returns `[3, n]`. `finer`: contrast above which a pixel counts as an edge.
     """
     origin, way = camera.rays(width, height)
     row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")

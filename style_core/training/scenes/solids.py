@@ -1,4 +1,4 @@
-"""Solids as signed distances, and the tracing of rays through them (Hart, 1996; smooth unions and soft shadows after Quilez)."""
+"""Solids as signed distance functions, and ray marching (Hart, 1996; smooth unions and soft shadows after Quilez)."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# A place is a tuple (x, y, z) of flat tensors; a solid maps a place to its distance, negative inside.
+# A Place is a tuple (x, y, z) of flat tensors, that is, points; a solid maps points to signed distances, negative inside.
 Place = tuple[Tensor, ...]  # x, y and z
 Solid = Callable[[Place], Tensor]
 
@@ -17,7 +17,7 @@ def moved(p: Place, x: float, y: float, z: float) -> Place:
 
 
 def turned(p: Place, axis: int, angle: float) -> Place:
-    """The place in a frame turned by `angle` about an axis: 0 x, 1 y, 2 z."""
+    """Points in a frame rotated by `angle` about an axis: 0 x, 1 y, 2 z."""
     c, s = float(torch.cos(torch.tensor(angle))), float(torch.sin(torch.tensor(angle)))
     i, j = (axis + 1) % 3, (axis + 2) % 3
     out = list(p)
@@ -34,7 +34,7 @@ def sphere(p: Place, radius: float) -> Tensor:
 
 
 def ellipsoid(p: Place, rx: float, ry: float, rz: float) -> Tensor:
-    """A bound of the distance, close near the surface."""
+    """A bound of the distance, accurate near the surface."""
     k = length(p[0] / rx, p[1] / ry, p[2] / rz)
     g = length(p[0] / rx**2, p[1] / ry**2, p[2] / rz**2)
     return k * (k - 1) / g.clamp(min=1e-6)
@@ -47,7 +47,7 @@ def box(p: Place, hx: float, hy: float, hz: float, round_: float = 0.0) -> Tenso
 
 
 def capsule(p: Place, a: tuple[float, float, float], b: tuple[float, float, float], ra: float, rb: float | None = None) -> Tensor:
-    """A stick from `a` to `b` whose radius changes from `ra` to `rb`."""
+    """A capsule from `a` to `b` whose radius changes from `ra` to `rb`."""
     rb = ra if rb is None else rb
     d = [end - start for start, end in zip(a, b)]
     q = moved(p, *a)
@@ -77,7 +77,7 @@ def polygon(r: Tensor, y: Tensor, profile: list[tuple[float, float]]) -> Tensor:
 
 
 class Lathe:
-    """A closed profile turned about the y axis; its distance is read from a table of `fine` samples a unit."""
+    """A closed profile revolved about the y axis; distances are read from a table with `fine` samples per unit."""
 
     def __init__(self, profile: list[tuple[float, float]], round_: float = 0.012, fine: int = 200) -> None:
         self.wide = max(r for r, _ in profile) + 0.3
@@ -96,13 +96,13 @@ class Lathe:
 
 
 def join(a: Tensor, b: Tensor, smooth: float) -> Tensor:
-    """A union whose seam is filled over a distance."""
+    """A smooth union; `smooth` is the width of the blend."""
     h = (0.5 + 0.5 * (b - a) / smooth).clamp(0, 1)
     return b + (a - b) * h - smooth * h * (1 - h)
 
 
 def carve(a: Tensor, b: Tensor, smooth: float) -> Tensor:
-    """`a` without `b`, the edge rounded over a distance."""
+    """A smooth difference, `a` without `b`."""
     return -join(-a, b, smooth)
 
 
@@ -115,7 +115,7 @@ def cut(place: Place, where: Tensor) -> Place:
 
 
 def march(solid: Solid, origin: Place, way: Place, t: Tensor, far: Tensor, steps: int = 70, fine: float = 4e-4) -> Tensor:
-    """Distance to the first hit along each ray between `t` and `far`, infinity where there is none."""
+    """Distance to the first hit along each ray between `t` and `far`, or infinity."""
     out = torch.full_like(t, math.inf)
     active = torch.arange(len(t))
     for step in range(steps):
@@ -133,24 +133,24 @@ def march(solid: Solid, origin: Place, way: Place, t: Tensor, far: Tensor, steps
 
 @dataclass(frozen=True)
 class Thing:
-    """A solid inside a ball, so that rays which miss the ball never ask for its distance."""
+    """A solid inside a bounding sphere; rays that miss the sphere skip its distance function."""
 
     kind: int
     center: tuple[float, float, float]
     radius: float
     solid: Solid
     casts: bool = True
-    convex: bool = False  # it throws no shadow on itself
+    convex: bool = False  # casts no shadow on itself
 
     def crossed(self, origin: Place, way: Place) -> tuple[Tensor, Tensor]:
-        """Where each ray comes nearest to the center, and the square of how near."""
+        """Position of each ray's closest approach to the center, and the squared distance there."""
         off = moved(origin, *self.center)
         middle = -dot(off, way)
         return middle, dot(off, off) - middle * middle
 
 
 class World:
-    """Things under rays."""
+    """Things to trace rays through."""
 
     def __init__(self, things: list[Thing]) -> None:
         self.things = things
@@ -171,7 +171,7 @@ class World:
         return best, which
 
     def normals(self, p: Place, which: Tensor, step: float = 6e-4) -> Place:
-        """Direction in which each place's thing grows distant, from four corners of a tetrahedron; up where there is none."""
+        """Surface normals, from four corners of a tetrahedron; up where there is no thing."""
         out = torch.zeros_like(p[0]), torch.ones_like(p[0]), torch.zeros_like(p[0])
         for index, thing in enumerate(self.things):
             here = (which == index).nonzero()[:, 0]
@@ -186,9 +186,9 @@ class World:
         return out
 
     def shade(self, origin: Place, way: Place, far: Tensor, width: float, which: Tensor, steps: int = 22) -> Tensor:
-        """Share of a light of angular radius `width` that is seen: the nearest miss in proportion to the way gone, thing by thing.
+        """Visible share of a light of angular radius `width`: the smallest ratio of clearance to distance along the ray, by thing.
 
-        `which`: the thing that each ray leaves, as `hit` tells.
+        `which`: the thing at each ray's origin, from `hit`.
         """
         seen = torch.ones_like(far)
         for index, thing in enumerate(self.things):
@@ -216,7 +216,7 @@ class World:
         return seen
 
     def openness(self, p: Place, n: Place, reach: float = 0.5, samples: int = 4) -> Tensor:
-        """Ambient occlusion along the normal: 1 in the open, towards 0 in a corner; things darken each other by products."""
+        """Ambient occlusion along the normal: 1 in the open, near 0 in a corner; the factors of all things are multiplied."""
         out = torch.ones_like(p[0])
         for thing in self.things:
             off = moved(p, *thing.center)
@@ -249,7 +249,7 @@ def mirrored(way: Place, n: Place) -> Place:
 
 
 class Camera:
-    """Rays through the pixels of a picture, from an eye that looks at a place; `tangent` of half the angle across."""
+    """Rays through the pixels of a picture, from a camera that looks at a point; `tangent` is that of half the horizontal angle."""
 
     def __init__(self, eye: tuple[float, float, float], at: tuple[float, float, float], tangent: float) -> None:
         self.eye, self.tangent = eye, tangent

@@ -1,4 +1,4 @@
-"""Fruit, a bowl and a bottle on a cloth, in the light of a window."""
+"""A still life: fruit, a bowl and a bottle on a cloth, in window light."""
 
 from functools import partial
 
@@ -55,7 +55,7 @@ _BLED = {ORANGE: rgb(0.9, 0.30, 0.03) * 0.5, APPLE: rgb(0.6, 0.06, 0.03) * 0.5}
 
 
 def _curve(points: list[tuple[float, float]], fine: int = 4) -> list[tuple[float, float]]:
-    """A profile rounded by a Catmull-Rom spline; its ends stay."""
+    """A profile smoothed by a Catmull-Rom spline with fixed ends."""
     padded = [points[0], *points, points[-1]]
     out = []
     for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:]):
@@ -100,7 +100,7 @@ def _grape_places() -> list[tuple[float, float, float, float]]:
         x, z = 1.05 + 0.78 * share + dx * spread * 0.5, -0.62 - 0.10 * share + dz * spread
         y = 0.12 + (0.5 + 0.5 * up) * 0.32 * (1 - share) ** 0.8
         places.append((x, y, z, 0.118 + 0.016 * dx))
-    # pushed apart, so that berries touch and do not run into each other
+    # pushed apart, so that berries touch without overlapping
     at = torch.tensor(places)
     for _ in range(60):
         off = at[:, None, :3] - at[None, :, :3]
@@ -167,7 +167,7 @@ class StillLife:
         q = moved(p, *center)
         if kind == ORANGE:
             return length(q[0], q[1] * 1.05, q[2]) - r
-        across = length(q[0], q[2])  # an apple: a ring so thick that it closes, with hollows above and below
+        across = length(q[0], q[2])  # an apple: a torus so thick that its hole closes, with hollows above and below
         return length(across - 0.30 * r, q[1] * (1.0 + 0.12 * q[1] / r)) - 0.74 * r
 
     def _things(self) -> list[Thing]:
@@ -227,7 +227,7 @@ class StillLife:
     # light
 
     def _direct(self, s: Surface, steps: int = 22) -> tuple[Tensor, Place, Tensor]:
-        """Light of the window on each place, its direction, and the share that is seen."""
+        """Window light on each point, its direction, and its visible share."""
         toward = tuple(torch.full_like(x, at) - x for x, at in zip(s.p, _LAMP))
         away = length(*toward)
         toward = tuple(x / away for x in toward)
@@ -240,7 +240,7 @@ class StillLife:
         return _KEY * (seen / (away * away))[None], toward, facing.clamp(min=0)
 
     def _sky(self, way: Place) -> Tensor:
-        """What a ray meets that leaves the room towards the eye's side: a window with bars, on dim walls."""
+        """Light from behind the camera: a window with bars, in dim walls."""
         toward = unit(*(torch.tensor(x) for x in (_LAMP[0], _LAMP[1] - 0.6, _LAMP[2])))
         across = unit(*(torch.tensor(x) for x in (-_LAMP[2], 0.0, _LAMP[0])))
         up = (
@@ -258,7 +258,7 @@ class StillLife:
         return _ROOM * (0.9 + 0.5 * way[1])[None] + rgb(1.0, 0.9, 0.74) * 7.5 * pane
 
     def _around(self, s: Surface, open_: Tensor) -> Tensor:
-        """Light from the room, thrown up by the table, and bled from fruit to fruit."""
+        """Light from the room, reflected by the table, and bleeding from fruit to fruit."""
         up = 0.5 + 0.5 * s.n[1]
         toward_light = (0.5 - 0.5 * s.n[0] * 0.8).clamp(0, 1)
         room = _ROOM * (1.1 + 1.3 * up * toward_light)[None]
@@ -290,7 +290,7 @@ class StillLife:
         return torch.where((t >= _FAR)[None], self._sky(way), near)
 
     def _glass(self, s: Surface, out: Tensor, light: Tensor, toward: Place) -> Tensor:
-        """Green glass: light gathers on the side away from the window, and the body is dark."""
+        """Green glass: light collects on the side away from the window, and the body is dark."""
         through = (-dot(s.n, toward)).clamp(min=0) ** 2 + 0.25 * (1 + dot(s.n, s.way)).clamp(0, 1) ** 2
         glow = rgb(0.10, 0.30, 0.05) * (0.06 + 1.1 * through)[None]
         return torch.where(((s.kind == BOTTLE) & (s.gloss > 0.9))[None], out + glow, out)

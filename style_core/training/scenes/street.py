@@ -1,4 +1,4 @@
-"""A street after rain, at night: lit windows, lanterns, strings of bulbs, and all of it again in the wet stones."""
+"""A street at night after rain: lit windows, lanterns and strings of bulbs, reflected in the wet stones."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ _SIGNS = ((6.0, 0.7, 0.35), (0.4, 4.2, 3.4), (5.5, 0.5, 3.0), (5.6, 3.4, 0.6))
 
 @dataclass
 class _Hit:
-    """The nearest thing along each ray so far: its distance and light `[3, n]`."""
+    """The nearest hit along each ray so far: its distance and light `[3, n]`."""
 
     t: Tensor
     light: Tensor
@@ -52,7 +52,7 @@ class Street:
     # light
 
     def _lamplight(self, p: Place, n: tuple[float, float, float]) -> Tensor:
-        """What the lanterns near a place throw on a surface that faces `n`: `[3, n]`."""
+        """Light from nearby lanterns on a surface with normal `n`: `[3, n]`."""
         total = torch.zeros_like(p[0])
         for x, z in self.lamps:
             off = x - p[0], _LAMP_HEIGHT - p[1], z - p[2]
@@ -62,7 +62,7 @@ class Street:
         return _LAMP_LIGHT[:, None] * (total * 9.0)[None]
 
     def _haze(self, origin: Place, way: Place, t: Tensor, light: Tensor) -> Tensor:
-        """Damp air: it dims what is far, and glows about each lantern (a point's light along a ray has a closed form)."""
+        """Damp air: dims with distance, and glows around each lantern (scattered light along a ray has a closed form)."""
         fade = torch.exp(-t * 0.012)
         light = light * fade[None] + rgb(0.075, 0.085, 0.135) * (1 - fade)[None]
         glow = torch.zeros_like(t)
@@ -76,7 +76,7 @@ class Street:
     # things
 
     def _front(self, side: int, p: Place) -> tuple[Tensor, Tensor]:
-        """Light of the houses' fronts at places of the plane, and where there is a house."""
+        """Light from the houses' fronts at points of their plane, and where there is a house."""
         edges, heights = self.edges[(side + 1) // 2], self.heights[(side + 1) // 2]
         house = (torch.searchsorted(edges, p[2].contiguous()) - 1).clamp(0, len(heights) - 1)
         top, start = heights[house], edges[house]
@@ -114,7 +114,7 @@ class Street:
         tint = hashed(column + 40, row + number * 3, self.seed + 6)
         glow = mix(rgb(2.9, 1.45, 0.50), rgb(2.6, 1.75, 0.95), tint[None])
         glow = torch.where((tint > 0.90)[None], rgb(0.6, 1.2, 1.9), glow)
-        # a room seen through: ceiling lamp above, dark furniture below, curtains at the sides
+        # the room behind the window: ceiling lamp above, dark furniture below, curtains at the sides
         drawn = hashed(column, row, self.seed + 7)
         curtain = smoothstep(0.0, 0.1, u.abs() - half_w * (0.35 + 0.75 * drawn))
         fold = 0.75 + 0.25 * torch.sin(u * 38 + drawn * 20)
@@ -160,7 +160,7 @@ class Street:
         return light
 
     def _goods(self, u: Tensor, y: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        """Rounded things on two shelves of a shop: where they stand, and their colors `[3, n]`."""
+        """Rounded goods on two shelves of a shop: their area, and their colors `[3, n]`."""
         board = torch.where(y > 1.42, torch.full_like(y, 1.45), torch.full_like(y, 0.62))
         cell = (u / 0.27 + key * 31).floor()
         off = (u / 0.27 + key * 31 - cell - 0.5) * 0.27
@@ -173,7 +173,7 @@ class Street:
         return torch.maximum(body * 0.9, shelf * 0.8), paint * (0.5 + 0.5 * (1 - off.abs() / wide).clamp(0, 1))[None]
 
     def _signs(self, hit: _Hit, origin: Place, way: Place) -> None:
-        """Neon that stands out from the fronts."""
+        """Neon signs that project from the fronts."""
         for index, (side, z, y) in enumerate(((1, 12.6, 4.4), (-1, 15.8, 4.9), (1, 24.5, 4.6), (-1, 30.0, 5.0))):
             t = (z - origin[2]) / way[2]
             x, up = origin[0] + way[0] * t, origin[1] + way[1] * t
@@ -215,7 +215,7 @@ class Street:
             hit.put(t, rgb(14.0, 7.5, 2.6).expand_as(hit.light), (away < 0.065 + 0.0006 * z) & (x.abs() < _HALF))
 
     def _walker(self, hit: _Hit, origin: Place, way: Place) -> None:
-        """Somebody under a red umbrella, seen from behind."""
+        """A person under a red umbrella, seen from behind."""
         z, middle = 9.2, 0.75
         t = (z - origin[2]) / way[2]
         x, y = origin[0] + way[0] * t - middle, origin[1] + way[1] * t
@@ -235,7 +235,7 @@ class Street:
         hit.put(t - 0.3, rgb(0.02, 0.02, 0.02).expand_as(hit.light), ((x - 0.0).abs() < 0.012) & (y > 2.08) & (y < 2.2))
 
     def _cars(self, hit: _Hit, origin: Place, way: Place) -> None:
-        """Headlights that come, tail lights that go, far down the street."""
+        """Headlights and tail lights, far down the street."""
         for z, middle, light, size in ((44.0, -1.55, (26.0, 21.0, 14.0), 0.16), (31.0, 1.6, (9.0, 0.5, 0.25), 0.13)):
             t = (z - origin[2]) / way[2]
             x, y = origin[0] + way[0] * t - middle, origin[1] + way[1] * t
@@ -277,7 +277,7 @@ class Street:
         return self._haze(origin, way, hit.t, hit.light)
 
     def _far_end(self, hit: _Hit, origin: Place, way: Place) -> None:
-        """Roofs and a church tower where the street ends."""
+        """Roofs and a church tower at the end of the street."""
         t = (88.0 - origin[2]) / way[2]
         x, y = origin[0] + way[0] * t, origin[1] + way[1] * t
         tower = ((x - 1.2).abs() < 2.6) & (y < 21) | ((x - 1.2).abs() < 2.6 * (1 - (y - 21) / 13)) & (y >= 21)
@@ -290,7 +290,7 @@ class Street:
     # the ground
 
     def _stones(self, p: Place) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Slopes of the paving by x and z, how much of a puddle lies there, and how dark the joint is."""
+        """Slopes of the paving along x and z, puddle depth, and darkness of the joints."""
         walk = p[0].abs() > _CURB
         sx, sz = p[0] * torch.where(walk, 1.3, 4.6), p[2] * torch.where(walk, 1.3, 3.4)
         row = sz.floor()
@@ -342,7 +342,7 @@ class Street:
         t = torch.where(down, origin[1] / -way[1].clamp(max=-1e-3), torch.full_like(way[1], _END))
         light = self.above(origin, way)
         ground = down & (t < _END)
-        # what stands in front of the ground: asked by its distance, again
+        # objects in front of the ground, found again by distance
         wide = (origin[0] + way[0] * t).abs() < _HALF
         free = (ground & wide).nonzero()[:, 0]
         if len(free):
@@ -352,7 +352,7 @@ class Street:
         return light
 
     def _stands(self, origin: Place, way: Place, t: Tensor) -> Tensor:
-        """Whether a lantern, a car or the walker hides the ground."""
+        """Whether a lantern, a car or the pedestrian hides the ground."""
         hit = _Hit(t.clone(), torch.zeros((3, len(t))))
         for thing in (self._lanterns, self._cars, self._walker):
             thing(hit, origin, way)
