@@ -1,4 +1,4 @@
-"""Dreaming: what is climbed rises, where and at the scale that the layer says; zooms; with the shipped network."""
+"""Dreams with the shipped network: responses rise, at the right place and scale; masks, guides and zooms."""
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from networks import FP32, picture
 from style_core import DreamOptions, RequestError, dream, finish
 from style_core.media.images import fit
 from style_core.networks.extractor import load_extractor
+from style_core.optimization.deepdream import Term
 from style_core.recipes.dream import octave_sizes, parse_terms
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom, warped
 from style_core.weights.registry import MODELS
@@ -70,7 +71,8 @@ def test_noise_is_dreamt_from_without_a_photo(lite):
     options = DreamOptions(size=96, start="noise", octaves=1, iterations=5, seed=3)
     last = finish(dream(None, options, extractor=lite))
     assert last.image.shape == (3, 96, 96)
-    assert all(rise > 1.5 for rise in last.losses.values()), "the layer answers more than to the noise"
+    (rise,) = last.losses.values()
+    assert rise > 1.5, "the layer responds more strongly than to the noise"
     again = finish(dream(None, options, extractor=lite)).image
     other = finish(dream(None, DreamOptions(**{**options.as_dict(), "seed": 4}), extractor=lite)).image
     assert torch.equal(last.image, again) and not torch.allclose(last.image, other, atol=0.02)
@@ -81,16 +83,24 @@ def test_a_guide_draws_the_dream_to_its_own_features(lite):
     results = []
     for guide in guides:
         last = finish(dream(photo, SMALL, guide=guide, extractor=lite, preview_every=1e9))
-        assert all(rise > 1 for rise in last.losses.values())
+        (rise,) = last.losses.values()
+        assert rise > 1
         results.append(last.image)
     plain = finish(dream(photo, SMALL, extractor=lite, preview_every=1e9)).image
     assert (results[0] - results[1]).abs().mean() > 0.005, "another guide makes another dream"
     assert (results[0] - plain).abs().mean() > 0.005
 
 
-@pytest.mark.parametrize("text, names", [("relu4_2", 1), ("relu3_3:0.5 relu4_2[12,40]", 2), ("conv4_2, relu5_1", 2)])
-def test_layers_are_read_with_weights_and_channels(text, names):
-    assert len(parse_terms(text)) == names
+@pytest.mark.parametrize(
+    "text, terms",
+    [
+        ("relu4_2", (Term("relu4_2"),)),
+        ("relu3_3:0.5 relu4_2[12,40]", (Term("relu3_3", 0.5), Term("relu4_2", channels=(12, 40)))),
+        ("conv4_2, relu5_1", (Term("relu4_2"), Term("relu5_1"))),
+    ],
+)
+def test_layers_are_read_with_weights_and_channels(text, terms):
+    assert parse_terms(text) == terms
 
 
 @pytest.mark.parametrize("image, changes, sentence", [
@@ -116,7 +126,7 @@ def test_warping_by_nothing_changes_nothing_and_zoom_enlarges_about_the_center()
     dot = torch.zeros(3, 41, 61)
     dot[:, 18:23, 28:33] = 1
     assert torch.isclose(warped(dot, 2.0, 0.0).sum(), 4 * dot.sum(), rtol=0.15)
-    # A quarter turn keeps a disc of pixels a disc on a picture that is not square.
+    # A quarter turn keeps the bar's proportions, although the picture is not square.
     bar = torch.zeros(3, 41, 61)
     bar[:, 18:23, 20:41] = 1
     turned = warped(bar, 1.0, 90.0)[0] > 0.5

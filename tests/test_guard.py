@@ -13,6 +13,7 @@ from networks import picture
 from serving import ROOT, app
 
 from style_core import write_image
+from style_core.media.images import size_of
 
 SECRET = "secret-0451"  # in the names of files that nobody uploaded
 
@@ -107,14 +108,15 @@ def test_no_endpoint_opens_a_file_that_was_not_uploaded_or_tells_whether_it_exis
         assert there == not_there and SECRET not in there, (handler["targets"], kind, there, not_there)
 
 
-def test_what_was_uploaded_is_opened(address):
+def test_what_was_uploaded_is_opened(address, tmp_path):
     from gradio_client import Client, handle_file
 
-    client = Client(address, verbose=False, download_files=False)
+    client = Client(address, verbose=False, download_files=str(tmp_path))
     result = client.predict(
         content=handle_file(str(ROOT / "studio/samples/landscape.jpg")), gallery_style="red-fuji", size=64, api_name="/stylize"
     )
-    assert result[2] or result[0]
+    pictures = [path for path in tmp_path.rglob("*.png") if size_of(path) == (43, 64)]
+    assert pictures, result
 
 
 def test_nothing_computes_beside_the_queue(address):
@@ -122,8 +124,8 @@ def test_nothing_computes_beside_the_queue(address):
         for name in ("stylize", "optimize", "dream", "imagine"):
             status, said = post(address, f"{way}/{name}", {"data": []})
             assert status == 404 and "queue" in said
-    unqueued = {handler["id"] for handler in config(address)["dependencies"] if handler["queue"] is not False}
-    assert all(post(address, "run/x", {"fn_index": index, "data": []})[0] == 404 for index in unqueued)
+    queued_only = {handler["id"] for handler in config(address)["dependencies"] if handler["queue"] is not False}
+    assert queued_only and all(post(address, "run/x", {"fn_index": index, "data": []})[0] == 404 for index in queued_only)
 
 
 @pytest.mark.app

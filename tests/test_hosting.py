@@ -113,8 +113,8 @@ def test_the_dockerfile_is_slim_unprivileged_healthy_and_stoppable():
     assert instruction("USER") == ["painter"] and order.count("CMD") == 1 and "HEALTHCHECK" in order and "EXPOSE" in order
     assert instruction("CMD")[0].startswith("[")  # no shell between SIGTERM and the app
     assert not any(re.search(r"\b(sudo|latest|ADD)\b", f"{word} {rest}") for word, rest in INSTRUCTIONS)
-    for source in (rest.split()[0] for rest in instruction("COPY") if not rest.startswith("--")):
-        assert (ROOT / source).exists(), source
+    sources = [rest.split()[0] for rest in instruction("COPY") if not rest.startswith("--")]
+    assert sources and all((ROOT / source).exists() for source in sources), sources
 
 
 @pytest.fixture
@@ -133,6 +133,7 @@ def image(tmp_path):
 def test_its_run_steps_resolve_in_a_clean_folder(image):
     """pip's own dry run: the same commands, with nothing installed."""
     steps = [step for step in instruction("RUN") if "pip" in step]
+    assert steps
     index = subprocess.run(
         [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True, check=False
     ).stdout.strip()
