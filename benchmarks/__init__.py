@@ -1,1 +1,1 @@
-"""Side-by-side measurements, each one command; the last table of each stands beside it."""
+"""Benchmarks, each one command; the last results are in the Markdown files next to them."""

@@ -1,6 +1,6 @@
-"""Moving clips whose motion is known, cut from our own pictures: pans, zooms, turns, objects that cross, cuts, noise, changing light.
+"""Clips with known motion, made from our own pictures: pans, zooms, rotations, crossing objects, cuts, noise, changing light.
 
-python -m benchmarks.clips --out DIR    writes them as MP4 files to look at
+python -m benchmarks.clips --out DIR    writes them as MP4 files
 """
 
 import argparse
@@ -24,11 +24,11 @@ Pose = Callable[[int], Tensor]
 
 @dataclass(frozen=True)
 class Clip:
-    """Frames `[3, H, W]` uint8 and, for each, where its pixels were one frame before.
+    """Frames `[3, H, W]` uint8, each with its backward flow.
 
     `flow[t]`: `[2, H, W]` in pixels; pixel (x, y) of frame t shows what frame t-1 showed at (x + flow[0], y + flow[1]).
-    `valid[t]`: `[H, W]`, false where frame t-1 didn't show it: it was hidden, outside, before a cut, or mixed with an edge.
-    The first frame's flow is 0 and nowhere valid. `cuts`: frames that begin a new shot.
+    `valid[t]`: `[H, W]`, false for content that frame t-1 didn't show: occluded, outside, after a cut, or blended at an edge.
+    The first frame's flow is 0 and never valid. `cuts`: frames that begin a new shot.
     """
 
     frames: list[Tensor]
@@ -47,7 +47,7 @@ class _Layer:
 
 @dataclass(frozen=True)
 class _Shot:
-    """Layers from back to front for some frames, and what the camera does to their light."""
+    """Layers from back to front for some frames, and the camera's effect on their brightness."""
 
     layers: list[_Layer]
     length: int = LENGTH
@@ -56,7 +56,7 @@ class _Shot:
 
 
 def _pose(x: float, y: float, zoom: float = 1.0, turn: float = 0.0, *, at: tuple[float, float] = (WIDTH / 2, HEIGHT / 2)) -> Tensor:
-    """The pose that shows the picture's place (x, y) at a place of the frame, enlarged and turned (radians)."""
+    """The pose that shows the picture's point (x, y) at a point of the frame, enlarged and rotated (radians)."""
     c, s = math.cos(turn) / zoom, math.sin(turn) / zoom
     return torch.tensor([[c, -s, x - c * at[0] + s * at[1]], [s, c, y - s * at[0] - c * at[1]], [0, 0, 1]], dtype=torch.float64)
 
@@ -75,7 +75,7 @@ def sample(picture: Tensor, x: Tensor, y: Tensor, *, padding: str = "border") ->
 
 
 def warped(previous: Tensor, flow: Tensor) -> Tensor:
-    """The previous frame `[3, H, W]` (float) moved along the flow to where the present one has it."""
+    """The previous frame `[3, H, W]` (float) warped by the flow to the current one."""
     grid = _grid()
     return sample(previous, grid[0] + flow[0], grid[1] + flow[1])
 
@@ -85,7 +85,7 @@ def _placed(pose: Tensor) -> Tensor:
 
 
 def _shown(shot: _Shot, t: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The frame `[3, H, W]` in `[0, 1]`, the number of the front layer at each pixel, and how pure that layer is there."""
+    """The frame `[3, H, W]` in `[0, 1]`, the index of the front layer at each pixel, and that layer's opacity."""
     frame, front, pure = torch.zeros(3, HEIGHT, WIDTH), torch.zeros(HEIGHT, WIDTH, dtype=torch.long), torch.ones(HEIGHT, WIDTH)
     for index, layer in enumerate(shot.layers):
         place = _placed(layer.pose(t))
@@ -107,7 +107,7 @@ def _moved(shot: _Shot, t: int, front: Tensor) -> Tensor:
 
 
 def _seen_before(flow: Tensor, front: Tensor, pure: Tensor, was_front: Tensor, was_pure: Tensor) -> Tensor:
-    """Where the same layer was in front a frame before, inside the frame and not at a layer's edge."""
+    """Pixels whose layer was also in front one frame before, inside the frame and away from layer edges."""
     grid = _grid()
     x, y = grid[0] + flow[0], grid[1] + flow[1]
     inside = (x >= 0) & (x <= WIDTH - 1) & (y >= 0) & (y <= HEIGHT - 1)
@@ -117,7 +117,7 @@ def _seen_before(flow: Tensor, front: Tensor, pure: Tensor, was_front: Tensor, w
 
 
 def _away_from_edges(front: Tensor, pure: Tensor) -> Tensor:
-    """Pixels with two pixels of their own layer, unmixed, on every side."""
+    """Pixels at least two pixels away from any other layer or blended edge."""
     mixed = (pure < 0.99).float()
     number = front.float()[None, None]
     edge = functional.max_pool2d(number, 5, 1, 2) + functional.max_pool2d(-number, 5, 1, 2)
@@ -149,7 +149,7 @@ def _filmed(shots: list[_Shot], seed: int) -> Clip:
 
 @cache
 def _picture(name: str, long_side: int = 840) -> Tensor:
-    """One of our pictures as a layer; 840 px leave room to move at about a pixel of it a pixel of the frame."""
+    """One of our pictures as a layer; 840 px leave room to move at about the frame's resolution."""
     picture = fit(read_image(SAMPLES / f"{name}.jpg"), long_side)
     return torch.cat([picture, torch.ones_like(picture[:1])])
 
@@ -164,7 +164,7 @@ def _sprite(name: str, x: int, y: int, radius: int, waves: int) -> Tensor:
 
 
 def _ease(t: int, length: int = LENGTH) -> float:
-    """0 to 1, slow at both ends."""
+    """From 0 to 1, easing in and out."""
     return 0.5 - 0.5 * math.cos(math.pi * t / (length - 1))
 
 
@@ -180,7 +180,7 @@ def _fruit(pose: Pose) -> _Layer:
 
 
 def _flying(sprite: Tensor, start: tuple[float, float], step: tuple[float, float], spin: float = 0.0) -> _Layer:
-    """A sprite whose middle crosses the frame in a straight line."""
+    """A sprite whose center crosses the frame in a straight line."""
     middle = sprite.shape[-1] / 2
 
     def pose(t: int) -> Tensor:
@@ -229,18 +229,18 @@ def _shots() -> dict[str, list[_Shot]]:
     }
 
 
-# Clips whose frames differ by more than motion: a warp along the true flow can't bring them together.
+# Clips whose frames differ by more than motion, so that warping by the true flow leaves a difference.
 CHANGING = frozenset({"noisy-pan", "dusk"})
 
 
 def clips(*names: str) -> dict[str, Clip]:
-    """The clips by name, or those named."""
+    """All clips by name, or only those named."""
     shots = _shots()
     return {name: _filmed(shots[name], seed) for seed, name in enumerate(shots) if not names or name in names}
 
 
 def warping_error(clip: Clip) -> Iterator[float]:
-    """Root mean square difference, in 0..255, of each frame from the one before it moved along the flow, where valid."""
+    """Root mean square difference (0 to 255) of each frame from the warped one before it, at valid pixels."""
     for t in range(1, len(clip.frames)):
         if t not in clip.cuts:
             off = warped(clip.frames[t - 1].float(), clip.flow[t]) - clip.frames[t].float()
@@ -262,7 +262,7 @@ def main() -> None:
                 file.mux(stream.encode(av.VideoFrame.from_ndarray(frame.permute(1, 2, 0).contiguous().numpy(), "rgb24")))
             file.mux(stream.encode())
         errors = list(warping_error(clip))
-        print(f"{name}: {len(clip.frames)} frames, moved frames differ by {sum(errors) / len(errors):.2f} of 255")
+        print(f"{name}: {len(clip.frames)} frames, warping error {sum(errors) / len(errors):.2f} of 255")
 
 
 if __name__ == "__main__":

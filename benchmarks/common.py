@@ -1,4 +1,4 @@
-"""What the benchmarks share: pairs that nothing was trained on, and tables."""
+"""Shared by the benchmarks: validation pairs, measurements and tables."""
 
 import argparse
 import os
@@ -26,48 +26,48 @@ def arguments(about: str) -> argparse.ArgumentParser:
     """Flags of every benchmark that evaluates with VGG-19."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--data", type=Path, default=DATA, help="Folder with content/ and style/.")
-    parser.add_argument("--vgg19", type=Path, default=VGG19, help="VGG-19, which evaluates and, where asked, paints.")
+    parser.add_argument("--vgg19", type=Path, default=VGG19, help="VGG-19's weights, for evaluation and for painting with it.")
     return parser
 
 
 def paint_with(vgg19: Path) -> None:
-    """Let recipes that ask for VGG-19 have this file, unless they were given one, and all the cores that there are."""
+    """Use this file for VGG-19, unless one is set already, and use all cores."""
     os.environ.setdefault("STYLE_CORE_VGG19", str(vgg19.resolve()))
     prepare_cpu()
 
 
 def evaluation_network(path: Path = VGG19) -> FeatureExtractor:
-    """VGG-19 in float32, which evaluates every result, whatever the precision it was painted in."""
+    """VGG-19 in float32, which evaluates all results, whatever precision they were painted in."""
     return load_extractor("vgg19", path, Compute.choose("cpu", "fp32"))
 
 
 def validation_pairs(data: Path, count: int, seed: int = 0) -> list[tuple[Path, Path]]:
-    """Photos and paintings of the validation split, drawn by seed."""
+    """Random pairs of a photo and a painting from the validation split."""
     draw = random.Random(seed)
     photos, paintings = split(data / "content")[1], split(data / "style")[1]
     return list(zip(draw.sample(photos, count), draw.sample(paintings, count)))
 
 
 def read_pair(photo: Path, painting: Path, size: int, *, short: bool = False) -> tuple[Tensor, Tensor]:
-    """The photo with its long (or short) side at `size`, the painting with its short side as long as the photo's."""
+    """The photo with its long (or short) side at `size`, and the painting with the same short side as the photo."""
     content = read_image(photo)
     content = fit_short(content, size) if short else fit(content, size, enlarge=True)
     return content, fit_short(read_image(painting), min(content.shape[-2:]))
 
 
 def own_process(module: str, *flags: str) -> str:
-    """What a benchmark prints in a process of its own: what others needed before would hide its peak of memory."""
+    """The output of a benchmark in its own process, so that its peak memory can be measured."""
     return subprocess.run([sys.executable, "-m", module, *flags], check=True, capture_output=True, text=True).stdout
 
 
 def peak_memory() -> int:
-    """Bytes that this process has held at most, as Linux counts: `ru_maxrss` would begin with what its parent had held."""
+    """Peak memory of this process in bytes (Linux only), because `ru_maxrss` starts with the parent's peak."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1))
 
 
 def best_of(repeats: int, work: Callable[[], object]) -> float:
-    """Seconds of the fastest of several runs: what the machine can do when nothing else wants it."""
+    """Seconds of the fastest of several runs, which other processes disturbed least."""
     work()
     times = []
     for _ in range(repeats):

@@ -41,9 +41,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--iterations", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0, help="Of the draw of pairs.")
+    parser.add_argument("--seed", type=int, default=0, help="Random seed of the pairs.")
     parser.add_argument("--extractors", nargs="+", choices=("vgg19", "lite"), default=("vgg19", "lite"))
-    parser.add_argument("--speed-only", action="store_true", help="Leave out the painting.")
+    parser.add_argument("--speed-only", action="store_true", help="Measure only the speed.")
     parser.add_argument("--sheet", type=Path, help="Write this picture instead of the table.")
     parser.add_argument("--memory-of", choices=("vgg19", "lite"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def write_sheet(given: argparse.Namespace) -> None:
-    """The sample landscape in the sample styles, by `lite` and by VGG-19."""
+    """Write the sample landscape in the sample styles, painted with `lite` and VGG-19."""
     content = fit(read_image(SAMPLES / "landscape.jpg"), given.size)
     height, width = content.shape[-2:]
     sheet = Image.new("RGB", (2 * width, len(STYLES) * height))
@@ -87,7 +87,7 @@ def _painted(content: Tensor, style: Tensor, name: str, given: argparse.Namespac
 
 
 def _memory(name: str, given: argparse.Namespace) -> float:
-    """Peak memory in bytes of a process of its own that makes one iteration at 512 px."""
+    """Peak memory in bytes of a separate process that makes one iteration at 512 px."""
     return float(own_process("benchmarks.extractors", "--memory-of", name, "--vgg19", str(given.vgg19)))
 
 

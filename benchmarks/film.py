@@ -1,8 +1,8 @@
-"""How steady painted films are: `python -m benchmarks.film [--frames N] [--time] [CLIP ...]`.
+"""Temporal stability of painted films: `python -m benchmarks.film [--frames N] [--time] [CLIP ...]`.
 
-Each clip of `benchmarks.clips`, whose motion is known, is painted with steadiness 0 and with the default. What is compared is
-the root mean square difference of each frame from the one before it, moved along the true motion, over the clip's own such
-difference: 1 is as steady as the clip. Sharpness is the mean Laplacian over that of frames painted alone.
+Each clip of `benchmarks.clips`, whose motion is known, is painted with steadiness 0 and with the default. The warping error is the
+root mean square difference of each frame from the one before it, warped by the true motion; it is divided by the clip's own, so
+that 1 is as steady as the clip. Sharpness is the mean Laplacian relative to frames painted independently.
 """
 
 import argparse
@@ -29,10 +29,10 @@ _TIMED_SIZE = (288, 512)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clips", nargs="*", help="Names of clips; all where none is given.")
-    parser.add_argument("--style", default="sunflowers", choices=list(gallery()), help="Of the gallery.")
-    parser.add_argument("--frames", type=int, help="Of each clip, from its start; all where it isn't given.")
-    parser.add_argument("--time", action="store_true", help="Also measure frames a second.")
+    parser.add_argument("clips", nargs="*", help="Names of clips (default: all).")
+    parser.add_argument("--style", default="sunflowers", choices=list(gallery()), help="A style of the gallery.")
+    parser.add_argument("--frames", type=int, help="Number of frames per clip (default: all).")
+    parser.add_argument("--time", action="store_true", help="Also measure frames per second.")
     given = parser.parse_args()
     prepare_cpu()
     compute = Compute.choose("cpu")
@@ -64,14 +64,14 @@ def _row(generator: Generator, code: Tensor, clip: Clip) -> tuple[float, ...]:
 
 
 def painted(generator: Generator, code: Tensor, clip: Clip, steadiness: float) -> Clip:
-    """The clip as it is painted."""
+    """The painted clip."""
     painter = _painter(generator, code, steadiness)
     frames = [(painter.paint(frame.float() / 255) * 255 + 0.5).byte() for frame in clip.frames]
     return Clip(frames, clip.flow, clip.valid, clip.cuts)
 
 
 def sharpness(frames: Sequence[Tensor]) -> float:
-    """Mean absolute Laplacian of the second half of the frames, where blur would have piled up."""
+    """Mean absolute Laplacian of the second half of the frames, where blur would have accumulated."""
     kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])[None, None]
     late = frames[len(frames) // 2 :]
     return _mean(float(functional.conv2d(frame.float().mean(0)[None, None], kernel).abs().mean()) for frame in late)

@@ -1,6 +1,6 @@
-"""How good and how fast `stylize` is: `python -m benchmarks.generator`, table as in generator.md beside this file.
+"""Quality and speed of `stylize`: `python -m benchmarks.generator`; results are in generator.md.
 
-Evaluated by VGG-19 in float32 on pairs of the validation split that training never saw, short side 512.
+Evaluated by VGG-19 in float32 on pairs of the validation split, which training never used, at a short side of 512.
 """
 
 import argparse
@@ -21,8 +21,8 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--weights", type=Path, default=MODELS / "generator.safetensors")
     parser.add_argument("--pairs", type=int, default=24)
-    parser.add_argument("--seed", type=int, default=1, help="Of the draw of pairs.")
-    parser.add_argument("--large", type=int, default=4096, help="Side in pixels of a square picture that is painted in tiles.")
+    parser.add_argument("--seed", type=int, default=1, help="Random seed of the pairs.")
+    parser.add_argument("--large", type=int, default=4096, help="Side in pixels of the square picture painted in tiles.")
     parser.add_argument("--only-large", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     prepare_cpu()
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def quality(generator: Generator, given: argparse.Namespace) -> None:
-    """Mean evaluated distances over the pairs, beside those of the untouched photos."""
+    """Mean evaluated distances over the pairs, compared with those of the unchanged photos."""
     evaluator = evaluation_network(given.vgg19)
     painted, untouched = [], []
     for pair in validation_pairs(given.data, given.pairs, given.seed):
@@ -58,7 +58,7 @@ def quality(generator: Generator, given: argparse.Namespace) -> None:
 
 
 def speed(generator: Generator) -> None:
-    """Seconds at 512 x 683 px, and frames a second at 256 px."""
+    """Seconds at 512 x 683 px, and frames per second at 256 px."""
     rows = []
     for height, width in ((512, 683), (256, 256)):
         photo = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
@@ -67,18 +67,18 @@ def speed(generator: Generator) -> None:
         looking = best_of(5, lambda: generator.encode_content(photo))
         painting = best_of(5, lambda: list(generator.paint(encoded, [code])))
         rows.append([f"{width} x {height}", looking, painting, looking + painting, 1 / (looking + painting)])
-    print_table(["picture", "s to look", "s to paint", "s in all", "frames / s"], rows)
+    print_table(["picture", "s to encode", "s to paint", "s in all", "frames / s"], rows)
 
 
 def large(generator: Generator, side: int) -> None:
-    """Seconds for a picture that is painted in tiles, and the memory that it took beyond the process at rest."""
+    """Seconds for a picture painted in tiles, and the memory beyond that of the idle process."""
     coarse = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     photo = torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic", align_corners=False).clamp(0, 1)[0]
     code = generator.encode_style(photo[:, :256, :256])
     rest, started = psutil.Process().memory_info().rss, time.perf_counter()
     list(generator.paint(generator.encode_content(photo), [code]))
     seconds = time.perf_counter() - started
-    print_table(["picture", "s in all", "GiB beyond rest"], [[f"{side} x {side}", seconds, (peak_memory() - rest) / 2**30]])
+    print_table(["picture", "s in all", "GiB beyond idle"], [[f"{side} x {side}", seconds, (peak_memory() - rest) / 2**30]])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""What a print takes: `python -m benchmarks.large`, table as in large.md beside this file.
+"""Time and memory of prints: `python -m benchmarks.large`; results are in large.md.
 
-Paints 12 megapixels and A1 at 300 dpi (70 megapixels) with `lite`, each in a process of its own whose peak of memory is measured.
-Where a whole run would take too long, `--last` runs the last size alone for a few iterations, and the whole is reckoned from what
-one of them takes of all cores' time: it goes with the pixels, all sizes counted. That is less than the clock says where the machine has
-other work.
+Paints 12 megapixels and A1 at 300 dpi (70 megapixels) with `lite`, each in its own process, whose peak memory is measured. If a
+whole run would take too long, `--last` runs a few iterations at the last size, and the whole time is extrapolated from their CPU
+time, in proportion to the pixels of all sizes. On a busy machine this is less than the wall-clock time.
 """
 
 import argparse
@@ -30,8 +29,8 @@ def main() -> None:
     parser.add_argument("--extractor", default="lite", choices=("vgg19", "lite"))
     parser.add_argument("--vgg19", type=Path, default=VGG19)
     parser.add_argument("--iterations", type=int, default=200)
-    parser.add_argument("--memory", type=float, default=0, help="GiB that a run may take; 0 is what is free.")
-    parser.add_argument("--last", type=int, default=0, metavar="N", help="Run N iterations at the last size alone, and reckon the rest.")
+    parser.add_argument("--memory", type=float, default=0, help="GiB that a run may use; 0 means all free memory.")
+    parser.add_argument("--last", type=int, default=0, metavar="N", help="Run N iterations at the last size only, and extrapolate.")
     parser.add_argument("--own", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.own:
@@ -61,11 +60,11 @@ def main() -> None:
 
 
 def paint(given: argparse.Namespace) -> dict:
-    """One run: its seconds, those of an iteration at the last size, minutes of a whole run, and the peak of memory."""
+    """One run: its seconds, seconds per iteration at the last size, minutes of a whole run, and peak memory."""
     paint_with(given.vgg19)
     height, width = SIZES[given.own]
     photo = read_image(SAMPLES / "landscape.jpg")
-    photo = functional.interpolate(photo[None], size=(768 * height // width, 768), mode="area")[0]  # of the print's shape
+    photo = functional.interpolate(photo[None], size=(768 * height // width, 768), mode="area")[0]  # cropped to the print's shape
     options = OptimizeOptions(size=max(height, width), iterations=given.last or given.iterations, extractor=given.extractor)
     whole = levels_of((height, width), OptimizeOptions(size=max(height, width), iterations=given.iterations))
     if given.last:
@@ -78,7 +77,7 @@ def paint(given: argparse.Namespace) -> dict:
             worked.append(time.process_time() / cores())
             how = step.note or how
     seconds = time.monotonic() - started
-    counted = len(times) - 1 if given.last else min(whole[-1][2], len(times) - 1)  # the last Step moves nothing
+    counted = len(times) - 1 if given.last else min(whole[-1][2], len(times) - 1)  # the last Step has no iteration
     first, steps = -1 - counted, max(1, counted - 1)
     iteration, work = (times[-2] - times[first]) / steps, (worked[-2] - worked[first]) / steps
     pixels = sum(count * rows * columns for rows, columns, count in whole) / (height * width)

@@ -1,7 +1,7 @@
-"""How good the latent space is: `python -m benchmarks.latent`, table as in latent.md beside this file.
+"""Quality of the latent space: `python -m benchmarks.latent`; results are in latent.md.
 
-Evaluated by VGG-19 in float32 against crops of paintings that training never saw. A plain DCGAN trained for the same time
-stands beside it where its file is given: `python -m style_core.training.dcgan`, then `--dcgan runs/dcgan/dcgan.safetensors`.
+Evaluated by VGG-19 in float32 against crops of paintings that training never used. Optionally compared with a plain DCGAN trained
+for the same time: `python -m style_core.training.dcgan`, then `--dcgan runs/dcgan/dcgan.safetensors`.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=MODELS / "latent.safetensors")
     parser.add_argument("--dcgan", type=Path, help="A plain DCGAN's generator, trained for the same time.")
     parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--inversions", type=int, default=101, help="Crops that are inverted, of 101; about 4 s each.")
+    parser.add_argument("--inversions", type=int, default=101, help="Number of crops to invert, of 101; about 4 s each.")
     given = parser.parse_args()
     prepare_cpu()
     evaluator = evaluation_network(given.vgg19)
@@ -84,14 +84,14 @@ def spread(evaluator: FeatureExtractor, batch: Tensor) -> float:
 
 
 def noise_like(batch: Tensor) -> Tensor:
-    """For each crop, its own pixels in random places: its palette exactly, and nothing else of it."""
+    """Each crop's pixels in random order, which keeps only its palette."""
     generator = torch.Generator().manual_seed(0)
     flat = batch.flatten(2)
     return torch.stack([picture[:, torch.randperm(flat.shape[-1], generator=generator)] for picture in flat]).view_as(batch)
 
 
 def recognized(evaluator: FeatureExtractor, latent: Latent, crops: Tensor, count: int, layer: str = "relu3_1") -> float:
-    """Share of the first `count` crops whose inversion is nearer to them than to any other crop, by relative feature distance."""
+    """Share of the first `count` crops whose inversion is closer to them than to any other crop, by relative feature distance."""
     lite = load_extractor("lite", MODELS / "lite.safetensors", Compute.choose("cpu", "fp32"))
     again = []
     for crop in crops[:count]:

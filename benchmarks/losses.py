@@ -1,7 +1,7 @@
-"""What each style loss of `optimize` does to the same pairs: `python -m benchmarks.losses`, a table as in losses.md beside this file.
+"""The style losses of `optimize` compared on the same pairs: `python -m benchmarks.losses`; results are in losses.md.
 
-Six pairs of the validation split, half of them faces, painted by the recipe's own defaults but for the size and the iterations. The
-time is that of the processor on all cores together, which other programs beside this one change little.
+Six pairs of the validation split, half of them faces, painted with the recipe's defaults except for size and iterations. Times are
+CPU time over all cores, which other programs hardly affect.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from style_core.networks.extractor import load_extractor
 from style_core.optimization.objective import STYLE_LOSSES
 from style_core.weights.registry import MODELS
 
-# Sharp photos (faces first) and sharp paintings with strokes of all sizes, chosen by eye before anything was painted.
+# Sharp photos (faces first) and sharp paintings with strokes of all sizes, chosen by eye before painting.
 PAIRS = (
     ("hc00430.jpg", "hs02438.jpg"),
     ("hc00178.jpg", "hs00288.jpg"),
@@ -39,10 +39,12 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=100)
     parser.add_argument("--extractor", choices=("vgg19", "lite"), default="lite", help="What paints.")
     parser.add_argument("--evaluator", choices=("vgg19", "lite"), default="vgg19", help="The network that evaluates.")
-    parser.add_argument("--pairs", type=int, nargs="+", default=list(range(len(PAIRS))), help="Which of the pairs, from 0, faces first.")
+    parser.add_argument(
+        "--pairs", type=int, nargs="+", default=list(range(len(PAIRS))), help="Indices of the pairs, from 0; faces come first."
+    )
     parser.add_argument("--losses", nargs="+", choices=STYLE_LOSSES, default=list(STYLE_LOSSES))
     parser.add_argument("--strength", type=float, default=0.5)
-    parser.add_argument("--sheet", type=Path, help="Write a picture here, a row for each pair. Not for publishing.")
+    parser.add_argument("--sheet", type=Path, help="Write a picture to this file, a row for each pair. Not for publishing.")
     given = parser.parse_args()
     paint_with(given.vgg19)
     evaluator = load_extractor(
@@ -70,7 +72,7 @@ def main() -> None:
 
 
 def painted(content: Tensor, style: Tensor, loss: str, given: argparse.Namespace) -> tuple[Tensor, float]:
-    """The result and the processor's seconds."""
+    """The result and its CPU seconds."""
     options = OptimizeOptions(
         size=given.size, iterations=given.iterations, extractor=given.extractor, style_loss=loss, strength=given.strength
     )
@@ -84,7 +86,7 @@ def _mean(figures: list[dict[str, float]], key: str) -> float:
 
 
 def _beside(style: Tensor, content: Tensor) -> Tensor:
-    """The painting as large as the photo, cut to its shape from the middle."""
+    """The painting scaled and center-cropped to the photo's size."""
     height, width = content.shape[-2:]
     scaled = fit_short(style, max(height, width))
     top, left = (scaled.shape[-2] - height) // 2, (scaled.shape[-1] - width) // 2

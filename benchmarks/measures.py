@@ -1,6 +1,6 @@
-"""Measures of style transfer that nothing was trained on, beside the two distances that training minimizes.
+"""Measures of style transfer that training doesn't minimize, besides the two distances that it does.
 
-All are taken in the features of VGG-19 in float32, but for `Retrieval`, whose small network is trained for nothing else.
+All use the features of VGG-19 in float32, except `Retrieval`, which trains its own small network.
 """
 
 import random
@@ -21,12 +21,12 @@ MATCH_LAYERS = ("relu3_1", "relu4_1")
 SLICED_LAYERS = ("relu2_1", "relu3_1")
 STRUCTURE_LAYER = "relu4_1"
 _LAYERS = sorted({*STYLE_LAYERS, CONTENT_LAYER})
-_POSITIONS = 2048  # of a feature map that are compared
-_DIRECTIONS = 128  # that features are projected on
+_POSITIONS = 2048  # sampled from a feature map
+_DIRECTIONS = 128  # of the projections
 
 
 class Seen:
-    """A picture `[3, H, W]` in VGG-19's features, kept while several results are compared with it."""
+    """A picture `[3, H, W]` and its VGG-19 features, cached for several comparisons."""
 
     def __init__(self, network: FeatureExtractor, image: Tensor):
         with torch.no_grad():
@@ -34,7 +34,7 @@ class Seen:
         self.style = StyleTarget.from_features(network.name, {layer: self.features[layer] for layer in STYLE_LAYERS})
 
     def sample(self, layer: str) -> Tensor:
-        """`[P, C]`: features at positions drawn by a fixed seed."""
+        """`[P, C]`: features at random positions with a fixed seed."""
         flat = self.features[layer][0].flatten(1).mT
         order = torch.randperm(len(flat), generator=torch.Generator().manual_seed(0))
         return flat[order[:_POSITIONS]]
@@ -65,8 +65,8 @@ def matches(result: Tensor, style: Tensor) -> tuple[float, float]:
     """Mean cosine of nearest neighbors between features `[P, C]` and `[Q, C]`, centered by the style's mean.
 
     Returns:
-        *fidelity*, result to style: is everything painted something of the style; and *coverage*, style to result: is
-        everything of the style there. One patch that is copied everywhere has high fidelity and low coverage.
+        *fidelity*, from result to style: whether everything painted occurs in the style; and *coverage*, from style to result:
+        whether everything in the style was used. One patch copied everywhere has high fidelity and low coverage.
     """
     mean = style.mean(0)
     one, two = (functional.normalize(features - mean, dim=1) for features in (result, style))
@@ -94,12 +94,12 @@ def structure(result: Tensor, photo: Tensor) -> float:
 
 
 class Retrieval:
-    """Which painting is a result painted after: a small classifier of crops, trained on the paintings and for nothing else.
+    """Identifies the painting that a result was painted after, with a small classifier trained on crops of the paintings.
 
     Args:
-        paintings: among which the true one is to be found.
-        side: px, short side at which paintings are seen.
-        steps: of training.
+        paintings: the candidates.
+        side: short side of the paintings, px.
+        steps: training steps.
     """
 
     def __init__(self, paintings: Sequence[Path], side: int = 512, steps: int = 500, seed: int = 0):
@@ -111,7 +111,7 @@ class Retrieval:
         self._train(steps)
 
     def ranks(self, result: Tensor, name: str, crops: int = 24) -> int:
-        """How many paintings are thought likelier than the true one, `name`, over random crops of `result`: 0 is found."""
+        """Rank of the true painting, `name`, over random crops of `result`; 0 means it is the most likely."""
         with torch.no_grad():
             scores = self._net(self._crops([result] * crops)).log_softmax(1).mean(0)
         return int((scores > scores[self.names.index(name)]).sum())
@@ -138,7 +138,7 @@ class Retrieval:
 
 
 class _Classifier(nn.Sequential):
-    """Crops `[B, 3, h, w]` to scores `[B, classes]`: five convolutions, position forgotten."""
+    """Crops `[B, 3, h, w]` to scores `[B, classes]`: five convolutions and global pooling."""
 
     def __init__(self, classes: int, width: int = 32):
         layers: list[nn.Module] = []

@@ -1,4 +1,4 @@
-"""How good and how fast `optimize` is: `python -m benchmarks.optimize`, tables as in optimize.md beside this file.
+"""Quality and speed of `optimize`: `python -m benchmarks.optimize`; results are in optimize.md.
 
 Evaluated by VGG-19 in float32 on pairs of the validation split, at 384 px, default strength, 150 iterations.
 """
@@ -32,9 +32,9 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=150)
     parser.add_argument("--extractor", choices=("vgg19", "lite"), default="vgg19", help="What paints.")
     parser.add_argument("--init", choices=("content", "noise"), default="content", help="What the painting starts from.")
-    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="What the painting is computed in.")
-    parser.add_argument("--pyramid-only", action="store_true", help="Leave out painting at one size.")
-    parser.add_argument("--quality-only", action="store_true", help="Leave out the speed of an iteration.")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="Precision of the painting.")
+    parser.add_argument("--pyramid-only", action="store_true", help="Skip painting at a single size.")
+    parser.add_argument("--quality-only", action="store_true", help="Skip the speed of an iteration.")
     given = parser.parse_args()
     paint_with(given.vgg19)
     print(f"{Compute.choose().describe()}, torch {torch.__version__}\n")
@@ -44,9 +44,9 @@ def main() -> None:
 
 
 def quality(given: argparse.Namespace) -> None:
-    """Distances in VGG-19, and the time until the style distance at full size first falls below `REACHED`, pyramid against one size.
+    """Distances in VGG-19, and the time until the style distance at full size falls below `REACHED`, with and without a pyramid.
 
-    A run that never gets there counts with all its time.
+    A run that never reaches it counts with its full time.
     """
     base = OptimizeOptions(size=given.size, iterations=given.iterations, extractor=given.extractor, init=given.init)
     variants = {"pyramid (default)": base, "one size": replace(base, pyramid=False)}
@@ -66,7 +66,7 @@ def quality(given: argparse.Namespace) -> None:
 
 def _paint_and_evaluate(content, style, options, evaluator, compute) -> tuple[float, float, float, float, bool]:
     reached = None
-    # Distances of the smaller sizes are to smaller targets, so only those of the last size count.
+    # Distances at smaller sizes refer to smaller targets, so only those of the last size count.
     coarse = options.iterations - split_iterations(options.iterations, 2)[-1] if options.pyramid else 0
     with closing(optimize(content, [style], options, compute=compute, preview_every=1e9)) as steps:
         for step in steps:
@@ -78,7 +78,7 @@ def _paint_and_evaluate(content, style, options, evaluator, compute) -> tuple[fl
 
 
 def speed(vgg19: Path) -> None:
-    """Seconds an iteration of VGG-19 to relu5_1 and back, and their share of what plain matrix products reach."""
+    """Seconds per iteration of VGG-19 up to relu5_1, forward and backward, and the share of the speed of matrix products."""
     rows = []
     for precision in ("fp32", "bf16"):
         compute = Compute.choose("cpu", precision)
@@ -93,7 +93,7 @@ def speed(vgg19: Path) -> None:
 
 
 def iteration(extractor, height: int, width: int):
-    # Soft patches and noise: two noises are so near in style that there would be nothing to do.
+    # Soft patches and noise, because two noise pictures have nearly the same style.
     coarse, style = (torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)) for size in ((16, 16), (height, width)))
     photo = functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
     balance = balance_of(OptimizeOptions())
@@ -103,13 +103,13 @@ def iteration(extractor, height: int, width: int):
 
 
 def matmul_peak(dtype: torch.dtype, side: int = 2048) -> float:
-    """FLOP/s of the best of several square matrix products."""
+    """FLOP/s of the fastest of several square matrix products."""
     a, b = (torch.rand(side, side).to(dtype) for _ in range(2))
     return 2 * side**3 / best_of(8, lambda: a @ b)
 
 
 def flops_to_relu5_1(height: int, width: int) -> float:
-    """Multiplications and additions of VGG-19's convolutions to relu5_1, forward and back to the picture."""
+    """Multiplications and additions of VGG-19's convolutions up to relu5_1, forward and backward to the picture."""
     shapes = [(3, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 2), (128, 256, 4), *[(256, 256, 4)] * 3,
               (256, 512, 8), *[(512, 512, 8)] * 3, (512, 512, 16)]  # fmt: skip
     forward = sum(2 * 9 * a * b * (height // stride) * (width // stride) for a, b, stride in shapes)

@@ -1,7 +1,7 @@
-"""How well styles are transferred, by measures that nothing was trained on: `python -m benchmarks.quality`.
+"""Quality of style transfer, including measures that training doesn't minimize: `python -m benchmarks.quality`.
 
-Pairs are of the validation split, both pictures sharp, short side 512. Anchors stand in the same table: the untouched photo,
-the style itself, and `optimize` with `lite` and VGG-19 on the first pairs. A table is in quality.md beside this file.
+Pairs come from the validation split, both pictures sharp, at a short side of 512. The table includes anchors: the unchanged photo,
+the style itself, and `optimize` with `lite` and VGG-19 on the first pairs. Results are in quality.md.
 """
 
 import random
@@ -29,12 +29,16 @@ _HIGHER_IS_BETTER = {"fidelity", "coverage", "structure"}
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=24)
-    parser.add_argument("--optimize-pairs", type=int, default=4, help="Of them, painted by `optimize` with lite.")
-    parser.add_argument("--vgg19-pairs", type=int, default=0, help="Of them, painted by `optimize` with VGG-19: minutes each.")
-    parser.add_argument("--seed", type=int, default=1, help="Of the draw of pairs.")
+    parser.add_argument("--optimize-pairs", type=int, default=4, help="Number of pairs also painted by `optimize` with lite.")
+    parser.add_argument(
+        "--vgg19-pairs", type=int, default=0, help="Number of pairs also painted by `optimize` with VGG-19, which takes minutes each."
+    )
+    parser.add_argument("--seed", type=int, default=1, help="Random seed of the pairs.")
     parser.add_argument("--weights", type=Path, nargs="+", default=[MODELS / "generator.safetensors"], help="Generators to measure.")
-    parser.add_argument("--retrieval", action="store_true", help="Also train the small network that looks for the true painting.")
-    parser.add_argument("--sheet", type=Path, help="Write a picture here: photo, painting and results of 12 pairs. Not for publishing.")
+    parser.add_argument("--retrieval", action="store_true", help="Also train the small network that identifies the true painting.")
+    parser.add_argument(
+        "--sheet", type=Path, help="Write a picture to this file: photo, painting and results of 12 pairs. Not for publishing."
+    )
     given = parser.parse_args()
     paint_with(given.vgg19)
     torch.manual_seed(0)
@@ -49,7 +53,7 @@ def main() -> None:
 
 
 def sharp_pairs(data: Path, count: int, seed: int) -> list[tuple[Path, Path]]:
-    """Photos and paintings of the validation split whose short side is sharp at `SHARP_SIDE` or more, drawn by seed."""
+    """Random pairs of validation photos and paintings with a short side of at least `SHARP_SIDE`."""
     draw = random.Random(seed)
     photos, paintings = ([path for path in split(data / kind)[1] if short_side(path) >= SHARP_SIDE] for kind in ("content", "style"))
     return list(zip(draw.sample(photos, count), draw.sample(paintings, count)))
@@ -67,7 +71,7 @@ def generator_method(path: Path):
 
 
 def optimized(content: Tensor, style: Tensor, extractor: str) -> Tensor:
-    """150 iterations with the recipe's own defaults."""
+    """150 iterations with the recipe's defaults."""
     options = OptimizeOptions(size=max(content.shape[-2:]), iterations=150, extractor=extractor)
     return resize(finish(optimize(content, [style], options)).image, tuple(content.shape[-2:]))
 
@@ -90,7 +94,7 @@ def run(network, pairs, methods: dict, optimize_pairs: dict[str, int]) -> tuple[
 
 
 def measure_anchor(seen: Seen, photo: Seen, style: Seen) -> dict[str, float]:
-    """As `measure`; of a picture of another size than the photo's, what compares place by place is nothing."""
+    """As `measure`, without measures that compare positions if the picture's size differs from the photo's."""
     if seen is photo:
         return measure(photo, photo, style)
     return {**measure(style, style, style), "content": float("nan"), "structure": float("nan")}
@@ -121,7 +125,7 @@ def summary(values: list[float], kind: str, key: str) -> float:
 
 
 def print_retrieval(data: Path, pairs, results: dict[str, list[Tensor]]) -> None:
-    """How often the true painting is the likeliest, and among the five likeliest, of all sharp validation paintings."""
+    """How often the true painting is the most likely, and among the five most likely, of all sharp validation paintings."""
     paintings = [path for path in split(data / "style")[1] if short_side(path) >= SHARP_SIDE]
     retrieval = Retrieval(paintings, SIDE)
     photos = [fit_short(read_image(photo), SIDE) for photo, _ in pairs]
@@ -134,7 +138,7 @@ def print_retrieval(data: Path, pairs, results: dict[str, list[Tensor]]) -> None
 
 
 def write_sheet(path: Path, pairs, results: dict[str, list[Tensor]], side: int = 320) -> None:
-    """Photo, painting and every method's result, a pair a row."""
+    """Write photo, painting and every method's result, one row per pair."""
     rows = []
     for index, pair in enumerate(pairs):
         rows.append([*(read_image(file) for file in pair), *(pictures[index] for pictures in results.values() if index < len(pictures))])

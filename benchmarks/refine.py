@@ -1,8 +1,8 @@
-"""What the generator's picture is worth as a start: `python -m benchmarks.refine`, table as in refine.md beside this file.
+"""The benefit of starting from the generator's picture: `python -m benchmarks.refine`; results are in refine.md.
 
-Quality is the content distance plus STYLE_GAIN times the style distance, evaluated by VGG-19 in float32: what `optimize`
-minimizes at its default strength. Beside it the runs that it competes with: from noise at one size, as Gatys, Ecker and
-Bethge (2016) painted; from noise coarse to fine; and from the photo in the style's colors, as this project's `optimize` begins.
+Quality is the content distance plus STYLE_GAIN times the style distance, evaluated by VGG-19 in float32, which is the objective of
+`optimize` at its default strength. It is compared with starting from noise at one size, as in Gatys, Ecker and Bethge (2016), from
+noise coarse to fine, and from the photo in the style's colors, the default of `optimize`.
 """
 
 from dataclasses import replace

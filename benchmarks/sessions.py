@@ -1,9 +1,9 @@
-"""What a visitor costs: memory of the app before and after many pages were opened on it.
+"""Memory per visitor: the app's memory before and after many pages were opened.
 
     python -m benchmarks.sessions --sessions 200
 
-Each session gets the page and its configuration and runs every event that the page fires when it is loaded, as a browser does.
-Printed are the resident memory in MB and the growth in KB for each session, round by round: the first rounds fill caches.
+Each session fetches the page and its configuration and runs every event that the page fires on load, as a browser does. It prints
+the resident memory in MB and the growth in KB per session, round by round; the first rounds fill caches.
 """
 
 import argparse
@@ -25,7 +25,7 @@ _ROUNDS = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sessions", type=int, default=200, help="How many pages are opened in all (default 200).")
+    parser.add_argument("--sessions", type=int, default=200, help="Total number of pages (default 200).")
     given = parser.parse_args()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def measure(address: str, app: psutil.Process, sessions: int) -> None:
-    """Open pages in rounds and print what each round has cost."""
+    """Open pages in rounds and print the cost of each round."""
     each, first = max(1, sessions // _ROUNDS), _megabytes(app)
     print(f"start {first:.1f} MB")
     before = first
@@ -71,7 +71,7 @@ def _wait_for(address: str) -> None:
 
 
 def _open_page(address: str) -> None:
-    """What a browser does when it opens the page, up to the end of the events of loading."""
+    """Do what a browser does when it opens the page, up to the end of the load events."""
     _get(address)
     config = json.loads(_get(f"{address}/config"))
     session, prefix = secrets.token_hex(5), config.get("api_prefix", "/gradio_api")

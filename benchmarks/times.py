@@ -1,4 +1,4 @@
-"""How long each recipe takes with the app's defaults on our sample pictures: `python -m benchmarks.times`."""
+"""Time of each recipe with the app's defaults on our sample pictures: `python -m benchmarks.times`."""
 
 import argparse
 import tempfile
@@ -23,7 +23,7 @@ def main() -> None:
     given = parser.parse_args()
     paint_with(given.vgg19)
     photo, style = read_image(SAMPLES / "landscape.jpg"), read_image(SAMPLES / "night-wind.jpg")
-    # The first run also loads the generator; a person meets it once.
+    # The first run also loads the generator, which happens only once.
     rows = [["stylize, 768 px", [seconds(stylize(photo, [style], StylizeOptions(size=768))) for _ in range(2)][-1]]]
     for name in ("vgg19", "lite"):
         options = OptimizeOptions(size=512, iterations=150, extractor=name)
