@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 import threading
+from pathlib import Path
 
 # Before Gradio is imported: no word to anyone outside, and no proxy between the browser and this machine.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -21,7 +22,7 @@ os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127
 
 from starlette.middleware import Middleware
 
-from studio import build, files, i18n, jobs, painted_masks, theme
+from studio import build, files, gpu, i18n, jobs, painted_masks, theme
 from studio.request_limits import RequestLimits
 from style_core import Compute, RequestError
 from style_core.devices import DEVICES, prepare_cpu
@@ -56,6 +57,20 @@ def _check_address(host: str, port: int) -> None:
         raise RequestError(f"{host[:60]} is not an address of this machine; use 127.0.0.1, or 0.0.0.0 for all networks.") from error
 
 
+def _work_on_ray(address: str, cores: int) -> None:
+    """Let the workers of a Ray cluster compute.
+
+    Raises:
+        RequestError: when Ray is not installed, or the cluster can't serve.
+    """
+    if importlib.util.find_spec("ray") is None or importlib.util.find_spec("deploy") is None:
+        raise RequestError("--ray needs a clone of the project and one more package: pip install 'ray[data]>=2.60,<2.61'")
+    from deploy.ray.workers import open_pool
+
+    gpu.work_on(open_pool(address, Path(os.environ["GRADIO_TEMP_DIR"]), cores))
+    print(f"Ray at {address}: {gpu.places()} worker{'s' if gpu.places() > 1 else ''}.")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), help="Address to serve on.")
@@ -65,19 +80,27 @@ def main() -> None:
     parser.add_argument("--auth", metavar="USER:PASSWORD", help="Ask for this name and password.")
     parser.add_argument("--root-path", help="Prefix or full address under which a proxy serves the app.")
     parser.add_argument("--mcp", action="store_true", help="Also be an MCP server, whose tools are the recipes.")
+    parser.add_argument("--ray", metavar="ADDRESS", default=os.environ.get("PENTIMENTO_RAY"), help="Compute on this Ray cluster, or local.")
+    parser.add_argument("--ray-cores", type=int, default=2, metavar="N", help="CPU cores of each worker, without GPUs (default 2).")
     given = parser.parse_args()
     if given.mcp and importlib.util.find_spec("mcp") is None:
         parser.error("--mcp needs one more package: pip install 'gradio[mcp]'")
     if given.auth is not None and not all(given.auth.partition(":")[::2]):
         parser.error("--auth must be USER:PASSWORD, with both.")
-    # A container that stops asks by SIGTERM, at any moment: it is noted, never raised, so that a launch is not torn in two.
+    try:
+        _check_address(given.host, given.port)
+        if given.ray:
+            _work_on_ray(given.ray, max(1, given.ray_cores))
+    except RequestError as error:
+        parser.error(str(error))
+    # Ray has set its own. A container that stops asks by SIGTERM, at any moment: it is noted, never raised, so that a launch
+    # is not torn in two.
     asked_to_end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: asked_to_end.set())
     prepare_cpu()
     try:
-        _check_address(given.host, given.port)
         compute = Compute.choose(given.device)
-        page = build(compute).queue(max_size=32, api_open=False)
+        page = build(compute).queue(max_size=32 * gpu.places(), api_open=False)
     except RequestError as error:
         parser.error(str(error))
     if given.share:

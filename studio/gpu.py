@@ -1,16 +1,17 @@
 """What computes goes through here: one at a time, in the order of asking, wherever it is called from.
 
-Where a Space lends a GPU by the call (ZeroGPU), work also crosses into another process; anywhere else it runs as it is.
+Where a Space lends a GPU by the call (ZeroGPU), work also crosses into another process; with workers on other machines
+(`work_on`), it goes to one of those; anywhere else it runs as it is.
 
-The Space runs what is decorated in another process: what goes in, comes out or is raised is pickled, so there are no
-locks, no CUDA tensors and no errors of ours across the border.
+What goes in, comes out or is raised is pickled at either border, so there are no locks and no CUDA tensors across it, and
+of a Space no errors of ours.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 
@@ -28,6 +29,42 @@ _LEAST, _MOST = 20, 120  # seconds that are asked for; visitors have a few minut
 _SECONDS_A_MEGAPIXEL = 0.08  # of one iteration, forward and back
 _KEPT_BYTES = 2 * 2**30  # of memory, between pictures that are painted at once
 _FRAMES = 30  # pictures' worth of work in a recipe that doesn't iterate
+
+
+class WorkerLost(RequestError):
+    """The worker that a run was on has stopped."""
+
+    def __init__(self) -> None:
+        super().__init__("The worker that computed this has stopped. Start the run again.")
+
+    def __reduce__(self) -> tuple:
+        return WorkerLost, ()
+
+
+class Workers(Protocol):
+    """Devices elsewhere.
+
+    Attributes:
+        places: how many runs may work at once.
+    """
+
+    places: int
+
+    def steps(self, recipe: Callable[..., Iterator[Step]], given: tuple, more: dict) -> Iterator[Step]: ...
+    def call(self, work: Callable, given: tuple, more: dict) -> Any: ...
+
+
+_elsewhere: list[Workers] = []  # none, or the one that is used
+
+
+def work_on(workers: Workers) -> None:
+    """From now on, let these compute. Call it before the page is built."""
+    _elsewhere[:] = [workers]
+
+
+def places() -> int:
+    """How many runs may work at once."""
+    return _elsewhere[0].places if _elsewhere else 1
 
 
 class Turns:
@@ -74,7 +111,7 @@ def seconds_for(work: Callable, given: tuple, more: dict) -> int:
     return round(min(_MOST, _LEAST + iterations * megapixels * _SECONDS_A_MEGAPIXEL))
 
 
-def _size_of(given: tuple) -> int:
+def size_of_request(given: tuple) -> int:
     """The size in px that a call asks for, by its options or by those of a request."""
     for value in given:
         if isinstance(value, Options) and hasattr(value, "size"):
@@ -104,11 +141,14 @@ if spaces is not None:
 
 def steps(recipe: Callable[..., Iterator[Step]], *given, **more) -> Iterator[Step]:
     """The Steps of a recipe, which is a function of a module, so that it can be named to another process."""
+    if _elsewhere:
+        yield from _elsewhere[0].steps(recipe, given, more)
+        return
     running = _steps(recipe, given, more) if spaces is not None else recipe(*given, **more)
     try:
         with closing(running):
             while True:
-                with turn(), memory_in_words(_size_of(given)):
+                with turn(), memory_in_words(size_of_request(given)):
                     step = next(running, None)
                 if step is None:
                     return
@@ -119,8 +159,10 @@ def steps(recipe: Callable[..., Iterator[Step]], *given, **more) -> Iterator[Ste
 
 def call(work: Callable, *given, **more) -> Any:
     """The result of a function of a module."""
+    if _elsewhere:
+        return _elsewhere[0].call(work, given, more)
     try:
-        with turn(), memory_in_words(_size_of(given)):
+        with turn(), memory_in_words(size_of_request(given)):
             return _result(work, given, more) if spaces is not None else work(*given, **more)
     finally:
         # A slider's every move comes through here: what the next move needs again is kept.

@@ -4,7 +4,7 @@ A run works in a thread of its own and keeps what it last showed of each compone
 the page is reloaded, the laptop sleeps or the network goes, the job goes on, and the page that comes back finds it by a
 token in the browser's storage. Programs have no such storage; a job of theirs ends with the call that watches it.
 
-One job works at a time, in the order of asking. What a job computes goes through `studio.gpu`, so that short work has its
+One job works at a time on each device, in the order of asking. What a job computes goes through `studio.gpu`, so that short work has its
 turn between two steps.
 """
 
@@ -21,14 +21,14 @@ from typing import Any
 
 import gradio as gr
 
-from studio import i18n
+from studio import gpu, i18n
 
 _TICK, _HEARTBEAT = 0.05, 5.0  # seconds between looks for news, and after which a watcher shows that it is there
 _PACE = 0.3  # seconds between two updates: each costs a page tens of milliseconds
 _UNWATCHED = 1800.0  # seconds after which a job that nobody watches is stopped, its picture kept
 _UNWATCHED_BUSY = 120.0  # likewise, while others wait
 _KEPT_SECONDS = 2 * 3600.0  # of a finished job: as long as its files
-_MOST_KEPT, _MOST_WAITING, _MOST_OF_VISITOR = 200, 32, 3  # finished jobs; unfinished ones in all, and of one visitor
+_MOST_KEPT, _MOST_WAITING, _MOST_OF_VISITOR = 200, 32, 3  # finished jobs; unfinished ones of each device, and of one visitor
 _MOST_SESSIONS = 4000  # open pages whose visitor is known; of more, the newest
 _STORAGE = "pentimento-visitor"  # fixed, because it outlives the server
 _TOKEN_BYTES, _TOKEN_LENGTH = 24, 32
@@ -121,7 +121,7 @@ class Jobs:
     def __init__(self) -> None:
         self._visitors: dict[str, str] = {}  # by session
         self._all: list[Job] = []  # oldest first
-        self._line: list[Job] = []  # unfinished ones: the first works, the others wait
+        self._line: list[Job] = []  # unfinished ones: the first work, one on each device; the others wait
         self._changed = threading.Condition()
 
     def arrive(self, token: object, request: gr.Request) -> str:
@@ -156,7 +156,7 @@ class Jobs:
         with self._changed:
             self._forget_old()
             own = sum(other.owner == job.owner for other in self._line) if job.owner is not None else 0
-            if len(self._line) >= _MOST_WAITING or own >= _MOST_OF_VISITOR:
+            if len(self._line) >= _MOST_WAITING * gpu.places() or own >= _MOST_OF_VISITOR:
                 raise i18n.refusal(i18n.say("BUSY", request), request)
             self._all.append(job)
             self._line.append(job)
@@ -262,7 +262,7 @@ class Jobs:
     def _wait_for_turn(self, job: Job, language: str) -> None:
         said = 0
         with self._changed:
-            while (before := self._line.index(job)) and not job.stop.is_set() and not job.canceled:
+            while (before := max(0, self._line.index(job) - gpu.places() + 1)) and not job.stop.is_set() and not job.canceled:
                 if before != said:
                     job.put({job.status: i18n.say("WAITING", language, count=before)})
                     said = before
@@ -271,7 +271,7 @@ class Jobs:
 
     def _mind(self, job: Job) -> None:
         """Stop a job that nobody has watched for too long."""
-        if job.alone() > (_UNWATCHED_BUSY if len(self._line) > 1 else _UNWATCHED):
+        if job.alone() > (_UNWATCHED_BUSY if len(self._line) > gpu.places() else _UNWATCHED):
             job.stop.set()
 
     def _forget(self, job: Job) -> None:

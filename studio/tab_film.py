@@ -174,7 +174,7 @@ def _build_webcam(compute: Compute, chosen: list) -> dict:
 
     camera.stream(
         paint_frame, [camera, *chosen], shown_live, stream_every=_LIVE_EVERY, time_limit=_LIVE_LIMIT, concurrency_id="device",
-        show_progress="hidden", api_visibility="private",
+        concurrency_limit=gpu.places(), show_progress="hidden", api_visibility="private",
     )  # fmt: skip
 
     def keep(picture, name, strength, request: gr.Request) -> tuple[str, dict]:

@@ -125,7 +125,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     inputs = [content, style, chosen, mix, painted]
     how = {
         "concurrency_id": "short",
-        "concurrency_limit": 1,
+        "concurrency_limit": gpu.places(),
         "show_progress": "minimal",
         "show_progress_on": status,
         "inputs_kwargs": {"use_style": use_own, **option_controls, **more},

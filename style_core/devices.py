@@ -85,14 +85,14 @@ def cores() -> int:
     return max(1, min(affinity, int(quota) if quota else affinity))
 
 
-def prepare_cpu() -> None:
-    """Set up threads and memory allocation for a program on the CPU. Call it once, at the start.
+def prepare_cpu(threads: int | None = None) -> None:
+    """Set up threads (all cores by default) and memory allocation for a program on the CPU. Call it once, at the start.
 
     More threads than cores would only wait for each other. By default glibc returns each large block to the system when it is
     freed, and clearing new pages for the next step takes a fifth of an iteration's time. Blocks kept instead are returned by
     `release_memory`. Other C libraries are not changed.
     """
-    torch.set_num_threads(cores())
+    torch.set_num_threads(threads or cores())
     tune = getattr(_libc(), "mallopt", None)
     if tune is not None:
         _kept.add("memory")

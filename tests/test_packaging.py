@@ -49,7 +49,7 @@ def _imported(path: Path) -> set[str]:
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.partition(".")[0])
-    return names - sys.stdlib_module_names - {"style_core", "studio"}
+    return names - sys.stdlib_module_names - {"style_core", "studio", "deploy"}
 
 
 @pytest.mark.slow

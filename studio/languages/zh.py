@@ -459,6 +459,7 @@ SENTENCES: dict[str, str] = {
     "size is {size}; it is too large. Write it like 1024, 42cm or 16.5in.": "size 的值是 {size}；没有图片能这么大。写法如 1024、42cm 或 16.5in。",
     "There is not enough memory for {size} px; use {fitting} px or less.": "{size} px 所需的内存不足；请改用 {fitting} px 或更小。",
     # Devices and weights
+    "The worker that computed this has stopped. Start the run again.": "负责计算的机器已停止。请重新开始。",
     "This machine has no {device} device that torch can use; choose auto or {present}.": "这台机器没有 torch 能用的 {device} 设备；请选 auto 或 {present}。",
     "There are no weights called {weights}; there are {known}.": "没有名为 {weights} 的权重；有 {known}。",
     "{variable} points to {file}, which is not a file; give the path of {network}'s safetensors file.": "{variable} 指向的 {file} 不是文件；请给出 {network} 的 safetensors 文件路径。",

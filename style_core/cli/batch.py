@@ -111,8 +111,12 @@ def _run_job(given: argparse.Namespace) -> int:
         print(f"{path}: {len(job.tasks)} pictures, small.", file=sys.stderr)
     if given.sheet_only:
         return 0
-    tasks = [replace(task, extra=partial(_extra, _asked(task))) for task in job.tasks]
-    return _run(tasks, job.folder, compute, given, suffix=job.suffix)
+    return _run(told(job.tasks), job.folder, compute, given, suffix=job.suffix)
+
+
+def told(tasks: Sequence[Task]) -> list[Task]:
+    """Tasks whose pictures will say what they were made from."""
+    return [replace(task, extra=partial(_extra, _asked(task))) for task in tasks]
 
 
 def _asked(task: Task) -> argparse.Namespace:

@@ -115,28 +115,61 @@ def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **wr
     Raises:
         RequestError: when the folder can't be written to, or the suffix is unknown.
     """
-    _make(folder)
-    known, total = _read_done(folder), len(tasks)
+    made, total = Made(folder), len(tasks)
     for index, task in enumerate(tasks):
-        path, mark = folder / f"{task.name}{suffix}", task.fingerprint()
+        path = folder / f"{task.name}{suffix}"
         check_writable(path)
-        if known.get(path.name) == mark and path.exists():
+        if made.has(task, path):
             yield Progress(task, index + 1, total, path=path)
             continue
         step: Step | None = None
         try:
-            with closing(task.steps(task.options)) as steps:
+            with closing(make(task, path, **writing)) as steps:
                 for step in steps:
                     yield Progress(task, index, total, replace(step, image=None))
-            assert step is not None  # a recipe yields at least one Step
-            settings = settings_of(task.recipe, task.options.as_dict(), weights=step.weights, **task.extra())
-            write_image(path, step.result, settings=settings, alpha=task.alpha(), **writing)
         except RequestError as error:
             yield Progress(task, index + 1, total, step, error=str(error))
             continue
-        known[path.name] = mark
-        _write_done(folder, known)
+        made.note(task, path)
         yield Progress(task, index + 1, total, step, path)
+
+
+def make(task: Task, path: Path, **writing: Any) -> Steps:
+    """Make the picture of a task and write it.
+
+    Args:
+        writing: how, as `write_image` takes it.
+    Raises:
+        RequestError: when it can't be made or written.
+    """
+    step: Step | None = None
+    with closing(task.steps(task.options)) as steps:
+        for step in steps:
+            yield step
+    assert step is not None  # a recipe yields at least one Step
+    settings = settings_of(task.recipe, task.options.as_dict(), weights=step.weights, **task.extra())
+    write_image(path, step.result, settings=settings, alpha=task.alpha(), **writing)
+
+
+class Made:
+    """What batches have made in a folder and from what: a file in it, written by one process at a time.
+
+    Raises:
+        RequestError: when the folder can't be made.
+    """
+
+    def __init__(self, folder: Path):
+        _make(folder)
+        self._folder, self._known = folder, _read_done(folder)
+
+    def has(self, task: Task, path: Path) -> bool:
+        """Whether the picture is there, made from the same files with the same options."""
+        return path.exists() and self._known.get(path.name) == task.fingerprint()
+
+    def note(self, task: Task, path: Path) -> None:
+        """The picture has been made."""
+        self._known[path.name] = task.fingerprint()
+        _write_done(self._folder, self._known)
 
 
 def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], None] = lambda progress: None) -> Image.Image:

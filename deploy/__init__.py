@@ -1,0 +1,1 @@
+"""Ways to run the studio beyond one machine; each is optional and has its own README."""

@@ -1,0 +1,56 @@
+"""Connecting to Ray, and what a worker of a cluster has: its share of devices, its threads."""
+
+from typing import Any
+
+import ray
+
+from style_core.devices import Compute, prepare_cpu
+from style_core.errors import RequestError
+
+LOCAL = "local"  # in place of an address: a Ray of this machine's own
+_STORE_BYTES = 256 * 2**20  # of shared memory for a local Ray: pictures pass through it and are taken out at once
+
+
+def connect(address: str) -> None:
+    """Join the cluster at `address` (`host:port`, or `auto`), or start a local one (`local`).
+
+    Raises:
+        RequestError: when there is no cluster.
+    """
+    if ray.is_initialized():
+        return
+    how: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address == LOCAL:
+        how |= {"include_dashboard": False, "object_store_memory": _STORE_BYTES}
+    else:
+        how["address"] = address
+    try:
+        ray.init(**how)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise RequestError(f"There is no Ray cluster at {address[:60]}; start one with `ray start --head`, or use {LOCAL}.") from error
+
+
+def share_of(cores: int) -> tuple[int, dict[str, int]]:
+    """How many workers there is room for now, and what Ray is to give each.
+
+    Args:
+        cores: CPU cores for each worker where the cluster has no GPUs; with GPUs there is a worker for each.
+    Raises:
+        RequestError: when there is no room for even one: Ray would wait for it without a word.
+    """
+    have = ray.available_resources()
+    if gpus := int(have.get("GPU", 0)):
+        return gpus, {"num_gpus": 1, "num_cpus": 1}
+    count = int(have.get("CPU", 0)) // cores
+    if not count:
+        raise RequestError(f"The cluster has {int(have.get('CPU', 0))} cores free, and a worker needs {cores}; give workers fewer cores.")
+    return count, {"num_cpus": cores}
+
+
+def compute_of_worker() -> Compute:
+    """Where the worker that this runs in computes. Ray shows it its own GPU and no other, and sets its threads to its cores."""
+    given = ray.get_runtime_context().get_assigned_resources()
+    compute = Compute.choose("cuda" if given.get("GPU") else "cpu")
+    if compute.device.type == "cpu":
+        prepare_cpu(threads=max(1, int(given.get("CPU", 1))))
+    return compute
