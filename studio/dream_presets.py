@@ -23,7 +23,7 @@ class Preset:
     layer: str
     octaves: int = 4
     iterations: int = 15
-    strength: float = 0.5
+    strength: float = 0.15
     # A channel's number means nothing to another network.
     extractor: str = "lite"
 
@@ -31,12 +31,12 @@ class Preset:
 PRESETS = (
     Preset("eyes", "relu4_2", extractor="auto"),
     Preset("swirls", "relu3_3[67]"),
-    Preset("scales", "relu3_3[45]"),
-    Preset("fur", "relu4_2[3]"),
+    Preset("scales", "relu3_3[45]", strength=0.1),
+    Preset("fur", "relu4_2[3]", strength=0.45),
     Preset("creatures", "relu4_4", extractor="auto"),
-    Preset("arches", "relu5_1[145]"),
+    Preset("arches", "relu5_1[145]", strength=0.2),
     Preset("rainbows", "relu4_4[130]"),
-    Preset("towers", "relu4_2[95]"),
+    Preset("towers", "relu4_2[95]", strength=0.08),
 )
 _FIELDS = ("layer", "octaves", "iterations", "strength", "extractor")
 

@@ -41,7 +41,7 @@ class DreamOptions(Options):
 
     size: int = option(768, "Long side of the result.", Range(64, 4096, 32, "px"))
     layer: str = option("relu4_2", "Layers to amplify, with weights and channels, such as relu3_3:0.5 relu4_2[12,40].")
-    strength: float = option(0.5, "0 keeps the photo; higher values change it more in each step.", Range(0, 1, 0.01))
+    strength: float = option(0.15, "0 keeps the photo; higher values change it more in each step.", Range(0, 1, 0.01))
     octaves: int = option(4, "Number of sizes to dream at, from small to large: more give larger shapes.", Range(1, 8, 1))
     iterations: int = option(15, "Steps in each octave.", Range(1, 200, 1))
     start: str = option("photo", "Dream on the photo, or from noise.", STARTS)

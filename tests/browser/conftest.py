@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from serving import app
+from steering import ready
 
 _CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # a moving test picture
 
@@ -58,6 +59,6 @@ def page(chromium, address):
     own = (address, "data:", "blob:", address.replace("http", "ws", 1))
     page.on("request", lambda request: None if request.url.startswith(own) else page.strangers.append(request.url))
     page.goto(address)
-    page.wait_for_selector("#stylize-run")
+    ready(page)
     yield page
     context.close()

@@ -10,6 +10,12 @@ _SETTLED = """async () => {
 }"""
 
 
+def ready(page) -> None:
+    """Wait until a page has taken up what its browser keeps, or else the example: then a style is chosen."""
+    page.wait_for_selector("#stylize-run")
+    page.wait_for_selector("#stylize-gallery .tile-pick[aria-pressed=true]", state="attached")
+
+
 def fill(page, label: str, value: str) -> None:
     """Type a number beside a slider, which may be behind "More"."""
     box = page.get_by_label(f"number input for {label}").locator("visible=true")

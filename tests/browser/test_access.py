@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from steering import fill, open_tab
+from steering import fill, open_tab, ready
 
 TABS = ("Stylize", "Paint", "Dream", "Imagine", "Video", "About")
 
@@ -61,7 +61,7 @@ BARRED = """async () => (await axe.run(document, { resultTypes: ['violations'] }
 def test_axe_finds_nothing_serious(page, address, theme):
     axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python, from requirements-dev.txt")
     page.goto(f"{address}/?__theme={theme}")
-    page.wait_for_selector("#stylize-run")
+    ready(page)
     page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text())
     for tab in TABS:
         page.get_by_role("tab", name=tab, exact=True).click()
@@ -73,7 +73,7 @@ def test_axe_finds_nothing_serious(page, address, theme):
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.xfail(reason="the status's measured contrast"))])
 def test_every_text_stands_out_and_every_control_has_a_name(page, address, theme):
     page.goto(f"{address}/?__theme={theme}")
-    page.wait_for_selector("#stylize-run")
+    ready(page)
     page.wait_for_timeout(2000)  # the page fades in, text by text
     for tab in TABS:
         page.get_by_role("tab", name=tab, exact=True).click()

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from networks import picture
-from steering import open_tab
+from steering import open_tab, ready
 
 from style_core.media.video import Clip, FrameWriter
 
@@ -94,7 +94,7 @@ def test_a_missing_camera_is_told(chromium, address):
     page = browser.new_page()
     page.set_default_timeout(90_000)
     page.goto(address)
-    page.wait_for_selector("#stylize-run")
+    ready(page)
     open_tab(page, "Video", "film")
     page.get_by_role("tab", name="Camera").click()
     page.locator("#film-camera").get_by_text("Click to Access Webcam").click()

@@ -2,7 +2,7 @@
 
 import pytest
 from networks import picture
-from steering import downloaded, fill, open_tab, press, shown, tile, unfold, upload, wait_for_another
+from steering import downloaded, fill, open_tab, press, ready, shown, tile, unfold, upload, wait_for_another
 
 from style_core import read_image, read_settings, write_image
 from style_core.media.video import Clip
@@ -60,7 +60,7 @@ def test_a_visit_s_pictures_survive_a_reload_and_stay_in_their_browser(painted, 
     stranger = chromium.new_context()
     other = stranger.new_page()
     other.goto(address)
-    other.wait_for_selector("#stylize-run")
+    ready(other)
     other.wait_for_timeout(1500)
     assert other.locator("#history-strip img").count() == 0
     stranger.close()
@@ -176,7 +176,7 @@ def visitor(chromium, address):
         page = context.new_page()
         page.set_default_timeout(90_000)
         page.goto(address)
-        page.wait_for_selector("#stylize-run")
+        ready(page)
         return page
 
     yield visit
