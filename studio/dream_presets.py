@@ -14,7 +14,7 @@ class Preset:
     """A preset.
 
     Attributes:
-        name: of its title in `words`, as `LOOK_NAME`.
+        name: of its title in `words`, as `PRESET_NAME`.
         layer: as `DreamOptions` has it; its tile is the picture of what that layer likes to see.
         octaves, iterations, strength, extractor: as `DreamOptions` has them.
     """
@@ -44,8 +44,8 @@ _FIELDS = ("layer", "octaves", "iterations", "strength", "extractor")
 def build(option_controls: dict[str, gr.components.Component]) -> Tiles:
     """Tiles of the presets; a click sets the options of one."""
     pictures = {picture.term: picture.path for picture in layer_pictures()}
-    tiles = [Tile(preset.name, pictures[preset.layer], i18n.in_each_language(f"LOOK_{preset.name.upper()}")) for preset in PRESETS]
-    wall = Tiles(tiles, name=i18n.in_each_language("LOOKS"), searched=False, elem_id="dream-looks", elem_classes="looks")
+    tiles = [Tile(preset.name, pictures[preset.layer], i18n.in_each_language(f"PRESET_{preset.name.upper()}")) for preset in PRESETS]
+    wall = Tiles(tiles, name=i18n.in_each_language("PRESETS"), searched=False, elem_id="dream-looks", elem_classes="looks")
     by_name = {preset.name: preset for preset in PRESETS}
 
     def choose(name: str) -> list:

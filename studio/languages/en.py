@@ -51,7 +51,7 @@ WORDS: dict[str, str] = {
     "TILES_NO_FAVORITES": "Tap the heart on a style to keep it here.",
     # Controls
     "SIZE": "Size",
-    "SIZE_INFO": "Larger takes longer. Print is sharp on paper.",
+    "SIZE_INFO": "Larger pictures take longer. Print looks sharp on paper.",
     "SIZE_DRAFT": "Draft",
     "SIZE_STANDARD": "Standard",
     "SIZE_LARGE": "Large",
@@ -84,7 +84,7 @@ WORDS: dict[str, str] = {
     "DREAM_INTRO": "Let the patterns that a neural network sees grow out of your photo.",
     "IMAGINE_INTRO": "Abstract paintings that nobody has painted. Keep one, or use it as a style.",
     "FILM_INTRO": "Paint a video, sound included, or watch yourself painted live.",
-    "STYLIZE_READY": "An example, painted already. Choose a photo of yours, or tap another style.",
+    "STYLIZE_READY": "This example is already painted. Choose your own photo, or tap another style.",
     "PAINTING_NOW": "Painting…",
     "READY": "Choose a photo and a painting, then press Paint.",
     "DREAM_READY": "Choose a look, then press Dream.",
@@ -104,15 +104,15 @@ WORDS: dict[str, str] = {
     "NETWORK": "Network: {names}.",
     "INLINE": "Pictures inside an address are not accepted. Upload a file instead.",
     "NOT_UPLOADED": "This file was not uploaded here, or is no longer kept. Upload it again.",
-    "FAILED": "Something went wrong here. The log of the app says what.",
-    "BAD_VALUE": "A value of this request can't be read. The API page says what each one takes.",
+    "FAILED": "Something went wrong. See the app's log for details.",
+    "BAD_VALUE": "A value in this request can't be read. The API page says what each parameter accepts.",
     # Regions
     "REGIONS": "Different styles in different places",
-    "REGIONS_INFO": "Bring the photo here and brush over it: each color stands for one style. The rest gets the styles whose color you did not use.",
+    "REGIONS_INFO": "Bring the photo here and brush over it: each color stands for one style. The rest gets the styles whose colors you didn't use.",
     "DREAM_REGIONS": "Dream only in some places",
-    "DREAM_REGIONS_INFO": "Bring the photo here and brush where the dream should grow. The rest stays as it is.",
+    "DREAM_REGIONS_INFO": "Bring the photo here and brush where the dream should grow. The rest doesn't change.",
     "BRUSH": "Preview of the brushstrokes",
-    "BRUSH_INFO": "On the left the painting, on the right your photo, both at full size. Brush size changes the left one.",
+    "BRUSH_INFO": "The painting is on the left and your photo on the right, both at full size. Brush size changes the painting.",
     "BRING_PHOTO": "Bring the photo here",
     "WHERE_TO_DREAM": "dream here",
     "GALLERY_SHORT": "gallery style",
@@ -134,11 +134,11 @@ WORDS: dict[str, str] = {
     "DIAGNOSIS_saturated": "Large parts of the result are too bright or too dark. Lower Style strength, or set Colors to a blend.",
     "DIAGNOSIS_grainy": "The result is grainy. Raise Smoothness, allow more steps, or use VGG-19.",
     # Before the run
-    "ESTIMATE": "Takes about {seconds} and {gigabytes:.1f} GB of memory here.",
+    "ESTIMATE": "Takes about {seconds} and {gigabytes:.1f} GB of memory on this machine.",
     # After the run
     "AFTER": "Adjust the result",
     "POSITION": "Rewind",
-    "POSITION_INFO": "1 is the result and 0 the photo. In between is what you saw on the way.",
+    "POSITION_INFO": "1 is the result and 0 is the photo. In between are the stages of the painting.",
     "LARGER": "Enlarge and repaint",
     "FILM_OF_IT": "Time-lapse video",
     "GIF_OF_IT": "Time-lapse GIF",
@@ -171,20 +171,20 @@ WORDS: dict[str, str] = {
     "WALK": "Morph",
     "WALKED": "Morphing video",
     # Dream
-    "LOOKS": "Looks",
-    "LOOK_EYES": "Eyes",
-    "LOOK_SWIRLS": "Swirls",
-    "LOOK_SCALES": "Scales",
-    "LOOK_FUR": "Fur",
-    "LOOK_CREATURES": "Creatures",
-    "LOOK_ARCHES": "Arches",
-    "LOOK_RAINBOWS": "Rainbows",
-    "LOOK_TOWERS": "Towers",
+    "PRESETS": "Looks",
+    "PRESET_EYES": "Eyes",
+    "PRESET_SWIRLS": "Swirls",
+    "PRESET_SCALES": "Scales",
+    "PRESET_FUR": "Fur",
+    "PRESET_CREATURES": "Creatures",
+    "PRESET_ARCHES": "Arches",
+    "PRESET_RAINBOWS": "Rainbows",
+    "PRESET_TOWERS": "Towers",
     "LAYERS_HEAD": "Choose a pattern by eye",
-    "LAYERS_INFO": "What parts of the network respond to most: fine textures first, larger shapes later. The number after a layer is one channel.",
+    "LAYERS_INFO": "The patterns that each part of the network responds to most: fine textures first, then larger shapes. A number after a layer's name is a channel.",
     "LAYERS": "Patterns of the network's layers",
     "ZOOM_HEAD": "Fly into the dream: a video",
-    "ZOOM_INTRO": "Each frame zooms into the one before and dreams on.",
+    "ZOOM_INTRO": "Each frame zooms into the last one and continues the dream.",
     "ZOOM": "Fly",
     "NO_FRAME": "Stopped before the first frame was done.",
     # Video
@@ -198,8 +198,8 @@ WORDS: dict[str, str] = {
     "CLIP_ABOUT": "{seconds}, {frames} frames of {width} x {height} px, painted at {painted_width} x {painted_height} px.",
     "FINER": "Finer",
     "FINER_ON": "Optimize each frame",
-    "FINER_INFO": "Slower by far, with strokes like those on the Paint tab. Needs a painting of your own.",
-    "FINER_NEEDS_PAINTING": "Finer works from a painting of your own: choose one, or switch Finer off.",
+    "FINER_INFO": "Much slower, with brushstrokes like those of the Paint tab. Needs a painting of your own.",
+    "FINER_NEEDS_PAINTING": "Finer needs a painting of your own: choose one, or turn Finer off.",
     "SNAPSHOT": "Take a snapshot",
     "CLIP_STOPPED": "Stopped after {frames} of {total} frames. The video so far is kept, and Continue goes on from here.",
     "MORPH_STOPPED": "Stopped. The first {frames} frames are kept.",
@@ -208,18 +208,19 @@ WORDS: dict[str, str] = {
     "NO_CAMERA": "No camera was found. Connect one or allow it in your browser, then reload the page. You can also paint a video file.",
     # About
     "GET_VGG19": "Download VGG-19",
-    "RIGHTS": "All painters in the gallery died before 1955. No painting is stored here: a style is 256 numbers measured from one, and its tile is "
-    "a scene of ours painted with them. The program, its weights and its examples are under the MIT license. Your results are yours.",
-    "GET_VGG19_INFO": "Paint and Dream then use it. Offline they use the built-in network.",
+    "RIGHTS": "All painters in the gallery died before 1955. No painting is stored here: a style is 256 numbers computed from a painting, and "
+    "its tile shows one of our own scenes in that style. The program, its weights and its examples are under the MIT license. Your results "
+    "are yours.",
+    "GET_VGG19_INFO": "Paint and Dream will then use it. Without it, they use the built-in network.",
     "GOT_VGG19": "VGG-19 is ready.",
-    "RETRY": "The next run tries the download again. So does the button in About.",
+    "RETRY": "The next run tries the download again. So does the button on the About tab.",
     "ABOUT_HEAD": "| weights | what it is | where it is | size | license |",
 }
 
-# What categories of the gallery are called, where not by their own names.
+# Names of gallery categories that differ from the category itself.
 CATEGORIES: dict[str, str] = {}
 
-# Labels of options by their names; by Options class and name where a recipe means something else by it.
+# Labels of options by name, or by Options class and name if the meaning differs between recipes.
 LABELS: dict[str, str] = {
     "size": "Exact size",
     "iterations": "Steps",
@@ -271,7 +272,7 @@ LABELS: dict[str, str] = {
 
 UNITS: dict[str, str] = {"px": "px", "sd": "sd", "degrees": "degrees"}
 
-# Names of choices, where a person needs another one than the shell's.
+# Names of choices that differ from the shell's.
 CHOICES: dict[str, dict[str, str]] = {
     "color": {"style": "the painting's", "keep": "the photo's", "match": "a blend", "palette": "the painting's palette exactly"},
     "extractor": {"auto": "automatic", "lite": "built-in"},
@@ -289,8 +290,8 @@ CHOICES: dict[str, dict[str, str]] = {
     },
 }
 
-# For the terminal, where no browser tells the language.
+# For the terminal, which has no browser language.
 SHARE_WARNING = (
-    "The share link makes this app public: whoever has the address can use this machine to paint, and the pictures they upload "
-    "come here. Add --auth USER:PASSWORD to ask for a password."
+    "The share link makes this app public: anyone with the address can use this machine to paint, and upload pictures to it. "
+    "Add --auth USER:PASSWORD to require a password."
 )
