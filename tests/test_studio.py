@@ -116,7 +116,7 @@ def test_sentences_are_translated_with_what_they_hold():
     assert i18n.told(str(refused.value), Request("en")) == "size is 99999; it must be between 64 and 12288 px."
     reason = RequestError("The hub could not be reached.")
     note = Message("Using the compact network instead: {reason}", reason=str(reason))
-    assert i18n.told(note, Request("zh-CN")) == "正用精简网络绘制：无法连接 hub。"
+    assert i18n.told(note, Request("zh-CN")) == "改用内置的精简网络：无法连接 hub。"
     notes = joined(
         Message("{file} is animated; its first frame is used.", file="a.gif"),
         Message("The color profile of {file} is broken and was ignored.", file="a.gif"),
