@@ -1,12 +1,13 @@
 # make run        the app on http://127.0.0.1:7860
 # make test-fast  tests without app, network, browser or ../shared
 # make test       every test that can run here; as root on Debian it installs Chromium for the browser tests
+# make soak       the app under load for minutes, random actions, threads that wait
 # make lint       ruff and mypy
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-fast lint map chromium
+.PHONY: run test test-fast soak lint map chromium
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -16,6 +17,10 @@ test: $(VENV)/.test chromium
 
 test-fast: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not (slow or app or browser or hub or shared)"
+
+soak: $(VENV)/.test
+	$(BIN)/python -m benchmarks.reliability
+	$(BIN)/python -m benchmarks.waiting
 
 lint: $(if $(filter $(VENV)/bin,$(BIN)),$(VENV)/.test)
 	$(BIN)/ruff check .
