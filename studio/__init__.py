@@ -1,4 +1,4 @@
-"""The studio: Pentimento's interface in a browser tab. It knows Gradio and no tensors' insides."""
+"""The studio: Pentimento's interface in a browser tab. It knows Gradio and never imports torch."""
 
 from studio.build import build
 

@@ -1,4 +1,4 @@
-"""Brush size: the painting and the photo side by side at the scale at which they meet in the result."""
+"""Brush size: the painting and the photo side by side, at their scale in the result."""
 
 import gradio as gr
 from PIL import Image
@@ -14,7 +14,7 @@ _GAP = 8
 
 
 def build(run_id: str, photo: gr.State, style: gr.Image, size: gr.Slider, scale: gr.Slider) -> None:
-    """Lay the section out and wire it: it follows the photo, by its path, the painting, the size and the brush size while it is open."""
+    """Build the section. While open, it follows the photo's path, the painting, the size and the brush size."""
     with gr.Accordion(i18n.BRUSH, open=False, elem_id=f"{run_id}-brush") as section:
         gr.Markdown(i18n.BRUSH_INFO, elem_classes="quiet")
         crops = gr.Image(
@@ -35,14 +35,14 @@ def build(run_id: str, photo: gr.State, style: gr.Image, size: gr.Slider, scale:
 
 
 def crops_of(is_open: bool, content: str | None, style: str | None, size: float, scale: float) -> Image.Image | None:
-    """The middle of the painting and the middle of the photo, pixel for pixel as Gatys is shown them."""
+    """The centers of the painting and the photo, at the scale that `optimize` uses."""
     if not is_open or content is None or style is None:
         return None
     try:
         photo = fit(read_image(content, long_side=int(size)), int(size), enlarge=True)
         painting = sized_style(read_image(style, long_side=PAINTING_SIDE), tuple(photo.shape[-2:]), scale)
     except RequestError:
-        return None  # said already, beside the picture
+        return None  # already reported next to the picture
     sheet = Image.new("RGB", (2 * _SIDE + _GAP, _SIDE), "white")
     for index, image in enumerate((painting, photo)):
         sheet.paste(_middle(to_pil(image)), (index * (_SIDE + _GAP), 0))

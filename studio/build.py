@@ -1,4 +1,4 @@
-"""The page: head, tabs, the drawer with the visitor's pictures."""
+"""The page: header, tabs, and the drawer with the visitor's pictures."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ _FILES_SWEPT, _FILES_KEPT = 600, 3 * 3600  # seconds
 
 
 def build(compute: Compute) -> gr.Blocks:
-    """The whole studio, computing where `compute` says."""
+    """The whole studio, computing on `compute`."""
     with GuardedBlocks(title="Pentimento", delete_cache=(_FILES_SWEPT, _FILES_KEPT), analytics_enabled=False) as page:
         with gr.Row(elem_id="header"):
             gr.Markdown("# Pentimento")
@@ -44,7 +44,7 @@ def build(compute: Compute) -> gr.Blocks:
                 filmed = tab_film.build(compute)
             with gr.Tab(i18n.ABOUT_TAB, id="about") as each["about"]:
                 tab_about.build(page, compute)
-        gr.Markdown(i18n.NO_CAMERA, elem_id="no-camera")  # seen where a camera was asked for in vain
+        gr.Markdown(i18n.NO_CAMERA, elem_id="no-camera")  # shown if no camera is available
         drawer = history.build(drawer_button)
         parts = {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining}
         _refine(tabs, quick, fine)
@@ -61,10 +61,10 @@ def build(compute: Compute) -> gr.Blocks:
 
 
 def _tell_progress_to_few(page: gr.Blocks, place: gr.Markdown) -> None:
-    """Let the events that show no progress have one component in common to show none on.
+    """Give all events without visible progress one shared component for it.
 
-    Gradio tells each output of all events of each step of any of them. A hundred outputs kept a browser busy all through a run,
-    and inputs in hidden tabs took it for changes of their own.
+    Gradio reports each step of an event to all its outputs. With a hundred outputs, this keeps the browser busy during a run, and
+    inputs in hidden tabs mistake the reports for changes.
     """
     for event in page.fns.values():
         if event.show_progress == "hidden" and not event.show_progress_on:
@@ -72,7 +72,7 @@ def _tell_progress_to_few(page: gr.Blocks, place: gr.Markdown) -> None:
 
 
 def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
-    """Hand a Stylize result to Paint and start there; a gallery style has no picture, so its result stands for it."""
+    """Send a Stylize result to Paint and start; for a gallery style, which has no picture, the result serves as the style."""
 
     def refine(content, style, used, result, request: gr.Request):
         if result is None:
@@ -83,16 +83,16 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
         refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"]],
         [fine["content"], fine["style"], fine["init"], fine["status"], tabs], show_progress="hidden", api_visibility="private",
     )  # fmt: skip
-    # A page loses what comes for a component before its tab is there.
+    # The page drops updates for a component whose tab isn't built yet.
     opened = handed.success(None, None, None, js=_WHEN_OPEN, show_progress="hidden", api_visibility="private")
     fine["follow"](opened.then)
 
 
 def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict], photos: list) -> None:
-    """Let every result, a tab's or the drawer's, become the photo of all tabs or a tab's painting with one click.
+    """Make any result, of a tab or the drawer, the photo of all tabs or a tab's painting with one click.
 
     Args:
-        photos: what holds the photo: its state and the tabs' inputs.
+        photos: the photo's state and the tabs' inputs.
     """
     for part in sources:
         for (tab, role), button in part["uses"].items():
@@ -105,7 +105,7 @@ def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict], photos: li
 
 
 def _handing(tab: str, count: int) -> Callable:
-    """A handler that gives a result to so many places and opens the tab."""
+    """A handler that sends a result to several inputs and opens the tab."""
 
     def handed(result: str | None, request: gr.Request) -> list:
         if result is None:

@@ -1,4 +1,4 @@
-"""The compare grid: one photo over several styles or strengths, small; a click has the chosen one at full size."""
+"""The compare grid: one photo in several styles or strengths, small; a click paints the chosen one at full size."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,21 +9,21 @@ from studio import i18n
 from style_core import RequestError, gallery
 from style_core.media.images import to_pil
 
-SIDE = 384  # px, long side of what is compared
+SIDE = 384  # px, long side of compared pictures
 _STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 _FIRST = 8  # styles that are offered at first
 
 
 def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.HTML, strength: gr.Slider) -> Dependency:
-    """Lay the section out and wire it.
+    """Build the section.
 
     Args:
         small: `(gallery_style, content, style, mix, request, **option_controls)` -> an image, at `SIDE`.
         inputs: content, style and mix.
-        option_controls: of the recipe, by option.
-        chosen, strength: that a click on a compared picture sets.
+        option_controls: the recipe's controls, by option.
+        chosen, strength: components that a click on a compared picture sets.
     Returns:
-        The event that sets `chosen` and `strength`, for what is to follow it.
+        The event that sets `chosen` and `strength`.
     """
     styles = gallery()
     with gr.Accordion(i18n.COMPARE, open=False, elem_id="compare"):

@@ -1,4 +1,4 @@
-"""Controls made from options: each slider, choice and switch comes from the field that declares it."""
+"""Controls generated from options: each slider, choice and switch comes from the field that declares it."""
 
 from collections.abc import Callable
 
@@ -8,16 +8,16 @@ from studio import i18n
 from style_core.options import OptionField, Options, Range
 from style_core.recipes.table import RECIPES
 
-# Where the app, whose runs are watched, starts from other values than the shell does; the API's defaults are the app's.
+# Defaults of the app that differ from the shell's, because its runs are watched; the API uses them too.
 STARTS = {"stylize": {"size": 768}, "optimize": {"iterations": 150}, "dream": {"size": 512}, "imagine": {"count": 6}}
-# The four sizes that have names, in pixels of the long side.
+# The four named sizes, as long sides in pixels.
 SIZES = {
     "stylize": {"draft": 512, "standard": 768, "large": 1536, "print": 3072},
     "optimize": {"draft": 320, "standard": 512, "large": 1024, "print": 2048},
     "dream": {"draft": 320, "standard": 512, "large": 1024, "print": 2048},
     "imagine": {"draft": 256, "standard": 512, "large": 1024, "print": 2048},
 }
-# What is in view; all else is behind "More", and what only experts know by name under "Advanced" there.
+# Controls in view; the others are behind "More", and expert options under "Advanced" there.
 _IN_VIEW = {
     "stylize": ("strength", "color"),
     "optimize": ("strength", "color"),
@@ -28,7 +28,7 @@ _ADVANCED = {"extractor", "layer", "octaves"}
 
 
 def in_view(recipe: str) -> dict[str, gr.components.Component]:
-    """The few controls that everybody needs, by option; the sizes by name are `sizes`."""
+    """The few controls that everyone needs, by option; the named sizes are `sizes`."""
     starts, options = STARTS[recipe], RECIPES[recipe].options
     fields = {field.name: field for field in options.fields()}
     made = {name: component(options, fields[name], starts.get(name, fields[name].default)) for name in _IN_VIEW[recipe]}
@@ -41,9 +41,9 @@ def in_view(recipe: str) -> dict[str, gr.components.Component]:
 
 
 def behind_more(recipe: str, shown: dict[str, gr.components.Component]) -> dict[str, gr.components.Component]:
-    """All other controls, in the section that is being laid out; with those of `shown`, every option in its order.
+    """All other controls, in the current section; returned together with those of `shown`, in the options' order.
 
-    The size in pixels follows the named one, and the other way about.
+    The size in pixels and the named size follow each other.
     """
     starts, options = STARTS[recipe], RECIPES[recipe].options
     rest = [field for field in options.fields() if field.name not in shown]
@@ -61,13 +61,13 @@ def behind_more(recipe: str, shown: dict[str, gr.components.Component]) -> dict[
 
 
 def controls_of(options: type[Options], starts: dict | None = None) -> dict[str, gr.components.Component]:
-    """Components for options of any kind, by name; `starts` are values to stand at instead of their defaults."""
+    """Components for options, by name; `starts` are initial values that replace the defaults."""
     starts = starts or {}
     return {field.name: component(options, field, starts.get(field.name, field.default)) for field in options.fields()}
 
 
 def component(options: type[Options], field: OptionField, value) -> gr.components.Component:
-    """The control that suits an option."""
+    """The control for an option."""
     text = {"label": i18n.label_of(field.name, field.unit, options), "info": i18n.help_of(options, field.name)}
     if field.kind is bool:
         return gr.Checkbox(value, **text)
@@ -83,7 +83,7 @@ def component(options: type[Options], field: OptionField, value) -> gr.component
 
 
 def moved(fields: dict[str, gr.components.Component]) -> list:
-    """The events that tell that a control has come to rest at another value."""
+    """The events that report a control's final new value."""
     return [_rested(field) for field in fields.values()]
 
 
@@ -96,8 +96,8 @@ def _rested(field: gr.components.Component) -> Callable:
 def documented(recipe: str, **pictures: str) -> Callable:
     """A decorator that names a handler after its recipe and adds its parameters to its docstring, with ranges and defaults.
 
-    Programs read both: the API's page and the tools of the MCP server are made from them. As plain sentences, because
-    Gradio drops an Args section for parameters that come by keyword.
+    The API page and the MCP server's tools are generated from both. The parameters are plain sentences, because Gradio drops an Args
+    section for keyword parameters.
     """
 
     def add(handler: Callable) -> Callable:
@@ -115,7 +115,7 @@ def documented(recipe: str, **pictures: str) -> Callable:
     return add
 
 
-# Where a result can go: the tab, and which of its pictures it becomes.
+# Where a result can be sent: the tab, and the input.
 USES = (
     ("stylize", "content"),
     ("stylize", "style"),
@@ -127,7 +127,7 @@ USES = (
 
 
 def use_buttons(source: str) -> dict[tuple[str, str], gr.Button]:
-    """A folded row of buttons that hand a tab's result to the tabs, by where it goes."""
+    """A folded row of buttons that send a tab's result to other tabs, by destination."""
     with gr.Accordion(i18n.USE_RESULT, open=False, elem_classes="uses"), gr.Row():
         return {
             (tab, role): gr.Button(

@@ -1,4 +1,4 @@
-"""Presets of a dream: named settings, each chosen by eye, with a picture of what it does."""
+"""Presets of Dream: named settings, chosen by eye, each with a picture."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ class Preset:
     """A preset.
 
     Attributes:
-        name: of its title in `words`, as `PRESET_NAME`.
-        layer: as `DreamOptions` has it; its tile is the picture of what that layer likes to see.
-        octaves, iterations, strength, extractor: as `DreamOptions` has them.
+        name: its title is the text `PRESET_NAME`.
+        layer: as in `DreamOptions`; its tile shows that layer's picture.
+        octaves, iterations, strength, extractor: as in `DreamOptions`.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Preset:
     octaves: int = 4
     iterations: int = 15
     strength: float = 0.15
-    # A channel's number means nothing to another network.
+    # Channel numbers are specific to a network.
     extractor: str = "lite"
 
 

@@ -1,4 +1,4 @@
-"""What the studio opens with: a photo of our own that is painted already.
+"""The picture that the studio opens with: one of our own photos, already painted.
 
 The painted picture ships as a small file, so that the page shows it before anything is computed;
 `python -c "from studio import example; example.paint()"` paints it again.
@@ -13,12 +13,12 @@ from style_core.devices import Compute
 from style_core.media.settings import settings_of
 from style_core.weights.open import open_generator
 
-# In the order in which they are wished for; the first that the gallery has.
+# In order of preference; the first one in the gallery is used.
 _STYLES = ("starry-night", "cafe-terrace", "red-fuji")
 _SIZE, _QUALITY = 1024, 88  # px of the long side; of the JPEG
 _PAINTED = Path(__file__).parent / "samples" / "first-painted.jpg"
 _NAME = "pentimento-example.png"
-KEY = "first"  # stands for the request that the first picture answers
+KEY = "first"  # key of the first picture's request
 _ready: list[str] = []
 
 
@@ -33,7 +33,7 @@ def before_and_after() -> tuple[str, str]:
 
 
 def result() -> str:
-    """The painted picture as a result like any other: ours, with settings; made once and again when it was swept away."""
+    """The painted picture as an ordinary result with settings; created again if it was swept away."""
     if not _ready or not Path(_ready[0]).is_file():
         path = files.place() / _NAME
         settings = settings_of("stylize", StylizeOptions(size=_SIZE).as_dict(), {}, gallery=style())
@@ -43,7 +43,7 @@ def result() -> str:
 
 
 def is_asked_for(content: str | None, gallery_style: str, options: dict) -> bool:
-    """Whether a request without paintings of one's own is the one that the first picture answers."""
+    """Whether a request, without the visitor's own paintings, is the first picture's."""
     mine = Path(first_photo())
     if content is None or gallery_style != style() or Path(content).name != mine.name:
         return False
@@ -52,12 +52,12 @@ def is_asked_for(content: str | None, gallery_style: str, options: dict) -> bool
 
 
 def is_example(path: object) -> bool:
-    """Whether a result is the one that the studio opened with, which nobody made."""
+    """Whether a result is the picture that the studio opened with, which no visitor made."""
     return isinstance(path, str) and Path(path).name == _NAME
 
 
 def paint() -> None:
-    """Paint the first photo in the first style and write the file that ships."""
+    """Paint the first photo in the first style and write the shipped file."""
     compute = Compute.choose()
     code = gallery_code(style(), open_generator(compute).sha256)
     step = finish(stylize(read_image(first_photo()), [], StylizeOptions(size=_SIZE), codes=[code], compute=compute))

@@ -1,4 +1,4 @@
-"""Results as files: written once, at full size, with their settings and how they came about; old ones are swept away."""
+"""Results as files: written once, at full size, with their settings and intermediate frames; old ones are removed."""
 
 import atexit
 import os
@@ -16,11 +16,11 @@ from style_core.media.video import FrameWriter
 
 KINDS = ("png", "jpg", "webp")
 _PREFIX = "pentimento-results-"
-MOST_UPLOADS = 4 * 2**30  # bytes of all uploads and of what was shown of results, together
-_UPLOADS_KEPT = 3 * 3600  # seconds, as the page keeps them itself
+MOST_UPLOADS = 4 * 2**30  # bytes of all uploads and shown results
+_UPLOADS_KEPT = 3 * 3600  # seconds, as long as the page keeps them
 _KEEP_SECONDS = 2 * 3600
-_FRAME_SIDE = 1024  # px: what is kept of how a picture formed
-_MOST_FRAMES = 96  # beyond them every other one is let go
+_FRAME_SIDE = 1024  # px, of intermediate frames
+_MOST_FRAMES = 96  # above this, every other frame is dropped
 _FILM_FPS = 12
 _BEFORE, _SHOWN = "before.png", "shown.jpg"
 _folder: Path | None = None
@@ -36,25 +36,25 @@ def folder() -> Path:
 
 
 def sweep_at_start(uploads: str | Path) -> None:
-    """Remove what processes that were killed left behind: their results, and uploads that are old or too many."""
+    """Remove leftovers of killed processes: their results, and old or excess uploads."""
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         owner = left.name.removeprefix(_PREFIX).split("-")[0]
-        # In a container the process before had the same number.
+        # In a container, the previous process may have had the same id.
         if left != _folder and owner.isdecimal() and (int(owner) == os.getpid() or not _runs(int(owner))):
             shutil.rmtree(left, ignore_errors=True)
     sweep_uploads(uploads, set())
 
 
 def sweep_uploads(uploads: str | Path, kept: set[str], coming: int = 0) -> None:
-    """Make room in the upload folder: what is old goes, and of the rest the oldest, until all fits with what is `coming`.
+    """Make room in the upload folder: remove old files, and then the oldest ones until `coming` bytes fit.
 
     Args:
-        kept: paths that stay, whatever their age.
-        coming: bytes of the upload for which there is to be room.
+        kept: paths to keep, whatever their age.
+        coming: bytes of the expected upload.
     """
     found = []
     for path in Path(uploads).rglob("*"):
-        with suppress(OSError):  # another request may have removed it just now
+        with suppress(OSError):  # another request may have removed it
             status = path.lstat()
             if not stat.S_ISDIR(status.st_mode) and str(path) not in kept:
                 found.append((status.st_ctime, status.st_size, path))
@@ -64,7 +64,7 @@ def sweep_uploads(uploads: str | Path, kept: set[str], coming: int = 0) -> None:
             break
         with suppress(OSError):
             path.unlink()
-            path.parent.rmdir()  # fails, and stays, where something else lies in it
+            path.parent.rmdir()  # fails if the folder isn't empty
         total -= size
 
 
@@ -73,13 +73,13 @@ def _runs(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it runs as somebody else
+    except OSError:  # it belongs to another user
         return True
     return True
 
 
 def place() -> Path:
-    """A new folder for one result and what belongs to it."""
+    """A new folder for one result and its frames."""
     _sweep()
     return Path(tempfile.mkdtemp(dir=folder()))
 
@@ -94,32 +94,32 @@ def save(image, recipe: str, settings: dict, where: Path | None = None) -> str:
 
 
 def converted(path: str, kind: str) -> str:
-    """The same result, with its settings, as another kind of file: one of `KINDS`."""
+    """A result converted, with its settings, to another file type in `KINDS`."""
     source = Path(path)
     target = source.with_suffix(f".{kind}")
     if not target.exists():
         try:
             settings = read_settings(source)
         except RequestError:
-            settings = None  # a picture that was handed in carries none
+            settings = None  # an uploaded picture has none
         write_image(target, read_image(source), settings=settings)
     return str(target)
 
 
 def is_ours(path: object) -> bool:
-    """Whether a path that comes back from a browser is a result of this process that still exists."""
+    """Whether a path received from a browser is an existing result of this process."""
     return isinstance(path, str) and Path(path).is_file() and Path(path).resolve().is_relative_to(folder().resolve())
 
 
 def same_picture(one: str | None, other: str | None) -> bool:
-    """Whether two paths are copies of one file, which Gradio makes where it keeps what it shows."""
+    """Whether two paths are copies of one file; Gradio copies files that it shows."""
     paths = [Path(path) for path in (one, other) if path is not None and Path(path).is_file()]
     return len(paths) == 2 and len({(path.name, path.stat().st_size) for path in paths}) == 1
 
 
 @dataclass
 class Trail:
-    """How a picture came about: the photo it began with and the previews that were shown, in a result's own folder."""
+    """A picture's formation: its photo and previews, in the result's folder."""
 
     where: Path = field(default_factory=place)
     _kept: list[Path] = field(default_factory=list)
@@ -127,7 +127,7 @@ class Trail:
     _seen: int = 0
 
     def add(self, image) -> None:
-        """Keep a preview `[3, H, W]`, thinned out evenly once there are many."""
+        """Keep a preview `[3, H, W]`; previews are thinned out evenly if there are many."""
         self._seen += 1
         if self._seen % self._every:
             return
@@ -140,29 +140,29 @@ class Trail:
             self._kept, self._every = self._kept[1::2], 2 * self._every
 
     def begin(self, photo) -> str:
-        """Keep the photo `[3, H, W]` that the picture began with; its path."""
+        """Keep the photo `[3, H, W]` that the picture started from; returns its path."""
         write_image(self.where / _BEFORE, photo)
         return str(self.where / _BEFORE)
 
     def show(self, image) -> str:
-        """A small picture of the result for the page; its path."""
+        """Write a small copy of the result for the page; returns its path."""
         write_image(self.where / _SHOWN, image, quality=90)
         return str(self.where / _SHOWN)
 
 
 def before_of(path: str):
-    """The photo `[3, H, W]` that a result began with, at the result's size; None where there was none."""
+    """The photo `[3, H, W]` that a result started from, at the result's size, or None."""
     kept = Path(path).with_name(_BEFORE)
     return read_image(kept) if kept.exists() else None
 
 
 def way_to(path: str) -> list[Path]:
-    """The kept frames on the way to a result, oldest first, without the result itself."""
+    """The kept frames of a result, oldest first, without the result itself."""
     return sorted(Path(path).parent.glob("frame-*.jpg"))
 
 
 def film_of(path: str, suffix: str) -> str:
-    """How a result formed, as a film; the result is held for a second."""
+    """A film of how a result formed, which ends with the result for a second."""
     result = read_image(path)
     out = Path(path).with_name(f"{Path(path).stem}-film{suffix}")
     size = tuple(result.shape[-2:])

@@ -1,7 +1,7 @@
-"""What a request may name: only files that came through this app's own upload, whatever component takes them.
+"""Requests may only name files that were uploaded to this app, for every component.
 
-Gradio checks paths of payloads that carry its `meta` mark and lets those without it pass. Here every payload is checked
-before any component sees it, in one place, so that no component and no handler can forget to.
+Gradio checks only payloads with its `meta` mark. Here every payload is checked in one place, before any component receives it, so
+that no component or handler can forget to.
 """
 
 import os
@@ -42,7 +42,7 @@ class _PageConfig(BlocksConfig):
 
 
 class GuardedBlocks(gr.Blocks):
-    """Blocks whose handlers can't be given a file that was not uploaded, and whose visitors cost little memory."""
+    """Blocks that pass only uploaded files to handlers, and need little memory per visitor."""
 
     def __exit__(self, *details: Any) -> None:
         super().__exit__(*details)
@@ -55,10 +55,10 @@ class GuardedBlocks(gr.Blocks):
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except gr.Error as error:
-            if len(str(error.message)) > _LONGEST:  # what came is quoted there: not a megabyte of it
+            if len(str(error.message)) > _LONGEST:  # the value is quoted there and may be very long
                 raise gr.Error(f"{str(error.message)[:_LONGEST]}…", print_exception=False) from error
             raise
-        except Exception as error:  # whatever a component makes of a value that it was not meant to get
+        except Exception as error:  # components raise any type of exception for unexpected values
             raise gr.Error(i18n.say("BAD_VALUE", None), print_exception=False) from error
 
     async def process_api(self, *given: Any, **more: Any) -> dict:
@@ -67,12 +67,12 @@ class GuardedBlocks(gr.Blocks):
         except gr.Error:
             raise
         except Exception as error:
-            # Gradio would answer with an error of null. The log has the trace.
+            # Gradio would answer with a null error. The log has the traceback.
             raise gr.Error(i18n.say("FAILED", None)) from error
 
 
 def files_in(value: Any) -> Iterator[dict]:
-    """Every file payload in what a request holds, however deep it lies."""
+    """Every file payload in a request, at any depth."""
     if isinstance(value, dict):
         if "path" in value:
             yield value
@@ -89,21 +89,21 @@ def was_uploaded(path: object) -> bool:
     try:
         real = Path(path).resolve()
         return real.is_relative_to(Path(get_upload_folder()).resolve()) and real.is_file()
-    except (OSError, RuntimeError):  # too long a name, a loop of links
+    except (OSError, RuntimeError):  # a name that is too long, or a loop of links
         return False
 
 
 def _check(payload: dict) -> None:
-    """Refuse a file payload that names anything else; one sentence for all, which does not tell whether the file exists.
+    """Refuse a payload with any other file, with a message that doesn't reveal whether the file exists.
 
     Raises:
         gr.Error: when the file was not uploaded.
     """
     path = payload["path"]
     if path is None or path == "":
-        return  # a payload of inline data; components refuse or take that themselves
+        return  # inline data, which components accept or refuse themselves
     if isinstance(path, str) and path.startswith(_FETCHED):
-        # With the mark, Gradio fetches it, from public hosts alone, into the upload folder.
+        # With the mark, Gradio downloads it into the upload folder, from public hosts only.
         payload["meta"], payload["is_stream"] = dict(_MARK), False
         return
     if not was_uploaded(path):

@@ -1,7 +1,7 @@
 """The studio's texts in every language of `studio.languages`.
 
-`i18n.PAINT` is a label that follows the visitor's browser by itself; `say("DONE", request, ...)` fills a sentence in the
-visitor's language. Explanations of options are their own, from `style_core`, in English; other languages have theirs.
+`i18n.PAINT` is a label that follows the browser's language; `say("DONE", request, ...)` returns a sentence in the visitor's language.
+Explanations of options come from `style_core` in English, and from the language files otherwise.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,7 +39,7 @@ def _table(language) -> dict[str, str]:
 # By language, then by key.
 TABLE = {language.CODE: _table(language) for language in ALL}
 I18N = gr.I18n(**TABLE)
-# What the core says, by language; it says it in English by itself.
+# Translations of the core's English messages, by language.
 _SENTENCES = {language.CODE: getattr(language, "SENTENCES", {}) for language in ALL}
 
 
@@ -51,7 +51,7 @@ def __getattr__(key: str) -> I18nData:
 
 
 def named(key: str) -> I18nData:
-    """The label of a key that is put together, such as `SIZE_DRAFT`."""
+    """The label of a composed key, such as `SIZE_DRAFT`."""
     return __getattr__(key.upper())
 
 
@@ -66,24 +66,24 @@ def in_all_languages(keys: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def category_in_each_language(category: str) -> dict[str, str]:
-    """What a category of the gallery is called, by language."""
+    """The name of a gallery category, by language."""
     return {language.CODE: language.CATEGORIES.get(category, category) for language in ALL}
 
 
 def language_of(request: gr.Request | None) -> str:
-    """The language that the visitor's browser asks for first, if it is one of ours; English for all others and for programs."""
+    """The visitor's preferred language if it is available; otherwise, and for programs, English."""
     wanted = request.headers.get("accept-language", "") if request is not None else ""
     return next((code for code in LANGUAGES if wanted.lower().startswith(code.lower()[:2])), LANGUAGES[0])
 
 
 def say(key: str, visitor: gr.Request | str | None, **values) -> str:
-    """A sentence in the language of a visitor, who may be named by the language alone."""
+    """A sentence in a visitor's language; the visitor may be given as a language code."""
     language = visitor if isinstance(visitor, str) else language_of(visitor)
     return TABLE[language][key].format(**values)
 
 
 def translated(sentence: str, known: Mapping[str, str]) -> str:
-    """A sentence of the core, and the sentences inside it, by the translations in `known`; an unknown one stays in English."""
+    """A message of the core and its nested messages, translated by `known`; unknown ones stay in English."""
     if not isinstance(sentence, Message) or not sentence.values:
         return known.get(sentence, sentence)
     values = {name: translated(value, known) if isinstance(value, str) else value for name, value in sentence.values.items()}
@@ -91,13 +91,13 @@ def translated(sentence: str, known: Mapping[str, str]) -> str:
 
 
 def told(sentence: str, visitor: gr.Request | str | None) -> str:
-    """What the core says, in the visitor's language."""
+    """A message of the core in the visitor's language."""
     language = visitor if isinstance(visitor, str) else language_of(visitor)
     return translated(sentence, _SENTENCES[language])
 
 
 def refusal(error: Exception | str, visitor: gr.Request | None) -> gr.Error:
-    """A request that can't be carried out, as the page shows it: `raise i18n.refusal(error, request) from error`."""
+    """An error for the page, from a RequestError: `raise i18n.refusal(error, request) from error`."""
     return gr.Error(told(str(error), visitor), print_exception=False)
 
 

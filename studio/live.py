@@ -1,4 +1,4 @@
-"""Long runs in the browser: Steps in, updates of what the person sees out."""
+"""Runs in the browser: turns Steps into updates of the page."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,7 +15,7 @@ from style_core.media.images import fit, resize, to_pil
 from style_core.media.settings import done_of, settings_of
 from style_core.recipes.request import request_of
 
-PREVIEW_SIDE = 768  # px: what a preview is shown at; the file has every pixel
+PREVIEW_SIDE = 768  # px, of previews; the file has the full size
 STAGE_HEIGHT = 640  # px
 FIRST_KIND = files.KINDS[0]
 _PLOTTED = 200  # points of the loss plot
@@ -78,7 +78,7 @@ class Board:
         }
 
     def idle(self) -> dict:
-        """How the buttons stand when nothing runs."""
+        """State of the buttons when nothing runs."""
         return {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
 
     def wire(self, recipe: Callable, inputs: list, more: dict, api_name: str) -> None:
@@ -94,7 +94,7 @@ class Board:
             inputs,
             self.outputs,
             inputs_kwargs=more,
-            concurrency_limit=None,  # it only watches
+            concurrency_limit=None,  # it only watches a job
             show_progress="minimal",
             show_progress_on=self.status,
             **(published or {"api_visibility": "private"}),
@@ -103,15 +103,15 @@ class Board:
 
 
 def follow_photo(board: Board, photo: gr.State, ready: I18nData) -> None:
-    """Show the photo, by its path, large as soon as it is chosen, and nothing any more that was made of the one before."""
+    """Show a photo large as soon as it is chosen, and clear the results of the one before."""
 
     def shown(path: str | None, request: gr.Request) -> dict:
         if not jobs.here.let_go(board.run_id, request, path, files.same_picture):
-            return {board.status: gr.skip()}  # the photo came back with the page, and so does what was made of it
+            return {board.status: gr.skip()}  # the photo was restored with the page, and so are its results
         try:
             picture = None if path is None else to_pil(fit(read_image(path, long_side=PREVIEW_SIDE), PREVIEW_SIDE))
         except RequestError:
-            picture = None  # said already, beside the picture
+            picture = None  # already reported next to the picture
         return {
             board.preview: gr.update(value=picture, visible=True),
             board.slider: gr.update(visible=False),
@@ -126,7 +126,7 @@ def follow_photo(board: Board, photo: gr.State, ready: I18nData) -> None:
 
 
 def wire_download(kind: gr.Dropdown, download: gr.DownloadButton, result: gr.State) -> None:
-    """Let a choice of file type change what the button downloads."""
+    """Make the file type menu change the file of the download button."""
 
     def convert(path, kind):
         return gr.update(value=files.converted(path, kind)) if files.is_ours(path) else gr.skip()
@@ -145,7 +145,7 @@ class Record:
 
     last: Step = field(default_factory=lambda: Step(0, 0))
     image: object = None
-    done: int = 0  # iterations that the image has had
+    done: int = 0  # iterations of the image
     rows: list = field(default_factory=list)
     trail: files.Trail = field(default_factory=files.Trail)
 
@@ -162,7 +162,7 @@ class Record:
                 self.rows.append((step.iteration, name, sum(values) / len(values)))
 
     def plot(self) -> pandas.DataFrame | None:
-        """Losses as a table; None while there are none, because a plot that was born empty never shows a line."""
+        """Losses as a table; None while there are none, because a plot created empty never shows a line."""
         if not self.rows:
             return None
         rows = self.rows[:: max(1, len(self.rows) // _PLOTTED)]
@@ -181,19 +181,19 @@ def run(
     looks_like: Callable[[], object] | None = None,
     given: dict | None = None,
 ) -> Iterator[dict]:
-    """Follow a recipe on a board until it ends, fails in words, or its job is asked to stop.
+    """Follow a recipe on a board until it ends, fails with a message, or its job is asked to stop.
 
     Args:
-        steps: makes the recipe's generator; called once there is a first sign of life on the page.
-        before: gives the picture that the slider compares with, `[3, H, W]`, or None.
-        options: for the settings inside the file.
-        looks_like: gives the style picture, by which a result is told to have lost its colors; None where there is none.
-        given: paths of pictures and what else the recipe was given, for the settings; as `request_of` takes it.
+        steps: starts the recipe; called after the first update of the page.
+        before: returns the picture that the slider compares with, `[3, H, W]`, or None.
+        options: for the settings in the file.
+        looks_like: returns the style picture, to detect lost colors; None if there is none.
+        given: paths of pictures and other inputs, for the settings; as in `request_of`.
     """
     facts = {"options": options, "given": given or {}}
     yield board.begun()
     record, event = Record(), jobs.stopping()
-    stopped = event.is_set()  # while it was waiting for its turn
+    stopped = event.is_set()  # while waiting for its turn
     try:
         with closing(steps() if not stopped else (_ for _ in ())) as generator:
             for step in generator:
@@ -203,7 +203,7 @@ def run(
                     stopped = True
                     break
     except (RequestError, gr.Error) as error:
-        # An error of ours comes back from another process as the page's own; see gpu.py.
+        # A RequestError from another process arrives as a gr.Error; see gpu.py.
         refusal = i18n.refusal(error.message if isinstance(error, gr.Error) else error, request)
         if record.image is not None:
             yield _finished(recipe, board, record, before, facts, refusal.message)
@@ -232,7 +232,7 @@ def _shown(step: Step, board: Board, record: Record, request: gr.Request | None)
 
 
 def status_of(step: Step, request: gr.Request | None) -> str:
-    """How far a run is: a bar with its percentage and the time that is left, then what there is to say."""
+    """Progress of a run: a bar with its percentage and the time left, then the note."""
     parts = []
     if step.total and step.seconds:
         share = min(1.0, step.iteration / step.total)
@@ -267,11 +267,11 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, facts
     return {
         **board.idle(),
         board.status: sentence,
-        # Files rather than pictures: a job keeps what it has shown.
+        # Files rather than arrays, because a job keeps its updates in memory.
         board.preview: gr.update(value=record.trail.show(fit(record.image, PREVIEW_SIDE)), visible=original is None),
         board.slider: compare if original is not None else gr.update(visible=False),
         board.plot: record.plot(),
-        # Plain values rather than updates: programs get them as they are.
+        # Plain values rather than updates, because programs receive them unchanged.
         board.download: path,
         board.kind: files.KINDS[0],
         board.original: path,
@@ -280,11 +280,11 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, facts
 
 
 def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None = None, losses: I18nData = i18n.LOSSES) -> Board:
-    """Lay out a stage: the picture as it forms, then before and after; what there is to say; buttons; the plot, folded.
+    """Build a stage: the picture as it forms, then before and after; status; buttons; the folded plot.
 
     Args:
-        photo: what is shown before the first run.
-        losses: what the plot shows.
+        photo: the picture shown before the first run.
+        losses: title of the plot.
     """
     preview = gr.Image(
         photo,
@@ -330,7 +330,7 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
 
 
 def download_button(run_id: str) -> tuple[gr.DownloadButton, gr.Dropdown]:
-    """A download button and, beside it, the choice of file type."""
+    """A download button with a menu of file types."""
     download = gr.DownloadButton(i18n.DOWNLOAD, elem_id=f"{run_id}-download")
     kind = gr.Dropdown(
         [(kind.upper(), kind) for kind in files.KINDS],
@@ -348,7 +348,7 @@ def download_button(run_id: str) -> tuple[gr.DownloadButton, gr.Dropdown]:
 
 
 def small_buttons(run_id: str, download: gr.DownloadButton) -> None:
-    """What the page itself can do with a result: show the photo while a button is held, hand it on, copy it."""
+    """Actions of the page on a result: show the photo while a button is held, share, copy."""
     with gr.Row(elem_classes="small-actions"):
         gr.Button(i18n.HOLD, size="sm", min_width=60, elem_id=f"{run_id}-hold", elem_classes="hold-button")
         handed = gr.Button(i18n.SHARE, size="sm", min_width=60, elem_id=f"{run_id}-share", elem_classes="share-button")
