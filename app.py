@@ -11,13 +11,13 @@ import tempfile
 import threading
 from pathlib import Path
 
-# Before Gradio is imported: no word to anyone outside, and no proxy between the browser and this machine.
+# Set before Gradio is imported: no telemetry, and no proxy between the browser and this machine.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-# A folder of this user's own: one that another user made first could not be written to.
+# A folder per user, because one created by another user may not be writable.
 os.environ.setdefault("GRADIO_TEMP_DIR", os.path.join(tempfile.gettempdir(), f"pentimento-{getpass.getuser()}"))
-# Gradio would read it while it is imported, and end in a traceback where it is no number.
+# Gradio reads it on import and fails with a traceback if it is not a number.
 _PORT = os.environ.pop("GRADIO_SERVER_PORT", "7860")
-os.environ["GRADIO_DEBUG"] = "0"  # with it, launching would never come back
+os.environ["GRADIO_DEBUG"] = "0"  # otherwise launch() would not return
 os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
 
 from starlette.middleware import Middleware
@@ -27,8 +27,8 @@ from studio.request_limits import RequestLimits
 from style_core import Compute, RequestError
 from style_core.devices import DEVICES, prepare_cpu
 
-_END_SECONDS = 2.0  # that runs in hand may take to end when the app does
-_VISITORS = 200  # whose results and places are remembered; of more, those who were here last
+_END_SECONDS = 2.0  # time for running jobs to end at shutdown
+_VISITORS = 200  # most recent visitors whose state is kept
 
 
 def _port(text: str) -> int:
@@ -38,10 +38,10 @@ def _port(text: str) -> int:
 
 
 def _check_address(host: str, port: int) -> None:
-    """Refuse an address that can't be served on, before anything is loaded.
+    """Check that the address can be served on, before anything is loaded.
 
     Raises:
-        RequestError: saying why.
+        RequestError: if it can't.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -75,11 +75,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), help="Address to serve on.")
     parser.add_argument("--port", type=_port, default=_PORT, help="Port to serve on (default 7860).")
-    parser.add_argument("--share", action="store_true", help="Also serve on a public address, for anyone who has it.")
+    parser.add_argument("--share", action="store_true", help="Also serve on a public address, open to anyone who has it.")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="Where to compute.")
-    parser.add_argument("--auth", metavar="USER:PASSWORD", help="Ask for this name and password.")
+    parser.add_argument("--auth", metavar="USER:PASSWORD", help="Require this name and password.")
     parser.add_argument("--root-path", help="Prefix or full address under which a proxy serves the app.")
-    parser.add_argument("--mcp", action="store_true", help="Also be an MCP server, whose tools are the recipes.")
+    parser.add_argument("--mcp", action="store_true", help="Also serve the recipes as tools of an MCP server.")
     parser.add_argument("--ray", metavar="ADDRESS", default=os.environ.get("PENTIMENTO_RAY"), help="Compute on this Ray cluster, or local.")
     parser.add_argument("--ray-cores", type=int, default=2, metavar="N", help="CPU cores of each worker, without GPUs (default 2).")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The drawer: this visit's results, kept in the visitor's own browser, and settings that come back from a picture."""
+"""The drawer: this visit's results, kept in the visitor's browser, and settings restored from a picture."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _KEY = "pentimento-visit"
 
 
 def build(opener: gr.Button) -> dict:
-    """Lay the drawer out, which `opener` opens; returns its components by name for `wire`."""
+    """Build the drawer, which `opener` opens; returns its components by name for `wire`."""
     with gr.Sidebar(label=i18n.HISTORY, open=False, position="right", width=400, elem_id="history") as drawer:
         gr.Markdown(i18n.HISTORY, elem_classes="drawer-title")
         status = gr.Markdown(i18n.HISTORY_EMPTY, elem_classes="quiet", elem_id="history-status")
@@ -52,7 +52,7 @@ def build(opener: gr.Button) -> dict:
 
 
 def parents_of(paths: list[str]) -> dict[str, list[str]]:
-    """Of results, newest first, those of them that each was made from, by the digests inside it."""
+    """The results that each result was made from, by the digests in its settings; newest first."""
     known = {sha256_of(Path(path)): path for path in paths}
     made: dict[str, list[str]] = {}
     for path in paths:
@@ -64,7 +64,7 @@ def parents_of(paths: list[str]) -> dict[str, list[str]]:
 
 
 def _is_among(path: str, paths: list[str]) -> bool:
-    """Whether a result is there already: a page that comes back stylizes its photo again."""
+    """Whether a result is in the list already, since a reloaded page stylizes its photo again."""
     digest = sha256_of(Path(path))
     return any(other == path or (files.is_ours(other) and sha256_of(Path(other)) == digest) for other in paths)
 
@@ -81,10 +81,10 @@ def captioned(paths: list[str], request: gr.Request | None) -> list[tuple[str, s
 
 
 def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], recipes: dict[str, tuple[str, dict]]) -> None:
-    """Fill the strip with what the tabs make, and the tabs' controls with what its pictures carry.
+    """Fill the strip with the tabs' results, and the tabs' controls from the settings of its pictures.
 
     Args:
-        here: what `build` returned.
+        here: the components returned by `build`.
         parts: by tab, its components; those with a `result` feed the strip.
         recipes: by recipe, its tab and its controls by option.
     """
@@ -111,7 +111,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
 
     def choose(paths: list, request: gr.Request, event: gr.SelectData) -> tuple:
         path = paths[event.index]
-        if not files.is_ours(path):  # the list comes back from the browser, which may have put anything into it
+        if not files.is_ours(path):  # the list comes from the browser, so it can't be trusted
             raise gr.Error(i18n.say("NOT_UPLOADED", request), print_exception=False)
         return path, i18n.say("HISTORY_CHOSEN", request, name=Path(path).name, command=command_of(read_settings(path)))
 
@@ -128,7 +128,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         tab, option_controls = recipes[settings["recipe"]]
         options = RECIPES[settings["recipe"]].options
         wanted = {name: value for name, value in settings["options"].items() if name in option_controls}
-        options.make(**wanted)  # a file from elsewhere may hold anything
+        options.make(**wanted)  # the file may come from anywhere, so its settings are validated
         name = settings.get("gallery") if "gallery" in option_controls else None
         extra = {option_controls["gallery"]: name or ""} if "gallery" in option_controls else {}
         return {
@@ -142,7 +142,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
     here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **quiet)
     here["forget"].click(forget, None, shown, **quiet)
     filled = [here["status"], tabs, *(field for _, option_controls in recipes.values() for field in option_controls.values())]
-    # Queued, because errors of events that are not reach nobody.
+    # Queued, because errors of unqueued events are not shown.
     told = {**quiet, "queue": True}
     here["restore"].click(restore, here["result"], filled, **told)
     here["dropped"].upload(restore, here["dropped"], filled, **told)

@@ -11,18 +11,18 @@ from studio.uploads import RawEditor
 from style_core import read_image
 from style_core.media.images import fit, masks_by_color, to_pil
 
-# Told apart by lightness as well as by hue.
+# Colors that differ in lightness as well as hue.
 COLORS = ("#d1495b", "#2e6fb7", "#f2c14e", "#3d1a5b")
-_SIDE = 640  # px: an editor sends three pictures of this size with each run
+_SIDE = 640  # px; an editor sends three pictures of this size with each run
 
 
 def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGIONS, info: I18nData = i18n.REGIONS_INFO) -> gr.ImageEditor:
-    """A folded editor on which the photo is painted over; its value goes to `masks_of`.
+    """A folded editor for painting over the photo; its value goes to `masks_of`.
 
     Args:
-        photo: the input whose picture is brought in.
-        names: what each color stands for, as labels; as many as there are colors.
-        title, info: what the section is called and says.
+        photo: the input that provides the photo.
+        names: a label for each color.
+        title, info: title and explanation of the section.
     """
     count = len(names)
     with gr.Accordion(title, open=False, elem_id=f"{run_id}-regions"):
@@ -49,7 +49,7 @@ def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGI
 
 
 def masks_of(painted: dict | None, count: int) -> list | None:
-    """A mask for each of `count` styles, None for one that has no stroke; None where nothing was painted at all."""
+    """A mask for each of `count` styles, or None for one without strokes; None if nothing was painted."""
     layers = [layer for layer in (painted or {}).get("layers") or [] if layer is not None]
     if not layers:
         return None
@@ -61,7 +61,7 @@ def masks_of(painted: dict | None, count: int) -> list | None:
 
 
 def saved(masks: Sequence) -> list[str]:
-    """Paths of those masks that there are, written as pictures, white where the style goes."""
+    """Write the masks as pictures, white in the style's area; returns their paths, without missing masks."""
     there, paths = [mask for mask in masks if mask is not None], []
     if there:
         place = files.place()

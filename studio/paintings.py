@@ -1,4 +1,4 @@
-"""More paintings than one: inputs for a second and a third, each with its weight beside the first."""
+"""Inputs for a second and a third painting, each with a weight relative to the first."""
 
 import gradio as gr
 
@@ -8,12 +8,12 @@ from studio.uploads import picture_input
 _NUMBERS = (2, 3)
 SENTENCES = {
     "style_2": "A second painting, or null.", "style_3": "A third painting, or null.",
-    "weight_2": "Weight of the second, between 0.05 and 4, where the first has 1.", "weight_3": "Weight of the third, likewise.",
+    "weight_2": "Weight of the second, between 0.05 and 4; the first has 1.", "weight_3": "Weight of the third, likewise.",
 }  # fmt: skip
 
 
 def build(run_id: str) -> dict[str, gr.components.Component]:
-    """A folded section; its components by the names that the API has for them."""
+    """Build a folded section; returns its components by their API names."""
     boxes = {}
     with gr.Accordion(i18n.MORE_STYLES, open=False, elem_id=f"{run_id}-more-styles"):
         for number in _NUMBERS:
@@ -23,5 +23,5 @@ def build(run_id: str) -> dict[str, gr.components.Component]:
 
 
 def taken(given: dict) -> list[tuple[str | None, float]]:
-    """Paths and weights, taken out of what a handler was given; None for an input that is empty."""
+    """Paths and weights, removed from a handler's values; None for an empty input."""
     return [(given.pop(f"style_{number}", None), given.pop(f"weight_{number}", 1)) for number in _NUMBERS]

@@ -1,4 +1,4 @@
-"""What may come in over HTTP at all: sizes, totals, passwords and requests that name nothing, before Gradio sees them."""
+"""Limits on HTTP requests before they reach Gradio: sizes, totals, wrong passwords, malformed calls."""
 
 import asyncio
 import json
@@ -18,23 +18,23 @@ MOST_JSON = MEGABYTE
 MOST_REQUEST = 200 * MEGABYTE  # of uploads in one request
 MOST_VISITOR = 600 * MEGABYTE  # of uploads of one address in an hour
 _HOUR = 3600.0
-_WRONG_TRIES, _WRONG_SECONDS = 5, 60.0  # passwords of one address until it waits, and how long
-_WRONG_ALL = 60  # passwords of all addresses together, in the same time
-_MOST_KNOWN = 10_000  # addresses that are remembered
+_WRONG_TRIES, _WRONG_SECONDS = 5, 60.0  # wrong passwords per address before it must wait, and for how long
+_WRONG_ALL = 60  # wrong passwords of all addresses in the same time
+_MOST_KNOWN = 10_000  # addresses remembered
 
 _UPLOADS = ("/upload", "/component_server", "/process_recording")
 _CALLS = ("/call/", "/run/", "/api/", "/queue/join")
-_OPEN_OTHERWISE = ("/cancel", "/reset")  # of Gradio's endpoints, that ask nobody to log in
+_OPEN_OTHERWISE = ("/cancel", "/reset")  # Gradio's endpoints that don't require a login
 
 Scope, Receive, Send = dict[str, Any], Callable[[], Awaitable[dict]], Callable[[dict], Awaitable[None]]
 
 
 class _TooMuch(Exception):
-    """More bytes came than a request may have."""
+    """A request is larger than allowed."""
 
 
 class Recent:
-    """Amounts by who caused them, of the last `seconds`."""
+    """Amounts per client over the last `seconds`."""
 
     def __init__(self, seconds: float):
         self._seconds, self._amounts = seconds, {}
@@ -52,7 +52,7 @@ class Recent:
 
 
 class RequestLimits:
-    """ASGI middleware around the whole app; its refusals are sentences with a status of 4xx."""
+    """ASGI middleware around the whole app; refuses with a message and a 4xx status."""
 
     def __init__(self, app: Callable):
         self._app = app
@@ -73,7 +73,7 @@ class RequestLimits:
             await self._small(scope, receive, send, path)
 
     async def _small(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
-        """A request whose body is read whole, which it may be as long as it is small."""
+        """A small request, whose whole body is read."""
         if "/mcp" in path:
             await self._app(scope, receive, send)
             return
@@ -123,7 +123,7 @@ class RequestLimits:
         if self._wrong.total(who) >= _WRONG_TRIES or self._wrong.total("") >= _WRONG_ALL:
             await _refuse(scope, receive, send, 429, "There were too many wrong passwords; wait a minute.")
             return
-        # Counted before it is known to be wrong, so that tries at the same time count as well.
+        # Counted before it is known to be wrong, so that simultaneous tries count too.
         self._wrong.add(who)
         self._wrong.add("")
         right = False
@@ -143,10 +143,10 @@ class RequestLimits:
 
 
 def _counted(scope: Scope, receive: Receive, most: float) -> Receive:
-    """`receive`, which raises as soon as more than `most` bytes are announced or have come.
+    """A `receive` that raises as soon as more than `most` bytes are announced or received.
 
     Raises:
-        _TooMuch: at once, when the request says so itself.
+        _TooMuch: at once, if the announced length is too large.
     """
     if _declared(scope) > most:
         raise _TooMuch
@@ -169,7 +169,7 @@ def _declared(scope: Scope) -> int:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body that was read already, and then what comes after it."""
+    """A `receive` that replays a body that was read already, and then continues."""
     given = False
 
     async def replay() -> dict:
@@ -183,7 +183,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def _what_is_wrong(scope: Scope, path: str, body: bytes) -> tuple[int, str] | None:
-    """Status and sentence for a call that names no endpoint, or holds other values than it takes; None for a good one."""
+    """Status and message for a call with an unknown endpoint or wrong values; None for a valid call."""
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError):
@@ -222,7 +222,7 @@ def _no_endpoint(scope: Scope) -> str:
 
 
 def _logged_in(scope: Scope) -> bool:
-    """As Gradio itself tells; everyone is where nobody has to."""
+    """Whether the client is logged in, according to Gradio; always true without --auth."""
     app = scope["app"]
     if app.auth is None and app.auth_dependency is None:
         return True
@@ -239,7 +239,7 @@ def _header(scope: Scope, name: bytes) -> bytes:
 
 
 def _kept(scope: Scope) -> set[str]:
-    """Files of the page itself, which every visitor sees."""
+    """Static files of the page, which are public."""
     kept = set()
     for block in scope["app"].get_blocks().blocks.values():
         kept |= getattr(block, "keep_in_cache", set())
@@ -247,7 +247,7 @@ def _kept(scope: Scope) -> set[str]:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, sentence: str) -> None:
-    # The page shows what an upload or a login answers as it stands; programs get JSON, as from Gradio.
+    # The page shows answers to uploads and logins verbatim; programs get JSON, as from Gradio.
     plain = scope["path"].rstrip("/").endswith("/upload")
     answer = PlainTextResponse(sentence, status) if plain else JSONResponse({"detail": sentence, "error": sentence}, status)
     await answer(scope, receive, send)

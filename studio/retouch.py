@@ -1,4 +1,4 @@
-"""After the run: what can still be changed of a result at once, without painting it again."""
+"""After the run: instant adjustments of a result, without painting it again."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,13 +17,13 @@ from style_core.media.retouch import along, recolor
 def build(
     run_id: str, slider: gr.ImageSlider, download: gr.DownloadButton, original: gr.State, result: gr.State, *, larger: bool = True
 ) -> gr.Button:
-    """Lay the section out and wire it.
+    """Build the section.
 
     Args:
-        slider, download: that show a result.
+        slider, download: components that show a result.
         original: path of the result as it was painted.
-        result: path of the result as it stands now, for other tabs.
-        larger: whether there is a button for painting on at a larger size.
+        result: path of the adjusted result, for other tabs.
+        larger: whether to add a button for repainting at a larger size.
     Returns:
         That button; the tab wires it.
     """
@@ -55,7 +55,7 @@ def build(
 
 
 def _filming(suffix: str) -> Callable:
-    """A handler that makes a film of the way to a result, as a file of this type."""
+    """A handler that makes a film of how a result formed, of this file type."""
 
     def filmed(path: str | None, request: gr.Request) -> dict:
         if not files.is_ours(path):
@@ -66,7 +66,7 @@ def _filming(suffix: str) -> Callable:
 
 
 def retouched(path: str, position: float, color: str) -> str:
-    """The path of a result at a place on its way, in other colors; the result itself where nothing is changed."""
+    """The path of a result rewound to a position and recolored; the result itself if nothing changes."""
     if position == 1 and color == "style":
         return path
     photo, image = files.before_of(path), read_image(path)

@@ -1,4 +1,4 @@
-"""What a visitor's browser keeps of the studio, so that a reload finds it as it was: tab, photo, painting, style, settings."""
+"""State kept in the visitor's browser, restored after a reload: tab, photo, painting, style, settings."""
 
 import gradio as gr
 
@@ -7,18 +7,18 @@ from studio.controls import moved
 from studio.photo import may_be_shown
 from style_core import RECIPES, RequestError
 
-# Fixed, because what is kept outlives the server; Gradio draws its own for each start otherwise.
+# Fixed, because the state outlives the server; by default Gradio generates new keys at each start.
 _TAB, _PHOTO, _SETTINGS = "pentimento-tab", "pentimento-photo", "pentimento-settings"
 
 
 def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.State, parts: dict[str, dict]) -> None:
-    """Keep what is chosen as it is chosen, and set it again when the page is loaded.
+    """Save choices as they are made, and restore them when the page is loaded.
 
     Args:
         each: the tabs by their ids.
         photo: path of the studio's photo.
-        parts: by recipe, what its tab returned: `kept` are the components to keep, by option or by a name of their own;
-            `restored` makes updates for those that hang together.
+        parts: by recipe, the components of its tab: `kept` are those to save, by option or by their own name; `restored` makes
+            updates for those that depend on each other.
     """
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     tab = gr.BrowserState("stylize", storage_key=_TAB, secret=_TAB)
@@ -41,7 +41,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
     gr.on(changes, remember, list(fields.values()), settings, trigger_mode="always_last", **quiet)
 
     def restore(tab, path, settings):
-        # The first tab is open already, or the person was quicker and has opened another.
+        # The first tab is open already, or the visitor has opened another one meanwhile.
         found: dict = {tabs: gr.update(selected=tab)} if tab in each and tab != next(iter(each)) else {}
         if may_be_shown(path):
             found |= dict.fromkeys([photo, *inputs], path)
@@ -57,12 +57,12 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
         return found
 
     outputs = [tabs, photo, *inputs, *fields.values(), quick["result"], quick["download"], quick["drawn"]]
-    # Queued, so that what follows the photo follows this one too.
+    # Queued, because reactions to the photo follow only queued events.
     page.load(restore, [tab, seen, settings], outputs, **{**quiet, "queue": True})
 
 
 def _sound(recipe: str, values: object, fields: dict) -> dict:
-    """Of what a browser gave back, the values that are allowed and the pictures that are still there."""
+    """The valid values and existing pictures among those received from a browser."""
     sound = {}
     for name, value in values.items() if isinstance(values, dict) else ():
         if name not in fields:

@@ -1,4 +1,4 @@
-"""The newest choice wins: a painting that comes lets go of the tile, a tile that is clicked sets the painting aside."""
+"""The newest choice wins: an uploaded painting deselects the tile, and a clicked tile sets the painting aside."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,14 @@ from studio.tiles import Tiles
 
 
 def wire(style: gr.Image, use_own: gr.Checkbox, chosen: Tiles, mix: gr.Slider | None = None) -> Callable[[Callable], Dependency]:
-    """Tie a painting of one's own and the gallery's tiles together; both are used only where the checkbox says so.
+    """Connect the visitor's painting and the gallery's tiles; both are used only if the checkbox is on.
 
     Args:
-        use_own: whether the painting is used; seen only while there is one.
-        mix: the balance of the two, seen only while both are used.
+        use_own: whether the painting is used; visible only while there is one.
+        mix: the balance of the two, visible only while both are used.
     Returns:
-        A function that takes an event after which there is another painting, and gives the event after which it is chosen. The
-        person's own input is one that the caller wires as any other.
+        A function from an event that sets another painting to the event after which it is chosen. The caller also applies it to the
+        visitor's own input.
     """
     quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     balance = [mix] if mix is not None else []

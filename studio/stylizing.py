@@ -1,4 +1,4 @@
-"""What stands behind the tab "Stylize": a request as the page holds it, painted between the steps of longer runs."""
+"""Logic of the tab "Stylize": a request from the page, painted between the steps of longer runs."""
 
 import time
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from style_core.recipes.request import GALLERY, request_of
 from style_core.recipes.stylize import check_color, encoded_styles, is_told, recolored, verdict
 from style_core.weights.open import open_generator
 
-_PHOTO_SIDE = 1024  # px, at which a photo is shown before it is painted
+_PHOTO_SIDE = 1024  # px, of a photo shown before it is painted
 
 
 @dataclass(frozen=True)
 class Style:
-    """A painting's path, or a gallery style's name behind `GALLERY`; its weight, and `[1, H, W]` where it goes or None."""
+    """A painting's path, or `GALLERY` and a gallery style's name; its weight, and its mask `[1, H, W]` or None."""
 
     name: str
     weight: float
@@ -33,14 +33,14 @@ class Style:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be stylized, as the page holds it.
+    """A request from the page.
 
     Attributes:
         content: the photo's path.
         gallery_style: a name, or empty.
-        paintings: paths and weights of one's own paintings, three of them, None where there is none.
-        mix: with a gallery style and a first painting, the painting's share of the weight that they have together.
-        regions: what was painted on the photo.
+        paintings: paths and weights of the visitor's three paintings; None for a missing one.
+        mix: with a gallery style and a first painting, the painting's share of their weight.
+        regions: strokes painted on the photo.
         options: by name.
     """
 
@@ -53,12 +53,12 @@ class Wanted:
 
     @classmethod
     def of(cls, content, style, gallery_style, mix, regions, given: dict) -> "Wanted":
-        """From a handler's values; those of more paintings are taken out of `given`, and its options are left."""
+        """From a handler's values; removes those of further paintings from `given`, which leaves the options."""
         options = dict(given)
         return cls(content, gallery_style, [(style, 1.0), *paintings.taken(options)], mix, regions, options)
 
     def styles(self) -> list["Style"]:
-        """What the photo is painted in, those with a mask first, as the shell takes them."""
+        """The styles, those with a mask first, as in the shell."""
         masks = painted_masks.masks_of(self.regions, len(painted_masks.COLORS)) or [None] * len(painted_masks.COLORS)
         both = bool(self.gallery_style and self.paintings[0][0])
         found = [Style(GALLERY + self.gallery_style, 1 - self.mix if both else 1.0, masks[0])] if self.gallery_style else []
@@ -68,7 +68,7 @@ class Wanted:
         return sorted(found, key=lambda style: style.mask is None)
 
     def key(self) -> str:
-        """The same for two requests that give the same picture, but for regions, which are only painted when asked to."""
+        """A key that is equal for requests with the same result; ignores regions, which are painted only on request."""
         both = self.gallery_style and self.paintings[0][0]
         there = [pair for pair in self.paintings if pair[0] is not None]
         if not there and example.is_asked_for(self.content, self.gallery_style, self.options):
@@ -77,18 +77,18 @@ class Wanted:
 
 
 def photo_alone(path: str | None) -> tuple | None:
-    """A photo on both sides of the slider, before anything is painted; None for one that can't be read."""
+    """A photo on both sides of the slider, before anything is painted; None if it can't be read."""
     if path is None:
         return None
     try:
         shown = to_pil(fit(read_image(path, long_side=_PHOTO_SIDE), _PHOTO_SIDE))
     except RequestError:
-        return None  # said already, beside the picture
+        return None  # already reported next to the picture
     return shown, shown
 
 
 def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tuple[str, object, str]:
-    """The result's path, the photo beside it, and what there is to say."""
+    """The result's path, the photo to compare with, and the status."""
     started = time.monotonic()
     image, photo, look, trouble = gpu.call(painted, compute, wanted, i18n.language_of(request))
     seconds = time.monotonic() - started
@@ -112,11 +112,11 @@ def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tu
 
 
 def painted(compute: Compute, wanted: Wanted, language: str) -> tuple:
-    """The result, the photo, the style picture by which lost colors are told (None where there is no single one), and a verdict."""
+    """The result, the photo, the style picture for detecting lost colors (None unless there is a single one), and a verdict."""
     options = StylizeOptions.make(**wanted.options)
     photo = fit(opened(wanted.content, i18n.say("NO_CONTENT", language), options.size).image, options.size, enlarge=True)
     generator = open_generator(compute)
-    # Pictures first, as `stylize` takes them.
+    # Pictures first, as in `stylize`.
     styles, named = sorted(wanted.styles(), key=lambda style: style.in_gallery), bool(wanted.gallery_style)
     if not styles:
         raise RequestError(i18n.say("NO_STYLE_AT_ALL", language))

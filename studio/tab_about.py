@@ -1,4 +1,4 @@
-"""The tab "About": what is at work here, where its weights are, and another try at the hub."""
+"""The tab "About": version and device, the weights, and a button to retry the download."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ _REFERENCE = "vgg19"
 
 
 def build(page: gr.Blocks, compute: Compute) -> None:
-    """Lay the tab out; the table is made anew with each page."""
+    """Build the tab; the table is updated at each page load."""
     gr.Markdown(f"Pentimento {__version__} · {compute.describe()}", elem_id="about-device")
     table = gr.Markdown(elem_id="about-weights")
     with gr.Row():

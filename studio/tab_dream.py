@@ -1,4 +1,4 @@
-"""The tab "Dream": DeepDream, watched as it grows."""
+"""The tab "Dream": DeepDream with a live preview."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ _PREVIEW_EVERY = 0.8  # seconds
 
 
 def build(compute: Compute, photo: gr.State) -> dict:
-    """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name.
+    """Build the tab; returns the inputs that other tabs may fill, by name.
 
     Args:
         photo: path of the studio's photo.
@@ -45,11 +45,11 @@ def build(compute: Compute, photo: gr.State) -> dict:
     live.follow_photo(board, photo, i18n.DREAM_READY)
 
     @documented(
-        "dream", image="The photo.", guide="A picture whose features the dream is drawn to, or null.", where="Where to dream, or null."
+        "dream", image="The photo.", guide="A picture whose features the dream imitates, or null.", where="Where to dream, or null."
     )
     @jobs.job("dream", board.status, photo="image")
     def grow(image, request: gr.Request, guide=None, where=None, **given) -> Iterator[dict]:
-        """Grow what a network sees in a photo, or in noise (DeepDream)."""
+        """Amplify the patterns that a network finds in a photo, or in noise (DeepDream)."""
 
         (mask,) = painted_masks.masks_of(where, 1) or [None]
         pictures = {"image": image, "guide": guide, "mask": next(iter(painted_masks.saved([mask])), None)}
@@ -84,7 +84,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
 
 
 def _layer_browser(option_controls: dict[str, gr.components.Component]) -> None:
-    """Pictures of what layers like to see; a click on one dreams of it."""
+    """Pictures of the layers' patterns; a click on one selects its layer."""
     pictures = layer_pictures()
     captions = [picture.layer if picture.channel is None else f"{picture.layer} · {picture.channel}" for picture in pictures]
     with gr.Accordion(i18n.LAYERS_HEAD, open=False, elem_id="dream-layers-head"):
@@ -104,7 +104,7 @@ def _layer_browser(option_controls: dict[str, gr.components.Component]) -> None:
 
     def choose(event: gr.SelectData) -> dict:
         picture = pictures[event.index]
-        # A channel's number means nothing to another network; a whole layer means the same to both.
+        # Channel numbers are specific to a network; whole layers are not.
         network = gr.skip() if picture.channel is None else picture.extractor
         return {option_controls["layer"]: picture.term, option_controls["extractor"]: network}
 

@@ -1,4 +1,4 @@
-"""The tab "Imagine": abstract paintings from the latent space, by seed, around a picture, and walks between them."""
+"""The tab "Imagine": abstract paintings from the latent space, by seed or similar to a picture, and walks between them."""
 
 import random
 import tempfile
@@ -19,11 +19,11 @@ from style_core.recipes.imagine import walk
 from style_core.recipes.request import request_of
 
 _WALK_FRAMES, _WALK_FPS = 72, 24
-_SEEDS = 100_000  # of which a new one is drawn: short enough to be told to a friend
+_SEEDS = 100_000  # range of random seeds, short enough to remember
 
 
 def build(compute: Compute) -> dict:
-    """Lay the tab out and wire it; returns the components that other tabs connect to, by name."""
+    """Build the tab; returns the components that other tabs connect to, by name."""
     gr.Markdown(i18n.IMAGINE_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
@@ -65,7 +65,7 @@ def build(compute: Compute) -> dict:
     @documented("imagine", near="A picture to vary, or null.")
     @jobs.job("imagine", status)
     def imagined(near=None, request: gr.Request = None, **given) -> Iterator[dict]:
-        """Imagine abstract paintings by seed, or around a picture (VAE-GAN)."""
+        """Imagine abstract paintings by seed, or similar to a picture (VAE-GAN)."""
         yield from _imagined(compute, place, near, given, request)
 
     @jobs.job("imagine", status)
@@ -116,7 +116,7 @@ def build(compute: Compute) -> dict:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where what was imagined appears."""
+    """The components that show imagined pictures."""
 
     wall: gr.Gallery
     status: gr.Markdown
@@ -129,9 +129,9 @@ class _Place:
 
 
 def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, request: gr.Request | None) -> Iterator[dict]:
-    """Pictures one after the other; what there is when it is stopped is kept, and can be chosen as soon as it is seen."""
+    """Pictures one after the other, each selectable as soon as it is shown; if stopped, those so far are kept."""
     made, step, stopped, asked = [], None, False, jobs.stopping()
-    # Nothing of the run before can be chosen or downloaded as one of these.
+    # Clear the last run, so that none of its pictures can be chosen or downloaded as one of these.
     yield {
         place.status: "…",
         place.wall: gr.update(value=[], selected_index=None),
@@ -174,7 +174,7 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
 
 
 def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, request: gr.Request) -> Iterator[dict]:
-    """A film from picture to picture; stopped, it ends where it is."""
+    """A film from picture to picture; if stopped, it ends there."""
     yield {place.status: "…", place.film: gr.update(visible=True, value=None), place.stop: gr.update(interactive=True)}
     out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-morph.mp4"
     frames, step, stopped, asked = 0, None, False, jobs.stopping()

@@ -1,4 +1,4 @@
-"""The tab "Paint": Gatys optimization, watched as it forms."""
+"""The tab "Paint": Gatys optimization with a live preview."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,11 +14,11 @@ from style_core.recipes.estimate import estimate, larger_than_photo
 from style_core.weights import registry as weights
 
 _PREVIEW_EVERY = 0.8  # seconds
-_LARGER, _LARGEST = 1.5, 12288  # times the size, and px: what "larger" means
+_LARGER, _LARGEST = 1.5, 12288  # factor of "Enlarge and repaint", and its largest size in px
 
 
 def build(compute: Compute, photo: gr.State) -> dict:
-    """Lay the tab out and wire it; returns the inputs that other tabs may fill, by name.
+    """Build the tab; returns the inputs that other tabs may fill, by name.
 
     Args:
         photo: path of the studio's photo.
@@ -110,7 +110,7 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
     named = [(style, given.pop("weight")), *paintings.taken(given)]
     init_image, begun = given.pop("init_image"), given.pop("begun", None)
     masks = painted_masks.masks_of(given.pop("regions"), len(named)) or [None] * len(named)
-    # Those with a mask first, as the shell takes them.
+    # Styles with a mask first, as in the shell.
     there = [(path, weight, mask) for (path, weight), mask in zip(named, masks) if path is not None]
     chosen = sorted(there, key=lambda one: one[2] is None)
     where = [mask for _, _, mask in chosen]
@@ -140,16 +140,16 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
     def before():
         return fit(opened(content, i18n.say("NO_CONTENT", request), given["size"]).image, given["size"], enlarge=True)
 
-    # A result in the photo's colors is meant to have lost the style's.
+    # A result in the photo's colors is expected to lack the style's.
     looks_like = (lambda: opened_if_given(chosen[0][0])) if len(chosen) == 1 and given["color"] == "style" else None
     yield from live.run("optimize", steps, board, before, given, request, looks_like, pictures)
 
 
 def _wire_forecast(compute: Compute, photo: gr.State, start, option_controls: dict, place: gr.Markdown) -> Callable:
-    """Say before a run how long it will take and how much memory, and what would fit where that is too much.
+    """Show an estimate of time and memory before a run, or a size that fits if there is too little memory.
 
     Returns:
-        A function that takes another event after which to say it.
+        A function that adds further events after which to update it.
     """
 
     def show_estimate(path, start, size, iterations, extractor, pyramid, init, request: gr.Request):
@@ -160,7 +160,7 @@ def _wire_forecast(compute: Compute, photo: gr.State, start, option_controls: di
             options = OptimizeOptions.make(size=int(size), iterations=int(iterations), extractor=extractor, pyramid=pyramid, init=init)
             there = size_of(path)
         except RequestError:
-            return ""  # said already, beside the picture or at the run
+            return ""  # already reported next to the picture or by the run
         try:
             needed = estimate(options, there, compute, extractor=name, started=start is not None)
         except RequestError as error:

@@ -1,4 +1,4 @@
-"""Looks: the tokens of docs/design.md as a Gradio theme; everything finer is in assets/studio.css."""
+"""The design tokens of docs/design.md as a Gradio theme; details are in assets/studio.css."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ CSS = (_ASSETS / "studio.css").read_text()
 JS = (_ASSETS / "studio.js").read_text()
 ICON = str(_ASSETS / "icon.png")
 
-# Of the families in Gradio's package this is one of the few whose files are whole: "Montserrat" is Montserrat Alternates in its regular
-# and Montserrat in its bold, so that text and headings look like two typefaces, and "Source Sans 3" lacks most of the alphabet.
+# One of the few complete families in Gradio's package: its regular "Montserrat" is really Montserrat Alternates, which doesn't match
+# the bold, and "Source Sans 3" lacks most of the alphabet.
 _FONT = [LocalFont("Source Sans Pro", weights=(400, 700)), "ui-sans-serif", "system-ui", "sans-serif"]
 _MONO = [LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"]
 
-# Token: the theme's names for it. Both modes take them from the variables of studio.css.
+# Theme names by token. Both modes use the variables of studio.css.
 _SET = {
     "var(--pm-paper)": ("body_background_fill",),
     "var(--pm-card)": (

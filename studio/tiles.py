@@ -1,4 +1,4 @@
-"""Tiles: pictures to choose one from by a click, with categories, a search and favorites that the browser keeps."""
+"""Tiles: clickable pictures to choose from, with categories, search, and favorites stored in the browser."""
 
 import tempfile
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from PIL import Image
 from studio import files, i18n
 
 _ASSETS = Path(__file__).parent / "assets"
-# What the page itself says in a visitor's language.
+# Texts that the page's script shows in the visitor's language.
 _TEXTS = ("TILES_SEARCH", "TILES_SURPRISE", "TILES_ALL", "TILES_FAVORITES", "TILES_KEEP", "TILES_NONE", "TILES_NO_FAVORITES")
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture to choose.
+    """A picture to choose.
 
     Attributes:
-        name: what choosing it gives.
+        name: the value when it is chosen.
         picture: its file.
-        title: under it, in English or by language.
+        title: its title, in English or by language.
         line: a second, smaller line; may be empty.
-        category: what it is found under; may be empty.
+        category: its category; may be empty.
     """
 
     name: str
@@ -35,18 +35,18 @@ class Tile:
 
 
 class Tiles(gr.HTML):
-    """A wall of tiles; its value is the chosen tile's name, or empty. `input` tells of a visitor's choice.
+    """A grid of tiles; its value is the chosen tile's name, or empty. `input` reports a visitor's choice.
 
-    A tile that is clicked again is let go of.
+    Clicking the chosen tile again deselects it.
     """
 
     is_template = True
 
     def __init__(self, tiles: list[Tile], *, name: str | dict[str, str], value: str = "", searched: bool = True, side: int = 0, **how):
         """Args:
-        name: of the whole, for screen readers.
-        searched: whether there are a search, favorites and categories.
-        side: px that pictures are made small to; 0 serves the files as they are.
+        name: name of the grid, for screen readers.
+        searched: whether to show search, favorites and categories.
+        side: px to which pictures are reduced; 0 serves the files unchanged.
         """
         super().__init__(
             value, html_template="<div class='tiles'></div>", js_on_load=(_ASSETS / "tiles.js").read_text(), apply_default_css=False,
@@ -67,7 +67,7 @@ class Tiles(gr.HTML):
         return payload if isinstance(payload, str) else ""
 
     def _served(self, path: Path, side: int) -> dict:
-        """A picture as the page gets it, kept for as long as the app runs."""
+        """A reduced picture for the page, cached while the app runs."""
         with tempfile.TemporaryDirectory(dir=files.folder()) as folder:
             if side:
                 small = Path(folder) / f"{path.stem}-{side}.jpg"

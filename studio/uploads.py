@@ -1,4 +1,4 @@
-"""Pictures that people give: taken as the files they are, checked when they come, told about beside where they came."""
+"""Uploaded pictures: passed on as files, checked on arrival, with a notice next to the input."""
 
 import gradio as gr
 from gradio.components.base import server
@@ -10,13 +10,13 @@ from style_core import RequestError, read_image
 from style_core.media.images import Picture, load_picture, to_pil
 from style_core.media.reading import read_header, read_pixels
 
-PAINTING_SIDE = 4096  # px: enough of a painting for any size of stroke
-_LAYERS, _UNASKED = 4, 32  # of an editor, and visitors whose strokes wait to be asked for
-_LOOK = 64  # px: enough to tell whether a picture can be read
+PAINTING_SIDE = 4096  # px; enough of a painting for any stroke size
+_LAYERS, _UNASKED = 4, 32  # layers of an editor, and visitors with strokes not yet requested
+_LOOK = 64  # px; enough to check whether a picture can be read
 
 
 class RawImage(gr.Image):
-    """An image input that hands over the uploaded file untouched.
+    """An image input that passes on the uploaded file unchanged.
 
     Gradio's own reading turns 16-bit pictures white, drops alpha and forgets orientation; `style_core.media.images` doesn't.
     """
@@ -34,24 +34,24 @@ class RawImage(gr.Image):
 def picture_input(
     label: str, *, height: int = 220, value: str | None = None, elem_id: str | None = None, path: gr.State | None = None
 ) -> tuple[RawImage, gr.Markdown]:
-    """A picture input and, under it, the place where a word about the picture appears.
+    """A picture input with a notice below it.
 
     Args:
-        path: where the picture's path is kept if others set it too; None where only a person gives pictures.
+        path: state of the picture's path, if other components set it too; None if only the visitor provides pictures.
     """
     picture = RawImage(
         value=value, label=label, height=height, sources=["upload", "clipboard", "webcam"], type="filepath", image_mode=None,
         buttons=["fullscreen"], elem_id=elem_id,
     )  # fmt: skip
     notice = gr.Markdown(visible=False, elem_classes="notice", elem_id=f"{elem_id}-notice" if elem_id else None)
-    # Never the input's own change: Gradio tells of it again and again for a picture that was set while its tab was hidden.
+    # Not the input's own change event, which Gradio fires repeatedly for a picture set while its tab is hidden.
     came = picture.input if path is None else path.change
     came(notice_of, path or picture, notice, show_progress="hidden", queue=False, api_visibility="private")
     return picture, notice
 
 
 def notice_of(path: str | None, request: gr.Request) -> dict:
-    """What there is to say about a picture as soon as it is there: an error, or how it was read."""
+    """The notice about a new picture: an error, or how it was read."""
     if path is None:
         return gr.update(value="", visible=False)
     try:
@@ -62,10 +62,10 @@ def notice_of(path: str | None, request: gr.Request) -> dict:
 
 
 def opened(path: str | None, missing: str, long_side: int = PAINTING_SIDE) -> Picture:
-    """The picture that was given; `long_side` in px is enough of it.
+    """Read an uploaded picture; `long_side` in px is a sufficient size.
 
     Raises:
-        RequestError: when none was, with the sentence `missing`, or when it can't be read.
+        RequestError: when there is none, with the message `missing`, or when it can't be read.
     """
     if path is None:
         raise RequestError(missing)
@@ -73,14 +73,14 @@ def opened(path: str | None, missing: str, long_side: int = PAINTING_SIDE) -> Pi
 
 
 def opened_if_given(path: str | None, long_side: int = PAINTING_SIDE):
-    """The image, or None where no file was given; `long_side` in px is enough of it."""
+    """The image, or None without a file; `long_side` in px is a sufficient size."""
     return None if path is None else read_image(path, long_side=int(long_side))
 
 
 class RawEditor(gr.ImageEditor):
-    """An editor that hands over its layers alone, read as every picture is: within limits, and only from uploaded files.
+    """An editor that passes on only its layers, read like all pictures: within limits, and only from uploaded files.
 
-    Gradio's own decodes background, layers and composite at any size, and keeps blobs that nobody ever asks for.
+    Gradio's own editor decodes background, layers and composite at any size, and keeps unused blobs.
     """
 
     is_template = True
@@ -97,7 +97,7 @@ class RawEditor(gr.ImageEditor):
 
     @server
     def accept_blobs(self, data: AcceptBlobs):
-        """What the browser sends while a person paints; of a visitor who then leaves, nothing asks for it again."""
+        """Store strokes that the browser sends during painting; strokes of visitors who leave are never requested, so it is bounded."""
         if data.data.get("type") != "layer" or not str(data.data.get("index", "")).isdecimal() or int(data.data["index"]) >= _LAYERS:
             return
         super().accept_blobs(data)

@@ -1,4 +1,4 @@
-"""Dream zoom in the browser: a film that flies into the dream, watched frame by frame."""
+"""Dream zoom in the browser: a film that zooms into the dream, shown frame by frame."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from style_core.media.video import FrameWriter
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 
 _FPS = 24
-_START = {"frames": 48}  # two seconds: soon seen, and long enough to see where it goes
+_START = {"frames": 48}  # two seconds, short enough to finish soon
 
 
 def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: dict[str, gr.components.Component]) -> list:
-    """Lay the section out and wire it; `option_controls` are those of the dream that the film flies into.
+    """Build the section; `option_controls` are those of the dream.
 
     Returns:
-        The components that a run shows itself on.
+        The components that show a run.
     """
     with gr.Accordion(i18n.ZOOM_HEAD, open=False, elem_id="zoom"):
         gr.Markdown(i18n.ZOOM_INTRO, elem_classes="quiet")
