@@ -93,8 +93,8 @@ def main() -> None:
             _work_on_ray(given.ray, max(1, given.ray_cores))
     except RequestError as error:
         parser.error(str(error))
-    # Ray has set its own. A container that stops asks by SIGTERM, at any moment: it is noted, never raised, so that a launch
-    # is not torn in two.
+    # Replaces Ray's handler. A container stops with SIGTERM, at any moment: it is recorded, not raised, so that a launch isn't
+    # interrupted halfway.
     asked_to_end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: asked_to_end.set())
     prepare_cpu()

@@ -87,7 +87,7 @@ def test_layers_that_a_network_lacks_are_refused_before_anything_is_fetched(monk
             finish(dreaming.dream(picture(64, 64), DreamOptions(extractor=name, layer=layer), compute=FP32))
 
 
-def test_smoothing_looks_at_the_whole_picture_so_that_no_tiles_are_offered():
+def test_smoothing_depends_on_the_whole_picture_so_tiles_are_not_offered():
     with pytest.raises(RequestError, match="choose a size of at most"):
         finish(optimize(picture(64, 64), [picture(64, 64)], OptimizeOptions(size=2048, extractor="resnet50"), compute=FP32, memory=2e9))
 

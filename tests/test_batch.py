@@ -58,7 +58,7 @@ def test_a_job_is_each_content_in_each_style_at_each_strength(photos, suffix):
     assert {task.options.strength for task in job.tasks} == {0.5, 1.0}
 
 
-def test_a_batch_goes_on_where_it_was_broken_off_and_notices_what_changed(photos):
+def test_an_interrupted_batch_continues_and_notices_changes(photos):
     job = read_job(job_file(photos, styles=["gallery:red-fuji"], strengths=[]), CPU)
     run = run_tasks(job.tasks, job.folder)
     while next(run).path is None:
@@ -89,7 +89,7 @@ def test_the_shell_paints_a_contact_sheet_first_and_reports(photos, capsys):
     assert len(told["out"]) == 4 and told["failed"] == {} and told["kept"] == 0
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_is_done(photos, capsys):
+def test_unreadable_pictures_are_reported_and_the_rest_is_done(photos, capsys):
     (photos / "photos" / "broken.jpg").write_bytes(b"no picture")
     flags = ["--batch", "--size", "64", "--extractor", "lite", "--device", "cpu", "--json"]
     folders = [str(photos / "photos"), "-o", str(photos / "dreamt")]

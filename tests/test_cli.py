@@ -88,7 +88,7 @@ def test_dream_needs_a_photo_or_noise(pair, tmp_path, capsys):
     assert "There is no photo; give one, or set start to noise." in capsys.readouterr().err
 
 
-def test_a_broken_off_dream_zoom_goes_on_and_another_zoom_is_not_mixed_in(pair, tmp_path, capsys, monkeypatch):
+def test_an_interrupted_dream_zoom_continues_and_is_not_mixed_with_another(pair, tmp_path, capsys, monkeypatch):
     film, out = tmp_path / "zoom.mp4", tmp_path / "dream.png"
     few = ["--size", "96", "--octaves", "1", "--iterations", "1", "--extractor", "lite", "--frames", "4", "--iterations-each", "1"]
     command = ["dream", pair[0], "-o", str(out), *few, "--zoom", str(film)]
@@ -221,7 +221,7 @@ def test_a_transparent_photo_stays_so_unless_it_is_asked_otherwise(tmp_path, pai
     assert (tmp_path / "deep.png").read_bytes()[24] == 16
 
 
-def test_a_target_that_cannot_be_written_is_said_before_the_work(pair, tmp_path, capsys):
+def test_an_unwritable_target_is_reported_before_the_work(pair, tmp_path, capsys):
     for out in (tmp_path / ("a" * 254 + ".png"), tmp_path, tmp_path / "none" / "a.png"):
         assert cli.main(["optimize", *pair, "-o", str(out), *SMALL, "--iterations", "2000"]) == 2
         assert len(capsys.readouterr().err.strip().splitlines()) == 1
@@ -272,7 +272,7 @@ def test_a_size_may_be_a_length_and_a_square(tmp_path):
         assert painted.size == (2048, 2048)
 
 
-def test_a_size_that_is_none_is_a_mistake_in_the_request(capsys, tmp_path):
+def test_an_invalid_size_is_refused(capsys, tmp_path):
     assert cli.main(["dream", "photo.jpg", "-o", str(tmp_path / "out.png"), "--size", "huge"]) == 2
     assert "size is huge; write it like 1024, 42cm or 16.5in" in capsys.readouterr().err
 

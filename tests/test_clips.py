@@ -66,7 +66,7 @@ def test_a_failure_leaves_the_film_that_was_there(tmp_path):
     assert film.read_bytes() == before
 
 
-def test_a_stopped_film_is_kept_and_gone_on_from(tmp_path):
+def test_a_stopped_film_is_kept_and_continued(tmp_path):
     source, out = moving(tmp_path / "in.mp4"), tmp_path / "out.mp4"
     stop_after(painting(source, out), 3)
     assert Clip.open(out).frames == 3
@@ -95,7 +95,7 @@ def test_a_film_keeps_the_clips_size_where_that_is_smaller_and_its_rate(tmp_path
     assert (film.width, film.height, film.fps, film.frames) == (64, 48, 10, 6)
 
 
-def test_a_picture_is_held_where_it_is_trusted_alone():
+def test_the_temporal_term_acts_only_where_the_motion_is_trusted():
     confidence = torch.zeros(8, 8)
     confidence[:, :4] = 1
     objective = TemporalTarget(torch.full((3, 8, 8), 0.5), confidence, weight=10.0).beside(lambda picture: (picture.sum() * 0, {}))

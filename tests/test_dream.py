@@ -29,7 +29,7 @@ _SLOW = [pytest.param(layer, marks=pytest.mark.slow) for layer in ("relu4_1", "r
 
 
 @pytest.mark.parametrize("layer", ["relu3_1", *_SLOW])
-def test_the_objective_rises_fivefold(lite, layer):
+def test_the_response_rises_fivefold(lite, layer):
     last = dreamt(lite, picture(160, 160), layer=layer, iterations=20, strength=1.0)
     (rise,) = last.losses.values()
     assert rise >= 5
@@ -115,7 +115,7 @@ def test_a_request_that_cannot_be_dreamt_is_refused_in_words(image, changes, sen
         finish(dream(image, DreamOptions(**changes)))
 
 
-def test_octaves_that_hold_no_pattern_are_left_out():
+def test_octaves_too_small_for_a_pattern_are_left_out():
     sizes = octave_sizes((160, 160), DreamOptions(octaves=8), ["relu5_1"])
     assert sizes[-1] == (160, 160) and len(sizes) < 8 and min(min(size) for size in sizes) >= 64
 
@@ -133,7 +133,7 @@ def test_warping_by_nothing_changes_nothing_and_zoom_enlarges_about_the_center()
     assert turned.any(1).sum() > 18 and turned.any(0).sum() < 7
 
 
-def test_a_zoom_goes_on_where_it_was_broken_off(monkeypatch):
+def test_an_interrupted_zoom_continues(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     photo = picture(96, 96)
     options = DreamOptions(size=96, octaves=2, iterations=2, extractor="lite", layer="relu3_1", jitter=4)

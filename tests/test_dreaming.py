@@ -30,12 +30,12 @@ def network(monkeypatch):
     return extractor
 
 
-def answer(extractor, image: torch.Tensor, term: Term) -> float:
-    sums, counts = DreamObjective(extractor, [term]).answers(image[None])
+def response(extractor, image: torch.Tensor, term: Term) -> float:
+    sums, counts = DreamObjective(extractor, [term]).responses(image[None])
     return float(sums / counts)
 
 
-def test_the_term_is_its_weight_for_the_photo_and_half_of_it_where_the_answer_is_three_times_as_strong():
+def test_the_term_is_its_weight_for_the_photo_and_half_of_it_if_the_response_is_three_times_as_strong():
     extractor, photo = random_extractor(), picture(48, 48)[None]
     terms = [Term("relu3_1", 2.0), Term("relu2_1", 1.0, (3, 5))]
     dream = DreamTerm.of(extractor, photo, terms)
@@ -55,7 +55,7 @@ def test_a_painting_dreams_what_the_same_run_without_does_not(network, dream):
 
     without, steps = painted(), painted(dream=dream, dream_weight=3.0)
     for term in balance_of(OptimizeOptions(dream=dream)).dream:
-        assert answer(network, steps[-1].image, term) > 1.3 * answer(network, without[-1].image, term)
+        assert response(network, steps[-1].image, term) > 1.3 * response(network, without[-1].image, term)
     losses = [step.losses["total"] for step in steps if step.losses]
     assert losses[-1] < 0.8 * losses[0]
 

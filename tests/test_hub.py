@@ -104,7 +104,7 @@ print(time.monotonic() - start)
 
 
 @pytest.mark.parametrize("fault", REFUSALS)
-def test_a_hub_that_does_not_give_is_given_up_within_five_seconds_in_words(environment, fault):
+def test_a_failing_hub_is_given_up_within_five_seconds_with_a_message(environment, fault):
     with hub_server(b"\0" * 64) as (address, hub):
         hub.fault = fault
         said = pull(environment, address, TIMED).stdout.splitlines()
@@ -113,7 +113,7 @@ def test_a_hub_that_does_not_give_is_given_up_within_five_seconds_in_words(envir
     assert not list(Path(environment["HF_HOME"]).glob("pentimento/*.safetensors"))
 
 
-def test_a_resolver_that_is_silent_is_given_up_as_soon(environment):
+def test_a_silent_resolver_is_given_up_as_quickly(environment):
     """As on a wireless network that leads nowhere; a machine's own resolver can't be silenced from here, so its function is."""
     silent = "import socket, time; socket.getaddrinfo = lambda *given, **more: time.sleep(60)\n"
     start = time.monotonic()

@@ -32,7 +32,7 @@ def test_only_rectified_answers_are_fitted():
     assert ((inputs @ weight.mT + bias).relu() - answers.relu()).norm() < 1e-3 * answers.norm()
 
 
-def test_a_student_as_wide_as_its_teacher_sees_what_it_sees():
+def test_a_student_as_wide_as_its_teacher_has_its_features():
     teacher = random_extractor()
     student = FeatureExtractor("student", vgg_layers([8] * 5)[:12], FP32)
     init_from_teacher(student, (teacher,), [torch.stack([picture(64, 64, seed), picture(64, 64, seed + 1)]) for seed in (0, 2, 4)])

@@ -135,7 +135,7 @@ def test_mixing_follows_the_weights():
     torch.testing.assert_close(mixed.grams["relu1_1"], expected)
 
 
-def test_styles_seen_by_different_networks_are_not_mixed():
+def test_styles_measured_by_different_networks_are_not_mixed():
     other = StyleTarget.from_features("another", {"relu1_1": features(1, 4, 8, 8)})
     with pytest.raises(RequestError, match="different feature networks"):
         StyleTarget.mix([style_of(1), other], [1, 1])

@@ -55,7 +55,7 @@ def style_distance(extractor, image, style) -> float:
     return float(sum(distances.values()) / len(distances))
 
 
-def test_only_the_network_that_stands_in_is_helped_and_not_where_weights_are_given(monkeypatch, small_network):
+def test_only_lite_is_corrected_and_not_if_weights_are_given(monkeypatch, small_network):
     monkeypatch.setitem(BACKBONES, "stand-in", replace(BACKBONES["lite"], style_gain=2.0, smoothness=10.0))
     given = {"iterations": 6}
     plain, weighed = painted(**given), painted(alpha=1.0, beta=20.0, **given)
@@ -128,7 +128,7 @@ def test_each_region_takes_its_own_style(small_network):
     assert image[..., :40].std() > 2 * image[..., 56:].std()
 
 
-def test_a_style_without_a_mask_gets_what_no_mask_claims():
+def test_a_style_without_a_mask_gets_the_area_outside_all_masks():
     left = torch.zeros(1, 8, 8)
     left[..., :4] = 1
     targets = ["masked", "free"]
@@ -260,7 +260,7 @@ def test_a_picture_painted_in_tiles_is_the_one_painted_whole(monkeypatch, style_
     assert (tiled - whole).abs().max() < 5e-3 and not torch.equal(tiled, whole)
 
 
-def test_what_is_painted_in_tiles_is_told(monkeypatch):
+def test_painting_in_tiles_is_reported(monkeypatch):
     monkeypatch.setattr(scene, "plan_for", tiled_plan())
     steps = list(optimize(picture(64, 96), [picture(64, 64, seed=1)], OptimizeOptions(**SMALL), compute=FP32))
     assert "The picture of 96 x 64 px is painted in tiles of 64 px" in steps[1].note

@@ -46,7 +46,7 @@ def test_whole_numbers_sent_as_floats_are_taken():
     assert options.strength == 1.0 and isinstance(options.strength, float)
 
 
-def test_knobs_carry_what_a_front_end_needs():
+def test_fields_carry_what_a_front_end_needs():
     size, *_, layers = Sample.fields()
     assert (size.name, size.kind, size.default, size.unit, size.expert) == ("size", int, 512, "px", False)
     assert (layers.kind, layers.allowed, layers.expert) == (str, None, True)

@@ -81,7 +81,7 @@ def test_products_of_hypercolumns_are_weighted_means_of_their_layers_cosines():
     torch.testing.assert_close(rows @ rows.T, 0.25 * cosines[0] + 0.75 * cosines[1])
 
 
-def test_columns_stand_on_one_grid_however_coarse_or_fine_a_layer_is():
+def test_columns_share_one_grid_for_coarse_and_fine_layers():
     network = random_extractor()
     columns = columns_of(network.extract(picture(50, 70)[None], LAYERS), LAYERS, {})
     assert {layer: tuple(column.shape) for layer, column in columns.items()} == {layer: (12 * 17, 8) for layer in LAYERS}
@@ -139,7 +139,7 @@ def test_mixing_follows_the_weights(kind):
 
 
 @pytest.mark.parametrize("kind", TARGETS)
-def test_styles_seen_by_different_networks_are_not_mixed(kind):
+def test_styles_measured_by_different_networks_are_not_mixed(kind):
     one = random_extractor()
     other = FeatureExtractor("another", one.trunk, FP32)
     with pytest.raises(RequestError, match="different feature networks"):

@@ -27,7 +27,7 @@ def normalized(x: torch.Tensor, tensors: dict, name: str) -> torch.Tensor:
     return functional.batch_norm(x, mean, variance, gain, bias)
 
 
-def test_a_network_with_folded_normalization_answers_as_one_that_normalizes(tensors):
+def test_folded_normalization_gives_the_same_activations(tensors):
     """The stem, the first block and the first of the second stage, written out as in the paper."""
     batch = torch.randn(1, 3, 48, 64, generator=torch.Generator().manual_seed(1))
     stem = normalized(functional.conv2d(batch, tensors["conv1.weight"], stride=2, padding=3), tensors, "bn1").relu()
@@ -93,8 +93,8 @@ def test_dreams_climb_activations_as_they_are(extractor):
     batch = picture(32, 32)[None]
     plain = extractor.unsmoothed(batch, ["relu3_1"])["relu3_1"]
     torch.testing.assert_close(extractor.extract(batch, ["relu3_1"])["relu3_1"], smoothed(plain))
-    answers, _ = DreamObjective(extractor, [Term("relu3_1")]).answers(batch)
-    torch.testing.assert_close(answers[0, 0], plain.square().mean(1).sum())
+    responses, _ = DreamObjective(extractor, [Term("relu3_1")]).responses(batch)
+    torch.testing.assert_close(responses[0, 0], plain.square().mean(1).sum())
 
 
 def test_flops_are_those_of_the_network_and_activations_no_fewer_than_its_own(tensors):
@@ -114,7 +114,7 @@ def test_flops_are_those_of_the_network_and_activations_no_fewer_than_its_own(te
     assert sum(kept) <= shape.activations(64, 96, "relu4_1") < 2 * sum(kept)
 
 
-def test_the_file_is_read_as_it_comes_with_what_is_not_used_left_alone(tmp_path, tensors, extractor):
+def test_unused_tensors_in_the_file_are_ignored(tmp_path, tensors, extractor):
     path = tmp_path / "model.safetensors"
     save_file({**tensors, "fc.weight": torch.zeros(10, 4), "layer4.0.conv1.weight": torch.zeros(512, 1024, 1, 1)}, path)
     image = picture(32, 32)[None]

@@ -49,7 +49,7 @@ def test_recoloring_keeps_the_luminance_of_the_result_and_the_chroma_of_the_phot
     (lambda photo, style: (style * 0.4 + 0.3 + 0.25 * torch.randn(style.shape, generator=torch.Generator().manual_seed(0))).clamp(0.02, 0.98), "grainy"),
     (lambda photo, style: style * 0.9 + 0.05, ""),
 ])  # fmt: skip
-def test_the_ways_in_which_results_go_wrong_are_told_apart(spoil, verdict):
+def test_failures_of_results_are_distinguished(spoil, verdict):
     photo, style = picture(96, 96, seed=3), picture(96, 96, seed=4)
     assert diagnose(spoil(photo, style), photo, style) == verdict
 

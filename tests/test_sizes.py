@@ -34,7 +34,7 @@ def test_sizes_are_read_as_people_write_them(text, dpi, wanted):
         ("42cm", float("nan"), "dpi is nan; it must be between 36 and 1200."),
     ],
 )
-def test_what_is_no_size_is_refused_in_words(text, dpi, message):
+def test_invalid_sizes_are_refused(text, dpi, message):
     with pytest.raises(RequestError) as caught:
         parse_size(text, dpi)
     assert str(caught.value) == message

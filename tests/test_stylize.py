@@ -212,7 +212,7 @@ def test_codes_of_the_gallery_change_with_the_brush_size_and_without_a_jump():
     assert (codes[0.5] - codes[2.0]).abs().mean() > 20 * (codes[0.999] - codes[1.0]).abs().mean() > 0
 
 
-def test_a_result_that_is_the_photo_or_has_lost_it_is_told(shipped):
+def test_results_that_keep_or_lose_the_photo_are_reported(shipped):
     photo, style = fit(read_image("studio/samples/mountain-lake.jpg"), 256), bold_painting()
     codes = [shipped.encode_style(style)]
     assert verdict(shipped, photo, photo, codes) == "unchanged"

@@ -31,7 +31,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_one_picture_in_ten_is_set_aside_by_its_name_alone(folder, tmp_path):
+def test_one_picture_in_ten_is_held_out_by_its_name(folder, tmp_path):
     kept_back = next(f"{index}.png" for index in range(1000) if is_held_out(f"{index}.png"))
     write_image(folder / kept_back, picture(40, 56))
     training, held_out = split(folder)
@@ -111,7 +111,7 @@ def test_distillation_goes_on_from_what_it_exported_with_heads_that_fit(tmp_path
         distill.begin_with(new, tmp_path / "other.safetensors", Teacher(), batches)
 
 
-def test_distillation_from_a_student_of_another_shape_cuts_it_down(tmp_path):
+def test_distillation_from_a_student_of_another_shape_is_initialized_from_it(tmp_path):
     torch.manual_seed(0)
     old, new = distill.Student((16, 8, 8, 8, 8)), distill.Student((12, 12, 8, 8, 8))
     distill.export(old, tmp_path / "lite.safetensors", {})
@@ -156,7 +156,7 @@ def _still_crops():
     return SimpleNamespace(batch=lambda count, size, scale: torch.rand(count, 3, size, size))
 
 
-def test_a_blend_lies_between_a_network_and_what_it_became(tmp_path):
+def test_a_blend_lies_between_a_network_and_its_further_trained_version(tmp_path):
     torch.manual_seed(0)
     files = [tmp_path / f"{name}.safetensors" for name in ("before", "after", "blended", "other")]
     for file, widths in zip(files, [(16, 8, 8, 8, 8)] * 2 + [(8, 8, 8, 8, 8)] * 2):

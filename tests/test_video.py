@@ -94,7 +94,7 @@ def test_a_stopped_film_can_be_played_with_its_sound(tmp_path):
 
 
 @pytest.mark.parametrize(("rotation", "corner"), [(-90, (0, -1)), (90, (-1, 0)), (180, (-1, -1))])
-def test_a_clip_stands_as_the_camera_was_held(tmp_path, rotation, corner):
+def test_a_clip_is_upright(tmp_path, rotation, corner):
     pixels = numpy.zeros((48, 64, 3), numpy.uint8)
     pixels[:16, :16] = 255  # bright where the sensor's top left is
     clip = Clip.open(filmed(tmp_path / "turned.mp4", [pixels] * 2, rotation=rotation))
@@ -174,7 +174,7 @@ def test_a_failed_film_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_clip_says_so(tmp_path):
+def test_a_file_that_is_not_a_clip_is_refused(tmp_path):
     (tmp_path / "text.mp4").write_text("no clip")
     with pytest.raises(RequestError, match="text.mp4 is not a readable clip; choose an MP4, MOV or WebM file."):
         Clip.open(tmp_path / "text.mp4")

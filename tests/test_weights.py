@@ -114,7 +114,7 @@ def test_a_shipped_file_that_was_changed_is_refused(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", ["registry.toml", "gallery.toml"])
 @pytest.mark.parametrize("damage", ["missing", "broken", "binary"])
-def test_tables_that_are_missing_or_broken_are_said_in_words(tmp_path, monkeypatch, name, damage):
+def test_missing_or_broken_tables_are_reported(tmp_path, monkeypatch, name, damage):
     if damage != "missing":
         (tmp_path / name).write_bytes(b"[" if damage == "broken" else b"\xff\xfe\0")
     for module in (weights, gallery_of):

@@ -75,13 +75,13 @@ def _saliency(extractor: FeatureExtractor, photo: Tensor) -> Tensor:
     height, width = (max(2 * _STRIDE, side // _STRIDE * _STRIDE) for side in small.shape[-2:])
     small = resize(small, (height, width))
     rows, colors, size = _cells(extractor, small)
-    links, likeness = _links(rows, colors, size)
+    links, similarity = _links(rows, colors, size)
     middle = _middle(size)
     # Cells that resemble the borders are background; the lower border, where subjects often stand, counts half.
     found = torch.ones(len(rows))
     sides = _sides(size)
     border = torch.stack(sides).any(0)
-    typical = likeness[:, border].mean(1) / likeness[border][:, border].mean(1).max()
+    typical = similarity[:, border].mean(1) / similarity[border][:, border].mean(1).max()
     for side, weight in zip(sides, (1.0, 0.5, 1.0, 1.0)):
         ranks = _ranked(links, torch.where(side, typical, 0.0), _REACH)
         found = found * (1 - weight * (ranks / ranks.max()).clamp(0, 1))
@@ -109,15 +109,15 @@ def _cells(extractor: FeatureExtractor, small: Tensor) -> tuple[Tensor, Tensor, 
 
 def _links(rows: Tensor, colors: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Weights `[N, N]` of the graph's links (neighbors and the most similar cells anywhere), and the similarity of all pairs."""
-    likeness = torch.exp(-(1 - rows @ rows.T).clamp_min(0) / _FEATURE_SCALE - torch.cdist(colors, colors) / _COLOR_SCALE)
+    similarity = torch.exp(-(1 - rows @ rows.T).clamp_min(0) / _FEATURE_SCALE - torch.cdist(colors, colors) / _COLOR_SCALE)
     down, across = torch.meshgrid(*(torch.arange(side).float() for side in size), indexing="ij")
     places = torch.stack([down.flatten(), across.flatten()], 1)
     apart = torch.cdist(places, places)
     beside = (apart < 1.8) & (apart > 0)
-    most_alike = likeness.topk(min(_SIMILAR, len(rows)), 1).indices
-    linked = torch.zeros_like(likeness).scatter_(1, most_alike, 1.0)
+    most_similar = similarity.topk(min(_SIMILAR, len(rows)), 1).indices
+    linked = torch.zeros_like(similarity).scatter_(1, most_similar, 1.0)
     linked = torch.maximum(linked, linked.T).fill_diagonal_(0)
-    return likeness * (beside + _FAR_LINK * linked), likeness
+    return similarity * (beside + _FAR_LINK * linked), similarity
 
 
 def _ranked(links: Tensor, seeds: Tensor, reach: float) -> Tensor:

@@ -61,7 +61,7 @@ class DreamObjective:
     def verb(self) -> str:
         return "activation" if self._guides[0] is None else "similarity"
 
-    def answers(self, batch: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def responses(self, batch: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Responses summed over positions, and the number of positions, by term and picture.
 
         Args:
@@ -73,11 +73,11 @@ class DreamObjective:
         features = self.extractor.unsmoothed(batch, self.layers)
         sums, counts = [], []
         for term, guide in zip(self.terms, self._guides):
-            answer = _answer(self._chosen(features, term), guide)  # [B, 1, h / s, w / s]
-            weight = torch.ones_like(answer[:1])
+            response = _response(self._chosen(features, term), guide)  # [B, 1, h / s, w / s]
+            weight = torch.ones_like(response[:1])
             if mask is not None:
-                weight = functional.interpolate(mask, answer.shape[-2:], mode="area")
-            sums.append((answer * weight).sum((1, 2, 3)))
+                weight = functional.interpolate(mask, response.shape[-2:], mode="area")
+            sums.append((response * weight).sum((1, 2, 3)))
             counts.append(weight.sum().expand(len(batch)))
         return torch.stack(sums), torch.stack(counts)
 
@@ -113,7 +113,7 @@ class DreamObjective:
         return guides
 
 
-def _answer(features: Tensor, guide: Tensor | None) -> Tensor:
+def _response(features: Tensor, guide: Tensor | None) -> Tensor:
     """`[B, C, h, w]` -> `[B, 1, h, w]`; `guide` is `[C, Q]`."""
     if guide is None:
         return features.square().mean(1, keepdim=True)
@@ -176,7 +176,7 @@ class Ascent:
         tally = _Tally()
         for rows, columns in self._tiles(*self.picture.shape[-2:]):
             with torch.no_grad():
-                tally.add(*self.objective.answers(self.picture[..., rows, columns], _cut(self.mask, rows, columns)))
+                tally.add(*self.objective.responses(self.picture[..., rows, columns], _cut(self.mask, rows, columns)))
             yield
         self._levels = tally.means().clamp_min(_SILENCE)
         return tally.means()
@@ -201,7 +201,7 @@ class Ascent:
     def _tile_gradient(self, tile: Tensor, mask: Tensor | None, tally: "_Tally", levels: Tensor) -> Tensor:
         with torch.enable_grad():
             leaf = tile.detach().clone().requires_grad_()
-            sums, counts = self.objective.answers(leaf, mask)
+            sums, counts = self.objective.responses(leaf, mask)
             # The gradient of a logarithm, with the denominator from the last pass over all tiles.
             (gradient,) = torch.autograd.grad((self._weights / levels) @ sums[:, 0], leaf)
         tally.add(sums.detach(), counts)

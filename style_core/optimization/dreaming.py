@@ -36,7 +36,7 @@ class DreamTerm:
         plain, whole = (torch.zeros(len(terms), device=device) for _ in range(2))
         for features in cores:
             plain += self.sums(features)
-            whole += torch.stack([self._answer(features, Term(term.layer)) for term in terms])
+            whole += torch.stack([self._response(features, Term(term.layer)) for term in terms])
         self._plain = torch.maximum(plain, _FAINTEST * whole).clamp_min(_EPSILON)
 
     @classmethod
@@ -47,7 +47,7 @@ class DreamTerm:
 
     def sums(self, features: Mapping[str, Tensor]) -> Tensor:
         """Responses `[T]` summed over the positions of feature maps such as `cores`, differentiable."""
-        return torch.stack([self._answer(features, term) for term in self.terms])
+        return torch.stack([self._response(features, term) for term in self.terms])
 
     def distance(self, sums: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The term from the sums `[T]` of a whole picture, and its parts by name, unweighted."""
@@ -55,7 +55,7 @@ class DreamTerm:
         parts = {f"dream {term.name}": distance.detach() for term, distance in zip(self.terms, distances)}
         return self._weights @ distances, parts
 
-    def _answer(self, features: Mapping[str, Tensor], term: Term) -> Tensor:
+    def _response(self, features: Mapping[str, Tensor], term: Term) -> Tensor:
         layer = layer_name(term.layer)
         feature = in_metric(features[layer], self._metrics.get(layer))
         chosen = feature[:, list(term.channels)] if term.channels else feature
