@@ -21,8 +21,8 @@ from style_core.networks.vgg19 import tensor_shapes
 pytestmark = pytest.mark.hub
 ROOT = Path(__file__).resolve().parents[1]
 CHECKED = "import sys; from style_core.cli import main as cli; sys.exit(cli.main(['weights', 'pull', 'vgg19', '--json']))"
-# Random numbers of VGG-19's layout are no network, so what comes is not tested; that is tested on its own below.
-UNTESTED = "from style_core.weights import registry as weights; weights.check_vgg19 = lambda *given: None\n"
+# Random numbers of VGG-19's layout are no network, so the check is turned off; it has its own test below.
+UNTESTED = "from style_core.weights import registry as weights; weights.check_network = lambda *given: None\n"
 FETCH = UNTESTED + CHECKED
 NOTES = UNTESTED + "print({step.note for step in weights.fetch('vgg19')})"
 

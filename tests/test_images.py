@@ -323,7 +323,7 @@ def test_a_target_that_cannot_be_written_is_refused_before_the_work(tmp_path):
         (tmp_path / "folder.png").mkdir()
         check_writable(tmp_path / "folder.png")
     write_image(tmp_path / ("a" * 251 + ".png"), picture(16, 16))
-    with pytest.raises(RequestError, match="WEBP allows 16383; use .png or .tif."):
+    with pytest.raises(RequestError, match="WEBP allows only 16383; use .png or .tif."):
         write_image(tmp_path / "long.webp", torch.zeros(3, 16, 16400))
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".png", ".png"], "nothing is left over"
 
