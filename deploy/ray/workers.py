@@ -26,7 +26,7 @@ from style_core.memory import memory_in_words
 from style_core.progress import Step, Steps
 from style_core.weights.open import open_generator
 
-_FIND_SECONDS = 90.0  # to wait for a worker when none is there: that long one may take to start again
+_FIND_SECONDS = 180.0  # to wait for a worker when none is there: that long one may take to start again
 _RETRY_SECONDS = 0.5
 
 
