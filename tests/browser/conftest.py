@@ -1,6 +1,5 @@
 """The real app in its own process, offline, on shipped weights, and a real Chromium that looks at it."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,18 +11,10 @@ from steering import ready
 _CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # a moving test picture
 
 
-# Modules whose tests were all seen to pass on the new studio. The others wait for their turn: PENTIMENTO_BROWSER_TESTS=all runs them.
-_SEEN = ("test_about", "test_access")
-
-
 def pytest_collection_modifyitems(items):
-    every = os.environ.get("PENTIMENTO_BROWSER_TESTS") == "all"
     for item in items:
         if Path(__file__).parent in Path(item.fspath).parents:
             item.add_marker(pytest.mark.browser)
-            if not every and Path(item.fspath).stem not in _SEEN:
-                reason = "not yet seen to pass on the new studio; PENTIMENTO_BROWSER_TESTS=all runs it"
-                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ def dream_tab(page):
 
 def test_a_layer_is_chosen_by_eye_and_dreamt(dream_tab):
     page = dream_tab
-    unfold(page, "Choose a layer by eye")
+    unfold(page, "Choose a pattern by eye")
     wanted = next(index for index, picture in enumerate(layer_pictures()) if picture.channel is not None)
     page.locator("#dream-layers button.thumbnail-item").nth(wanted).click()
     field = page.get_by_role("textbox", name=re.compile("^Layers"))
@@ -33,7 +33,7 @@ def test_a_layer_is_chosen_by_eye_and_dreamt(dream_tab):
 
 def test_a_flight_into_the_dream_is_stopped_and_what_was_flown_is_kept(dream_tab, tmp_path):
     page = dream_tab
-    unfold(page, "Dream zoom: a film into the dream")
+    unfold(page, "Fly into the dream: a video")
     fill(page, "Frames", "2000")
     page.click("#zoom-run")
     # Three or more: a frame that takes no time is not always seen counted.
