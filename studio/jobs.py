@@ -63,7 +63,7 @@ class Job:
         self.error: Exception | None = None
         self.ended: float | None = None
         self.sessions: set[str] = set()
-        self._shown: dict[Any, tuple[int, Any, int, Any]] = {}  # version and value; the version before and the newest alone
+        self._shown: dict[Any, tuple[int, Any]] = {}
         self._version = 0
         self._watchers, self._left = 0, time.monotonic()
         self._lock = threading.Lock()
@@ -73,18 +73,17 @@ class Job:
         with self._lock:
             self._version += 1
             for component, value in update.items():
-                before, old = self._shown[component][:2] if component in self._shown else (0, None)
-                self._shown[component] = self._version, merged(old, value) if before else value, before, value
+                if self.owner is None and _is_update(value):  # a program wants values, not how a page shows them
+                    if "value" not in value:
+                        continue
+                    value = value["value"]
+                old = self._shown.get(component)
+                self._shown[component] = self._version, value if old is None else merged(old[1], value)
 
     def news(self, seen: int) -> tuple[int, dict]:
         """The present version, and what has changed since version `seen` (0 for everything)."""
         with self._lock:
-            # Who has seen all before gets the newest alone: programs want values, not what a page needs to come back.
-            return self._version, {
-                component: _own(newest if before <= seen else whole)
-                for component, (version, whole, before, newest) in self._shown.items()
-                if version > seen
-            }
+            return self._version, {component: _own(value) for component, (version, value) in self._shown.items() if version > seen}
 
     def pulse(self) -> dict:
         """What the status says now, once more."""

@@ -121,7 +121,7 @@ def answer_of(address, name: str, data: list) -> str:
 def test_good_calls_pass_and_a_failure_is_a_sentence_and_not_null(address):
     assert "Hello Ada" in answer_of(address, "greet", ["Ada"])
     failed = answer_of(address, "fail", ["Ada"])
-    assert "event: error" in failed and "Something went wrong here" in failed
+    assert "event: error" in failed and "Something went wrong." in failed
 
 
 def test_uploads_are_limited_by_request_by_visitor_and_in_all(address):
