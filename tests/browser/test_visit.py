@@ -71,6 +71,7 @@ def test_a_visit_s_pictures_survive_a_reload_and_stay_in_their_browser(painted, 
     painted.click("#history-restore")
     painted.locator("#history-status").filter(has_text="are restored").wait_for()
     painted.wait_for_selector("#paint-run", state="visible")
+    unfold(painted, "More", "#paint-more")
     assert painted.get_by_label("number input for Steps").locator("visible=true").input_value() == "30"
     painted.click("#history-forget")
     painted.wait_for_selector("#history-strip img", state="detached")
