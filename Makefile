@@ -12,8 +12,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/.run
 	$(BIN)/python app.py
 
+# Two modules at a time: browser tests mostly wait. A module's tests share what it has started.
 test: $(VENV)/.test chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not (slow or app or browser or hub or shared)"

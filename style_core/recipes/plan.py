@@ -18,10 +18,10 @@ from style_core.optimization.hypercolumns import GRID
 from style_core.optimization.objective import Balance
 from style_core.optimization.tiles import tiles_of
 
-_BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
+_BASE_BYTES = 0.55e9  # of a process with torch and a network loaded
 _ROUND_TRIP = 2.2  # memory relative to the activations: with gradients and the convolutions' workspace
 _COLUMNS = 24  # bytes per value of a picture's hypercolumns: values, unit vectors, and gradients of both
-_PICTURES = 10  # float32 pictures that the recipe and L-BFGS keep besides its pairs
+_PICTURES = 13.5  # float32 pictures that the recipe and L-BFGS keep besides its pairs: measured at 3 and 12 megapixels
 _PICTURES_ADAM = 3.3  # likewise, with Adam
 _SIDES = (2048, 1536, 1024, 768, 512, 384, 256)  # px, of tiles; crops of smaller ones would be mostly halo
 _SHARE = 0.9  # of the free memory that a run may use
