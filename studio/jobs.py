@@ -25,6 +25,7 @@ from studio import gpu, i18n
 
 _TICK, _HEARTBEAT = 0.05, 5.0  # seconds between looks for news, and after which a watcher shows that it is there
 _PACE = 0.3  # seconds between two updates: each costs a page tens of milliseconds
+_MOUNTED = 1.5  # seconds that a page takes to mount the tab that it opens
 _UNWATCHED = 1800.0  # seconds after which a job that nobody watches is stopped, its picture kept
 _UNWATCHED_BUSY = 120.0  # likewise, while others wait
 _KEPT_SECONDS = 2 * 3600.0  # of a finished job: as long as its files
@@ -318,6 +319,14 @@ def job(name: str, status: gr.components.Component, photo: str | None = None) ->
     return decorate
 
 
+def _all_of(jobs: Sequence[Job]) -> dict:
+    """All that jobs show."""
+    shown: dict = {}
+    for job in jobs:
+        shown |= job.news(0)[1]
+    return shown
+
+
 def wire_stop(stopper: gr.Button, name: str) -> None:
     """Let a button stop this page's job of a name."""
 
@@ -342,9 +351,16 @@ def wire(page: gr.Blocks, outputs: list) -> None:
         if not found:
             yield {outputs[0]: gr.skip()}  # one that yields nothing would empty every output
         else:
+            # A page loses what comes for a component that it has not mounted yet: all of it comes once more.
+            again = time.monotonic() + _MOUNTED
             async with aclosing(here.watch(found, request)) as updates:
                 async for update in updates:
+                    if again and time.monotonic() > again:
+                        again, update = 0.0, _all_of(found)
                     yield update
+            if again:
+                await asyncio.sleep(max(0.0, again - time.monotonic()))
+                yield _all_of(found)
 
     token = gr.BrowserState(None, storage_key=_STORAGE, secret=_STORAGE)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}

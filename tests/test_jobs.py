@@ -1,6 +1,5 @@
 """Jobs without a browser: they go on unwatched, are found again by their visitor alone, stop, wait for their turn, and end."""
 
-import asyncio
 import threading
 import time
 from contextlib import aclosing
@@ -8,6 +7,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+from loops import in_a_loop
 from networks import picture
 
 from studio import jobs, tab_optimize
@@ -69,17 +69,17 @@ def test_a_job_goes_on_when_its_page_is_reloaded_and_is_found_again_running_and_
     run, first = Run(), page("one")
     token = book.arrive(None, first)
     job = book.start("paint", STATUS, run, first)
-    assert asyncio.run(first_of(book, [job], first))[STATUS] == "begun"
+    assert in_a_loop(first_of(book, [job], first))[STATUS] == "begun"
     run.go.release()
     until(lambda: run.made == [1])
     again = page("two")
     assert book.arrive(token, again) == token and book.of(again) == [job]
-    shown = asyncio.run(first_of(book, [job], again))
+    shown = in_a_loop(first_of(book, [job], again))
     assert shown == {STATUS: 1, PICTURE: gr.update(visible=True, value=1)}, "all that came before, put together"
     run.go.release(2)
     until(lambda: job.ended)
     for _ in range(2):  # Gradio takes the updates apart that it is given
-        last = asyncio.run(all_of(book, book.of(again), again))[-1]
+        last = in_a_loop(all_of(book, book.of(again), again))[-1]
         assert (last[STATUS], last[PICTURE].pop("value")) == (3, 3)
 
 
@@ -89,14 +89,14 @@ def test_a_job_is_seen_and_stopped_by_its_visitor_alone(book):
     theirs = book.arrive("x" * 32, strangers)
     assert theirs == "x" * 32 and book.arrive("short", page("odd")) != "short"
     job = book.start("paint", STATUS, run, mine)
-    asyncio.run(first_of(book, [job], mine))
+    in_a_loop(first_of(book, [job], mine))
     assert book.of(strangers) == [] == book.of(page("nobody"))
     book.stop("paint", strangers)
     assert not job.stop.is_set()
     book.stop("paint", mine)
     run.go.release()
     until(lambda: job.ended)
-    assert asyncio.run(all_of(book, [job], mine))[-1][STATUS] == "stopped at 1" and run.closed.is_set()
+    assert in_a_loop(all_of(book, [job], mine))[-1][STATUS] == "stopped at 1" and run.closed.is_set()
 
 
 def test_one_job_works_at_a_time_the_others_say_how_many_are_before_them_and_can_be_stopped(book):
@@ -104,7 +104,7 @@ def test_one_job_works_at_a_time_the_others_say_how_many_are_before_them_and_can
     book.arrive(None, request)
     made = [book.start(name, STATUS, run, request) for name, run in zip("abc", runs)]
     for job in made:
-        asyncio.run(first_of(book, [job], request))
+        in_a_loop(first_of(book, [job], request))
     for run in runs:
         run.go.release(5)
     until(lambda: made[2].ended)
@@ -112,7 +112,7 @@ def test_one_job_works_at_a_time_the_others_say_how_many_are_before_them_and_can
     held = [Run(1) for _ in range(2)]
     made = [book.start(name, STATUS, run, request) for name, run in zip("ab", held)]
     until(lambda: "1" in str(made[1].news(0)[1].get(STATUS)))
-    asyncio.run(first_of(book, [made[1]], request))
+    in_a_loop(first_of(book, [made[1]], request))
     book.stop("b", request)
     held[1].go.release()
     until(lambda: made[1].ended)
@@ -123,7 +123,7 @@ def test_one_job_works_at_a_time_the_others_say_how_many_are_before_them_and_can
 def test_a_program_s_job_ends_with_its_call(book):
     run, program = Run(100), page("unknown session")
     job = book.start("paint", STATUS, run, program)
-    asyncio.run(first_of(book, [job], program))
+    in_a_loop(first_of(book, [job], program))
     run.go.release()
     assert run.closed.wait(60) and len(run.made) <= 1 and not job.stop.is_set()
     assert book.of(program) == []
@@ -133,14 +133,14 @@ def test_a_job_that_nobody_watches_is_stopped_in_the_end_and_its_picture_kept(bo
     run, request = Run(1000), page("one")
     book.arrive(None, request)
     job = book.start("paint", STATUS, run, request)
-    asyncio.run(first_of(book, [job], request))
+    in_a_loop(first_of(book, [job], request))
     run.go.release(3)
     until(lambda: len(run.made) == 3)
     assert not job.stop.is_set()
     monkeypatch.setattr(jobs, "_UNWATCHED", 0.0)
     run.go.release(3)
     until(lambda: job.ended)
-    assert asyncio.run(all_of(book, book.of(request), request))[-1][STATUS] == "stopped at 5"
+    assert in_a_loop(all_of(book, book.of(request), request))[-1][STATUS] == "stopped at 5"
 
 
 def test_jobs_are_bounded_and_finished_ones_are_forgotten(book, monkeypatch):
@@ -172,7 +172,7 @@ def test_an_error_is_told_to_whoever_watches_once(book):
     job = book.start("paint", STATUS, failing, request)
     until(lambda: job.ended)
     with pytest.raises(gr.Error, match="no such layer"):
-        asyncio.run(all_of(book, book.of(request), request))
+        in_a_loop(all_of(book, book.of(request), request))
     assert book.of(request) == []
 
 
@@ -196,7 +196,7 @@ def test_a_real_run_of_paint_outlives_its_page_and_is_stopped_from_the_next(tmp_
         with gr.Blocks() as blocks:
             return blocks, tab_optimize.build(Compute.choose("cpu"), gr.State(None))
 
-    blocks, tab = asyncio.run(built())
+    blocks, tab = in_a_loop(built())
     handler = next(one.fn for one in blocks.fns.values() if one.api_name == "optimize")
     first, again = page("first"), page("again")
     token = book.arrive(None, first)
@@ -209,7 +209,7 @@ def test_a_real_run_of_paint_outlives_its_page_and_is_stopped_from_the_next(tmp_
                 if any("of 3000" in str(value) for value in update.values()):
                     return
 
-    asyncio.run(watched_for_a_while())
+    in_a_loop(watched_for_a_while())
     book.arrive(token, again)
     (job,) = book.of(again)
     assert job.ended is None
@@ -223,7 +223,7 @@ def test_a_real_run_of_paint_outlives_its_page_and_is_stopped_from_the_next(tmp_
                     book.stop("paint", again)
         return shown
 
-    shown = asyncio.run(stopped())
+    shown = in_a_loop(stopped())
     path = shown[tab["result"]]
     assert read_image(path).shape == (3, 64, 96) and read_settings(path)["options"]["iterations"] == 3000
     assert "picture so far is kept" in str(shown[tab["outputs"][2]])

@@ -1,11 +1,11 @@
 """What the app's handlers make is made again, bit for bit, by the shell from the settings inside it."""
 
-import asyncio
 import inspect
 
 import gradio as gr
 import pytest
 import torch
+from loops import in_a_loop
 from networks import picture
 from PIL import Image, ImageDraw
 
@@ -30,7 +30,7 @@ def studio():
             }
         return {fn.api_name: fn.fn for fn in blocks.fns.values()}, {name: part["result"] for name, part in parts.items()}
 
-    return asyncio.run(built())
+    return in_a_loop(built())
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def result_of(studio, name: str, *given, **more) -> str:
                 shown |= update
         return shown
 
-    return asyncio.run(followed())[results[name]]
+    return in_a_loop(followed())[results[name]]
 
 
 def cases(files: dict[str, str]) -> list[tuple]:

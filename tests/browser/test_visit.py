@@ -148,7 +148,7 @@ def test_imagined_pictures_are_chosen_walked_between_and_used(page, tmp_path):
     page.wait_for_timeout(800)
     assert read_settings(downloaded(page, "imagine", tmp_path))["options"]["seed"] == 3
     page.click("#imagine-walk")
-    page.locator("#imagine-status").filter(has_text="72 frames").wait_for()
+    page.locator("#imagine-status").filter(has_text="72 frames").wait_for(timeout=300_000)
     unfold(page, "Use this picture")
     page.locator("#imagine-to-stylize-style").click()
     page.locator("#stylize-status").filter(has_text="Done").wait_for()
@@ -159,7 +159,8 @@ def test_a_dream_grows_and_is_stopped(page):
     fill(page, "Exact size (px)", "256")
     fill(page, "Steps", "200")
     page.click("#dream-run")
-    page.wait_for_selector("#dream-preview img")
+    page.locator("#dream-status progress").wait_for()
+    page.wait_for_timeout(3000)  # until there is a picture to keep
     page.click("#dream-stop")
     page.locator("#dream-status").filter(has_text="Stopped after").wait_for()
     page.wait_for_selector("#dream-slider img")
