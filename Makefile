@@ -17,7 +17,7 @@ test: $(VENV)/.test chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not (slow or app or browser or hub or shared)"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not (slow or app or browser or hub or shared)"
 
 soak: $(VENV)/.test
 	$(BIN)/python -m benchmarks.reliability

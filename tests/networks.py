@@ -1,5 +1,7 @@
 """Small networks with random weights, for tests of what must hold for any weights."""
 
+from collections.abc import Callable, Iterator
+
 import torch
 
 from style_core.devices import Compute
@@ -18,6 +20,16 @@ def random_extractor(compute: Compute = FP32, pooling: str = "max", width: int =
             if isinstance(layer, torch.nn.Conv2d):
                 torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     return FeatureExtractor("random", trunk, compute, pooling)
+
+
+def opener_of(extractor: FeatureExtractor) -> Callable[..., Iterator[str]]:
+    """Stands for `open_extractor`: opens this network, whatever is asked for."""
+
+    def opened(choice, layers, compute, pooling="max"):
+        yield from ()
+        return extractor, ""
+
+    return opened
 
 
 def drawn_vgg(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[str, torch.Tensor]:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import FP32, picture, random_extractor
+from networks import FP32, opener_of, picture, random_extractor
 
 from style_core.errors import RequestError
 from style_core.optimization.deepdream import DreamObjective, Term
@@ -21,12 +21,7 @@ SMALL = {"size": 64, "iterations": 20, "extractor": "lite", "pyramid": False}
 @pytest.fixture
 def network(monkeypatch):
     extractor = random_extractor()
-
-    def opened(choice, layers, compute, pooling="max"):
-        yield from ()
-        return extractor, ""
-
-    monkeypatch.setattr(optimizing, "open_extractor", opened)
+    monkeypatch.setattr(optimizing, "open_extractor", opener_of(extractor))
     return extractor
 
 

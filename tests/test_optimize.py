@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import torch
-from networks import FP32, picture, random_extractor
+from networks import FP32, opener_of, picture, random_extractor
 
 from style_core.errors import RequestError
 from style_core.networks.backbones import BACKBONES, Backbone
@@ -32,12 +32,7 @@ SMALL = {"size": 96, "iterations": 12, "extractor": "lite"}
 def small_network(monkeypatch):
     """What must hold for any weights is tested on a small random network, opened as the shipped one would be."""
     extractor = random_extractor()
-
-    def opened(choice, layers, compute, pooling="max"):
-        yield from ()
-        return extractor, ""
-
-    monkeypatch.setattr(optimizing, "open_extractor", opened)
+    monkeypatch.setattr(optimizing, "open_extractor", opener_of(extractor))
     return extractor
 
 

@@ -90,7 +90,7 @@ def test_a_changed_input_is_asked_for_by_name(files, tmp_path, capsys):
     assert "painting.png is missing; give it with --inputs, unchanged" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("size", "stopped"), [(64, 8), (256, 12)])
+@pytest.mark.parametrize(("size", "stopped"), [(64, 8), pytest.param(256, 12, marks=pytest.mark.slow)])
 def test_a_picture_that_was_stopped_goes_on_and_is_made_again(files, tmp_path, capsys, size, stopped):
     """Stopped in the middle, also between two sizes, its loss ends within 5 % of the whole run's."""
     request = ["optimize", files["photo"], files["painting"], f"--size={size}", "--extractor=lite", "--json"]

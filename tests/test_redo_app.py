@@ -13,6 +13,8 @@ from studio import painted_masks, tab_dream, tab_imagine, tab_optimize, tab_styl
 from style_core import RECIPES, Compute, read_image, read_settings, write_image
 from style_core.cli.main import main
 
+pytestmark = pytest.mark.app  # it builds the page's tabs
+
 
 @pytest.fixture(scope="module")
 def studio():
