@@ -1,6 +1,6 @@
 """Time and memory of prints: `python -m benchmarks.large`; results are in large.md.
 
-Paints 12 megapixels and A1 at 300 dpi (70 megapixels) with `lite`, each in its own process, whose peak memory is measured. If a
+Paints 3 and 12 megapixels and A1 at 300 dpi (70 megapixels) with `lite`, each in its own process, whose peak memory is measured. If a
 whole run would take too long, `--last` runs a few iterations at the last size, and the whole time is extrapolated from their CPU
 time, in proportion to the pixels of all sizes. On a busy machine this is less than the wall-clock time.
 """
@@ -20,7 +20,7 @@ from style_core.recipes.levels import levels_of
 from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_options import OptimizeOptions
 
-SIZES = {"12 megapixels": (3000, 4000), "A1, 300 dpi": (7016, 9933)}
+SIZES = {"3 megapixels": (1500, 2000), "12 megapixels": (3000, 4000), "A1, 300 dpi": (7016, 9933)}
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ MATCH_LAYERS = ("relu3_1", "relu4_1")
 SLICED_LAYERS = ("relu2_1", "relu3_1")
 STRUCTURE_LAYER = "relu4_1"
 _LAYERS = sorted({*STYLE_LAYERS, CONTENT_LAYER})
+UNCHANGED = 0.6  # share of the untouched photo's style distance; a result that keeps more is almost the photo
 _POSITIONS = 2048  # sampled from a feature map
 _DIRECTIONS = 128  # of the projections
 
@@ -40,6 +41,17 @@ class Seen:
         return flat[order[:_POSITIONS]]
 
 
+def style_distance(result: Seen, style: Seen) -> float:
+    """Mean over the style layers of the distance that training minimizes; 0 is equal."""
+    distances = style.style.distances(result.features)
+    return float(sum(distances.values())) / len(distances)
+
+
+def content_distance(result: Seen, photo: Seen) -> float:
+    """Distance at the content layer relative to the photo's features; 0 is equal."""
+    return float(relative_distance(result.features[CONTENT_LAYER], photo.features[CONTENT_LAYER]))
+
+
 @torch.no_grad()
 def measure(result: Seen, photo: Seen, style: Seen) -> dict[str, float]:
     """All measures of one result, by name.
@@ -48,12 +60,11 @@ def measure(result: Seen, photo: Seen, style: Seen) -> dict[str, float]:
         `style` and `content`, the distances of the cards (0 is equal); `coverage` and `fidelity` in `[-1, 1]` (1 is equal);
         `sliced`, sliced Wasserstein distance (0 is equal); `structure`, correlation of self-similarities (1 is the photo's).
     """
-    distances = style.style.distances(result.features)
     matched = [matches(result.sample(layer), style.sample(layer)) for layer in MATCH_LAYERS]
     sliced = [sliced_wasserstein(result.sample(layer), style.sample(layer)) for layer in SLICED_LAYERS]
     return {
-        "style": float(sum(distances.values())) / len(distances),
-        "content": float(relative_distance(result.features[CONTENT_LAYER], photo.features[CONTENT_LAYER])),
+        "style": style_distance(result, style),
+        "content": content_distance(result, photo),
         "fidelity": sum(pair[0] for pair in matched) / len(matched),
         "coverage": sum(pair[1] for pair in matched) / len(matched),
         "sliced": sum(sliced) / len(sliced),

@@ -12,13 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.common import arguments, evaluation_network, paint_with, print_table
-from benchmarks.measures import Retrieval, Seen, measure
+from benchmarks.measures import UNCHANGED, Retrieval, Seen, measure
 from style_core import OptimizeOptions, finish, optimize
 from style_core.devices import Compute
 from style_core.media.images import fit_short, read_image, resize, to_pil
 from style_core.networks.generator import Generator
-from style_core.training.data import short_side, split
-from style_core.training.views import SHARP_SIDE
+from style_core.training.data import sharp, split
 from style_core.weights.registry import MODELS
 
 SIDE = 512  # px, short side
@@ -53,9 +52,9 @@ def main() -> None:
 
 
 def sharp_pairs(data: Path, count: int, seed: int) -> list[tuple[Path, Path]]:
-    """Random pairs of validation photos and paintings with a short side of at least `SHARP_SIDE`."""
+    """Random pairs of validation photos and paintings that are sharp."""
     draw = random.Random(seed)
-    photos, paintings = ([path for path in split(data / kind)[1] if short_side(path) >= SHARP_SIDE] for kind in ("content", "style"))
+    photos, paintings = (sharp(split(data / kind)[1]) for kind in ("content", "style"))
     return list(zip(draw.sample(photos, count), draw.sample(paintings, count)))
 
 
@@ -111,8 +110,8 @@ def print_summary(rows: dict[str, list[dict]]) -> None:
     untouched = [row["style"] for row in rows["untouched photo"]]
     for name, measured in rows.items():
         if name not in ("untouched photo", "the style itself"):
-            left = sum(row["style"] > 0.6 * before for row, before in zip(measured, untouched))
-            print(f"{name}: {left} of {len(measured)} pairs stay above 0.6 of the untouched photo's style distance.")
+            left = sum(row["style"] > UNCHANGED * before for row, before in zip(measured, untouched))
+            print(f"{name}: {left} of {len(measured)} pairs stay above {UNCHANGED} of the untouched photo's style distance.")
 
 
 def summary(values: list[float], kind: str, key: str) -> float:
@@ -126,7 +125,7 @@ def summary(values: list[float], kind: str, key: str) -> float:
 
 def print_retrieval(data: Path, pairs, results: dict[str, list[Tensor]]) -> None:
     """How often the true painting is the most likely, and among the five most likely, of all sharp validation paintings."""
-    paintings = [path for path in split(data / "style")[1] if short_side(path) >= SHARP_SIDE]
+    paintings = sharp(split(data / "style")[1])
     retrieval = Retrieval(paintings, SIDE)
     photos = [fit_short(read_image(photo), SIDE) for photo, _ in pairs]
     table = []

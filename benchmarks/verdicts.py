@@ -10,17 +10,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.common import arguments, evaluation_network, paint_with, print_table
-from benchmarks.measures import Seen
+from benchmarks.measures import UNCHANGED, Seen, content_distance, style_distance
 from style_core.devices import Compute
 from style_core.media.images import fit_short, read_image
-from style_core.networks.moments import relative_distance
-from style_core.networks.vgg19 import CONTENT_LAYER
 from style_core.recipes.stylize import verdict
-from style_core.training.data import short_side, split
-from style_core.training.views import SHARP_SIDE
+from style_core.training.data import sharp, split
 from style_core.weights.open import open_generator
 
-UNCHANGED, LOST = 0.6, 1.0  # share of the photo's style distance that is left; content distance
+LOST = 1.0  # content distance above which the photo is lost
 
 
 def main() -> None:
@@ -40,8 +37,7 @@ def main() -> None:
 def drawn(data: Path, photos: int, paintings: int, seed: int) -> tuple[list[Path], list[Path]]:
     """Sharp photos and paintings of the validation split."""
     draw = random.Random(seed)
-    sharp = [[path for path in split(data / kind)[1] if short_side(path) >= SHARP_SIDE] for kind in ("content", "style")]
-    return draw.sample(sharp[0], photos), draw.sample(sharp[1], paintings)
+    return draw.sample(sharp(split(data / "content")[1]), photos), draw.sample(sharp(split(data / "style")[1]), paintings)
 
 
 def evaluated(network, photos: Sequence[Path], paintings: Sequence[Path], size: int) -> Iterator[tuple[str, float, float]]:
@@ -56,14 +52,8 @@ def evaluated(network, photos: Sequence[Path], paintings: Sequence[Path], size: 
         for code, style in zip(codes, seen_styles):
             *_, (_, _, result) = generator.paint(generator.encode_content(photo), [code])
             seen = Seen(network, result)
-            left = _distance(style, seen) / _distance(style, seen_photo)
-            content = float(relative_distance(seen.features[CONTENT_LAYER], seen_photo.features[CONTENT_LAYER]))
-            yield verdict(generator, photo, result, [code]), left, content
-
-
-def _distance(style: Seen, seen: Seen) -> float:
-    distances = style.style.distances(seen.features)
-    return float(sum(distances.values())) / len(distances)
+            left = style_distance(seen, style) / style_distance(seen_photo, style)
+            yield verdict(generator, photo, result, [code]), left, content_distance(seen, seen_photo)
 
 
 def print_outcome(rows: Sequence[tuple[str, float, float]]) -> None:

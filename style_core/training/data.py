@@ -14,6 +14,7 @@ from torch.nn import functional
 from style_core.errors import RequestError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+SHARP_SIDE = 400  # px; pictures with a shorter short side count as thumbnails and are not enlarged
 
 
 def split(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -38,6 +39,11 @@ def short_side(path: Path) -> int:
     """Pixels of a picture file's shorter side."""
     with Image.open(path) as picture:
         return min(picture.size)
+
+
+def sharp(paths: Iterable[Path]) -> list[Path]:
+    """Those of the pictures whose short side is at least `SHARP_SIDE`."""
+    return [path for path in paths if short_side(path) >= SHARP_SIDE]
 
 
 class Crops:

@@ -30,10 +30,10 @@ from style_core.networks.moments import Moments, gram_matrix, relative_distances
 from style_core.networks.vgg19 import CONTENT_LAYER, STYLE_LAYERS
 from style_core.optimization.losses import evaluate, total_variation
 from style_core.training.average import running_average
-from style_core.training.data import Crops, short_side, split
+from style_core.training.data import Crops, sharp, split
 from style_core.training.muon import Muon
 from style_core.training.runs import Run, cosine
-from style_core.training.views import SHARP_SIDE, MeasuredStyle, PaintingViews
+from style_core.training.views import MeasuredStyle, PaintingViews
 from style_core.training.workers import Workers
 
 _STYLE_SIDE = 512  # px, short side at which results are evaluated
@@ -270,7 +270,7 @@ def train(given: argparse.Namespace) -> None:
         given.out, given.minutes, {"net": net, "average": average, "optimizer": optimizer, "photos": photos, "train_step": train_step}
     )
     draw = random.Random(given.seed)
-    held_photos, held_paintings = ([path for path in files if short_side(path) >= SHARP_SIDE] for files in (held_photos, held_paintings))
+    held_photos, held_paintings = (sharp(files) for files in (held_photos, held_paintings))
     count = min(12, len(held_photos), len(held_paintings))
     pairs = list(zip(draw.sample(held_photos, count), draw.sample(held_paintings, count)))
     workers = Workers(torch.get_num_threads())

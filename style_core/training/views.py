@@ -15,8 +15,8 @@ from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.generator_net import STRIDE, GeneratorNet
 from style_core.networks.moments import Moments, gram_matrix
 from style_core.networks.vgg19 import STYLE_LAYERS
+from style_core.training.data import SHARP_SIDE
 
-SHARP_SIDE = 400  # px; pictures with a shorter short side count as thumbnails and are not enlarged
 _CROPS = (192, 416)  # px, range of the sides of measured squares
 _SPOILT = 0.4  # share of views whose input is degraded but whose target is clean
 _CHANGED = 0.12  # share of views that are sharpened, grayed or noisy in both input and target
