@@ -76,7 +76,7 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
 
     def refine(content, style, used, result, request: gr.Request):
         if result is None:
-            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
+            raise i18n.no_result(request)
         return content, (style if used else None) or result, result, i18n.REFINING, gr.update(selected="paint")
 
     handed = quick["refine"].click(
@@ -109,7 +109,7 @@ def _handing(tab: str, count: int) -> Callable:
 
     def handed(result: str | None, request: gr.Request) -> list:
         if result is None:
-            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
+            raise i18n.no_result(request)
         return [result] * count + [gr.update(selected=tab)]
 
     return handed

@@ -117,7 +117,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
 
     def restore(path: str | None, request: gr.Request) -> dict:
         if path is None:
-            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
+            raise i18n.no_result(request)
         try:
             return restored(path, request)
         except RequestError as error:

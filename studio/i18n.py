@@ -101,6 +101,11 @@ def refusal(error: Exception | str, visitor: gr.Request | None) -> gr.Error:
     return gr.Error(told(str(error), visitor), print_exception=False)
 
 
+def no_result(visitor: gr.Request | None) -> gr.Error:
+    """The refusal where a result is needed and there is none."""
+    return gr.Error(say("NO_RESULT", visitor), print_exception=False)
+
+
 def label_of(name: str, unit: str = "", options: type | None = None) -> I18nData:
     """The label of an option, with its unit; the Options class may have its own."""
     own = f"LABEL_{options.__name__}.{name}_{unit}" if options else ""

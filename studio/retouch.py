@@ -59,7 +59,7 @@ def _filming(suffix: str) -> Callable:
 
     def filmed(path: str | None, request: gr.Request) -> dict:
         if not files.is_ours(path):
-            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
+            raise i18n.no_result(request)
         return gr.update(value=files.film_of(path, suffix), visible=True)
 
     return filmed

@@ -180,7 +180,7 @@ def _build_webcam(compute: Compute, chosen: list) -> dict:
     def keep(picture, name, strength, request: gr.Request) -> tuple[str, dict]:
         """The frame in view as a result like any other."""
         if picture is None:
-            raise gr.Error(i18n.say("NO_RESULT", request), print_exception=False)
+            raise i18n.no_result(request)
         options = StylizeOptions(size=_LIVE_SIDE, strength=strength).as_dict()
         made = {"generator": open_generator(compute).sha256}
         path = files.save(from_pil(picture), "stylize", settings_of("stylize", options, made, gallery=name or None))

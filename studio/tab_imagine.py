@@ -71,7 +71,7 @@ def build(compute: Compute) -> dict:
     @jobs.job("imagine", status)
     def more_like(chosen, request: gr.Request, **given) -> Iterator[dict]:
         if chosen is None:
-            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
+            raise i18n.no_result(request)
         yield from _imagined(compute, place, chosen, given, request)
 
     @jobs.job("imagine", status)

@@ -67,7 +67,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     @jobs.job("paint", board.status, photo="content")
     def go_on(content, style, begun, request: gr.Request, **given) -> Iterator[dict]:
         if not files.is_ours(begun):
-            raise i18n.refusal(i18n.say("NO_RESULT", request), request)
+            raise i18n.no_result(request)
         yield from _paint(compute, board, content, style, {**given, "begun": begun}, request)
 
     more = {"weight": gr.Number(1, visible=False), **more, "init_image": start, "regions": painted, **option_controls}
@@ -102,7 +102,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
 def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
     """The result as the start of the next run, and that run's size."""
     if path is None:
-        raise i18n.refusal(i18n.say("NO_RESULT", request), request)
+        raise i18n.no_result(request)
     return path, min(_LARGEST, round(size * _LARGER / 32) * 32)
 
 

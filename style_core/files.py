@@ -21,7 +21,7 @@ def sha256_of(path: Path) -> str:
     return _sha256(path, status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=1024)  # a visitor's pictures must not crowd out the weights
 def _sha256(path: Path, mtime: int, size: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
