@@ -1,7 +1,7 @@
 """Many pictures, or many films, on a Ray cluster by Ray Data: `python -m deploy.ray.batch job JOB.toml`.
 
 A job file is what `python -m style_core batch` reads. Files and results lie in a folder that all workers share. A worker
-loads its weights once; one that dies is replaced, and its picture is painted again by another.
+loads its weights once. Ray Data replaces one that dies and repeats its picture.
 """
 
 import argparse

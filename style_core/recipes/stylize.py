@@ -24,7 +24,8 @@ from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.run_history import Watch
 from style_core.weights.open import open_generator
 
-# Thresholds of a verdict, chosen so that results with more than 0.6 of the photo's style distance count as unchanged.
+# Thresholds of a verdict, meant to catch results with more than 0.6 of the photo's style distance. How often they do:
+# benchmarks/verdicts.md.
 _ALMOST_THE_PHOTO = 0.745
 _LOST_THE_PHOTO = 0.6
 _CONTENT_LEVEL = "relu4_1"
