@@ -138,7 +138,7 @@ def dream(
     sizes = [(height, width, options.iterations) for height, width in growth.sizes]
     deepest = max(objective.layers, key=LAYERS.index)
     watch = Watch(f"dream {extractor.name}", extractor.compute, network_cost(sizes, extractor.shape, extractor.compute, deepest))
-    shown_at, began = time.monotonic(), time.monotonic()
+    shown_at, began = float("-inf"), time.monotonic()
     for _ in growth:
         now, preview = time.monotonic(), None
         if now - shown_at >= preview_every:

@@ -181,7 +181,7 @@ class _Painting:
         self._pace = pace
         self._preview_every = preview_every
         self._note = note
-        self._done, self._shown_at = done, time.monotonic()
+        self._done, self._shown_at = done, float("-inf")  # the first iteration shows its picture, for those who stop at once
         self._losses: dict[str, float] = {}
 
     @property
