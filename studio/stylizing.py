@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import gradio as gr
 
 from studio import example, files, gpu, i18n, painted_masks, paintings
-from studio.uploads import opened, opened_if_given
+from studio.uploads import PAINTING_SIDE, opened
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
 from style_core.media.diagnosis import diagnose
-from style_core.media.images import fit, to_pil
+from style_core.media.images import ImageTensor, fit, to_pil
 from style_core.media.settings import settings_of
 from style_core.recipes.request import GALLERY, request_of
-from style_core.recipes.stylize import check_color, encoded_styles, is_told, recolored, verdict
+from style_core.recipes.stylize import is_judged, paint_photo
 from style_core.weights.open import open_generator
 
 _PHOTO_SIDE = 1024  # px, of a photo shown before it is painted
@@ -24,7 +24,7 @@ class Style:
 
     name: str
     weight: float
-    mask: object
+    mask: ImageTensor | None
 
     @property
     def in_gallery(self) -> bool:
@@ -111,8 +111,12 @@ def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tu
     return path, to_pil(photo), sentence
 
 
-def painted(compute: Compute, wanted: Wanted, language: str) -> tuple:
-    """The result, the photo, the style picture for detecting lost colors (None unless there is a single one), and a verdict."""
+def painted(compute: Compute, wanted: Wanted, language: str) -> tuple[ImageTensor, ImageTensor, ImageTensor | None, str]:
+    """The result, the photo, the style picture for detecting lost colors (None unless there is a single one), and a verdict.
+
+    Raises:
+        RequestError: for a request that can't be carried out.
+    """
     options = StylizeOptions.make(**wanted.options)
     photo = fit(opened(wanted.content, i18n.say("NO_CONTENT", language), options.size).image, options.size, enlarge=True)
     generator = open_generator(compute)
@@ -120,16 +124,10 @@ def painted(compute: Compute, wanted: Wanted, language: str) -> tuple:
     styles, named = sorted(wanted.styles(), key=lambda style: style.in_gallery), bool(wanted.gallery_style)
     if not styles:
         raise RequestError(i18n.say("NO_STYLE_AT_ALL", language))
-    check_color(options, from_codes=named)
-    pictures = [opened_if_given(style.name) for style in styles if not style.in_gallery]
-    codes = encoded_styles(generator, pictures, photo, options)
-    codes += [gallery_code(wanted.gallery_style, generator.sha256, options.style_scale)] if named else []
-    weights, masks = [style.weight for style in styles], [style.mask for style in styles]
-    masks = masks if any(mask is not None for mask in masks) else None
-    encoded = generator.encode_content(photo)
-    *_, (_, _, image) = generator.paint(encoded, codes, weights, options.strength, masks)
-    told = masks is None and is_told(options)
-    trouble = verdict(generator, photo, image, codes, weights) if told else ""
-    image = recolored(image, photo, options, pictures, weights, from_codes=named)
-    alone = told and len(codes) == 1 and not named
-    return image, photo, *(pictures if alone else [None]), trouble
+    pictures = [read_image(style.name, long_side=PAINTING_SIDE) for style in styles if not style.in_gallery]
+    codes = [gallery_code(wanted.gallery_style, generator.sha256, options.style_scale)] if named else []
+    masks = [style.mask for style in styles] if any(style.mask is not None for style in styles) else None
+    *_, (_, _, image, trouble) = paint_photo(generator, photo, pictures, options, [style.weight for style in styles], masks, codes)
+    assert image is not None  # the last one carries the whole picture
+    alone = masks is None and is_judged(options) and len(styles) == 1 and not named
+    return image, photo, pictures[0] if alone else None, trouble

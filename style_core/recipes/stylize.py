@@ -6,7 +6,7 @@ pictures are encoded and painted in tiles; see `networks/generator.py`.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +30,7 @@ _ALMOST_THE_PHOTO = 0.745
 _LOST_THE_PHOTO = 0.6
 _CONTENT_LEVEL = "relu4_1"
 _MIDDLE_SIDE = 320  # px
-_TOLD_FROM = 0.5  # strength below which a result close to the photo is expected
+_JUDGED_FROM = 0.5  # strength below which a result close to the photo is expected
 VERDICTS = {
     "unchanged": "The result is still close to the photo. Try more strength or another brush size, or refine it with Paint.",
     "lost": "Little of the photo can be recognized. Try less strength or another brush size.",
@@ -86,23 +86,47 @@ def stylize(
     note = beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:]))
     generator = open_generator(compute or Compute.choose())
     made = {"generator": generator.sha256}
-    style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
-    yield Step(0, 1, seconds=time.monotonic() - started, note=note, weights=made)
     watch = Watch("stylize", generator.compute, generator_cost(photo.shape[-2], photo.shape[-1], generator.compute))
-    encoded = generator.encode_content(photo)
-    for done, total, result in generator.paint(encoded, style_codes, style_weights, options.strength, masks):
-        if result is not None:
-            if masks is None and is_told(options):
-                note = VERDICTS.get(verdict(generator, photo, result, style_codes, style_weights), note)
-            result = recolored(result, photo, options, styles, style_weights, from_codes=bool(codes))
+    for done, total, result, judged in paint_photo(generator, photo, styles, options, style_weights, masks, codes):
         if done == total:
             watch.finish()
+        note = VERDICTS.get(judged, note)
         yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made, note=note)
 
 
-def is_told(options: StylizeOptions) -> bool:
+def paint_photo(
+    generator: Generator,
+    photo: Tensor,
+    styles: Sequence[Tensor],
+    options: StylizeOptions,
+    weights: Sequence[float] | None = None,
+    masks: Sequence[Tensor | None] | None = None,
+    codes: Sequence[Tensor] = (),
+) -> Iterator[tuple[int, int, Tensor | None, str]]:
+    """What `stylize` does with a photo `[3, H, W]` of the result's size. The generator remembers what it has encoded.
+
+    Args:
+        styles, options, weights, masks, codes: as in `stylize`.
+    Yields:
+        Tiles done, tiles in all, and with the last the result and a key of `VERDICTS`, or an empty string.
+    Raises:
+        RequestError: for colors that codes can't have.
+    """
+    check_color(options, from_codes=bool(codes))
+    style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
+    yield 0, 1, None, ""
+    for done, total, result in generator.paint(generator.encode_content(photo), style_codes, weights, options.strength, masks):
+        judged = ""
+        if result is not None:
+            if masks is None and is_judged(options):
+                judged = verdict(generator, photo, result, style_codes, weights)
+            result = recolored(result, photo, options, styles, weights, from_codes=bool(codes))
+        yield done, total, result, judged
+
+
+def is_judged(options: StylizeOptions) -> bool:
     """Whether to warn about a result that is almost the photo or has lost it, given what was requested."""
-    return options.color == "style" and options.strength >= _TOLD_FROM
+    return options.color == "style" and options.strength >= _JUDGED_FROM
 
 
 @torch.no_grad()
