@@ -4,6 +4,8 @@ import gradio as gr
 from PIL import Image
 
 from studio import i18n
+from studio.controls import Controls, moved
+from studio.events import IMMEDIATE
 from studio.uploads import PAINTING_SIDE
 from style_core import RequestError, read_image
 from style_core.media.images import fit, to_pil
@@ -13,8 +15,9 @@ _SIDE = 260  # px, of each crop
 _GAP = 8
 
 
-def build(run_id: str, photo: gr.State, style: gr.Image, size: gr.Slider, scale: gr.Slider) -> None:
+def build(run_id: str, photo: gr.State, style: gr.Image, option_controls: Controls) -> None:
     """Build the section. While open, it follows the photo's path, the painting, the size and the brush size."""
+    sizes = {name: option_controls[name] for name in ("size", "style_scale")}
     with gr.Accordion(i18n.BRUSH, open=False, elem_id=f"{run_id}-brush") as section:
         gr.Markdown(i18n.BRUSH_INFO, elem_classes="quiet")
         crops = gr.Image(
@@ -27,11 +30,10 @@ def build(run_id: str, photo: gr.State, style: gr.Image, size: gr.Slider, scale:
             elem_id=f"{run_id}-brush-crops",
         )
     is_open = gr.State(False)
-    asked = [is_open, photo, style, size, scale]
-    how = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    section.expand(lambda: True, None, is_open, **how).then(crops_of, asked, crops, **how)
-    section.collapse(lambda: False, None, is_open, **how)
-    gr.on([photo.change, style.input, size.release, scale.release], crops_of, asked, crops, trigger_mode="always_last", **how)
+    asked = [is_open, photo, style, *sizes.values()]
+    section.expand(lambda: True, None, is_open, **IMMEDIATE).then(crops_of, asked, crops, **IMMEDIATE)
+    section.collapse(lambda: False, None, is_open, **IMMEDIATE)
+    gr.on([photo.change, style.input, *moved(sizes)], crops_of, asked, crops, trigger_mode="always_last", **IMMEDIATE)
 
 
 def crops_of(is_open: bool, content: str | None, style: str | None, size: float, scale: float) -> Image.Image | None:
@@ -40,7 +42,8 @@ def crops_of(is_open: bool, content: str | None, style: str | None, size: float,
         return None
     try:
         photo = fit(read_image(content, long_side=int(size)), int(size), enlarge=True)
-        painting = sized_style(read_image(style, long_side=PAINTING_SIDE), tuple(photo.shape[-2:]), scale)
+        height, width = photo.shape[-2:]
+        painting = sized_style(read_image(style, long_side=PAINTING_SIDE), (height, width), scale)
     except RequestError:
         return None  # already reported next to the picture
     sheet = Image.new("RGB", (2 * _SIDE + _GAP, _SIDE), "white")

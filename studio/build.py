@@ -5,6 +5,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from studio import history, i18n, jobs, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize
+from studio.events import SILENT
 from studio.guard import GuardedBlocks
 from studio.photo import first_photo, share
 from style_core import Compute
@@ -26,7 +27,12 @@ def build(compute: Compute) -> gr.Blocks:
             gr.Markdown("# Pentimento")
             tagline = gr.Markdown(i18n.TAGLINE, elem_classes="tagline")
             choose = gr.UploadButton(
-                i18n.CHOOSE_PHOTO, file_types=["image"], type="filepath", variant="primary", size="sm", elem_id="choose-photo"
+                i18n.CHOOSE_PHOTO,  # type: ignore[arg-type]  # Gradio declares str
+                file_types=["image"],
+                type="filepath",
+                variant="primary",
+                size="sm",
+                elem_id="choose-photo",
             )
             drawer_button = gr.Button(i18n.HISTORY, size="sm", elem_id="history-open")
         photo = gr.State(first_photo())
@@ -81,10 +87,10 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
 
     handed = quick["refine"].click(
         refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"]],
-        [fine["content"], fine["style"], fine["init"], fine["status"], tabs], show_progress="hidden", api_visibility="private",
+        [fine["content"], fine["style"], fine["init"], fine["status"], tabs], **SILENT,
     )  # fmt: skip
     # The page drops updates for a component whose tab isn't built yet.
-    opened = handed.success(None, None, None, js=_WHEN_OPEN, show_progress="hidden", api_visibility="private")
+    opened = handed.success(None, None, None, js=_WHEN_OPEN, **SILENT)
     fine["follow"](opened.then)
 
 
@@ -98,7 +104,7 @@ def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict], photos: li
         for (tab, role), button in part["uses"].items():
             places = photos if parts[tab][role] in photos else [parts[tab][role]]
             handed = button.click(
-                _handing(tab, len(places)), part["result"], [*places, tabs], show_progress="hidden", api_visibility="private",
+                _handing(tab, len(places)), part["result"], [*places, tabs], **SILENT,
             )  # fmt: skip
             if (tab, role) == ("stylize", "style"):
                 parts["stylize"]["follow_style"](handed.success)

@@ -1,11 +1,13 @@
 """The compare grid: one photo in several styles or strengths, small; a click paints the chosen one at full size."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import gradio as gr
 from gradio.events import Dependency
 
 from studio import i18n
+from studio.controls import Controls
+from studio.events import IMMEDIATE, Updates
 from style_core import RequestError, gallery
 from style_core.media.images import to_pil
 
@@ -14,16 +16,16 @@ _STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 _FIRST = 8  # styles that are offered at first
 
 
-def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.HTML, strength: gr.Slider) -> Dependency:
+def build(small: Callable, inputs: list, option_controls: Controls, chosen: gr.HTML) -> Dependency:
     """Build the section.
 
     Args:
         small: `(gallery_style, content, style, mix, request, **option_controls)` -> an image, at `SIDE`.
         inputs: content, style and mix.
         option_controls: the recipe's controls, by option.
-        chosen, strength: components that a click on a compared picture sets.
+        chosen: the tiles of styles; a click on a compared picture sets them and the strength.
     Returns:
-        The event that sets `chosen` and `strength`.
+        The event that sets them.
     """
     styles = gallery()
     with gr.Accordion(i18n.COMPARE, open=False, elem_id="compare"):
@@ -47,7 +49,7 @@ def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.HTML,
         )
     offered = gr.State([])
 
-    def compare(what, which, current, content, style, mix, request: gr.Request, **options) -> Iterator[dict]:
+    def compare(what, which, current, content, style, mix, request: gr.Request, **options) -> Updates:
         if what == "styles":
             cells = [(name, options["strength"], styles[name].title) for name in which]
         else:
@@ -67,10 +69,10 @@ def build(small: Callable, inputs: list, option_controls: dict, chosen: gr.HTML,
         compare,
         [what, which, chosen, *inputs],
         [grid, offered],
-        inputs_kwargs=option_controls,
+        inputs_kwargs={**option_controls},
         concurrency_id="compare",
         concurrency_limit=1,
         show_progress="minimal",
         api_visibility="private",
     )
-    return grid.select(choose, offered, [chosen, strength], queue=False, show_progress="hidden", api_visibility="private")
+    return grid.select(choose, offered, [chosen, option_controls["strength"]], **IMMEDIATE)

@@ -1,10 +1,12 @@
 """Controls generated from options: each slider, choice and switch comes from the field that declares it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import gradio as gr
 
 from studio import i18n
+from studio.events import IMMEDIATE
 from style_core.options import OptionField, Options, Range
 from style_core.recipes.table import RECIPES
 
@@ -26,8 +28,12 @@ _IN_VIEW = {
 }
 _ADVANCED = {"extractor", "layer", "octaves"}
 
+Control = gr.Checkbox | gr.Radio | gr.Dropdown | gr.Slider | gr.Number | gr.Textbox
+Controls = dict[str, Control]  # by option
+Field = Control | gr.Image | gr.ImageEditor | gr.HTML  # what a visitor sets
 
-def in_view(recipe: str) -> dict[str, gr.components.Component]:
+
+def in_view(recipe: str) -> Controls:
     """The few controls that everyone needs, by option; the named sizes are `sizes`."""
     starts, options = STARTS[recipe], RECIPES[recipe].options
     fields = {field.name: field for field in options.fields()}
@@ -40,7 +46,7 @@ def in_view(recipe: str) -> dict[str, gr.components.Component]:
     return made
 
 
-def behind_more(recipe: str, shown: dict[str, gr.components.Component]) -> dict[str, gr.components.Component]:
+def behind_more(recipe: str, shown: Controls) -> Controls:
     """All other controls, in the current section; returned together with those of `shown`, in the options' order.
 
     The size in pixels and the named size follow each other.
@@ -53,22 +59,21 @@ def behind_more(recipe: str, shown: dict[str, gr.components.Component]) -> dict[
         with gr.Accordion(i18n.ADVANCED, open=False, elem_classes="advanced"):
             made.update({field.name: component(options, field, starts.get(field.name, field.default)) for field in expert})
     sizes = shown["sizes"]
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    sizes.input(lambda pixels: pixels, sizes, made["size"], **quiet)
-    made["size"].change(lambda pixels: pixels if pixels in SIZES[recipe].values() else None, made["size"], sizes, **quiet)
+    sizes.input(lambda pixels: pixels, sizes, made["size"], **IMMEDIATE)
+    made["size"].change(lambda pixels: pixels if pixels in SIZES[recipe].values() else None, made["size"], sizes, **IMMEDIATE)
     everything = {**shown, **made}
     return {field.name: everything[field.name] for field in options.fields()}
 
 
-def controls_of(options: type[Options], starts: dict | None = None) -> dict[str, gr.components.Component]:
+def controls_of(options: type[Options], starts: dict | None = None) -> Controls:
     """Components for options, by name; `starts` are initial values that replace the defaults."""
     starts = starts or {}
     return {field.name: component(options, field, starts.get(field.name, field.default)) for field in options.fields()}
 
 
-def component(options: type[Options], field: OptionField, value) -> gr.components.Component:
+def component(options: type[Options], field: OptionField, value: Any) -> Control:
     """The control for an option."""
-    text = {"label": i18n.label_of(field.name, field.unit, options), "info": i18n.help_of(options, field.name)}
+    text: dict[str, Any] = {"label": i18n.label_of(field.name, field.unit, options), "info": i18n.help_of(options, field.name)}
     if field.kind is bool:
         return gr.Checkbox(value, **text)
     if isinstance(field.allowed, tuple):
@@ -82,12 +87,12 @@ def component(options: type[Options], field: OptionField, value) -> gr.component
     return gr.Textbox(value, **text)
 
 
-def moved(fields: dict[str, gr.components.Component]) -> list:
+def moved(fields: Mapping[Any, Field]) -> list[Callable]:
     """The events that report a control's final new value."""
     return [_rested(field) for field in fields.values()]
 
 
-def _rested(field: gr.components.Component) -> Callable:
+def _rested(field: Field) -> Callable:
     if isinstance(field, gr.Slider):
         return field.release
     return field.input if isinstance(field, gr.Image) else field.change
@@ -109,7 +114,7 @@ def documented(recipe: str, **pictures: str) -> Callable:
                 allowed = "true or false" if field.kind is bool else str(field.allowed or field.kind.__name__)
             lines.append(f"{field.name} - {field.help} ({allowed}; default {STARTS[recipe].get(field.name, field.default)!r})")
         handler.__name__ = recipe
-        handler.__doc__ = "\n".join([handler.__doc__, "", *lines])
+        handler.__doc__ = "\n".join([handler.__doc__ or "", "", *lines])
         return handler
 
     return add

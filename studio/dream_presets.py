@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import gradio as gr
 
 from studio import i18n
+from studio.controls import Controls
+from studio.events import IMMEDIATE
 from studio.tiles import Tile, Tiles
 from style_core.weights.layer_pictures import layer_pictures
 
@@ -41,7 +43,7 @@ PRESETS = (
 _FIELDS = ("layer", "octaves", "iterations", "strength", "extractor")
 
 
-def build(option_controls: dict[str, gr.components.Component]) -> Tiles:
+def build(option_controls: Controls) -> Tiles:
     """Tiles of the presets; a click sets the options of one."""
     pictures = {picture.term: picture.path for picture in layer_pictures()}
     tiles = [Tile(preset.name, pictures[preset.layer], i18n.in_each_language(f"PRESET_{preset.name.upper()}")) for preset in PRESETS]
@@ -52,5 +54,5 @@ def build(option_controls: dict[str, gr.components.Component]) -> Tiles:
         preset = by_name.get(name)
         return [gr.skip() if preset is None else getattr(preset, field) for field in _FIELDS]
 
-    wall.input(choose, wall, [option_controls[name] for name in _FIELDS], queue=False, show_progress="hidden", api_visibility="private")
+    wall.input(choose, wall, [option_controls[name] for name in _FIELDS], **IMMEDIATE)
     return wall

@@ -61,4 +61,4 @@ def paint() -> None:
     compute = Compute.choose()
     code = gallery_code(style(), open_generator(compute).sha256)
     step = finish(stylize(read_image(first_photo()), [], StylizeOptions(size=_SIZE), codes=[code], compute=compute))
-    write_image(_PAINTED, step.image, quality=_QUALITY)
+    write_image(_PAINTED, step.result, quality=_QUALITY)

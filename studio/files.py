@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 from style_core import RequestError, read_image, read_settings, write_image
 from style_core.media.images import fit, resize
@@ -106,7 +107,7 @@ def converted(path: str, kind: str) -> str:
     return str(target)
 
 
-def is_ours(path: object) -> bool:
+def is_ours(path: object) -> TypeGuard[str]:
     """Whether a path received from a browser is an existing result of this process."""
     return isinstance(path, str) and Path(path).is_file() and Path(path).resolve().is_relative_to(folder().resolve())
 

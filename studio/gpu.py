@@ -19,6 +19,7 @@ from style_core import RequestError, Step
 from style_core.devices import release_memory
 from style_core.memory import memory_in_words
 from style_core.options import Options
+from style_core.progress import Steps
 
 try:
     import spaces
@@ -50,7 +51,7 @@ class Workers(Protocol):
 
     places: int
 
-    def steps(self, recipe: Callable[..., Iterator[Step]], given: tuple, more: dict) -> Iterator[Step]: ...
+    def steps(self, recipe: Callable[..., Steps], given: tuple, more: dict) -> Iterator[Step]: ...
     def call(self, work: Callable, given: tuple, more: dict) -> Any: ...
 
 
@@ -121,7 +122,7 @@ def size_of_request(given: tuple) -> int:
     return 512
 
 
-def _steps(work: Callable, given: tuple, more: dict) -> Iterator[Step]:
+def _steps(work: Callable[..., Steps], given: tuple, more: dict) -> Steps:
     try:
         yield from work(*given, **more)
     except RequestError as error:
@@ -139,7 +140,7 @@ if spaces is not None:
     _steps, _result = (spaces.GPU(duration=seconds_for)(work) for work in (_steps, _result))
 
 
-def steps(recipe: Callable[..., Iterator[Step]], *given, **more) -> Iterator[Step]:
+def steps(recipe: Callable[..., Steps], *given, **more) -> Steps:
     """The Steps of a recipe, which is a function of a module, so that it can be named to another process."""
     if _elsewhere:
         yield from _elsewhere[0].steps(recipe, given, more)

@@ -6,6 +6,7 @@ import gradio as gr
 
 from studio import example, files, i18n
 from studio.controls import use_buttons
+from studio.events import IMMEDIATE, SILENT
 from studio.uploads import RawImage
 from style_core import RECIPES, RequestError, read_settings
 from style_core.files import sha256_of
@@ -44,7 +45,7 @@ def build(opener: gr.Button) -> dict:
             buttons=[],
             elem_id="history-drop",
         )
-    opener.click(lambda: gr.Sidebar(open=True), None, drawer, queue=False, show_progress="hidden", api_visibility="private")
+    opener.click(lambda: gr.Sidebar(open=True), None, drawer, **IMMEDIATE)
     return {
         "strip": strip, "status": status, "actions": actions, "restore": restore, "forget": forget, "uses": uses, "dropped": dropped,
         "paths": gr.BrowserState([], storage_key=_KEY, secret=_KEY), "result": gr.State(None),
@@ -88,7 +89,6 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         parts: by tab, its components; those with a `result` feed the strip.
         recipes: by recipe, its tab and its controls by option.
     """
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     shown = [here["paths"], here["strip"], here["status"], here["actions"]]
 
     def show(paths: list, request: gr.Request) -> tuple:
@@ -137,12 +137,11 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         }  # fmt: skip
 
     for part in parts.values():
-        part["result"].change(add, [part["result"], here["paths"]], shown, **quiet)
-    page.load(show, here["paths"], shown, **quiet)
-    here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **quiet)
-    here["forget"].click(forget, None, shown, **quiet)
+        part["result"].change(add, [part["result"], here["paths"]], shown, **IMMEDIATE)
+    page.load(show, here["paths"], shown, **IMMEDIATE)
+    here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **IMMEDIATE)
+    here["forget"].click(forget, None, shown, **IMMEDIATE)
     filled = [here["status"], tabs, *(field for _, option_controls in recipes.values() for field in option_controls.values())]
     # Queued, because errors of unqueued events are not shown.
-    told = {**quiet, "queue": True}
-    here["restore"].click(restore, here["result"], filled, **told)
-    here["dropped"].upload(restore, here["dropped"], filled, **told)
+    here["restore"].click(restore, here["result"], filled, **SILENT)
+    here["dropped"].upload(restore, here["dropped"], filled, **SILENT)

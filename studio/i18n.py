@@ -13,12 +13,13 @@ from studio.languages import ALL
 from style_core import RECIPES
 from style_core.messages import Message
 from style_core.networks.backbones import BACKBONES
+from style_core.options import Options
 from style_core.recipes.dream_zoom import ZoomOptions
 from style_core.recipes.optimize_clip import OptimizedFilmOptions
 
 LANGUAGES = tuple(language.CODE for language in ALL)
 SHARE_WARNING = ALL[0].SHARE_WARNING
-_OPTIONS = (*(recipe.options for recipe in RECIPES.values()), ZoomOptions, OptimizedFilmOptions)
+_OPTIONS: tuple[type[Options], ...] = (*(recipe.options for recipe in RECIPES.values()), ZoomOptions, OptimizedFilmOptions)
 
 
 def _table(language) -> dict[str, str]:

@@ -15,13 +15,14 @@ import inspect
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, closing
 from typing import Any
 
 import gradio as gr
 
 from studio import gpu, i18n
+from studio.events import Update, Updates
 
 _TICK, _HEARTBEAT = 0.05, 5.0  # seconds between looks for news, and after which a watcher shows that it is there
 _PACE = 0.3  # seconds between two updates: each costs a page tens of milliseconds
@@ -133,9 +134,11 @@ class Jobs:
         """Note whose page a session is. Returns the visitor's token, a new one where the browser had none."""
         sound = isinstance(token, str) and len(token) == _TOKEN_LENGTH
         visitor = str(token) if sound else secrets.token_urlsafe(_TOKEN_BYTES)
+        session = request.session_hash
+        assert session is not None, "a page's event has a session"
         with self._changed:
-            self._visitors.pop(request.session_hash, None)
-            self._visitors[request.session_hash] = visitor
+            self._visitors.pop(session, None)
+            self._visitors[session] = visitor
             if len(self._visitors) > _MOST_SESSIONS:
                 del self._visitors[next(iter(self._visitors))]
         return visitor
@@ -149,9 +152,7 @@ class Jobs:
             self._forget_old()
             return list({job.name: job for job in self._all if job.owner == visitor}.values())
 
-    def start(
-        self, name: str, status: Any, make: Callable[[], Iterator[dict]], request: gr.Request | None = None, photo: object = None
-    ) -> Job:
+    def start(self, name: str, status: Any, make: Callable[[], Updates], request: gr.Request | None = None, photo: object = None) -> Job:
         """Begin a job whose updates `make` makes; the first comes before its turn.
 
         Raises:
@@ -171,7 +172,7 @@ class Jobs:
         threading.Thread(target=work, name=f"job {name}", daemon=True).start()
         return job
 
-    async def watch(self, jobs: Sequence[Job], request: gr.Request | None) -> AsyncIterator[dict]:
+    async def watch(self, jobs: Sequence[Job], request: gr.Request | None) -> AsyncGenerator[Update, None]:
         """What jobs have shown so far, then what they show as it comes, until all are done.
 
         Raises:
@@ -184,7 +185,8 @@ class Jobs:
                 job.sessions.add(session)
         try:
             while True:
-                over, shown = all(job.ended for job in jobs), {}
+                over = all(job.ended for job in jobs)
+                shown: Update = {}
                 for index, job in enumerate(jobs):
                     seen[index], changed = job.news(seen[index])
                     shown |= changed
@@ -243,7 +245,7 @@ class Jobs:
     def _visitor(self, request: gr.Request | None) -> str | None:
         return self._visitors.get(getattr(request, "session_hash", None) or "")
 
-    def _work(self, job: Job, make: Callable[[], Iterator[dict]], language: str) -> None:
+    def _work(self, job: Job, make: Callable[[], Updates], language: str) -> None:
         _current.set(job)
         try:
             with closing(make()) as updates:
@@ -286,7 +288,7 @@ class Jobs:
     def _forget_old(self) -> None:
         """Finished jobs that are old or too many; the lock is held."""
         done = [job for job in self._all if job.ended is not None]
-        old = {job for job in done if time.monotonic() - job.ended > _KEPT_SECONDS} | set(done[:-_MOST_KEPT])
+        old = {job for job in done if job.ended is not None and time.monotonic() - job.ended > _KEPT_SECONDS} | set(done[:-_MOST_KEPT])
         self._all = [job for job in self._all if job not in old]
 
 
@@ -302,14 +304,14 @@ def job(name: str, status: gr.components.Component, photo: str | None = None) ->
         photo: the parameter that holds the photo's path.
     """
 
-    def decorate(handler: Callable[..., Iterator[dict]]) -> Callable[..., AsyncIterator[dict]]:
+    def decorate(handler: Callable[..., Updates]) -> Callable[..., AsyncGenerator[Update, None]]:
         signature = inspect.signature(handler)
 
         @functools.wraps(handler)
-        async def watched(*given: Any, **more: Any) -> AsyncIterator[dict]:
+        async def watched(*given: Any, **more: Any) -> AsyncGenerator[Update, None]:
             asked = signature.bind(*given, **more).arguments
             request = asked.get("request")
-            started = here.start(name, status, functools.partial(handler, *given, **more), request, asked.get(photo))
+            started = here.start(name, status, functools.partial(handler, *given, **more), request, asked.get(photo or ""))
             async with aclosing(here.watch([started], request)) as updates:
                 async for update in updates:
                     yield update
@@ -346,7 +348,7 @@ def wire(page: gr.Blocks, outputs: list) -> None:
     def arrive(token, request: gr.Request):
         return here.arrive(token, request)
 
-    async def attach(request: gr.Request) -> AsyncIterator[dict]:
+    async def attach(request: gr.Request) -> AsyncGenerator[Update, None]:
         found = here.of(request)
         if not found:
             yield {outputs[0]: gr.skip()}  # one that yields nothing would empty every output
@@ -363,6 +365,6 @@ def wire(page: gr.Blocks, outputs: list) -> None:
                 yield _all_of(found)
 
     token = gr.BrowserState(None, storage_key=_STORAGE, secret=_STORAGE)
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     arrived = page.load(arrive, token, token, queue=False, **quiet)
     arrived.success(attach, None, outputs, concurrency_limit=None, **quiet)

@@ -1,6 +1,6 @@
 """Runs in the browser: turns Steps into updates of the page."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -9,10 +9,12 @@ import pandas
 from gradio.i18n import I18nData
 
 from studio import files, i18n, jobs
+from studio.events import IMMEDIATE, SILENT, Update, Updates
 from style_core import RequestError, Step, read_image
 from style_core.media.diagnosis import diagnose
-from style_core.media.images import fit, resize, to_pil
+from style_core.media.images import ImageTensor, fit, resize, to_pil
 from style_core.media.settings import done_of, settings_of
+from style_core.progress import Steps
 from style_core.recipes.request import request_of
 
 PREVIEW_SIDE = 768  # px, of previews; the file has the full size
@@ -122,7 +124,7 @@ def follow_photo(board: Board, photo: gr.State, ready: I18nData) -> None:
         }
 
     outputs = [board.preview, board.slider, board.status, board.download, board.original, board.result]
-    photo.change(shown, photo, outputs, queue=False, show_progress="hidden", api_visibility="private")
+    photo.change(shown, photo, outputs, **IMMEDIATE)
 
 
 def wire_download(kind: gr.Dropdown, download: gr.DownloadButton, result: gr.State) -> None:
@@ -135,8 +137,8 @@ def wire_download(kind: gr.Dropdown, download: gr.DownloadButton, result: gr.Sta
         if path is None:
             gr.Info(i18n.say("NO_RESULT", request))
 
-    kind.change(convert, [result, kind], download, show_progress="hidden", api_visibility="private")
-    download.click(missing, result, None, show_progress="hidden", api_visibility="private")
+    kind.change(convert, [result, kind], download, **SILENT)
+    download.click(missing, result, None, **SILENT)
 
 
 @dataclass
@@ -144,17 +146,23 @@ class Record:
     """What a run has shown so far."""
 
     last: Step = field(default_factory=lambda: Step(0, 0))
-    image: object = None
+    image: ImageTensor | None = None
     done: int = 0  # iterations of the image
-    rows: list = field(default_factory=list)
+    rows: list[tuple[int, str, float]] = field(default_factory=list)
     trail: files.Trail = field(default_factory=files.Trail)
+
+    @property
+    def picture(self) -> ImageTensor:
+        """The newest picture, which a run that has got so far has."""
+        assert self.image is not None
+        return self.image
 
     def take(self, step: Step) -> None:
         self.last = step
         if step.image is not None:
             self.image, self.done = step.image, step.iteration
             self.trail.add(step.image)
-        kept = {"style": [], "content": []}
+        kept: dict[str, list[float]] = {"style": [], "content": []}
         for name, value in step.losses.items():
             kept.setdefault(name.split()[0], []).append(value)
         for name, values in kept.items():
@@ -173,14 +181,14 @@ class Record:
 
 def run(
     recipe: str,
-    steps: Callable[[], Iterator[Step]],
+    steps: Callable[[], Steps],
     board: Board,
-    before: Callable[[], object],
+    before: Callable[[], ImageTensor | None],
     options: dict,
     request: gr.Request | None,
-    looks_like: Callable[[], object] | None = None,
+    looks_like: Callable[[], ImageTensor | None] | None = None,
     given: dict | None = None,
-) -> Iterator[dict]:
+) -> Updates:
     """Follow a recipe on a board until it ends, fails with a message, or its job is asked to stop.
 
     Args:
@@ -216,14 +224,14 @@ def run(
     sentence = _last_words(record, stopped, request)
     if options.get("extractor") == "auto" and "lite" in record.last.weights:
         sentence += " " + i18n.say("RETRY", request)
-    trouble = "" if stopped else diagnose(record.image, before(), looks_like() if looks_like else None)
+    trouble = "" if stopped else diagnose(record.picture, before(), looks_like() if looks_like else None)
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
     yield _finished(recipe, board, record, before, facts, sentence)
 
 
-def _shown(step: Step, board: Board, record: Record, request: gr.Request | None) -> dict:
-    shown = {board.status: status_of(step, request)}
+def _shown(step: Step, board: Board, record: Record, request: gr.Request | None) -> Update:
+    shown: Update = {board.status: status_of(step, request)}
     if step.image is not None:
         shown[board.preview] = gr.update(value=to_pil(fit(step.image, PREVIEW_SIDE)))
         if record.rows:
@@ -247,7 +255,7 @@ def status_of(step: Step, request: gr.Request | None) -> str:
 
 def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> str:
     step = record.last
-    height, width = record.image.shape[-2:]
+    height, width = record.picture.shape[-2:]
     if stopped:
         done = i18n.say("STOPPED", request, iteration=step.iteration, total=step.total)
     else:
@@ -259,16 +267,16 @@ def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> st
 def _finished(recipe: str, board: Board, record: Record, before: Callable, facts: dict, sentence: str) -> dict:
     done, asked = done_of(record.done, record.last), request_of(facts["given"])
     settings = settings_of(recipe, facts["options"], record.last.weights, request=asked, **done)
-    path = files.save(record.image, recipe, settings, record.trail.where)
+    path = files.save(record.picture, recipe, settings, record.trail.where)
     original = before()
     if original is not None:
-        photo = record.trail.begin(resize(original, tuple(record.image.shape[-2:])))
+        photo = record.trail.begin(resize(original, tuple(record.picture.shape[-2:])))
         compare = gr.update(value=(photo, path), visible=True)
     return {
         **board.idle(),
         board.status: sentence,
         # Files rather than arrays, because a job keeps its updates in memory.
-        board.preview: gr.update(value=record.trail.show(fit(record.image, PREVIEW_SIDE)), visible=original is None),
+        board.preview: gr.update(value=record.trail.show(fit(record.picture, PREVIEW_SIDE)), visible=original is None),
         board.slider: compare if original is not None else gr.update(visible=False),
         board.plot: record.plot(),
         # Plain values rather than updates, because programs receive them unchanged.
@@ -297,7 +305,7 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
         elem_classes="picture",
     )
     slider = gr.ImageSlider(
-        label=i18n.BEFORE_AFTER,
+        label=i18n.BEFORE_AFTER,  # type: ignore[arg-type]  # Gradio declares str
         show_label=False,
         type="filepath",
         format="png",
@@ -319,11 +327,11 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
             x="iteration",
             y="loss",
             color="distance",
-            title=losses,
+            title=losses,  # type: ignore[arg-type]  # Gradio declares str
             height=220,
             elem_id=f"{run_id}-plot",
-            x_title=i18n.ITERATION,
-            y_title=i18n.DISTANCE,
+            x_title=i18n.ITERATION,  # type: ignore[arg-type]  # Gradio declares str
+            y_title=i18n.DISTANCE,  # type: ignore[arg-type]  # Gradio declares str
             color_title=" ",
         )
     return Board(preview, slider, status, plot, download, kind, button, stopper, gr.State(None), gr.State(None), run_id)
@@ -331,7 +339,7 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
 
 def download_button(run_id: str) -> tuple[gr.DownloadButton, gr.Dropdown]:
     """A download button with a menu of file types."""
-    download = gr.DownloadButton(i18n.DOWNLOAD, elem_id=f"{run_id}-download")
+    download = gr.DownloadButton(i18n.DOWNLOAD, elem_id=f"{run_id}-download")  # type: ignore[arg-type]  # Gradio declares str
     kind = gr.Dropdown(
         [(kind.upper(), kind) for kind in files.KINDS],
         value=FIRST_KIND,

@@ -7,6 +7,7 @@ from gradio.i18n import I18nData
 from PIL import Image
 
 from studio import files, i18n
+from studio.events import IMMEDIATE
 from studio.uploads import RawEditor
 from style_core import read_image
 from style_core.media.images import fit, masks_by_color, to_pil
@@ -44,7 +45,7 @@ def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGI
         to_pil(fit(read_image(path, long_side=_SIDE), _SIDE)).save(place)
         return {"background": str(place), "layers": [], "composite": None}
 
-    bring.click(brought, photo, editor, queue=False, show_progress="hidden", api_visibility="private")
+    bring.click(brought, photo, editor, **IMMEDIATE)
     return editor
 
 
@@ -62,7 +63,8 @@ def masks_of(painted: dict | None, count: int) -> list | None:
 
 def saved(masks: Sequence) -> list[str]:
     """Write the masks as pictures, white in the style's area; returns their paths, without missing masks."""
-    there, paths = [mask for mask in masks if mask is not None], []
+    there = [mask for mask in masks if mask is not None]
+    paths: list[str] = []
     if there:
         place = files.place()
         for mask in there:

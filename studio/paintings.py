@@ -3,6 +3,7 @@
 import gradio as gr
 
 from studio import i18n
+from studio.controls import Field
 from studio.uploads import picture_input
 
 _NUMBERS = (2, 3)
@@ -12,9 +13,9 @@ SENTENCES = {
 }  # fmt: skip
 
 
-def build(run_id: str) -> dict[str, gr.components.Component]:
+def build(run_id: str) -> dict[str, Field]:
     """Build a folded section; returns its components by their API names."""
-    boxes = {}
+    boxes: dict[str, Field] = {}
     with gr.Accordion(i18n.MORE_STYLES, open=False, elem_id=f"{run_id}-more-styles"):
         for number in _NUMBERS:
             boxes[f"style_{number}"], _ = picture_input(getattr(i18n, f"STYLE_{number}"), height=160, elem_id=f"{run_id}-style-{number}")

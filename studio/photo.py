@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeGuard
 
 import gradio as gr
 from gradio import utils
 
 from studio import files, i18n
+from studio.events import SILENT
 from studio.tiles import Tile, Tiles
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -61,7 +63,7 @@ def painting_tiles(elem_id: str) -> Tiles:
     return Tiles(tiles, name=i18n.in_each_language("PAINTINGS"), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
 
 
-def may_be_shown(path: object) -> bool:
+def may_be_shown(path: object) -> TypeGuard[str]:
     """Whether a path received from a browser is an existing picture that was uploaded, made or shipped here."""
     if not isinstance(path, str) or not Path(path).is_file():
         return False
@@ -81,14 +83,13 @@ def share(photo: gr.State, inputs: list[gr.Image], chosen: gr.UploadButton, tile
         chosen: the upload button in the page's header, which also receives dropped and pasted pictures.
         tiles: rows of example photos.
     """
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     everywhere = [photo, *inputs]
     for one in inputs:
         others = [photo, *(other for other in inputs if other is not one)]
-        one.input(lambda path, count=len(others): [path] * count, one, others, **quiet)
-    chosen.upload(lambda path: [path] * len(everywhere), chosen, everywhere, **quiet)
+        one.input(lambda path, count=len(others): [path] * count, one, others, **SILENT)
+    chosen.upload(lambda path: [path] * len(everywhere), chosen, everywhere, **SILENT)
     for wall in tiles:
-        wall.input(lambda name: [_served(name)] * len(everywhere), wall, everywhere, **quiet)
+        wall.input(lambda name: [_served(name)] * len(everywhere), wall, everywhere, **SILENT)
 
 
 def _served(name: str) -> str | dict:

@@ -4,12 +4,11 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 
 from gradio.utils import get_upload_folder
 from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio import files
 
@@ -26,8 +25,6 @@ _UPLOADS = ("/upload", "/component_server", "/process_recording")
 _CALLS = ("/call/", "/run/", "/api/", "/queue/join")
 _OPEN_OTHERWISE = ("/cancel", "/reset")  # Gradio's endpoints that don't require a login
 
-Scope, Receive, Send = dict[str, Any], Callable[[], Awaitable[dict]], Callable[[dict], Awaitable[None]]
-
 
 class _TooMuch(Exception):
     """A request is larger than allowed."""
@@ -37,7 +34,8 @@ class Recent:
     """Amounts per client over the last `seconds`."""
 
     def __init__(self, seconds: float):
-        self._seconds, self._amounts = seconds, {}
+        self._seconds = seconds
+        self._amounts: dict[str, deque[tuple[float, float]]] = {}  # by client: times and amounts, oldest first
 
     def add(self, who: str, amount: float = 1) -> None:
         if who not in self._amounts and len(self._amounts) >= _MOST_KNOWN:
@@ -54,7 +52,7 @@ class Recent:
 class RequestLimits:
     """ASGI middleware around the whole app; refuses with a message and a 4xx status."""
 
-    def __init__(self, app: Callable):
+    def __init__(self, app: ASGIApp):
         self._app = app
         self._uploaded, self._wrong = Recent(_HOUR), Recent(_WRONG_SECONDS)
 
@@ -97,13 +95,13 @@ class RequestLimits:
         room = min(MOST_REQUEST, MOST_VISITOR - self._uploaded.total(who))
         began, came = False, 0
 
-        async def counting() -> dict:
+        async def counting() -> Message:
             nonlocal came
             message = await counted()
             came += len(message.get("body", b""))
             return message
 
-        async def sending(message: dict) -> None:
+        async def sending(message: Message) -> None:
             nonlocal began
             began = True
             await send(message)
@@ -128,7 +126,7 @@ class RequestLimits:
         self._wrong.add("")
         right = False
 
-        async def watched(message: dict) -> None:
+        async def watched(message: Message) -> None:
             nonlocal right
             if message["type"] == "http.response.start":
                 right = message["status"] < 400
@@ -152,7 +150,7 @@ def _counted(scope: Scope, receive: Receive, most: float) -> Receive:
         raise _TooMuch
     came = 0
 
-    async def counting() -> dict:
+    async def counting() -> Message:
         nonlocal came
         message = await receive()
         came += len(message.get("body", b""))
@@ -172,7 +170,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     """A `receive` that replays a body that was read already, and then continues."""
     given = False
 
-    async def replay() -> dict:
+    async def replay() -> Message:
         nonlocal given
         if given:
             return await receive()
@@ -240,7 +238,7 @@ def _header(scope: Scope, name: bytes) -> bytes:
 
 def _kept(scope: Scope) -> set[str]:
     """Static files of the page, which are public."""
-    kept = set()
+    kept: set[str] = set()
     for block in scope["app"].get_blocks().blocks.values():
         kept |= getattr(block, "keep_in_cache", set())
     return kept

@@ -35,7 +35,7 @@ def build(
             paint_on = gr.Button(i18n.LARGER, size="sm", visible=larger, elem_id=f"{run_id}-larger")
             make_film = gr.Button(i18n.FILM_OF_IT, size="sm", elem_id=f"{run_id}-film-run")
             make_gif = gr.Button(i18n.GIF_OF_IT, size="sm", elem_id=f"{run_id}-gif-run")
-            gif = gr.DownloadButton(i18n.DOWNLOAD_GIF, size="sm", visible=False, elem_id=f"{run_id}-gif")
+            gif = gr.DownloadButton(i18n.DOWNLOAD_GIF, size="sm", visible=False, elem_id=f"{run_id}-gif")  # type: ignore[arg-type]  # Gradio declares str
         film = gr.Video(label=i18n.FILM_OF_IT, interactive=False, visible=False, loop=True, height=300, elem_id=f"{run_id}-film")
 
     def retouch(path, position, color):

@@ -1,9 +1,11 @@
 """State kept in the visitor's browser, restored after a reload: tab, photo, painting, style, settings."""
 
+from typing import Any
+
 import gradio as gr
 
 from studio import example
-from studio.controls import moved
+from studio.controls import Field, moved
 from studio.photo import may_be_shown
 from style_core import RECIPES, RequestError
 
@@ -20,14 +22,14 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
         parts: by recipe, the components of its tab: `kept` are those to save, by option or by their own name; `restored` makes
             updates for those that depend on each other.
     """
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     tab = gr.BrowserState("stylize", storage_key=_TAB, secret=_TAB)
     seen = gr.BrowserState(None, storage_key=_PHOTO, secret=_PHOTO)
     photo.change(lambda path: path, photo, seen, **quiet)
     settings = gr.BrowserState({}, storage_key=_SETTINGS, secret=_SETTINGS)
     for name, one in each.items():
         one.select(lambda name=name: name, None, tab, **quiet)
-    fields = {(recipe, name): field for recipe, part in parts.items() for name, field in part["kept"].items()}
+    fields: dict[Any, Field] = {(recipe, name): field for recipe, part in parts.items() for name, field in part["kept"].items()}
     inputs = [part["content"] for recipe, part in parts.items() if recipe != "imagine"]
     quick = parts["stylize"]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import gradio as gr
 from gradio.events import Dependency
 
+from studio.events import IMMEDIATE
 from studio.tiles import Tiles
 
 
@@ -18,7 +19,6 @@ def wire(style: gr.Image, use_own: gr.Checkbox, chosen: Tiles, mix: gr.Slider | 
         A function from an event that sets another painting to the event after which it is chosen. The caller also applies it to the
         visitor's own input.
     """
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     balance = [mix] if mix is not None else []
 
     def came(path: str | None) -> list:
@@ -32,7 +32,7 @@ def wire(style: gr.Image, use_own: gr.Checkbox, chosen: Tiles, mix: gr.Slider | 
     def both(on: bool, name: str, path: str | None) -> dict:
         return gr.update(visible=bool(on and name and path))
 
-    chosen.input(clicked, [chosen, style], [use_own, *balance], **quiet)
+    chosen.input(clicked, [chosen, style], [use_own, *balance], **IMMEDIATE)
     if mix is not None:
-        use_own.input(both, [use_own, chosen, style], mix, **quiet)
-    return lambda event: event(came, style, [use_own, chosen, *balance], **quiet)
+        use_own.input(both, [use_own, chosen, style], mix, **IMMEDIATE)
+    return lambda event: event(came, style, [use_own, chosen, *balance], **IMMEDIATE)

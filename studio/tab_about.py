@@ -1,10 +1,9 @@
 """The tab "About": version and device, the weights, and a button to retry the download."""
 
-from collections.abc import Iterator
-
 import gradio as gr
 
 from studio import i18n
+from studio.events import IMMEDIATE, Updates
 from style_core import Compute, RequestError, Step, __version__
 from style_core.weights import registry as weights
 
@@ -19,9 +18,9 @@ def build(page: gr.Blocks, compute: Compute) -> None:
         get = gr.Button(i18n.GET_VGG19, elem_id="about-get", scale=0, min_width=260)
         status = gr.Markdown(i18n.GET_VGG19_INFO, elem_classes="status", elem_id="about-status")
     gr.Markdown(i18n.RIGHTS, elem_classes="quiet")
-    page.load(_weights_table, None, table, queue=False, show_progress="hidden", api_visibility="private")
+    page.load(_weights_table, None, table, **IMMEDIATE)
 
-    def fetched(request: gr.Request) -> Iterator[dict]:
+    def fetched(request: gr.Request) -> Updates:
         yield {status: "…"}
         try:
             steps = weights.fetch(_REFERENCE)

@@ -1,11 +1,10 @@
 """The tab "Dream": DeepDream with a live preview."""
 
-from collections.abc import Iterator
-
 import gradio as gr
 
 from studio import dream_presets, gpu, i18n, jobs, live, painted_masks, retouch, zoom
-from studio.controls import behind_more, documented, in_view, use_buttons
+from studio.controls import Controls, behind_more, documented, in_view, use_buttons
+from studio.events import IMMEDIATE, Updates
 from studio.photo import first_photo
 from studio.uploads import opened_if_given, picture_input
 from style_core import Compute, DreamOptions, dream
@@ -48,7 +47,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "dream", image="The photo.", guide="A picture whose features the dream imitates, or null.", where="Where to dream, or null."
     )
     @jobs.job("dream", board.status, photo="image")
-    def grow(image, request: gr.Request, guide=None, where=None, **given) -> Iterator[dict]:
+    def grow(image, request: gr.Request, guide=None, where=None, **given) -> Updates:
         """Amplify the patterns that a network finds in a photo, or in noise (DeepDream)."""
 
         (mask,) = painted_masks.masks_of(where, 1) or [None]
@@ -83,7 +82,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     }
 
 
-def _layer_browser(option_controls: dict[str, gr.components.Component]) -> None:
+def _layer_browser(option_controls: Controls) -> None:
     """Pictures of the layers' patterns; a click on one selects its layer."""
     pictures = layer_pictures()
     captions = [picture.layer if picture.channel is None else f"{picture.layer} · {picture.channel}" for picture in pictures]
@@ -112,7 +111,5 @@ def _layer_browser(option_controls: dict[str, gr.components.Component]) -> None:
         choose,
         None,
         [option_controls["layer"], option_controls["extractor"]],
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        **IMMEDIATE,
     )

@@ -1,20 +1,22 @@
 """The tab "Film": a clip painted with its sound, and a webcam painted live."""
 
 import functools
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from studio import example, files, gpu, i18n, jobs, live, style_choice
 from studio.controls import component, use_buttons
+from studio.events import IMMEDIATE, SILENT, Update, Updates
 from studio.tab_stylize import style_tiles
 from studio.uploads import picture_input
-from style_core import Compute, OptimizeOptions, RequestError, Step, StylizeOptions, finish, gallery_code, read_image, stylize
+from style_core import Compute, OptimizeOptions, RequestError, StylizeOptions, finish, gallery_code, read_image, stylize
 from style_core.media.images import fit, from_pil, to_pil
 from style_core.media.settings import settings_of
 from style_core.media.video import Clip
+from style_core.progress import Steps
 from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import FilmOptions, stylize_clip
 from style_core.weights.open import open_generator
@@ -91,7 +93,7 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
             return i18n.told(str(error), request)
 
     @jobs.job("film", status)
-    def paint(clip, earlier, name, own, used, strength, size, steadiness, finer, iterations, request: gr.Request) -> Iterator[dict]:
+    def paint(clip, earlier, name, own, used, strength, size, steadiness, finer, iterations, request: gr.Request) -> Updates:
         yield {
             status: "…", result: gr.update(value=None, visible=False), preview: gr.update(value=None, visible=False),
             run: gr.update(interactive=False), stop: gr.update(interactive=True), resume: gr.update(visible=False),
@@ -106,7 +108,7 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
             event = jobs.stopping()
             with closing(painting) as steps:
                 for step in steps if not event.is_set() else ():
-                    shown = {status: live.status_of(step, request)}
+                    shown: Update = {status: live.status_of(step, request)}
                     if step.image is not None:
                         shown[preview] = gr.update(value=to_pil(fit(step.image, live.PREVIEW_SIDE)), visible=True)
                     yield shown
@@ -130,14 +132,13 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
         }  # fmt: skip
 
     outputs = [status, preview, result, run, stop, resume, begun]
-    how = {"concurrency_limit": None, "show_progress": "minimal", "show_progress_on": status}
+    how: dict[str, Any] = {"concurrency_limit": None, "show_progress": "minimal", "show_progress_on": status}
     for trigger, earlier in ((run.click, gr.State(None)), (resume.click, begun)):
         event = trigger(paint, [clip, earlier, *chosen, *film], outputs, api_visibility="private", **how)
         event.failure(lambda: idle, None, [run, stop], queue=False, api_visibility="private")
     jobs.wire_stop(stop, "film")
     gr.on(
-        [clip.upload, clip.clear, chosen[-1].release], tell, [clip, chosen[-1]], about, queue=False, show_progress="hidden",
-        api_visibility="private",
+        [clip.upload, clip.clear, chosen[-1].release], tell, [clip, chosen[-1]], about, **IMMEDIATE,
     )  # fmt: skip
     return outputs
 
@@ -145,13 +146,13 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
 def _painting(
     compute: Compute, clip: str, out: str, name: str, own: str | None, size: int, strength: float, film: OptimizedFilmOptions,
     finer: bool, earlier: str | None, request: gr.Request,
-) -> Iterator[Step]:  # fmt: skip
+) -> Steps:  # fmt: skip
     """The Steps of a film: by the generator, or finer, by optimization."""
     if finer:
         if not own:
             raise RequestError(i18n.say("FINER_NEEDS_PAINTING", request))
-        options = OptimizeOptions(size=size, strength=_FULL_STRENGTH * strength)
-        return gpu.steps(optimize_clip, clip, out, [read_image(own)], options, film, compute=compute, begun=earlier)
+        slow = OptimizeOptions(size=size, strength=_FULL_STRENGTH * strength)
+        return gpu.steps(optimize_clip, clip, out, [read_image(own)], slow, film, compute=compute, begun=earlier)
     styles, codes = _style_of(compute, name, own, request)
     options, steady = StylizeOptions(size=size, strength=strength), FilmOptions(film.steadiness)
     return gpu.steps(stylize_clip, clip, out, styles, options, steady, codes=codes, compute=compute, begun=earlier)
@@ -174,7 +175,7 @@ def _build_webcam(compute: Compute, chosen: list) -> dict:
 
     camera.stream(
         paint_frame, [camera, *chosen], shown_live, stream_every=_LIVE_EVERY, time_limit=_LIVE_LIMIT, concurrency_id="device",
-        concurrency_limit=gpu.places(), show_progress="hidden", api_visibility="private",
+        concurrency_limit=gpu.places(), **SILENT,
     )  # fmt: skip
 
     def keep(picture, name, strength, request: gr.Request) -> tuple[str, dict]:
@@ -188,10 +189,10 @@ def _build_webcam(compute: Compute, chosen: list) -> dict:
 
     with gr.Row(elem_classes="actions"):
         snap = gr.Button(i18n.SNAPSHOT, elem_id="film-snap")
-        download = gr.DownloadButton(i18n.DOWNLOAD, visible=False, elem_id="film-download")
+        download = gr.DownloadButton(i18n.DOWNLOAD, visible=False, elem_id="film-download")  # type: ignore[arg-type]  # Gradio declares str
     uses, result = use_buttons("film"), gr.State(None)
     snap.click(
-        keep, [shown_live, chosen[0], chosen[-1]], [result, download], queue=False, show_progress="hidden", api_visibility="private"
+        keep, [shown_live, chosen[0], chosen[-1]], [result, download], **IMMEDIATE
     )  # fmt: skip
     return {"uses": uses, "result": result}
 
@@ -223,4 +224,4 @@ def _encoded(compute: Compute, own: str):
 
 
 def _painted_live(compute: Compute, frame, code, options: StylizeOptions):
-    return to_pil(finish(stylize(frame, [], options, codes=[code], compute=compute)).image)
+    return to_pil(finish(stylize(frame, [], options, codes=[code], compute=compute)).result)

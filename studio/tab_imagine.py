@@ -2,17 +2,18 @@
 
 import random
 import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from studio import files, gpu, i18n, jobs, live
 from studio.controls import behind_more, documented, in_view, use_buttons
+from studio.events import IMMEDIATE, Updates
 from studio.uploads import opened_if_given, picture_input
-from style_core import Compute, ImagineOptions, RequestError, imagine
+from style_core import Compute, ImagineOptions, RequestError, Step, imagine
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter
 from style_core.recipes.imagine import walk
@@ -64,21 +65,21 @@ def build(compute: Compute) -> dict:
 
     @documented("imagine", near="A picture to vary, or null.")
     @jobs.job("imagine", status)
-    def imagined(near=None, request: gr.Request = None, **given) -> Iterator[dict]:
+    def imagined(near=None, request: gr.Request | None = None, **given) -> Updates:
         """Imagine abstract paintings by seed, or similar to a picture (VAE-GAN)."""
         yield from _imagined(compute, place, near, given, request)
 
     @jobs.job("imagine", status)
-    def more_like(chosen, request: gr.Request, **given) -> Iterator[dict]:
+    def more_like(chosen, request: gr.Request, **given) -> Updates:
         if chosen is None:
             raise i18n.no_result(request)
         yield from _imagined(compute, place, chosen, given, request)
 
     @jobs.job("imagine", status)
-    def morphed(near, far, request: gr.Request, **given) -> Iterator[dict]:
+    def morphed(near, far, request: gr.Request, **given) -> Updates:
         yield from _morphed(compute, place, [path for path in (near, far) if path is not None], given, request)
 
-    how = {
+    how: dict[str, Any] = {
         "concurrency_limit": None,
         "show_progress": "minimal",
         "show_progress_on": status,
@@ -92,9 +93,7 @@ def build(compute: Compute) -> dict:
         morph.click(morphed, [near, far], [status, film, stop], **private),
     ]
     jobs.wire_stop(stop, "imagine")
-    drawn = another.click(
-        lambda: random.randrange(_SEEDS), None, option_controls["seed"], queue=False, show_progress="hidden", api_visibility="private"
-    )
+    drawn = another.click(lambda: random.randrange(_SEEDS), None, option_controls["seed"], **IMMEDIATE)
     runs.append(drawn.success(imagined, [near], outputs, **private))
     for event in runs:
         event.failure(lambda: gr.update(interactive=False), None, stop, queue=False, api_visibility="private")
@@ -103,7 +102,7 @@ def build(compute: Compute) -> dict:
         return (paths[event.index], paths[event.index], live.FIRST_KIND) if event.index < len(paths) else (gr.skip(), gr.skip(), gr.skip())
 
     live.wire_download(kind, download, result)
-    wall.select(choose, paths, [result, download, kind], queue=False, show_progress="hidden", api_visibility="private")
+    wall.select(choose, paths, [result, download, kind], **IMMEDIATE)
     return {
         "content": near,
         "result": result,
@@ -128,9 +127,9 @@ class _Place:
     result: gr.State
 
 
-def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, request: gr.Request | None) -> Iterator[dict]:
+def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, request: gr.Request | None) -> Updates:
     """Pictures one after the other, each selectable as soon as it is shown; if stopped, those so far are kept."""
-    made, step, stopped, asked = [], None, False, jobs.stopping()
+    made, step, stopped, asked = [], Step(0, 0), False, jobs.stopping()
     # Clear the last run, so that none of its pictures can be chosen or downloaded as one of these.
     yield {
         place.status: "…",
@@ -173,11 +172,11 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
     }
 
 
-def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, request: gr.Request) -> Iterator[dict]:
+def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, request: gr.Request) -> Updates:
     """A film from picture to picture; if stopped, it ends there."""
     yield {place.status: "…", place.film: gr.update(visible=True, value=None), place.stop: gr.update(interactive=True)}
     out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-morph.mp4"
-    frames, step, stopped, asked = 0, None, False, jobs.stopping()
+    frames, step, stopped, asked = 0, Step(0, 0), False, jobs.stopping()
     try:
         pictures = [opened_if_given(path) for path in ends]
         with (

@@ -1,11 +1,12 @@
 """The tab "Paint": Gatys optimization with a live preview."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import gradio as gr
 
 from studio import brush, files, gpu, i18n, jobs, live, painted_masks, paintings, retouch
-from studio.controls import behind_more, documented, in_view, use_buttons
+from studio.controls import Field, behind_more, documented, in_view, use_buttons
+from studio.events import IMMEDIATE, SILENT, Updates
 from studio.photo import first_painting, first_photo, painting_of, painting_tiles
 from studio.uploads import opened, opened_if_given, picture_input
 from style_core import Compute, OptimizeOptions, RequestError, optimize, read_settings
@@ -41,13 +42,13 @@ def build(compute: Compute, photo: gr.State) -> dict:
             shown = in_view("optimize")
             with gr.Accordion(i18n.MORE, open=False, elem_id="paint-more"):
                 option_controls = behind_more("optimize", shown)
-                brush.build("paint", photo, style, option_controls["size"], option_controls["style_scale"])
+                brush.build("paint", photo, style, option_controls)
                 more = paintings.build("paint")
                 with gr.Accordion(i18n.INIT_IMAGE, open=False):
                     start, _ = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
                 painted = painted_masks.build("paint", content, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
     live.follow_photo(board, photo, i18n.READY)
-    trials.input(painting_of, trials, style, queue=False, show_progress="hidden", api_visibility="private")
+    trials.input(painting_of, trials, style, **IMMEDIATE)
 
     @documented(
         "optimize",
@@ -59,30 +60,28 @@ def build(compute: Compute, photo: gr.State) -> dict:
         regions="Masks painted on the photo, or null.",
     )
     @jobs.job("paint", board.status, photo="content")
-    def paint(content, style, request: gr.Request, style_2=None, style_3=None, init_image=None, regions=None, **given) -> Iterator[dict]:
+    def paint(content, style, request: gr.Request, style_2=None, style_3=None, init_image=None, regions=None, **given) -> Updates:
         """Paint a photo in the style of one or more paintings by optimization (Gatys et al. 2016)."""
         given |= {"style_2": style_2, "style_3": style_3, "init_image": init_image, "regions": regions}
         yield from _paint(compute, board, content, style, given, request)
 
     @jobs.job("paint", board.status, photo="content")
-    def go_on(content, style, begun, request: gr.Request, **given) -> Iterator[dict]:
+    def go_on(content, style, begun, request: gr.Request, **given) -> Updates:
         if not files.is_ours(begun):
             raise i18n.no_result(request)
         yield from _paint(compute, board, content, style, {**given, "begun": begun}, request)
 
-    more = {"weight": gr.Number(1, visible=False), **more, "init_image": start, "regions": painted, **option_controls}
-    board.wire(paint, [content, style], more, "optimize")
+    inputs: dict[str, Field] = {"weight": gr.Number(1, visible=False), **more, "init_image": start, "regions": painted, **option_controls}
+    board.wire(paint, [content, style], inputs, "optimize")
     enlarged = larger.click(
         _enlarged,
         [board.result, option_controls["size"]],
         [start, option_controls["size"]],
-        show_progress="hidden",
-        api_visibility="private",
+        **SILENT,
     )
-    board.follow(resume.click, go_on, [content, style, board.original], more)
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    board.original.change(lambda path: gr.update(visible=path is not None), board.original, resume, **quiet)
-    board.follow(enlarged.success, paint, [content, style], more)
+    board.follow(resume.click, go_on, [content, style, board.original], inputs)
+    board.original.change(lambda path: gr.update(visible=path is not None), board.original, resume, **IMMEDIATE)
+    board.follow(enlarged.success, paint, [content, style], inputs)
     forecast_now = _wire_forecast(compute, photo, start, option_controls, forecast)
     return {
         "content": content,
@@ -95,7 +94,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "option_controls": option_controls,
         "kept": {"style": style, **option_controls},
         "loaded": forecast_now,
-        "follow": lambda trigger: board.follow(trigger, paint, [content, style], more),
+        "follow": lambda trigger: board.follow(trigger, paint, [content, style], inputs),
     }
 
 
@@ -106,7 +105,7 @@ def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
     return path, min(_LARGEST, round(size * _LARGER / 32) * 32)
 
 
-def _paint(compute: Compute, board: live.Board, content, style, given: dict, request: gr.Request) -> Iterator[dict]:
+def _paint(compute: Compute, board: live.Board, content, style, given: dict, request: gr.Request) -> Updates:
     named = [(style, given.pop("weight")), *paintings.taken(given)]
     init_image, begun = given.pop("init_image"), given.pop("begun", None)
     masks = painted_masks.masks_of(given.pop("regions"), len(named)) or [None] * len(named)
@@ -170,11 +169,10 @@ def _wire_forecast(compute: Compute, photo: gr.State, start, option_controls: di
         return f"{said} {i18n.told(larger, request)}" if larger else said
 
     asked = [option_controls[name] for name in ("size", "iterations", "extractor", "pyramid", "init")]
-    quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     triggers = [photo.change, start.input, *(field.change for field in asked)]
 
     def wire(events: list) -> None:
-        gr.on(events, show_estimate, [photo, start, *asked], place, trigger_mode="always_last", **quiet)
+        gr.on(events, show_estimate, [photo, start, *asked], place, trigger_mode="always_last", **IMMEDIATE)
 
     wire(triggers)
     return lambda event: wire([event])

@@ -1,11 +1,13 @@
 """The tab "Stylize": any style at once; every control acts as soon as it is moved, and the newest choice wins."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
 from studio import compare, example, gpu, i18n, live, painted_masks, paintings, style_choice, stylizing
 from studio.controls import behind_more, documented, in_view, moved, use_buttons
+from studio.events import IMMEDIATE, Updates
 from studio.photo import example_tiles, first_photo
 from studio.tiles import Tile, Tiles
 from studio.uploads import picture_input
@@ -38,7 +40,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             slider = gr.ImageSlider(
                 value=example.before_and_after(),
-                label=i18n.BEFORE_AFTER,
+                label=i18n.BEFORE_AFTER,  # type: ignore[arg-type]  # Gradio declares str
                 show_label=False,
                 type="filepath",
                 format="jpeg",
@@ -90,12 +92,12 @@ def build(compute: Compute, photo: gr.State) -> dict:
         gallery_style="",
         mix=0.5,
         regions=None,
-        request: gr.Request = None,
+        request: gr.Request | None = None,
         style_2=None,
         style_3=None,
         use_style=True,
         **given,
-    ) -> Iterator[dict]:
+    ) -> Updates:
         """Paint a photo in the style of a painting, or of a style of the gallery, in one pass."""
         given |= {"style_2": style_2, "style_3": style_3}
         wanted = stylizing.Wanted.of(content, style if use_style else None, gallery_style, mix, regions, given)
@@ -108,7 +110,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
             raise refusal from error
         yield {slider: (before, path), status: sentence, result: path, download: path, kind: live.FIRST_KIND, drawn: wanted.key()}
 
-    def at_once(content, style, gallery_style, mix, regions, last, request: gr.Request, use_style=True, **given) -> Iterator[dict]:
+    def at_once(content, style, gallery_style, mix, regions, last, request: gr.Request, use_style=True, **given) -> Updates:
         """The same as soon as there is something to paint, and not again where nothing has changed."""
         named = {key: value for key, value in given.items() if key.startswith("style_") and key != "style_scale"}
         own = style if use_style else None
@@ -123,7 +125,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
 
     outputs = [slider, status, result, download, kind, drawn]
     inputs = [content, style, chosen, mix, painted]
-    how = {
+    how: dict[str, Any] = {
         "concurrency_id": "short",
         "concurrency_limit": gpu.places(),
         "show_progress": "minimal",
@@ -141,8 +143,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
 
     follow_style(style.input)
     # An upload is seen at once, whatever the device is busy with.
-    seen = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    content.upload(lambda path: (stylizing.photo_alone(path), i18n.PAINTING_NOW), content, [slider, status], **seen)
+    content.upload(lambda path: (stylizing.photo_alone(path), i18n.PAINTING_NOW), content, [slider, status], **IMMEDIATE)
 
     def restored(values: dict) -> dict:
         own, used = values.get("style"), values.get("use_own", True)
@@ -159,7 +160,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         return gpu.call(stylizing.painted, compute, wanted, i18n.language_of(request))[0]
 
     with grid_place:
-        picked = compare.build(small, [content, style, mix], option_controls, chosen, option_controls["strength"])
+        picked = compare.build(small, [content, style, mix], option_controls, chosen)
     picked.success(at_once, [*inputs, drawn], outputs, **follow)
     live.wire_download(kind, download, result)
     return {

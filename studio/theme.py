@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gradio.themes import Base, colors, sizes
-from gradio.themes.utils.fonts import LocalFont
+from gradio.themes.utils.fonts import Font, LocalFont
 
 _ASSETS = Path(__file__).parent / "assets"
 CSS = (_ASSETS / "studio.css").read_text()
@@ -12,8 +12,8 @@ ICON = str(_ASSETS / "icon.png")
 
 # One of the few complete families in Gradio's package: its regular "Montserrat" is really Montserrat Alternates, which doesn't match
 # the bold, and "Source Sans 3" lacks most of the alphabet.
-_FONT = [LocalFont("Source Sans Pro", weights=(400, 700)), "ui-sans-serif", "system-ui", "sans-serif"]
-_MONO = [LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"]
+_FONT: list[Font | str] = [LocalFont("Source Sans Pro", weights=(400, 700)), "ui-sans-serif", "system-ui", "sans-serif"]
+_MONO: list[Font | str] = [LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"]
 
 # Theme names by token. Both modes use the variables of studio.css.
 _SET = {

@@ -71,8 +71,8 @@ class Tiles(gr.HTML):
         with tempfile.TemporaryDirectory(dir=files.folder()) as folder:
             if side:
                 small = Path(folder) / f"{path.stem}-{side}.jpg"
-                with Image.open(path) as picture:
-                    picture = picture.convert("RGB")
+                with Image.open(path) as opened:
+                    picture = opened.convert("RGB")
                     picture.thumbnail((2 * side, side))
                     picture.save(small, quality=85)
                 path = small

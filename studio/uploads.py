@@ -3,6 +3,7 @@
 import gradio as gr
 from gradio.components.base import server
 from gradio.components.image_editor import AcceptBlobs
+from gradio.i18n import I18nData
 from PIL import Image
 
 from studio import i18n
@@ -32,7 +33,7 @@ class RawImage(gr.Image):
 
 
 def picture_input(
-    label: str, *, height: int = 220, value: str | None = None, elem_id: str | None = None, path: gr.State | None = None
+    label: I18nData, *, height: int = 220, value: str | None = None, elem_id: str | None = None, path: gr.State | None = None
 ) -> tuple[RawImage, gr.Markdown]:
     """A picture input with a notice below it.
 
@@ -98,7 +99,8 @@ class RawEditor(gr.ImageEditor):
     @server
     def accept_blobs(self, data: AcceptBlobs):
         """Store strokes that the browser sends during painting; strokes of visitors who leave are never requested, so it is bounded."""
-        if data.data.get("type") != "layer" or not str(data.data.get("index", "")).isdecimal() or int(data.data["index"]) >= _LAYERS:
+        index = str(data.data.get("index", ""))
+        if data.data.get("type") != "layer" or not index.isdecimal() or int(index) >= _LAYERS:
             return
         super().accept_blobs(data)
         while len(self.blob_storage) > _UNASKED:

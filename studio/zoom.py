@@ -1,14 +1,14 @@
 """Dream zoom in the browser: a film that zooms into the dream, shown frame by frame."""
 
 import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import gradio as gr
 
 from studio import files, gpu, i18n, jobs, live
-from studio.controls import controls_of
+from studio.controls import Controls, controls_of
+from studio.events import Update, Updates
 from studio.uploads import opened_if_given
 from style_core import Compute, DreamOptions, RequestError
 from style_core.media.images import fit, to_pil
@@ -19,7 +19,7 @@ _FPS = 24
 _START = {"frames": 48}  # two seconds, short enough to finish soon
 
 
-def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: dict[str, gr.components.Component]) -> list:
+def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: Controls) -> list:
     """Build the section; `option_controls` are those of the dream.
 
     Returns:
@@ -38,7 +38,7 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
         film = gr.Video(label=i18n.ZOOM_HEAD, interactive=False, visible=False, loop=True, elem_id="zoom-film")
 
     @jobs.job("zoom", status)
-    def fly(image, guide, request: gr.Request, **given) -> Iterator[dict]:
+    def fly(image, guide, request: gr.Request, **given) -> Updates:
         yield {
             status: "…",
             preview: gr.update(value=None, visible=True),
@@ -56,7 +56,7 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: d
                 closing(gpu.steps(dream_zoom, opened_if_given(image), DreamOptions.make(**given), path, **how)) as steps,
             ):
                 for step in steps if not stopped.is_set() else ():
-                    shown = {status: live.status_of(step, request)}
+                    shown: Update = {status: live.status_of(step, request)}
                     if step.image is not None:
                         last = step
                         writer.add(step.image)

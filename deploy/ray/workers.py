@@ -96,10 +96,10 @@ class Pool:
         places: how many runs may work at once.
     """
 
-    def __init__(self, count: int, resources: dict[str, int]):
+    def __init__(self, count: int, resources: dict[str, Any]):
         self.places = count
         # A worker that dies is started again, with none of its runs.
-        actor = ray.remote(max_restarts=-1, **resources)(Worker)
+        actor: Any = ray.remote(max_restarts=-1, **resources)(Worker)
         self._workers = [actor.remote() for _ in range(count)]
         self._busy = [0] * count
         self._lock = threading.Lock()

@@ -21,6 +21,8 @@ from style_core.media.encoding import DEPTHS, MOST_SIDE, TRANSPARENT, WRITABLE, 
 from style_core.media.reading import read_header, read_pixels
 from style_core.messages import Message
 
+ImageTensor = Tensor  # an image, for annotations where torch is not imported
+
 
 @dataclass(frozen=True)
 class Picture:
