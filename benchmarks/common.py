@@ -15,6 +15,7 @@ from torch import Tensor
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit, fit_short, read_image
 from style_core.networks.extractor import FeatureExtractor, load_extractor
+from style_core.networks.generator import Generator
 from style_core.training.data import split
 
 DATA = Path("../shared/data")
@@ -55,6 +56,13 @@ def read_pair(photo: Path, painting: Path, size: int, *, short: bool = False) ->
     return content, fit_short(read_image(painting), min(content.shape[-2:]))
 
 
+def painted(generator: Generator, photo: Tensor, code: Tensor) -> Tensor:
+    """The photo `[3, H, W]` in one style."""
+    *_, (_, _, result) = generator.paint(generator.encode_content(photo), [code])
+    assert result is not None  # the last one carries the whole picture
+    return result
+
+
 def own_process(module: str, *flags: str) -> str:
     """The output of a benchmark in its own process, so that its peak memory can be measured."""
     return subprocess.run([sys.executable, "-m", module, *flags], check=True, capture_output=True, text=True).stdout
@@ -62,8 +70,9 @@ def own_process(module: str, *flags: str) -> str:
 
 def peak_memory() -> int:
     """Peak memory of this process in bytes (Linux only), because `ru_maxrss` starts with the parent's peak."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1))
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return 1024 * int(found[1])
 
 
 def best_of(repeats: int, work: Callable[[], object]) -> float:

@@ -34,6 +34,7 @@ from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.weights.registry import MODELS
 
 STYLES = ("night-wind.jpg", "ember-field.jpg")
+TIMED = (512, 512)  # px
 
 
 def main() -> None:
@@ -50,19 +51,19 @@ def main() -> None:
     paint_with(given.vgg19)
     files = {"vgg19": given.vgg19, "lite": MODELS / "lite.safetensors"}
     if given.memory_of:
-        iteration(load_extractor(given.memory_of, files[given.memory_of], Compute.choose()), 512, 512)()
+        iteration(load_extractor(given.memory_of, files[given.memory_of], Compute.choose()), *TIMED)()
         print(peak_memory())
         return
     if given.sheet:
         write_sheet(given)
         return
     pairs = [] if given.speed_only else [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, given.seed)]
-    evaluator = evaluation_network(given.vgg19) if pairs else None
+    evaluator = evaluation_network(given.vgg19)
     rows = []
     for name in given.extractors:
         extractor = load_extractor(name, files[name], Compute.choose())
-        seconds = best_of(3, iteration(extractor, 512, 512))
-        exactly = best_of(3, iteration(load_extractor(name, files[name], Compute.choose("auto", "fp32")), 512, 512))
+        seconds = best_of(3, iteration(extractor, *TIMED))
+        exactly = best_of(3, iteration(load_extractor(name, files[name], Compute.choose("auto", "fp32")), *TIMED))
         evaluated = [evaluate(evaluator, _painted(*pair, name, given), *pair) for pair in pairs]
         means = [sum(row[key] for row in evaluated) / len(evaluated) for key in ("style", "content")] if evaluated else ["", ""]
         rows.append([name, seconds, exactly, _memory(name, given) / 2**20, *means])
@@ -83,7 +84,7 @@ def write_sheet(given: argparse.Namespace) -> None:
 
 def _painted(content: Tensor, style: Tensor, name: str, given: argparse.Namespace) -> Tensor:
     options = replace(OptimizeOptions(), size=given.size, iterations=given.iterations, extractor=name)
-    return finish(optimize(content, [style], options, preview_every=1e9)).image
+    return finish(optimize(content, [style], options, preview_every=1e9)).result
 
 
 def _memory(name: str, given: argparse.Namespace) -> float:

@@ -10,11 +10,24 @@ from pathlib import Path
 import psutil
 import torch
 
-from benchmarks.common import arguments, best_of, evaluation_network, own_process, peak_memory, print_table, read_pair, validation_pairs
+from benchmarks.common import (
+    arguments,
+    best_of,
+    evaluation_network,
+    own_process,
+    painted,
+    peak_memory,
+    print_table,
+    read_pair,
+    validation_pairs,
+)
 from style_core.devices import Compute, prepare_cpu
 from style_core.networks.generator import Generator
 from style_core.optimization.losses import evaluate
 from style_core.weights.registry import MODELS
+
+SIDE = 512  # px, short side of the pairs
+TIMED = ((512, 683), (256, 256))  # px, height and width
 
 
 def main() -> None:
@@ -41,26 +54,25 @@ def main() -> None:
 def quality(generator: Generator, given: argparse.Namespace) -> None:
     """Mean evaluated distances over the pairs, compared with those of the unchanged photos."""
     evaluator = evaluation_network(given.vgg19)
-    painted, untouched = [], []
+    results, untouched = [], []
     for pair in validation_pairs(given.data, given.pairs, given.seed):
-        content, style = read_pair(*pair, 512, short=True)
+        content, style = read_pair(*pair, SIDE, short=True)
         code = generator.encode_style(style)
-        *_, (_, _, result) = generator.paint(generator.encode_content(content), [code])
-        painted.append(evaluate(evaluator, result, content, style))
+        results.append(evaluate(evaluator, painted(generator, content, code), content, style))
         untouched.append(evaluate(evaluator, content, content, style))
-    names = list(painted[0])
+    names = list(results[0])
     rows = [
         [label, *(sum(row[name] for row in rows) / len(rows) for name in names)]
-        for label, rows in (("painted", painted), ("untouched", untouched))
+        for label, rows in (("painted", results), ("untouched", untouched))
     ]
     print_table(["", *names], rows)
     print()
 
 
 def speed(generator: Generator) -> None:
-    """Seconds at 512 x 683 px, and frames per second at 256 px."""
+    """Seconds at the sizes of a photo and of a film's frame, and frames per second."""
     rows = []
-    for height, width in ((512, 683), (256, 256)):
+    for height, width in TIMED:
         photo = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
         code = generator.encode_style(photo)
         encoded = generator.encode_content(photo)

@@ -22,6 +22,7 @@ from style_core.training.latent import CROP_SCALE
 from style_core.weights.registry import MODELS
 
 _AT_ONCE = 25
+_WALKS, _FRAMES = 10, 60
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def main() -> None:
     )
     share = recognized(evaluator, latent, real[:101], given.inversions)
     print(f"\nInversions nearest to their own crop of 101, relu3_1, {given.inversions} inverted: {share:.0%}")
-    print(f"Largest step of a walk over its median step, mean and worst of 10 walks: {jumps(latent)}")
+    print(f"Largest step of a walk over its median step, mean and worst of {_WALKS} walks: {jumps(latent)}")
 
 
 def _batched(make, items: Iterable) -> Tensor:
@@ -106,16 +107,16 @@ def recognized(evaluator: FeatureExtractor, latent: Latent, crops: Tensor, count
     return float((distances.argmin(1) == torch.arange(count)).float().mean())
 
 
-def jumps(latent: Latent, walks: int = 10, frames: int = 60) -> str:
+def jumps(latent: Latent) -> str:
     """Largest pixel step over the median step of walks between seeds."""
     ratios = []
-    for seed in range(walks):
+    for seed in range(_WALKS):
         start, end = latent.code(seed), latent.code(seed + 1)
         way = lambda share: latent.style(slerp(start, end, share))  # noqa: E731
-        pictures = latent.paint(torch.cat([way(share) for share in latent.pace(way, frames)]))
+        pictures = latent.paint(torch.cat([way(share) for share in latent.pace(way, _FRAMES)]))
         steps = (pictures[1:] - pictures[:-1]).square().mean((1, 2, 3)).sqrt()
         ratios.append(float(steps.max() / steps.median()))
-    return f"{sum(ratios) / walks:.2f}, {max(ratios):.2f}"
+    return f"{sum(ratios) / _WALKS:.2f}, {max(ratios):.2f}"
 
 
 if __name__ == "__main__":

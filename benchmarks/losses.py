@@ -77,7 +77,7 @@ def painted(content: Tensor, style: Tensor, loss: str, given: argparse.Namespace
         size=given.size, iterations=given.iterations, extractor=given.extractor, style_loss=loss, strength=given.strength
     )
     started = time.process_time()
-    image = finish(optimize(content, [style], options, preview_every=1e9)).image
+    image = finish(optimize(content, [style], options, preview_every=1e9)).result
     return resize(image, tuple(content.shape[-2:])), time.process_time() - started
 
 

@@ -73,7 +73,7 @@ def _paint_and_evaluate(content, style, options, evaluator, compute) -> tuple[fl
             if reached is None and step.losses and step.iteration > coarse:
                 distance = sum(step.losses[f"style {layer}"] for layer in STYLE_LAYERS) / len(STYLE_LAYERS)
                 reached = step.seconds if distance < REACHED else None
-    evaluated = evaluate(evaluator, step.image, content, style)
+    evaluated = evaluate(evaluator, step.result, content, style)
     return evaluated["style"], evaluated["content"], step.seconds, reached or step.seconds, reached is not None
 
 

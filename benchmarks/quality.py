@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.common import arguments, evaluation_network, paint_with, print_table
+from benchmarks.common import arguments, evaluation_network, paint_with, painted, print_table
 from benchmarks.measures import UNCHANGED, Retrieval, Seen, measure
 from style_core import OptimizeOptions, finish, optimize
 from style_core.devices import Compute
@@ -21,6 +21,7 @@ from style_core.training.data import sharp, split
 from style_core.weights.registry import MODELS
 
 SIDE = 512  # px, short side
+ITERATIONS = 150  # of `optimize`
 _NAMES = ("style", "content", "fidelity", "coverage", "sliced", "structure")
 _HIGHER_IS_BETTER = {"fidelity", "coverage", "structure"}
 
@@ -63,16 +64,15 @@ def generator_method(path: Path):
     generator = Generator.load(path, Compute.choose())
 
     def paint(content: Tensor, style: Tensor) -> Tensor:
-        *_, (_, _, result) = generator.paint(generator.encode_content(content), [generator.encode_style(style)])
-        return result
+        return painted(generator, content, generator.encode_style(style))
 
     return paint
 
 
 def optimized(content: Tensor, style: Tensor, extractor: str) -> Tensor:
-    """150 iterations with the recipe's defaults."""
-    options = OptimizeOptions(size=max(content.shape[-2:]), iterations=150, extractor=extractor)
-    return resize(finish(optimize(content, [style], options)).image, tuple(content.shape[-2:]))
+    """`optimize` with the recipe's defaults."""
+    options = OptimizeOptions(size=max(content.shape[-2:]), iterations=ITERATIONS, extractor=extractor)
+    return resize(finish(optimize(content, [style], options)).result, tuple(content.shape[-2:]))
 
 
 def run(network, pairs, methods: dict, optimize_pairs: dict[str, int]) -> tuple[dict[str, list[dict]], dict[str, list[Tensor]]]:

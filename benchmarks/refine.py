@@ -14,6 +14,9 @@ from style_core.progress import finish
 from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_options import STYLE_GAIN, OptimizeOptions
 
+ITERATIONS = 150
+REFINED = (20, 35, 45, 100)  # iterations from the generator's picture
+
 
 def main() -> None:
     parser = arguments(__doc__)
@@ -23,13 +26,13 @@ def main() -> None:
     paint_with(given.vgg19)
     evaluator = evaluation_network(given.vgg19)
     pairs = [read_pair(*pair, given.size) for pair in validation_pairs(given.data, given.pairs, seed=2)]
-    base = OptimizeOptions(size=given.size, iterations=150, extractor="vgg19")
+    base = OptimizeOptions(size=given.size, iterations=ITERATIONS, extractor="vgg19")
     variants = {
-        "from noise at one size, 150 iterations": replace(base, init="noise", pyramid=False),
-        "from noise, 150 iterations": replace(base, init="noise"),
-        "from the photo, 150 iterations": base,
+        f"from noise at one size, {ITERATIONS} iterations": replace(base, init="noise", pyramid=False),
+        f"from noise, {ITERATIONS} iterations": replace(base, init="noise"),
+        f"from the photo, {ITERATIONS} iterations": base,
     }
-    for iterations in (20, 35, 45, 100):
+    for iterations in REFINED:
         variants[f"from the generator, {iterations} iterations"] = replace(base, iterations=iterations, init="generator")
     rows = []
     for name, options in variants.items():
@@ -41,7 +44,7 @@ def main() -> None:
 
 def _figures(evaluator, content, style, options: OptimizeOptions) -> tuple[float, float, float, float]:
     step = finish(optimize(content, [style], options, preview_every=1e9))
-    evaluated = evaluate(evaluator, step.image, content, style)
+    evaluated = evaluate(evaluator, step.result, content, style)
     return evaluated["style"], evaluated["content"], evaluated["content"] + STYLE_GAIN * evaluated["style"], step.seconds
 
 

@@ -2,18 +2,20 @@
 
 import argparse
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from benchmarks.common import SAMPLES, VGG19, paint_with, print_table
-from style_core import DreamOptions, ImagineOptions, OptimizeOptions, Step, StylizeOptions, dream, imagine, optimize, read_image, stylize
+from style_core import DreamOptions, ImagineOptions, OptimizeOptions, StylizeOptions, dream, imagine, optimize, read_image, stylize
 from style_core.devices import Compute
 from style_core.media.images import fit
 from style_core.media.video import FrameWriter
+from style_core.progress import Steps
 from style_core.recipes.stylize_clip import stylize_clip
 
+# px and iterations of the app's defaults.
+QUICK, SLOW, LARGE, ITERATIONS = 768, 512, 1024, 150
 CLIP_FRAMES = 48
 
 
@@ -24,20 +26,20 @@ def main() -> None:
     paint_with(given.vgg19)
     photo, style = read_image(SAMPLES / "landscape.jpg"), read_image(SAMPLES / "night-wind.jpg")
     # The first run also loads the generator, which happens only once.
-    rows = [["stylize, 768 px", [seconds(stylize(photo, [style], StylizeOptions(size=768))) for _ in range(2)][-1]]]
+    rows = [[f"stylize, {QUICK} px", [seconds(stylize(photo, [style], StylizeOptions(size=QUICK))) for _ in range(2)][-1]]]
     for name in ("vgg19", "lite"):
-        options = OptimizeOptions(size=512, iterations=150, extractor=name)
-        rows.append([f"optimize, 512 px, 150 iterations, {name}", seconds(optimize(photo, [style], options))])
-        rows.append([f"dream, 512 px, {name}", seconds(dream(photo, DreamOptions(size=512, extractor=name)))])
-    large = DreamOptions(size=1024, octaves=3, iterations=20, start="noise", extractor="lite")
-    rows.append(["dream, 1024 x 1024 px, 3 octaves of 20, lite", seconds(dream(None, large))])
+        options = OptimizeOptions(size=SLOW, iterations=ITERATIONS, extractor=name)
+        rows.append([f"optimize, {SLOW} px, {ITERATIONS} iterations, {name}", seconds(optimize(photo, [style], options))])
+        rows.append([f"dream, {SLOW} px, {name}", seconds(dream(photo, DreamOptions(size=SLOW, extractor=name)))])
+    large = DreamOptions(size=LARGE, octaves=3, iterations=20, start="noise", extractor="lite")
+    rows.append([f"dream, {LARGE} x {LARGE} px, 3 octaves of 20, lite", seconds(dream(None, large))])
     rows.append(["imagine, 6 pictures", seconds(imagine(ImagineOptions(count=6)))])
-    rows.append([f"stylize a clip, {CLIP_FRAMES} frames, 512 px", clip_seconds(photo, style)])
+    rows.append([f"stylize a clip, {CLIP_FRAMES} frames, {SLOW} px", clip_seconds(photo, style)])
     print(f"{Compute.choose().describe()}, torch {torch.__version__}\n")
     print_table(["", "seconds"], rows)
 
 
-def seconds(steps: Iterator[Step]) -> float:
+def seconds(steps: Steps) -> float:
     *_, last = steps
     return last.seconds
 
@@ -48,7 +50,7 @@ def clip_seconds(photo, style) -> float:
         with FrameWriter(clip, 24) as writer:
             for frame in range(CLIP_FRAMES):
                 writer.add(torch.roll(fit(photo, 720), 3 * frame, 2))
-        return seconds(stylize_clip(str(clip), str(out), [style], StylizeOptions(size=512)))
+        return seconds(stylize_clip(str(clip), str(out), [style], StylizeOptions(size=SLOW)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.common import arguments, evaluation_network, paint_with, print_table
+from benchmarks.common import arguments, evaluation_network, paint_with, painted, print_table
 from benchmarks.measures import UNCHANGED, Seen, content_distance, style_distance
 from style_core.devices import Compute
 from style_core.media.images import fit_short, read_image
@@ -50,7 +50,7 @@ def evaluated(network, photos: Sequence[Path], paintings: Sequence[Path], size: 
         photo = fit_short(read_image(path), size)
         seen_photo = Seen(network, photo)
         for code, style in zip(codes, seen_styles):
-            *_, (_, _, result) = generator.paint(generator.encode_content(photo), [code])
+            result = painted(generator, photo, code)
             seen = Seen(network, result)
             left = style_distance(seen, style) / style_distance(seen_photo, style)
             yield verdict(generator, photo, result, [code]), left, content_distance(seen, seen_photo)

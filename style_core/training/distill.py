@@ -37,6 +37,7 @@ from style_core.training.workers import Workers
 
 TAUGHT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 _WEIGHTS = {"features": 1.0, "gram": 3.0, "difference": 4.0}
+_INIT_BATCHES = 16  # of 4 photos and 4 paintings, to which the first weights are fitted
 _LATE = 0.7  # share of the minutes after which crops are larger, so that borders affect relu5_1 less
 _DEPTH = 30  # layers of the Sequential up to relu5_1
 _POOLING = "average"  # max pooling takes more than twice as long
@@ -264,7 +265,8 @@ def train(given: argparse.Namespace) -> None:
     run = Run(given.out, given.minutes, {"student": student, "optimizer": optimizer, "photos": photos, "paintings": paintings})
     if run.steps == 0:
         pictures = [
-            roughened(torch.cat([source.batch(4, given.early[1], (0.8, 2.1)) for source in (photos, paintings)])) for _ in range(16)
+            roughened(torch.cat([source.batch(4, given.early[1], (0.8, 2.1)) for source in (photos, paintings)]))
+            for _ in range(_INIT_BATCHES)
         ]
         with torch.no_grad():
             student.match_scales(teacher.extract(pictures[0], TAUGHT))
