@@ -16,9 +16,9 @@ from torch.nn import functional
 from benchmarks.common import SAMPLES, VGG19, own_process, paint_with, peak_memory, print_table
 from style_core.devices import Compute, cores
 from style_core.media.images import read_image
-from style_core.recipes.levels import levels_of
 from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_options import OptimizeOptions
+from style_core.recipes.pyramid import levels_of
 
 SIZES = {"3 megapixels": (1500, 2000), "12 megapixels": (3000, 4000), "A1, 300 dpi": (7016, 9933)}
 

@@ -18,9 +18,10 @@ from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.descent import Descent
 from style_core.optimization.losses import ContentTarget, StyleTarget, evaluate
 from style_core.optimization.objective import Objective, Region
-from style_core.recipes.levels import split_iterations
+from style_core.recipes.loss_weights import loss_weights_of
 from style_core.recipes.optimize import optimize
-from style_core.recipes.optimize_options import OptimizeOptions, balance_of
+from style_core.recipes.optimize_options import OptimizeOptions
+from style_core.recipes.pyramid import split_iterations
 
 REACHED = 0.05
 
@@ -96,10 +97,10 @@ def iteration(extractor, height: int, width: int):
     # Soft patches and noise, because two noise pictures have nearly the same style.
     coarse, style = (torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)) for size in ((16, 16), (height, width)))
     photo = functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
-    balance = balance_of(OptimizeOptions())
-    content = ContentTarget.of(extractor, photo, balance.content)
-    region = Region(StyleTarget.of(extractor, style, balance.style), 1.0)
-    return Descent(photo, Objective(extractor, content, [region], balance)).step
+    loss_weights = loss_weights_of(OptimizeOptions())
+    content = ContentTarget.of(extractor, photo, loss_weights.content)
+    region = Region(StyleTarget.of(extractor, style, loss_weights.style), 1.0)
+    return Descent(photo, Objective(extractor, content, [region], loss_weights)).step
 
 
 def matmul_peak(dtype: torch.dtype, side: int = 2048) -> float:

@@ -11,8 +11,9 @@ from benchmarks.common import arguments, evaluation_network, paint_with, print_t
 from style_core.devices import Compute
 from style_core.optimization.losses import evaluate
 from style_core.progress import finish
+from style_core.recipes.loss_weights import STYLE_GAIN
 from style_core.recipes.optimize import optimize
-from style_core.recipes.optimize_options import STYLE_GAIN, OptimizeOptions
+from style_core.recipes.optimize_options import OptimizeOptions
 
 ITERATIONS = 150
 REFINED = (20, 35, 45, 100)  # iterations from the generator's picture

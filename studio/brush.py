@@ -9,7 +9,7 @@ from studio.events import IMMEDIATE
 from studio.uploads import PAINTING_SIDE
 from style_core import RequestError, read_image
 from style_core.media.images import fit, to_pil
-from style_core.recipes.scene import sized_style
+from style_core.recipes.optimize_inputs import sized_style
 
 _SIDE = 260  # px, of each crop
 _GAP = 8

@@ -14,8 +14,9 @@ from style_core.networks.vgg19 import VGG16_DEPTHS, tensor_shapes
 from style_core.progress import finish
 from style_core.recipes import dream as dreaming
 from style_core.recipes.dream import DreamOptions, dream
+from style_core.recipes.loss_weights import loss_weights_of
 from style_core.recipes.optimize import optimize
-from style_core.recipes.optimize_options import PRESETS, OptimizeOptions, balance_of
+from style_core.recipes.optimize_options import PRESETS, OptimizeOptions
 from style_core.weights import registry as weights
 from style_core.weights.verify import WeightsError, check_network
 
@@ -42,8 +43,8 @@ def test_a_backbone_has_its_layers_and_a_file_in_the_registry(name):
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("name", BACKBONES)
 def test_presets_weigh_layers_that_the_network_has(name, preset):
-    balance = balance_of(OptimizeOptions(extractor=name, preset=preset))
-    assert {*balance.content, *balance.style} <= set(BACKBONES[name].layers)
+    loss_weights = loss_weights_of(OptimizeOptions(extractor=name, preset=preset))
+    assert {*loss_weights.content, *loss_weights.style} <= set(BACKBONES[name].layers)
 
 
 def test_vgg_16_is_vgg_19_with_a_convolution_fewer_in_each_of_the_last_three_blocks():

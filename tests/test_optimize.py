@@ -17,12 +17,14 @@ from style_core.optimization.descent import Past
 from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_LOSSES
 from style_core.progress import finish
+from style_core.recipes import loss_weights as recipe_weights
 from style_core.recipes import optimize as optimizing
-from style_core.recipes import optimize_options, scene
-from style_core.recipes.levels import levels_of, split_iterations
+from style_core.recipes import optimize_inputs
+from style_core.recipes.loss_weights import loss_weights_of, parse_layers
+from style_core.recipes.memory_plan import Plan
 from style_core.recipes.optimize import optimize
-from style_core.recipes.optimize_options import OptimizeOptions, balance_of, parse_layers
-from style_core.recipes.plan import Plan
+from style_core.recipes.optimize_options import OptimizeOptions
+from style_core.recipes.pyramid import levels_of, split_iterations
 from style_core.weights import open as opening
 
 SMALL = {"size": 96, "iterations": 12, "extractor": "lite"}
@@ -88,7 +90,7 @@ def test_strength_0_gives_the_photo_back():
 
 
 def test_strength_1_forgets_the_photo():
-    assert "content relu4_2" not in balance_of(OptimizeOptions(strength=1.0)).content
+    assert "content relu4_2" not in loss_weights_of(OptimizeOptions(strength=1.0)).content
     assert torch.isfinite(painted(strength=1.0, iterations=3)).all()
 
 
@@ -127,7 +129,7 @@ def test_a_style_without_a_mask_gets_the_area_outside_all_masks():
     left = torch.zeros(1, 8, 8)
     left[..., :4] = 1
     targets = ["masked", "free"]
-    regions = scene.regions_of(targets, [0.5, 0.5], [left, None], (8, 8), torch.device("cpu"))
+    regions = optimize_inputs.regions_of(targets, [0.5, 0.5], [left, None], (8, 8), torch.device("cpu"))
     by_target = {region.target: region for region in regions}
     torch.testing.assert_close(by_target["free"].guide, 1 - left[None])
     assert by_target["free"].share == by_target["masked"].share == 0.5
@@ -203,16 +205,16 @@ def test_a_request_that_makes_no_sense_is_refused_in_words_before_any_work(given
 
 
 def test_weights_of_a_preset_sum_to_the_terms_weights():
-    balance = balance_of(OptimizeOptions(strength=0.25, preset="coarse-to-fine"))
-    assert sum(balance.content.values()) == pytest.approx(0.75)
-    assert sum(balance.style.values()) == pytest.approx(optimize_options.STYLE_GAIN * 0.25)
-    assert balance.style["relu2_1"] / balance.style["relu1_1"] == pytest.approx(0.75)
+    loss_weights = loss_weights_of(OptimizeOptions(strength=0.25, preset="coarse-to-fine"))
+    assert sum(loss_weights.content.values()) == pytest.approx(0.75)
+    assert sum(loss_weights.style.values()) == pytest.approx(recipe_weights.STYLE_GAIN * 0.25)
+    assert loss_weights.style["relu2_1"] / loss_weights.style["relu1_1"] == pytest.approx(0.75)
 
 
 def test_experts_can_set_the_raw_weights():
-    balance = balance_of(OptimizeOptions(alpha=2, beta=30, style_layers="conv3_1, relu4_1:2"))
-    assert balance.content == {"relu4_2": 2}
-    assert balance.style == pytest.approx({"relu3_1": 10, "relu4_1": 20})
+    loss_weights = loss_weights_of(OptimizeOptions(alpha=2, beta=30, style_layers="conv3_1, relu4_1:2"))
+    assert loss_weights.content == {"relu4_2": 2}
+    assert loss_weights.style == pytest.approx({"relu3_1": 10, "relu4_1": 20})
 
 
 def test_layers_are_read_with_their_weights():
@@ -220,12 +222,12 @@ def test_layers_are_read_with_their_weights():
 
 
 def test_divergence_yields_the_last_good_picture_and_then_the_reason(monkeypatch):
-    class Broken(scene.Objective):
+    class Broken(optimize_inputs.Objective):
         def __call__(self, canvas):
             loss, parts = super().__call__(canvas)
             return loss * float("nan"), parts
 
-    monkeypatch.setattr(scene, "Objective", Broken)
+    monkeypatch.setattr(optimize_inputs, "Objective", Broken)
     seen = []
     with pytest.raises(RequestError, match="diverged twice"):
         for step in optimize(picture(64, 96), [picture(64, 64)], OptimizeOptions(**SMALL), compute=FP32):
@@ -250,13 +252,13 @@ def test_a_picture_painted_in_tiles_is_the_one_painted_whole(monkeypatch, style_
         "masks": [left, None],
     }
     whole = painted(picture(96, 144), **given)
-    monkeypatch.setattr(scene, "plan_for", tiled_plan())
+    monkeypatch.setattr(optimize_inputs, "plan_for", tiled_plan())
     tiled = painted(picture(96, 144), **given)
     assert (tiled - whole).abs().max() < 5e-3 and not torch.equal(tiled, whole)
 
 
 def test_painting_in_tiles_is_reported(monkeypatch):
-    monkeypatch.setattr(scene, "plan_for", tiled_plan())
+    monkeypatch.setattr(optimize_inputs, "plan_for", tiled_plan())
     steps = list(optimize(picture(64, 96), [picture(64, 64, seed=1)], OptimizeOptions(**SMALL), compute=FP32))
     assert "The picture of 96 x 64 px is painted in tiles of 64 px" in steps[1].note
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from style_core.networks.extractor import FeatureExtractor
 from style_core.optimization.deepdream import Term
-from style_core.optimization.dreaming import DreamTerm, term_layers
+from style_core.optimization.dream_term import DreamTerm, term_layers
 from style_core.optimization.losses import ContentTarget, StyleTarget, out_of_gamut, total_variation
 from style_core.optimization.nearest import NearestTarget
 from style_core.optimization.sliced import SlicedTarget
@@ -15,7 +15,7 @@ from style_core.optimization.transport import SelfSimilarityTarget, TransportTar
 
 # Strong enough that the final clamp to [0, 1] changes nothing that can be seen.
 GAMUT_WEIGHT = 10.0
-# Style losses that are functions of moments, that is, of sums over positions, which can be added up over tiles (tiled.py).
+# Style losses that are functions of moments, that is, of sums over positions, which can be added up over tiles (tiled_objective.py).
 MOMENT_LOSSES = ("gram", "covariance")
 # How each style loss measures a style picture. The others compare positions with each other and need the whole picture.
 STYLE_TARGETS: dict[str, type[StyleTarget] | type[NearestTarget] | type[SlicedTarget]] = {
@@ -57,7 +57,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Balance:
+class LossWeights:
     """Weights of the terms: `content` and `style` by layer (summing to the term's weight), `tv` and `dream`."""
 
     content: dict[str, float]
@@ -74,18 +74,18 @@ class Objective:
         extractor: FeatureExtractor,
         content: ContentTarget | SelfSimilarityTarget,
         regions: Sequence[Region],
-        balance: Balance,
+        loss_weights: LossWeights,
         style_loss: str = "gram",
         dream: DreamTerm | None = None,
     ):
         self.extractor = extractor
         self.content = content
         self.regions = regions
-        self.balance = balance
+        self.loss_weights = loss_weights
         self.style_loss = style_loss
         self.dream = dream
-        self._layers = {layer for layer, weight in (*balance.content.items(), *balance.style.items()) if weight > 0}
-        self._layers |= set(term_layers(balance.dream))
+        self._layers = {layer for layer, weight in (*loss_weights.content.items(), *loss_weights.style.items()) if weight > 0}
+        self._layers |= set(term_layers(loss_weights.dream))
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         plain = self.extractor.unsmoothed(picture, self._layers, measured=False)
@@ -93,18 +93,18 @@ class Objective:
         loss = GAMUT_WEIGHT * out_of_gamut(picture)
         parts: dict[str, Tensor] = {}
         for layer, distance in self.content.distances(features).items():
-            loss = loss + self.balance.content[layer] * distance
+            loss = loss + self.loss_weights.content[layer] * distance
             parts[f"content {layer}"] = distance.detach()
         for region in self.regions:
             for layer, distance in region.distances(features, self.style_loss).items():
-                loss = loss + self.balance.style[layer] * region.share * distance
+                loss = loss + self.loss_weights.style[layer] * region.share * distance
                 name = f"style {layer}"
                 parts[name] = parts.get(name, 0) + region.share * distance.detach()
         if self.dream is not None:
             distance, found = self.dream.distance(self.dream.sums(plain))
             loss, parts = loss + distance, parts | found
-        if self.balance.tv:
+        if self.loss_weights.tv:
             variation = total_variation(picture)
-            loss = loss + self.balance.tv * variation
+            loss = loss + self.loss_weights.tv * variation
             parts["total variation"] = variation.detach()
         return loss, parts

@@ -14,7 +14,7 @@ from style_core.media.images import size_to_fit
 from style_core.networks.backbones import BACKBONES
 from style_core.networks.costs import Shape
 from style_core.optimization.tiles import tiles_of
-from style_core.recipes.plan import Plan
+from style_core.recipes.memory_plan import Plan
 from style_core.recipes.run_history import Estimate, best_seen
 
 _BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
@@ -22,7 +22,7 @@ _TRAVERSALS = 35  # passes of all activations through memory per iteration: rect
 _PICTURE_TRAVERSALS = 100  # passes of the float32 picture through memory per iteration, by the optimizer
 _OVERHEAD = 1.1  # of a run's time over its iterations: targets, previews
 _DREAM_PICTURES = 12  # float32 pictures that a dream keeps
-_ROUND_TRIP = 2.2  # as in plan.py
+_ROUND_TRIP = 2.2  # as in memory_plan.py
 _GENERATED = 5e5  # operations per pixel of the generator, encoder and decoder
 _GENERATED_BYTES = 1100  # per pixel, in float32, up to the size of a tile
 _GENERATED_TILE = 2**20  # pixels of a tile

@@ -5,7 +5,7 @@ from style_core.errors import RequestError
 from style_core.media.images import beyond, size_to_fit
 from style_core.options import Options
 from style_core.recipes.cost_model import Situation
-from style_core.recipes.plan import budget, largest_that_fits
+from style_core.recipes.memory_plan import budget, largest_that_fits
 from style_core.recipes.run_history import Estimate, corrected
 from style_core.recipes.table import RECIPES
 

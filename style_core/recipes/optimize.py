@@ -12,19 +12,18 @@ from style_core.errors import RequestError
 from style_core.media.images import beyond, fit, size_to_fit
 from style_core.messages import Message, joined
 from style_core.networks.backbones import BACKBONES
-from style_core.networks.costs import Shape
 from style_core.networks.moments import style_shares
 from style_core.optimization.descent import Descent, Diverged
-from style_core.optimization.dreaming import term_layers
-from style_core.optimization.objective import Balance
+from style_core.optimization.dream_term import term_layers
 from style_core.optimization.temporal import TemporalTarget
 from style_core.progress import Step, Steps
 from style_core.recipes.cost_model import Cost, Situation, network_cost
-from style_core.recipes.levels import Pace, levels_left, levels_of
-from style_core.recipes.optimize_options import OptimizeOptions, balance_of, for_network
-from style_core.recipes.plan import budget, network_of
+from style_core.recipes.loss_weights import for_network, loss_weights_of
+from style_core.recipes.memory_plan import budget
+from style_core.recipes.optimize_inputs import OptimizeInputs, Planner
+from style_core.recipes.optimize_options import OptimizeOptions
+from style_core.recipes.pyramid import Pace, levels_left, levels_of
 from style_core.recipes.run_history import Estimate, Watch
-from style_core.recipes.scene import Scene, planned
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor
 
@@ -71,7 +70,7 @@ def optimize(
             last good picture.
     """
     _check_request(styles, style_weights, masks)
-    balance = balance_of(options)
+    loss_weights = loss_weights_of(options)
     started = time.monotonic()
     yield Step(0, options.iterations, note="Starting.")
     if options.strength == 0 and not (options.alpha or options.beta):
@@ -85,34 +84,28 @@ def optimize(
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
     # Requests that don't fit even with the smallest network are refused before any download.
     smallest = BACKBONES["lite" if options.extractor == "auto" else options.extractor].shape
-    planned(size, smallest, balance, options, compute, len(styles), memory)
-    layers = [*balance.content, *balance.style, *term_layers(balance.dream)]
+    Planner.of(smallest, loss_weights, options, compute, len(styles), memory).plan(size)
+    layers = [*loss_weights.content, *loss_weights.style, *term_layers(loss_weights.dream)]
     extractor, note = yield from open_extractor(options.extractor, layers, compute, options.pooling)
-    scene = Scene(content, styles, style_weights, masks, options, extractor, for_network(balance, extractor.name, options), memory)
-    note = joined(note, beyond(tuple(content.shape[-2:]), size), scene.plan(*size).sentence())
+    loss_weights = for_network(loss_weights, extractor.name, options)
+    inputs = OptimizeInputs(content, styles, style_weights, masks, options, extractor, loss_weights, memory)
+    note = joined(note, beyond(tuple(content.shape[-2:]), size), inputs.planner.plan(size).sentence())
     if options.init == "generator" and init_image is None:
         init_image = yield from _from_generator(content, styles, style_weights, masks, options, compute)
-    scene.held = held
-    with large_blocks_returned() if scene.plan(*size).side is not None else nullcontext():
-        yield from _paint(scene, init_image, (begun, done if begun is not None else 0), started, preview_every, note)
+    inputs.held = held
+    with large_blocks_returned() if inputs.planner.plan(size).side is not None else nullcontext():
+        yield from _paint(inputs, init_image, (begun, done if begun is not None else 0), started, preview_every, note)
 
 
-def predicted_cost(
-    levels: Sequence[tuple[int, int, int]],
-    shape: Shape,
-    balance: Balance,
-    options: OptimizeOptions,
-    compute: Compute,
-    regions: int = 1,
-    memory: float | None = None,
-) -> Estimate:
+def predicted_cost(levels: Sequence[tuple[int, int, int]], planner: Planner) -> Estimate:
     """Predicted cost of painting `levels`.
 
     Raises:
-        RequestError: when no plan fits into `memory`.
+        RequestError: when no plan fits into memory.
     """
-    plans = [planned((height, width), shape, balance, options, compute, regions, memory) for height, width, _ in levels]
-    return network_cost(levels, shape, compute, network_of(shape, balance).deepest, plans)
+    network = planner.network
+    plans = [planner.plan((height, width)) for height, width, _ in levels]
+    return network_cost(levels, network.shape, planner.compute, network.deepest, plans)
 
 
 def optimize_cost(options: OptimizeOptions, given: Situation) -> Cost:
@@ -122,8 +115,8 @@ def optimize_cost(options: OptimizeOptions, given: Situation) -> Cost:
         RequestError: when no plan fits into memory.
     """
     levels = levels_of(given.size(options.size), options, given.started)
-    cost = predicted_cost(levels, BACKBONES[given.network].shape, balance_of(options), options, given.compute, given.styles)
-    return Cost(f"optimize {given.network}", cost)
+    planner = Planner.of(BACKBONES[given.network].shape, loss_weights_of(options), options, given.compute, given.styles)
+    return Cost(f"optimize {given.network}", predicted_cost(levels, planner))
 
 
 def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, masks: Sequence[Tensor | None] | None) -> None:
@@ -147,27 +140,24 @@ def _from_generator(content, styles, weights, masks, options: OptimizeOptions, c
 
 
 def _paint(
-    scene: Scene, init_image: Tensor | None, before: tuple[Tensor | None, int], started: float, preview_every: float, note: str
+    inputs: OptimizeInputs, init_image: Tensor | None, before: tuple[Tensor | None, int], started: float, preview_every: float, note: str
 ) -> Steps:
     begun, done = before
-    every = levels_of(scene.size, scene.options, started=init_image is not None)
+    every = levels_of(inputs.size, inputs.options, started=init_image is not None)
     levels = levels_left(every, done)
-    painting = _Painting(scene, Pace(levels, started), preview_every, note, done)
-    extractor = scene.extractor
-    watch = Watch(
-        f"optimize {extractor.name}", extractor.compute,
-        predicted_cost(levels, extractor.shape, scene.balance, scene.options, extractor.compute, scene.regions, scene.memory),
-    )  # fmt: skip
+    painting = _Painting(inputs, Pace(levels, started), preview_every, note, done)
+    extractor = inputs.extractor
+    watch = Watch(f"optimize {extractor.name}", extractor.compute, predicted_cost(levels, inputs.planner))
     image = init_image
     for index, (height, width, count) in enumerate(levels):
         if image is not None and index:
-            picture = scene.enlarged(image, height, width, init_image)
+            picture = inputs.enlarged(image, height, width, init_image)
         else:
-            picture = scene.start(height, width, init_image if begun is None else begun)
+            picture = inputs.start(height, width, init_image if begun is None else begun)
         image = yield from painting.level(picture, count, first=index == 0 and len(levels) == len(every), last=index == len(levels) - 1)
         del picture
     assert image is not None  # there is at least one level
-    image = scene.shown(image)
+    image = inputs.shown(image)
     if painting.finished:
         watch.finish()
     yield painting.moment(image=image, eta=0.0)
@@ -176,8 +166,8 @@ def _paint(
 class _Painting:
     """A run: its Steps, level by level."""
 
-    def __init__(self, scene: Scene, pace: Pace, preview_every: float, note: str, done: int = 0):
-        self._scene = scene
+    def __init__(self, inputs: OptimizeInputs, pace: Pace, preview_every: float, note: str, done: int = 0):
+        self._inputs = inputs
         self._pace = pace
         self._preview_every = preview_every
         self._note = note
@@ -187,20 +177,20 @@ class _Painting:
     @property
     def finished(self) -> bool:
         """Whether all planned iterations were made."""
-        return self._done == self._scene.options.iterations
+        return self._done == self._inputs.options.iterations
 
     def moment(self, image: Tensor | None = None, eta: float | None = None, note: str | None = None) -> Step:
         note = self._note if note is None else note
-        total, weights = self._scene.options.iterations, self._scene.extractor.weights
+        total, weights = self._inputs.options.iterations, self._inputs.extractor.weights
         return Step(self._done, total, self._losses, image, self._pace.elapsed(), eta, note, weights)
 
     def level(self, picture: Tensor, count: int, *, first: bool, last: bool) -> Generator[Step, None, Tensor]:
         """Optimize `picture` `[1, 3, H, W]` for `count` iterations; the result as `[3, H, W]`."""
-        scene, (height, width) = self._scene, picture.shape[-2:]
-        plan = scene.plan(height, width)
+        inputs, (height, width) = self._inputs, picture.shape[-2:]
+        plan = inputs.planner.plan((height, width))
         slope = _SLOPE if first else 0.0
-        objective = scene.objective(plan) if scene.held is None else scene.held.beside(scene.objective(plan))
-        descent = Descent(picture, objective, plan.past, scene.options.learning_rate, scene.options.averaging, slope)
+        objective = inputs.objective(plan) if inputs.held is None else inputs.held.beside(inputs.objective(plan))
+        descent = Descent(picture, objective, plan.past, inputs.options.learning_rate, inputs.options.averaging, slope)
         del picture
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)
         yield self.moment(eta=self._pace.left())
@@ -211,7 +201,7 @@ class _Painting:
                     self._note = Message(
                         "Stopped after {done} of {total} iterations; the picture no longer changed.",
                         done=self._done,
-                        total=scene.options.iterations,
+                        total=inputs.options.iterations,
                     )
                 self._pace.skip(height * width * (count - iteration))
                 break
@@ -222,7 +212,7 @@ class _Painting:
         try:
             self._losses = descent.step()
         except Diverged as failure:
-            yield self.moment(image=self._scene.shown(failure.image), note=str(failure))
+            yield self.moment(image=self._inputs.shown(failure.image), note=str(failure))
             raise
         self._done += 1
         self._pace.tick(pixels)
@@ -230,7 +220,7 @@ class _Painting:
             self._note = "The optimizer diverged and was restarted once from the best picture so far."
         preview = None
         if time.monotonic() - self._shown_at >= self._preview_every:
-            preview, self._shown_at = self._scene.shown(descent.image(), _LARGEST_PREVIEW), time.monotonic()
+            preview, self._shown_at = self._inputs.shown(descent.image(), _LARGEST_PREVIEW), time.monotonic()
         yield self.moment(preview, self._pace.left())
 
 

@@ -1,16 +1,13 @@
-"""Options of `optimize`, and the weights of layers and terms that follow from them."""
+"""Options of `optimize`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from style_core.errors import RequestError
 from style_core.media.color import PAINTING_COLORS
-from style_core.networks.backbones import BACKBONES, EXTRACTORS
-from style_core.networks.extractor import POOLINGS, layer_name
-from style_core.optimization.deepdream import Term
+from style_core.networks.backbones import EXTRACTORS
+from style_core.networks.extractor import POOLINGS
 from style_core.optimization.descent import OPTIMIZERS
-from style_core.optimization.objective import STYLE_LOSSES, Balance
+from style_core.optimization.objective import STYLE_LOSSES
 from style_core.options import Options, Range, option
-from style_core.recipes.dream import parse_terms
 
 INITS = ("content", "style", "noise", "generator")
 
@@ -37,14 +34,6 @@ PRESETS = {
     "deep-content": Preset((1, 1, 1, 1, 1), "relu5_2"),
     "portrait": Preset((1, 1, 1, 1, 1), loss="transport"),  # keeps faces best: benchmarks/losses.md
 }
-
-# Style strength s weighs content by 1 - s and style by s times this. Chosen with benchmarks/optimize.py, so that the default
-# strength gives a painting with recognizable content.
-STYLE_GAIN = 15.0
-# Further factors by style loss, chosen with benchmarks/losses.py, so that all losses keep as much of the photo at the same
-# strength.
-LOSS_GAINS = {"gram": 1.0, "covariance": 1.0, "nearest": 0.4, "transport": 0.2, "sliced": 4.0}
-_MOST_WEIGHT = 1e9  # of a layer relative to the others
 
 
 @dataclass(frozen=True)
@@ -94,64 +83,3 @@ class OptimizeOptions(Options):
     def loss(self) -> str:
         """The style loss, one of `STYLE_LOSSES`."""
         return PRESETS[self.preset].loss if self.style_loss == "preset" else self.style_loss
-
-
-def balance_of(options: OptimizeOptions) -> Balance:
-    """The weights from options; if the extractor is left open, for networks with VGG-19's layers.
-
-    Raises:
-        RequestError: for unknown layers or invalid weights.
-    """
-    preset, backbone = PRESETS[options.preset], BACKBONES["vgg19" if options.extractor == "auto" else options.extractor]
-    content, style = {preset.content or backbone.content_layer: 1.0}, dict(zip(backbone.style_layers, preset.style, strict=True))
-    content = parse_layers(options.content_layers) if options.content_layers else content
-    style = parse_layers(options.style_layers) if options.style_layers else style
-    if options.alpha or options.beta:
-        alpha, beta = options.alpha, options.beta
-    else:
-        alpha, beta = 1 - options.strength, STYLE_GAIN * LOSS_GAINS[options.loss] * options.strength
-    return Balance(_scaled(content, alpha), _scaled(style, beta), options.tv_weight, _dream_terms(options))
-
-
-def _dream_terms(options: OptimizeOptions) -> tuple[Term, ...]:
-    """The dream's terms, with weights that sum to the dream's weight."""
-    if not options.dream or not options.dream_weight:
-        return ()
-    terms = parse_terms(options.dream)
-    total = sum(term.weight for term in terms)
-    return tuple(replace(term, weight=options.dream_weight * term.weight / total) for term in terms)
-
-
-def for_network(balance: Balance, name: str, options: OptimizeOptions) -> Balance:
-    """A balance made for VGG-19, corrected for the network `name`; weights given as alpha and beta are not changed."""
-    if name not in BACKBONES or options.alpha or options.beta:
-        return balance
-    own = BACKBONES[name]
-    style = {layer: own.style_gain * weight for layer, weight in balance.style.items()}
-    return replace(balance, style=style, tv=balance.tv + own.smoothness)
-
-
-def parse_layers(text: str) -> dict[str, float]:
-    """`relu3_2:0.3 relu4_2` -> weights by layer; a layer without a weight has 1.
-
-    Raises:
-        RequestError: for an unknown layer, a weight that is not positive, or no layer at all.
-    """
-    layers = {}
-    for item in text.replace(",", " ").split():
-        name, _, weight = item.partition(":")
-        try:
-            value = float(weight or 1)
-        except ValueError:
-            value = float("nan")
-        if not 0 < value <= _MOST_WEIGHT:
-            raise RequestError("The weight in {item} must be positive; write it like {layer}:0.5.", item=item[:60], layer=name[:60])
-        layers[layer_name(name)] = value
-    if not layers:
-        raise RequestError("No layer is given; write them like relu3_1 relu4_1:0.5.")
-    return layers
-
-
-def _scaled(weights: dict[str, float], total: float) -> dict[str, float]:
-    """Weights that sum to `total`; layers with weight 0 are left out and not computed."""
-    return {layer: total * weight / sum(weights.values()) for layer, weight in weights.items() if total}

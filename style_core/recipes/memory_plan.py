@@ -13,9 +13,9 @@ from style_core.messages import Message
 from style_core.networks.costs import Shape
 from style_core.networks.vgg19 import LAYERS, block_of, stride_of
 from style_core.optimization.descent import Past
-from style_core.optimization.dreaming import term_layers
+from style_core.optimization.dream_term import term_layers
 from style_core.optimization.hypercolumns import GRID
-from style_core.optimization.objective import Balance
+from style_core.optimization.objective import LossWeights
 from style_core.optimization.tiles import tiles_of
 
 _BASE_BYTES = 0.55e9  # of a process with torch and a network loaded
@@ -57,15 +57,15 @@ class Network:
         return max(self.layers, key=LAYERS.index)
 
 
-def network_of(shape: Shape, balance: Balance, regions: int = 1, places: bool = False) -> Network:
-    """The parts of a network that a balance uses; `places` if the style loss compares positions."""
+def network_of(shape: Shape, loss_weights: LossWeights, regions: int = 1, places: bool = False) -> Network:
+    """The parts of a network that loss weights use; `places` if the style loss compares positions."""
     return Network(
         shape,
-        tuple(layer for layer, weight in balance.style.items() if weight > 0),
-        tuple(layer for layer, weight in balance.content.items() if weight > 0),
+        tuple(layer for layer, weight in loss_weights.style.items() if weight > 0),
+        tuple(layer for layer, weight in loss_weights.content.items() if weight > 0),
         regions,
         places,
-        tuple(term_layers(balance.dream)),
+        tuple(term_layers(loss_weights.dream)),
     )
 
 

@@ -6,14 +6,15 @@ from networks import FP32, opener_of, picture, random_extractor
 
 from style_core.errors import RequestError
 from style_core.optimization.deepdream import DreamObjective, Term
-from style_core.optimization.dreaming import DreamTerm
+from style_core.optimization.dream_term import DreamTerm
 from style_core.optimization.losses import ContentTarget, StyleTarget
-from style_core.optimization.objective import Balance, Objective, Region
-from style_core.optimization.tiled import TiledObjective
+from style_core.optimization.objective import LossWeights, Objective, Region
+from style_core.optimization.tiled_objective import TiledObjective
 from style_core.progress import finish
 from style_core.recipes import optimize as optimizing
+from style_core.recipes.loss_weights import loss_weights_of
 from style_core.recipes.optimize import optimize
-from style_core.recipes.optimize_options import OptimizeOptions, balance_of
+from style_core.recipes.optimize_options import OptimizeOptions
 
 SMALL = {"size": 64, "iterations": 20, "extractor": "lite", "pyramid": False}
 
@@ -49,27 +50,27 @@ def test_a_painting_dreams_what_the_same_run_without_does_not(network, dream):
         return list(optimize(content, [style], OptimizeOptions(**SMALL, **given), compute=FP32))
 
     without, steps = painted(), painted(dream=dream, dream_weight=3.0)
-    for term in balance_of(OptimizeOptions(dream=dream)).dream:
+    for term in loss_weights_of(OptimizeOptions(dream=dream)).dream:
         assert response(network, steps[-1].image, term) > 1.3 * response(network, without[-1].image, term)
     losses = [step.losses["total"] for step in steps if step.losses]
     assert losses[-1] < 0.8 * losses[0]
 
 
 def test_terms_share_the_dreams_weight_and_none_is_no_dream():
-    terms = balance_of(OptimizeOptions(dream="relu3_1:3 relu4_1", dream_weight=2.0)).dream
+    terms = loss_weights_of(OptimizeOptions(dream="relu3_1:3 relu4_1", dream_weight=2.0)).dream
     assert [term.weight for term in terms] == [1.5, 0.5]
-    assert balance_of(OptimizeOptions(dream="relu3_1", dream_weight=0.0)).dream == balance_of(OptimizeOptions()).dream == ()
+    assert loss_weights_of(OptimizeOptions(dream="relu3_1", dream_weight=0.0)).dream == loss_weights_of(OptimizeOptions()).dream == ()
 
 
 def test_in_tiles_the_loss_and_its_gradient_are_those_of_the_whole():
     extractor, photo, style = random_extractor(), picture(96, 160)[None], picture(96, 96, seed=1)[None]
-    balance = Balance({"relu4_2": 0.5}, {"relu2_1": 3.0}, 0.1, (Term("relu3_3", 2.0), Term("relu3_1", 1.0, (1, 6))))
+    loss_weights = LossWeights({"relu4_2": 0.5}, {"relu2_1": 3.0}, 0.1, (Term("relu3_3", 2.0), Term("relu3_1", 1.0, (1, 6))))
     regions = [Region(StyleTarget.of(extractor, style, ["relu2_1"]), 1.0)]
-    content, dream = ContentTarget.of(extractor, photo, ["relu4_2"]), DreamTerm.of(extractor, photo, balance.dream)
+    content, dream = ContentTarget.of(extractor, photo, ["relu4_2"]), DreamTerm.of(extractor, photo, loss_weights.dream)
     found = []
     for objective in (
-        Objective(extractor, content, regions, balance, dream=dream),
-        TiledObjective(extractor, photo, regions, balance, side=64),
+        Objective(extractor, content, regions, loss_weights, dream=dream),
+        TiledObjective(extractor, photo, regions, loss_weights, side=64),
     ):
         canvas = picture(96, 160, seed=2)[None].requires_grad_()
         loss, parts = objective(canvas)

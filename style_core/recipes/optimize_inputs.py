@@ -1,6 +1,7 @@
 """The inputs of `optimize`: photo, styles and masks in the requested colors, measured again at each size."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,61 +13,70 @@ from style_core.media.images import fit, fit_short, resize, size_to_fit
 from style_core.networks.costs import Shape
 from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.moments import style_shares
-from style_core.optimization.dreaming import DreamTerm
+from style_core.optimization.dream_term import DreamTerm
 from style_core.optimization.losses import StyleTarget
-from style_core.optimization.objective import MOMENT_LOSSES, STYLE_TARGETS, Balance, Objective, Region, content_target
+from style_core.optimization.objective import MOMENT_LOSSES, STYLE_TARGETS, LossWeights, Objective, Region, content_target
 from style_core.optimization.temporal import TemporalTarget
-from style_core.optimization.tiled import TiledObjective, measured_in_tiles
+from style_core.optimization.tiled_objective import TiledObjective, measured_in_tiles
+from style_core.recipes.memory_plan import Network, Plan, network_of, plan_for
 from style_core.recipes.optimize_options import OptimizeOptions
-from style_core.recipes.plan import Plan, network_of, plan_for
 
 _STYLE_TILE = 1024  # px, tiles for style pictures larger than a result that is painted at once
 
 
-def planned(
-    size: tuple[int, int],
-    shape: Shape,
-    balance: Balance,
-    options: OptimizeOptions,
-    compute: Compute,
-    regions: int = 1,
-    memory: float | None = None,
-) -> Plan:
-    """The plan for a picture of `size` (height, width) in the available memory.
+@dataclass(frozen=True)
+class Planner:
+    """What the plans for all sizes of a run have in common; arguments of `plan_for`."""
 
-    Raises:
-        RequestError: when no plan fits.
-    """
-    moments = options.loss in MOMENT_LOSSES
-    network = network_of(shape, balance, regions, not moments)
-    return plan_for(size, network, compute, options.optimizer, memory, moments and shape.local)
+    network: Network
+    compute: Compute
+    optimizer: str
+    memory: float | None
+    tileable: bool
+
+    @classmethod
+    def of(
+        cls, shape: Shape, weights: LossWeights, options: OptimizeOptions, compute: Compute, regions: int = 1, memory: float | None = None
+    ) -> "Planner":
+        """For a network's shape, the weights in use, and the number of regions with their own style."""
+        moments = options.loss in MOMENT_LOSSES
+        network = network_of(shape, weights, regions, places=not moments)
+        return cls(network, compute, options.optimizer, memory, moments and shape.local)
+
+    def plan(self, size: tuple[int, int]) -> Plan:
+        """The plan for a picture of `size` (height, width) in the available memory.
+
+        Raises:
+            RequestError: when no plan fits.
+        """
+        return plan_for(size, self.network, self.compute, self.optimizer, self.memory, self.tileable)
 
 
-class Scene:
+class OptimizeInputs:
     """The inputs of a run in the requested colors, measured again at each size."""
 
     def __init__(
-        self, content, styles, weights, masks, options: OptimizeOptions, extractor: FeatureExtractor, balance: Balance, memory: float
+        self,
+        content,
+        styles,
+        weights,
+        masks,
+        options: OptimizeOptions,
+        extractor: FeatureExtractor,
+        loss_weights: LossWeights,
+        memory: float,
     ):
         self.options = options
         self.extractor = extractor
-        self.balance = balance
-        self.memory = memory
+        self.loss_weights = loss_weights
         self.held: TemporalTarget | None = None
         self.size = size_to_fit(tuple(content.shape[-2:]), options.size)
         self.photo = fit(content, options.size)  # enlarged only when used, so that no large copy is kept
         self.content, self.styles = _in_color(self.photo, styles, options.color)
         self.shares = style_shares(weights, len(styles))
         self.masks = list(masks) if masks is not None else [None] * len(styles)
-
-    @property
-    def regions(self) -> int:
-        """Number of regions that may have their own style."""
-        return len(self.styles) if any(mask is not None for mask in self.masks) else 1
-
-    def plan(self, height: int, width: int) -> Plan:
-        """The plan for a size in the available memory."""
-        return planned((height, width), self.extractor.shape, self.balance, self.options, self.extractor.compute, self.regions, self.memory)
+        regions = len(styles) if any(mask is not None for mask in self.masks) else 1
+        self.planner = Planner.of(extractor.shape, loss_weights, options, extractor.compute, regions, memory)
 
     def objective(self, plan: Plan) -> Objective | TiledObjective:
         """The objective, with targets measured at a plan's size."""
@@ -75,20 +85,20 @@ class Scene:
         regions = regions_of(targets, self.shares, self.masks, size, device)
         photo = resize(self.content, size)[None].to(device)
         if plan.side is not None:
-            return TiledObjective(self.extractor, photo, regions, self.balance, self.options.loss, side=plan.side)
-        content = content_target(self.options.loss).of(self.extractor, photo, self.balance.content)
-        dream = DreamTerm.of(self.extractor, photo, self.balance.dream) if self.balance.dream else None
-        return Objective(self.extractor, content, regions, self.balance, self.options.loss, dream)
+            return TiledObjective(self.extractor, photo, regions, self.loss_weights, self.options.loss, side=plan.side)
+        content = content_target(self.options.loss).of(self.extractor, photo, self.loss_weights.content)
+        dream = DreamTerm.of(self.extractor, photo, self.loss_weights.dream) if self.loss_weights.dream else None
+        return Objective(self.extractor, content, regions, self.loss_weights, self.options.loss, dream)
 
     def _measured(self, style: Tensor, plan: Plan):
         sized = sized_style(style, (plan.height, plan.width), self.options.style_scale)[None].to(self.extractor.compute.device)
         kind = STYLE_TARGETS[self.options.loss]
         if kind is not StyleTarget:
-            return kind.of(self.extractor, sized, self.balance.style)
+            return kind.of(self.extractor, sized, self.loss_weights.style)
         whole = plan.side is None and not self.extractor.shape.local
         if whole or plan.side is None and sized[0, 0].numel() <= max(2 * plan.height * plan.width, _STYLE_TILE**2):
-            return StyleTarget.of(self.extractor, sized, self.balance.style)
-        return measured_in_tiles(self.extractor, sized, self.balance.style, side=min(plan.side or _STYLE_TILE, _STYLE_TILE))
+            return StyleTarget.of(self.extractor, sized, self.loss_weights.style)
+        return measured_in_tiles(self.extractor, sized, self.loss_weights.style, side=min(plan.side or _STYLE_TILE, _STYLE_TILE))
 
     def start(self, height: int, width: int, init_image: Tensor | None) -> Tensor:
         """The start of the first level, `[1, 3, H, W]`."""

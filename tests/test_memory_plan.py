@@ -7,7 +7,7 @@ from networks import FP32
 from style_core.errors import RequestError
 from style_core.networks.backbones import BACKBONES
 from style_core.networks.vgg19 import STYLE_LAYERS
-from style_core.recipes.plan import Network, plan_for
+from style_core.recipes.memory_plan import Network, plan_for
 
 LITE = Network(BACKBONES["lite"].shape, STYLE_LAYERS, ("relu4_2",))
 VGG19 = Network(BACKBONES["vgg19"].shape, STYLE_LAYERS, ("relu4_2",))

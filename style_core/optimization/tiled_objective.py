@@ -15,9 +15,9 @@ from torch import Tensor
 from style_core.networks.extractor import FeatureExtractor, in_metric
 from style_core.networks.moments import channel_sums, gram_sum
 from style_core.networks.vgg19 import stride_of
-from style_core.optimization.dreaming import DreamTerm, term_layers
+from style_core.optimization.dream_term import DreamTerm, term_layers
 from style_core.optimization.losses import StyleTarget, guide_at
-from style_core.optimization.objective import GAMUT_WEIGHT, MOMENT_LOSSES, Balance, Region
+from style_core.optimization.objective import GAMUT_WEIGHT, MOMENT_LOSSES, LossWeights, Region
 from style_core.optimization.tiles import Tile, tiles_of
 
 _STRIP = 2**20  # pixels that pixel-level terms process at a time
@@ -46,7 +46,7 @@ class TiledObjective:
     Args:
         extractor: the feature network.
         photo: `[1, 3, H, W]`, of the same size as the pictures to evaluate.
-        regions, balance: as in `Objective`.
+        regions, loss_weights: as in `Objective`.
         style_loss: one of `MOMENT_LOSSES`.
         side: of a tile's core, px.
     """
@@ -56,7 +56,7 @@ class TiledObjective:
         extractor: FeatureExtractor,
         photo: Tensor,
         regions: Sequence[Region],
-        balance: Balance,
+        loss_weights: LossWeights,
         style_loss: str = "gram",
         *,
         side: int,
@@ -65,21 +65,21 @@ class TiledObjective:
             raise ValueError(f"The style loss {style_loss} is not a function of moments and can't be computed in tiles.")
         self.extractor = extractor
         self.regions = regions
-        self.balance = balance
+        self.loss_weights = loss_weights
         self.style_loss = style_loss
-        self._style_layers = [layer for layer, weight in balance.style.items() if weight > 0]
-        self._content_layers = [layer for layer, weight in balance.content.items() if weight > 0]
+        self._style_layers = [layer for layer, weight in loss_weights.style.items() if weight > 0]
+        self._content_layers = [layer for layer, weight in loss_weights.content.items() if weight > 0]
         height, width = photo.shape[-2:]
-        self._dream_layers = term_layers(balance.dream)
+        self._dream_layers = term_layers(loss_weights.dream)
         self._all_layers = {*self._style_layers, *self._content_layers, *self._dream_layers}
         self.tiles = tiles_of(height, width, side, self._all_layers)
         self._guides = [_guides_of(region.guide, self._style_layers, height, width) for region in regions]
         self._counts = [_counts_of(guides, height, width) for guides in self._guides]
         self._content, self._content_energy = self._measure(photo)
         self._dream = None
-        if balance.dream:
+        if loss_weights.dream:
             cores = (features for _, features in _features(extractor, photo, self._dream_layers, self.tiles))
-            self._dream = DreamTerm(extractor, balance.dream, cores)
+            self._dream = DreamTerm(extractor, loss_weights.dream, cores)
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.no_grad():
@@ -94,12 +94,12 @@ class TiledObjective:
             for index, tile in enumerate(self.tiles):
                 self._take_back(picture, index, tile, slopes, dream_slope, distances, gradient)
             for layer, distance in distances.items():
-                loss = loss + self.balance.content[layer] * distance
+                loss = loss + self.loss_weights.content[layer] * distance
                 parts[f"content {layer}"] = distance
             loss = loss + GAMUT_WEIGHT * add_out_of_gamut(picture, GAMUT_WEIGHT, gradient)
-            if self.balance.tv:
-                variation = add_total_variation(picture, self.balance.tv, gradient)
-                loss = loss + self.balance.tv * variation
+            if self.loss_weights.tv:
+                variation = add_total_variation(picture, self.loss_weights.tv, gradient)
+                loss = loss + self.loss_weights.tv * variation
                 parts["total variation"] = variation
         return _Given.apply(picture, loss, gradient), parts
 
@@ -115,7 +115,7 @@ class TiledObjective:
 
     def _sums(self, picture: Tensor) -> tuple[list["_Sums"], Tensor]:
         """The first pass: sums for each region's moments, and the dream's responses."""
-        sums, dreamt = [_Sums(self.style_loss != "gram") for _ in self.regions], picture.new_zeros(len(self.balance.dream))
+        sums, dreamt = [_Sums(self.style_loss != "gram") for _ in self.regions], picture.new_zeros(len(self.loss_weights.dream))
         for tile, features in _features(self.extractor, picture, {*self._style_layers, *self._dream_layers}, self.tiles):
             for layer in self._style_layers:
                 for region, guides in zip(sums, self._guides):
@@ -137,7 +137,7 @@ class TiledObjective:
                 with torch.enable_grad():
                     gram, *means = (leaf / counts[layer] for leaf in leaves)
                     distance = region.target.distance(layer, gram, means[0] if means else None, self.style_loss)
-                    term = self.balance.style[layer] * region.share * distance
+                    term = self.loss_weights.style[layer] * region.share * distance
                 slopes[-1][layer] = torch.autograd.grad(term, leaves)
                 loss = loss + term.detach()
                 name = f"style {layer}"
@@ -186,7 +186,7 @@ class TiledObjective:
         difference = in_metric(core, metric).float() - self._content[index][layer].float()
         distances[layer] += difference.square().sum() / energy
         # The metric is symmetric, so it serves for gradients as well.
-        return in_metric((difference * (2 * self.balance.content[layer] / energy)).to(core.dtype), metric)
+        return in_metric((difference * (2 * self.loss_weights.content[layer] / energy)).to(core.dtype), metric)
 
 
 class _Sums:

@@ -7,12 +7,12 @@ from networks import FP32, picture, random_extractor
 from style_core.networks.extractor import load_extractor
 from style_core.networks.vgg19 import LAYERS, STYLE_LAYERS
 from style_core.optimization.losses import ContentTarget, StyleTarget, out_of_gamut, total_variation
-from style_core.optimization.objective import Balance, Objective, Region
-from style_core.optimization.tiled import TiledObjective, add_out_of_gamut, add_total_variation, measured_in_tiles
+from style_core.optimization.objective import LossWeights, Objective, Region
+from style_core.optimization.tiled_objective import TiledObjective, add_out_of_gamut, add_total_variation, measured_in_tiles
 from style_core.optimization.tiles import reach_of, tiles_of
 from style_core.weights import registry
 
-BALANCE = Balance({"relu4_2": 0.5}, dict.fromkeys(STYLE_LAYERS, 1.5), tv=2.0)
+WEIGHTS = LossWeights({"relu4_2": 0.5}, dict.fromkeys(STYLE_LAYERS, 1.5), tv=2.0)
 
 
 @pytest.fixture(scope="module", params=["random", pytest.param("lite", marks=pytest.mark.slow)])
@@ -32,11 +32,11 @@ def regions_of(extractor, guides=(None,)) -> list[Region]:
     return [Region(StyleTarget.of(extractor, style, STYLE_LAYERS), 1 / len(guides), guide) for style, guide in zip(styles, guides)]
 
 
-def both(extractor, photo, canvas, guides=(None,), kind="gram", balance=BALANCE, side=112):
+def both(extractor, photo, canvas, guides=(None,), kind="gram", loss_weights=WEIGHTS, side=112):
     """Loss, parts and gradient of the whole picture and of tiles."""
     regions = regions_of(extractor, guides)
-    whole = Objective(extractor, ContentTarget.of(extractor, photo, balance.content), regions, balance, kind)
-    tiled = TiledObjective(extractor, photo, regions, balance, kind, side=side)
+    whole = Objective(extractor, ContentTarget.of(extractor, photo, loss_weights.content), regions, loss_weights, kind)
+    tiled = TiledObjective(extractor, photo, regions, loss_weights, kind, side=side)
     assert len(tiled.tiles) > 4
     found = []
     for objective in (whole, tiled):
@@ -68,10 +68,10 @@ def test_tiles_have_the_loss_and_the_gradient_of_the_whole_picture(extractor, ki
 
 
 def test_layers_without_weight_take_no_part(extractor):
-    balance = Balance({"relu4_2": 0.0}, {"relu2_1": 1.0})
+    loss_weights = LossWeights({"relu4_2": 0.0}, {"relu2_1": 1.0})
     photo, canvas = picture(256, 256)[None], picture(256, 256, seed=9)[None]
-    regions = [Region(StyleTarget.of(extractor, canvas.flip(-1), balance.style), 1.0)]
-    loss, parts = TiledObjective(extractor, photo, regions, balance, side=96)(canvas)
+    regions = [Region(StyleTarget.of(extractor, canvas.flip(-1), loss_weights.style), 1.0)]
+    loss, parts = TiledObjective(extractor, photo, regions, loss_weights, side=96)(canvas)
     assert set(parts) == {"style relu2_1"}
 
 
@@ -106,7 +106,7 @@ def test_no_seam_shows_on_a_flat_photo():
     """A texture is painted onto gray; where tiles meet, neighbors differ no more than anywhere else."""
     network = random_extractor()
     photo = torch.full((1, 3, 256, 256), 0.5)
-    objective = TiledObjective(network, photo, regions_of(network), BALANCE, side=64)
+    objective = TiledObjective(network, photo, regions_of(network), WEIGHTS, side=64)
     canvas = photo + 0.05 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
     for _ in range(10):
         leaf = canvas.requires_grad_()
