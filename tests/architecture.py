@@ -4,6 +4,7 @@
 """
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ def modules() -> Iterator[tuple[str, str, Path]]:
         yield name, package_of(name), path
 
 
+@functools.cache
 def package_of(module: str) -> str:
     """`style_core.recipes.dream` -> `recipes`; the core's own files are its leaves, and its face is `style_core`."""
     parts = module.split(".")
@@ -43,8 +45,10 @@ def package_of(module: str) -> str:
     return parts[1] if inside else "cli" if parts[1] == "__main__" else "leaves"
 
 
-def imports_of(path: Path) -> Iterator[str]:
+@functools.cache
+def imports_of(path: Path) -> tuple[str, ...]:
     """Dotted names of our own modules that a file imports, wherever in it."""
+    found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -53,9 +57,11 @@ def imports_of(path: Path) -> Iterator[str]:
             names = [f"{node.module}.{alias.name}" if _is_module(f"{node.module}.{alias.name}") else node.module for alias in node.names]
         else:
             continue
-        yield from (name for name in names if name.partition(".")[0] in ("app", "studio", "style_core"))
+        found += [name for name in names if name.partition(".")[0] in ("app", "studio", "style_core")]
+    return tuple(found)
 
 
+@functools.cache
 def _is_module(name: str) -> bool:
     path = ROOT.joinpath(*name.split("."))
     return path.with_suffix(".py").is_file() or path.is_dir()

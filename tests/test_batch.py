@@ -77,6 +77,7 @@ def test_an_interrupted_batch_continues_and_notices_changes(photos):
     assert [progress.step is None for progress in run_tasks(other.tasks, job.folder) if progress.path] == [False] * 3
 
 
+@pytest.mark.slow
 def test_the_shell_paints_a_contact_sheet_first_and_reports(photos, capsys):
     job = job_file(photos, contents=["photos/two.*"], styles=["gallery:red-fuji", "paintings/red.png"], strengths=[1.0])
     assert cli.main(["batch", job, "--sheet-only", "--device", "cpu"]) == 0

@@ -78,6 +78,7 @@ def test_noise_is_dreamt_from_without_a_photo(lite):
     assert torch.equal(last.image, again) and not torch.allclose(last.image, other, atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_guide_draws_the_dream_to_its_own_features(lite):
     photo, guides = picture(96, 96), [picture(96, 96, seed=seed) for seed in (9, 10)]
     results = []

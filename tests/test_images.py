@@ -206,6 +206,7 @@ print(tuple(image.shape), f"{image[0, 0].mean():.2f} {image[0, -1].mean():.2f} {
     assert done.stdout.startswith("(3, 527, 527) 0.00 1.00 0.0000 True"), done.stdout
 
 
+@pytest.mark.slow
 def test_a_large_photo_is_decoded_smaller_and_looks_the_same():
     image = Image.effect_noise((5200, 3600), 40).resize((5200, 3600)).convert("RGB")
     data = bytes_of(image, "JPEG", quality=80)
@@ -364,6 +365,7 @@ def mutations(count: int):
         yield bytes(data if random.random() < 0.9 else data[: random.randrange(1, len(data) + 1)])
 
 
+@pytest.mark.slow
 def test_whatever_a_file_holds_it_is_read_or_refused_in_one_sentence(tmp_path):
     refused = 0
     for number, data in enumerate(mutations(2000)):

@@ -62,6 +62,7 @@ def test_an_inversion_is_nearer_to_its_own_picture_than_to_others():
     assert (distances.argmin(1) == torch.arange(8)).sum() >= 6
 
 
+@pytest.mark.slow
 def test_a_walk_has_no_jump_and_ends_where_it_should():
     frames = [step.image for step in walk(PLAIN, frames=13, compute=FP32) if step.image is not None]
     assert len(frames) == 13

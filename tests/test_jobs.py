@@ -186,6 +186,7 @@ def test_another_photo_lets_go_of_what_was_made_of_the_last_one(book):
     assert book.let_go("paint", request, "b.png", same) and book.of(request) == []
 
 
+@pytest.mark.slow
 def test_a_real_run_of_paint_outlives_its_page_and_is_stopped_from_the_next(tmp_path, monkeypatch):
     book = jobs.Jobs()
     monkeypatch.setattr(jobs, "here", book)

@@ -285,7 +285,7 @@ def test_large_levels_get_fewer_iterations_and_the_sum_stays():
 
 
 def test_canceling_gives_the_memory_back_and_leaves_no_thread():
-    options = OptimizeOptions(size=384, iterations=500, extractor="lite", pyramid=False)
+    options = OptimizeOptions(size=256, iterations=500, extractor="lite", pyramid=False)
     process = psutil.Process()
 
     def large_tensors() -> int:
@@ -293,7 +293,7 @@ def test_canceling_gives_the_memory_back_and_leaves_no_thread():
         return sum(type(thing) is torch.Tensor and thing.numel() >= 3 * 96 * 96 for thing in gc.get_objects())
 
     def canceled_after_3_steps() -> int:
-        steps = optimize(picture(384, 384), [picture(384, 384, seed=1)], options, compute=FP32)
+        steps = optimize(picture(256, 256), [picture(256, 256, seed=1)], options, compute=FP32)
         for step in steps:
             if step.iteration == 3:
                 break

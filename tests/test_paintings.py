@@ -1,11 +1,13 @@
 """Paintings of our own: the same each time, and each of another hand."""
 
 import numpy
+import pytest
 from PIL import Image
 
 from style_core.training.paintings import PAINTINGS
 
 
+@pytest.mark.slow
 def test_a_painting_is_the_same_each_time():
     first, second = (numpy.asarray(PAINTINGS["ink-wash"]()) for _ in range(2))
     assert first.shape == (768, 768, 3) and numpy.array_equal(first, second)

@@ -65,6 +65,7 @@ def commands(files: dict[str, str]) -> list[list[str]]:
     return made
 
 
+@pytest.mark.slow
 def test_every_request_comes_back_bit_for_bit_whatever_the_order_of_its_inputs(files, tmp_path, capsys):
     inputs = [files["other"], files["painting"], files["photo"]]
     for index, command in enumerate(commands(files)):
@@ -90,6 +91,7 @@ def test_a_changed_input_is_asked_for_by_name(files, tmp_path, capsys):
     assert "painting.png is missing; give it with --inputs, unchanged" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "stopped"), [(64, 8), pytest.param(256, 12, marks=pytest.mark.slow)])
 def test_a_picture_that_was_stopped_goes_on_and_is_made_again(files, tmp_path, capsys, size, stopped):
     """Stopped in the middle, also between two sizes, its loss ends within 5 % of the whole run's."""

@@ -46,6 +46,7 @@ def overlap(found: torch.Tensor, true: torch.Tensor) -> float:
     return float((found & (true > 0.5)).sum() / (found | (true > 0.5)).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "truth", "least"), [("bust", lambda: bust_mask(160, 200), 0.85), ("still-life", lambda: still_life_mask(240, 160), 0.5)]
 )
@@ -56,6 +57,7 @@ def test_the_subject_of_a_rendered_figure_is_found(name, truth, least):
     assert overlap(mask, truth()) > least
 
 
+@pytest.mark.slow
 def test_any_size_gets_a_mask_of_its_own_size():
     for height, width in ((16, 300), (40, 31), (700, 500)):
         photo = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
@@ -88,6 +90,7 @@ def test_masks_keep_paint_or_share_the_subject():
         masks_for(mask, "both", 1)
 
 
+@pytest.mark.slow
 def test_the_shell_keeps_the_subject_and_paints_the_rest(tmp_path, capsys):
     out = tmp_path / "out.png"
     given = [str(SAMPLES / "bust.jpg"), "gallery:red-fuji", "-o", str(out), "--size", "320", "--device", "cpu", "--subject", "keep"]
