@@ -6,6 +6,7 @@ that no component or handler can forget to.
 
 import os
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gradio.utils import get_upload_folder
 from studio import i18n
 
 _NOTHING: dict = {}
+_SKIPPED = gr.skip()
 _MARK = {"_type": "gradio.FileData"}
 _LONGEST = 400  # characters of a refusal
 _FETCHED = ("http://", "https://")
@@ -38,6 +40,7 @@ class _PageConfig(BlocksConfig):
     def __copy__(self) -> BlocksConfig:
         config = super().__copy__()
         config.__class__ = _VisitConfig
+        config.fns = self.fns  # nothing on this page adds events later
         return config
 
 
@@ -61,6 +64,27 @@ class GuardedBlocks(gr.Blocks):
         except Exception as error:  # components raise any type of exception for unexpected values
             raise gr.Error(i18n.say("BAD_VALUE", None), print_exception=False) from error
 
+    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list:
+        """Leave alone what a handler leaves alone.
+
+        Gradio builds a new component for every output that a handler skips, at each step of a run, and the visitor's state keeps it.
+        """
+        outputs = list(block_fn.outputs)
+        values = _by_output(outputs, predictions)
+        told = [(component, value) for component, value in zip(outputs, values) if not _skips(value)]
+        if not values or len(told) == len(outputs):
+            return await super().postprocess_data(block_fn, predictions, state)
+        shown: list = []
+        if told:
+            fewer = copy(block_fn)
+            fewer.outputs = [component for component, _ in told]
+            given = [value for _, value in told]
+            shown = await super().postprocess_data(fewer, given if len(given) > 1 else given[0], state)
+        rest = iter(shown)
+        return [
+            next(rest) if not _skips(value) else None if component.stateful else dict(_SKIPPED) for component, value in zip(outputs, values)
+        ]
+
     async def process_api(self, *given: Any, **more: Any) -> dict:
         try:
             return await super().process_api(*given, **more)
@@ -69,6 +93,21 @@ class GuardedBlocks(gr.Blocks):
         except Exception as error:
             # Gradio would answer with a null error. The log has the traceback.
             raise gr.Error(i18n.say("FAILED", None)) from error
+
+
+def _by_output(outputs: list, predictions: Any) -> list:
+    """What a handler returns, output by output; empty where Gradio must sort it out."""
+    if len(outputs) < 2:
+        return []
+    if isinstance(predictions, (list, tuple)) and len(predictions) == len(outputs):
+        return list(predictions)
+    if isinstance(predictions, dict) and predictions and set(predictions) <= set(outputs):
+        return [predictions.get(component, _SKIPPED) for component in outputs]
+    return []
+
+
+def _skips(value: Any) -> bool:
+    return isinstance(value, dict) and value == _SKIPPED
 
 
 def files_in(value: Any) -> Iterator[dict]:

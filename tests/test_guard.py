@@ -146,3 +146,30 @@ print((tracemalloc.get_traced_memory()[0] - before) / len(visits))
     assert done.returncode == 0, done.stderr
     # 200 of them are remembered: at most 20 MB.
     assert float(done.stdout.splitlines()[-1]) < 100_000
+
+
+@pytest.mark.app
+def test_what_a_handler_skips_stays_as_it_was_and_costs_a_visitor_nothing():
+    code = """
+import asyncio
+import gradio as gr
+from gradio.state_holder import SessionState
+from studio.guard import GuardedBlocks
+
+with GuardedBlocks() as page:
+    words, slider, kept = gr.Textbox("old"), gr.Slider(0, 10), gr.State("before")
+    page.load(lambda: {words: "new"}, None, [words, slider, kept])
+    page.load(lambda: [gr.skip(), gr.update(maximum=20), "after"], None, [words, slider, kept])
+visit, skipped = SessionState(page), {"__type__": "update"}
+
+def shown(number):
+    return asyncio.run(page.process_api(page.fns[number], [], state=visit))["data"]
+
+assert shown(0) == ["new", skipped, None]
+assert visit.blocks_config.blocks[slider._id] is slider and visit[kept._id] == "before"
+assert shown(1) == [skipped, {"maximum": 20, **skipped}, None]
+assert visit.blocks_config.blocks[slider._id].maximum == 20 and slider.maximum == 10
+assert visit.blocks_config.blocks[words._id] is words and visit[kept._id] == "after"
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
