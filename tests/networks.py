@@ -5,10 +5,16 @@ from collections.abc import Callable, Iterator
 import torch
 
 from style_core.devices import Compute
+from style_core.media.tones import tones_of
 from style_core.networks import resnet
 from style_core.networks.extractor import FeatureExtractor, vgg_layers
 
 FP32 = Compute.choose("cpu", "fp32")
+
+
+def made_up_code() -> torch.Tensor:
+    """The code `[1, 265]` of a style that no picture has, with the colors of a smooth one."""
+    return torch.cat([torch.linspace(-1, 1, 256), tones_of(picture(64, 64, seed=9))])[None]
 
 
 def random_extractor(compute: Compute = FP32, pooling: str = "max", width: int = 8) -> FeatureExtractor:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import FP32, picture
+from networks import FP32, made_up_code, picture
 
 from style_core import OptimizeOptions, RequestError, StylizeOptions, finish
 from style_core.cli.main import main
@@ -13,7 +13,7 @@ from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import stylize_clip
 
 OPTIONS = StylizeOptions(size=64)
-CODE = torch.linspace(-1, 1, 256)[None]
+CODE = made_up_code()
 
 
 def moving(path, frames=6):

@@ -2,7 +2,7 @@
 
 import numpy
 import torch
-from networks import FP32
+from networks import FP32, made_up_code
 
 from style_core import StylizeOptions
 from style_core.media.motion import Motion, carried_along, motion_between
@@ -56,7 +56,7 @@ def test_old_paint_stays_where_it_is_trusted_and_goes_where_it_is_far_off():
 
 def test_paint_stands_still_where_only_noise_moves_and_starts_anew_at_a_cut():
     generator = open_generator(FP32)
-    code = torch.linspace(-1, 1, 256)[None]
+    code = made_up_code()
     photo, other = smooth(64, 96), smooth(64, 96, seed=7)
     noise = torch.Generator().manual_seed(0)
     frames = [(photo + 0.03 * torch.randn(photo.shape, generator=noise)).clamp(0, 1) for _ in range(4)] + [other]

@@ -131,7 +131,7 @@ def test_the_gallery_ships_whole():
     sha256 = open_generator(FP32).sha256
     assert len(gallery()) >= 24
     for name, style in gallery().items():
-        assert gallery_code(name, sha256).shape == (1, 256) and style.painter and style.title
+        assert gallery_code(name, sha256).shape == (1, 265) and style.painter and style.title
         assert max(read_image(style.thumbnail).shape) <= 256
     with pytest.raises(RequestError, match="There is no style scream in the gallery; there are"):
         gallery_code("scream")

@@ -22,7 +22,8 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.images import fit_short
-from style_core.networks.generator_net import LEVELS, STRIDE, GeneratorNet, StyleModulation
+from style_core.media.tones import tones_of, toned
+from style_core.networks.generator_net import CODE_SIZE, LEVELS, STRIDE, GeneratorNet, StyleModulation
 from style_core.networks.moments import Moments, style_shares
 
 STYLE_SIDE = 512  # px, short side at which a style picture is encoded when its scale is 1
@@ -33,6 +34,7 @@ _COARSE_LEVELS = LEVELS[2:]
 _FADE = 0.25  # strength below which the result is blended with the photo
 _REMEMBERED_BYTES = 2**28  # of cached photos; a photo of 1,024 x 768 px takes about 80 MB in float32
 _REMEMBERED_STYLES = 64
+_TONED = 0.5  # share of the way to the style's colors that results are moved after the network; chosen on other pairs than the card's
 _SOFT_EDGE = 0.01  # of the long side: softness of mask edges
 _Value = TypeVar("_Value")
 
@@ -46,7 +48,7 @@ class EncodedPhoto:
         padded: `[1, 3, H', W']`, sides multiples of the encoder's stride.
         features: by level, `[1, C, h, w]`; only the coarse levels if the picture is painted in tiles.
         moments: of the whole picture.
-        code: the photo's own style.
+        code: the photo's own style, `[1, 265]`.
     """
 
     photo: Tensor
@@ -58,6 +60,11 @@ class EncodedPhoto:
     @property
     def tiled(self) -> bool:
         return LEVELS[0] not in self.features
+
+    @property
+    def tones(self) -> Tensor:
+        """The photo's tones, `[9]`."""
+        return self.code[0, CODE_SIZE:]
 
     @property
     def bytes(self) -> int:
@@ -138,9 +145,12 @@ class Generator:
         return cls(net, compute, sha256_of(Path(path)), tile)
 
     def encode_style(self, style: Tensor, scale: float = 1.0) -> Tensor:
-        """The code of a style picture `[3, h, w]`: `[1, 256]`, float32, on the CPU. Codes are cached."""
+        """The code of a style picture `[3, h, w]`: `[1, 265]`, float32, on the CPU. Codes are cached.
+
+        The first 256 numbers are for the network, the last 9 the picture's tones (`style_core.media.tones`).
+        """
         sized = fit_short(style, max(64, round(STYLE_SIDE * scale)))
-        return self._styles.get((_digest(sized),), lambda: self.code_of(self._encode(sized)[2]), lambda code: 1)
+        return self._styles.get((_digest(sized),), lambda: self.code_of(self._encode(sized)[2], tones_of(sized)), lambda code: 1)
 
     def encode_content(self, photo: Tensor, *, remember: bool = True) -> EncodedPhoto:
         """Encode a photo `[3, H, W]`, both sides at least 16 px.
@@ -151,33 +161,34 @@ class Generator:
 
         def encode() -> EncodedPhoto:
             padded, features, moments = self._encode(photo)
-            return EncodedPhoto(photo, padded, features, moments, self.code_of(moments))
+            return EncodedPhoto(photo, padded, features, moments, self.code_of(moments, tones_of(photo)))
 
         return self._photos.get((_digest(photo), photo.shape), encode, lambda encoded: encoded.bytes) if remember else encode()
 
     @torch.no_grad()
-    def code_of(self, moments: Moments) -> Tensor:
-        """The code of a picture whose features have these moments, `[1, 256]`, on the CPU."""
-        return self.net.style.encode(moments).cpu()
+    def code_of(self, moments: Moments, tones: Tensor) -> Tensor:
+        """The code of a picture whose features have these moments, and whose colors these tones `[9]`: `[1, 265]`, on the CPU."""
+        return torch.cat([self.net.style.encode(moments).cpu(), tones[None]], 1)
 
     @torch.no_grad()
     def paint(
         self, encoded: EncodedPhoto, codes: Sequence[Tensor], shares: Sequence[float] | None = None, strength: float = 1.0,
-        masks: Sequence[Tensor | None] | None = None,
+        masks: Sequence[Tensor | None] | None = None, carry: Callable[[Tensor], Tensor] | None = None,
     ) -> Iterator[tuple[int, int, Tensor | None]]:  # fmt: skip
         """Paint an encoded photo; yields tiles done, tiles in all, and at the end the result `[3, H, W]`, on the CPU.
 
         Args:
-            codes: `[1, 256]` each.
+            codes: `[1, 265]` each.
             shares: weights of the codes; None weighs them equally.
             strength: 0 returns the photo, bit for bit; 1 is the style; more extrapolates beyond it.
             masks: for each code the region it covers, `[1, h, w]`, or None for the area outside all masks.
+            carry: given the tones of what the network painted, returns those to go by; for the frames of a film.
         """
         if strength == 0:
             yield 1, 1, encoded.photo.clone()
             return
         values, regions, unclaimed = self._modulated(encoded, codes, style_shares(shares, len(codes)), strength, masks)
-        modulation = StyleModulation(self.net.style(values.to(self.compute.device)), regions)
+        modulation = StyleModulation(self.net.style(values[:, :CODE_SIZE].to(self.compute.device)), regions)
         pieces = (
             self._tiled(encoded, modulation)
             if encoded.tiled
@@ -189,6 +200,8 @@ class Generator:
         assert painted is not None  # the last yield carries the whole picture
         height, width = encoded.photo.shape[-2:]
         result = painted[0, :, :height, :width].float().cpu()
+        areas = None if regions is None else regions[:, :, :height, :width].cpu()
+        result = _in_tones(result, values[:, CODE_SIZE:], areas, carry or (lambda tones: tones))
         shown = min(1.0, strength / _FADE) * (1 - unclaimed[0, :, :height, :width].cpu() if unclaimed is not None else 1.0)
         yield total, total, torch.lerp(encoded.photo, result, torch.as_tensor(shown, dtype=torch.float32)).clamp(0, 1)
 
@@ -258,13 +271,13 @@ class Generator:
         strength: float,
         masks: Sequence[Tensor | None] | None,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Codes at their strength, `[S, 256]`, the area of each, `[S, 1, H, W]`, and the area of none, `[1, 1, H, W]`."""
+        """Codes at their strength, `[S, 265]`, the area of each, `[S, 1, H, W]`, and the area of none, `[1, 1, H, W]`."""
         masks = masks or [None] * len(codes)
         free = [index for index, mask in enumerate(masks) if mask is None]
         share = sum(shares[i] for i in free)
         mixed = [torch.stack([shares[i] * codes[i] for i in free]).sum(0) / share] if share else []
         claimed = [(index, mask) for index, mask in enumerate(masks) if mask is not None]
-        values = torch.cat([torch.lerp(encoded.code, code, strength) for code in [*mixed, *(codes[i] for i, _ in claimed)]])
+        values = torch.cat([_at_strength(encoded.code, code, strength) for code in [*mixed, *(codes[i] for i, _ in claimed)]])
         if not claimed:
             return values, None, None
         guides = [self._guide(mask, encoded) for _, mask in claimed]
@@ -287,6 +300,20 @@ class Generator:
         return (
             functional.pad(soft, (0, padded_width - width, 0, padded_height - height), mode="replicate").clamp(0, 1).to(self.compute.device)
         )
+
+
+def _at_strength(own: Tensor, code: Tensor, strength: float) -> Tensor:
+    """A code between the photo's and the style's. Beyond 1 it is extrapolated, except its tones: no picture has those."""
+    network, tones = code[:, :CODE_SIZE], code[:, CODE_SIZE:]
+    between = torch.lerp(own[:, CODE_SIZE:], tones, min(1.0, strength))
+    return torch.cat([torch.lerp(own[:, :CODE_SIZE], network, strength), between], 1)
+
+
+def _in_tones(image: Tensor, wanted: Tensor, areas: Tensor | None, carry: Callable[[Tensor], Tensor]) -> Tensor:
+    """What the network has painted, `[3, H, W]`, moved toward the tones `[S, 9]` of its styles, each in its area `[S, 1, H, W]`."""
+    if areas is None:
+        return toned(image, carry(tones_of(image)), wanted[0], _TONED)
+    return sum((area * toned(image, tones_of(image, area), tones, _TONED) for tones, area in zip(wanted, areas)), torch.zeros_like(image))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from style_core.errors import RequestError
 from style_core.media.color import PAINTING_COLORS, keep_color, luminance_of, match_color, match_palette, palette_of
 from style_core.media.images import beyond, fit
 from style_core.networks.generator import Generator
+from style_core.networks.generator_net import CODE_SIZE
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
@@ -145,12 +146,17 @@ def verdict(generator: Generator, photo: Tensor, result: Tensor, codes: Sequence
     style = sum(share * code for share, code in zip(style_shares(weights, len(codes)), codes))
     # The photo's encoding is reused when sliders move.
     before, after = generator.encode_content(_middle(photo)), generator.encode_content(_middle(result), remember=False)
-    left = (after.code - style).norm() / (before.code - style).norm().clamp_min(1e-6)
+    left = _apart(after.code, style) / _apart(before.code, style).clamp_min(1e-6)
     if left > _ALMOST_THE_PHOTO:
         return "unchanged"
     if relative_distance(after.features[_CONTENT_LEVEL], before.features[_CONTENT_LEVEL]) > _LOST_THE_PHOTO:
         return "lost"
     return ""
+
+
+def _apart(one: Tensor, two: Tensor) -> Tensor:
+    """The distance of two codes, in what the network sees."""
+    return (one - two)[:, :CODE_SIZE].norm()
 
 
 def _middle(image: Tensor) -> Tensor:

@@ -90,6 +90,7 @@ class FramePainter:
         self._given = list(codes)
         self._codes: list[Tensor] = []
         self._memory: Moments | None = None
+        self._tones: Tensor | None = None  # of what the network painted, likewise
         self._before: tuple[Tensor, Tensor] | None = None  # the last photo, and its painting before recoloring
 
     def paint(self, photo: Tensor) -> Tensor:
@@ -97,13 +98,17 @@ class FramePainter:
         motion = self._motion_to(photo)
         encoded = self.look(photo)
         self._codes = self._codes or [*encoded_styles(self._generator, self._styles, photo, self._options), *self._given]
-        *_, (_, _, painted) = self._generator.paint(encoded, self._codes, self._shares, self._options.strength)
+        *_, (_, _, painted) = self._generator.paint(encoded, self._codes, self._shares, self._options.strength, carry=self._carry)
         assert painted is not None  # the last one is the result
         if motion is not None and self._before is not None:
             painted = steadied(painted, carried_along(self._before[1], motion), motion, self._steadiness)
         self._before = photo, painted
         # Colors matched frame by frame would flicker, so codes keep their own.
         return recolored(painted, photo, self._options, from_codes=False)
+
+    def _carry(self, tones: Tensor) -> Tensor:
+        self._tones = tones if self._tones is None else torch.lerp(tones, self._tones, _MEMORY)
+        return self._tones
 
     def working(self, photo: Tensor) -> Generator[Step, None, Tensor]:
         """`paint` as `Painter` requires it, without Steps in between."""
@@ -114,7 +119,9 @@ class FramePainter:
         """Encode a frame and update the statistics, without painting it."""
         encoded = self._generator.encode_content(photo, remember=False)
         self._memory = carried(self._memory, encoded.moments)
-        return replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory))
+        if self._memory is encoded.moments:  # a new scene
+            self._tones = None
+        return replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory, encoded.tones))
 
     def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
         """Continue a film after its last frame, `painted`, which may lack an odd row and column."""

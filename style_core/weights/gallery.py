@@ -59,7 +59,7 @@ def gallery() -> dict[str, GalleryStyle]:
 
 
 def gallery_code(name: str, generator_sha256: str = "", scale: float = 1.0) -> Tensor:
-    """A style's code, `[1, 256]`.
+    """A style's code, `[1, 265]` as `Generator.encode_style` makes it.
 
     Args:
         generator_sha256: of the generator that will use it; codes of one generator don't fit another.
@@ -74,7 +74,7 @@ def gallery_code(name: str, generator_sha256: str = "", scale: float = 1.0) -> T
         raise RequestError("The gallery's codes belong to another generator; make them again with style_core.training.gallery.")
     if name not in codes:
         raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=_CODES)
-    at_scales = codes[name]  # [len(CODE_SCALES), 256]
+    at_scales = codes[name]  # [len(CODE_SCALES), 265]
     place = log2(min(max(scale, CODE_SCALES[0]), CODE_SCALES[-1]) / CODE_SCALES[0])
     lower = min(int(place), len(CODE_SCALES) - 2)
     return torch.lerp(at_scales[lower], at_scales[lower + 1], place - lower)[None]
