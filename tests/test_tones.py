@@ -3,7 +3,7 @@
 import torch
 from networks import FP32, picture
 
-from style_core.media.tones import tones_of, toned
+from style_core.media.tones import toned, tones_of
 from style_core.networks.generator import Generator
 from style_core.weights.registry import MODELS
 

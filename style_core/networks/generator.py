@@ -22,7 +22,7 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.images import fit_short
-from style_core.media.tones import tones_of, toned
+from style_core.media.tones import toned, tones_of
 from style_core.networks.generator_net import CODE_SIZE, LEVELS, STRIDE, GeneratorNet, StyleModulation
 from style_core.networks.moments import Moments, style_shares
 

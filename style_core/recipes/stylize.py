@@ -143,7 +143,7 @@ def verdict(generator: Generator, photo: Tensor, result: Tensor, codes: Sequence
     Returns:
         `unchanged`, `lost`, or an empty string.
     """
-    style = sum(share * code for share, code in zip(style_shares(weights, len(codes)), codes))
+    style = torch.stack([share * code for share, code in zip(style_shares(weights, len(codes)), codes)]).sum(0)
     # The photo's encoding is reused when sliders move.
     before, after = generator.encode_content(_middle(photo)), generator.encode_content(_middle(result), remember=False)
     left = _apart(after.code, style) / _apart(before.code, style).clamp_min(1e-6)
