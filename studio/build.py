@@ -6,8 +6,9 @@ import gradio as gr
 
 from studio import history, i18n, jobs, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize
 from studio.events import SILENT
+from studio.examples import first_photo
 from studio.guard import GuardedBlocks
-from studio.photo import first_photo, share
+from studio.photo import share
 from style_core import Compute
 
 # Each recipe's tab.

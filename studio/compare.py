@@ -8,6 +8,7 @@ from gradio.events import Dependency
 from studio import i18n
 from studio.controls import Controls
 from studio.events import IMMEDIATE, Updates
+from studio.tiles import picture_grid
 from style_core import RequestError, gallery
 from style_core.media.images import to_pil
 
@@ -38,15 +39,7 @@ def build(small: Callable, inputs: list, option_controls: Controls, chosen: gr.H
         named = [(f"{entry.title} · {entry.painter}", entry.name) for entry in styles.values()]
         which = gr.Dropdown(named, value=list(styles)[:_FIRST], multiselect=True, max_choices=16, label=i18n.COMPARE_WHICH)
         run = gr.Button(i18n.COMPARE_RUN, size="sm", elem_id="compare-run")
-        grid = gr.Gallery(
-            label=i18n.COMPARED,
-            columns=4,
-            object_fit="cover",
-            allow_preview=False,
-            interactive=False,
-            buttons=[],
-            elem_id="compare-grid",
-        )
+        grid = picture_grid("compare-grid", 4, label=i18n.COMPARED)
     offered = gr.State([])
 
     def compare(what, which, current, content, style, mix, request: gr.Request, **options) -> Updates:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import example, files, i18n
+from studio import files, first_picture, i18n
 from studio.controls import use_buttons
 from studio.events import IMMEDIATE, SILENT
+from studio.tiles import picture_grid
 from studio.uploads import RawImage
 from style_core import RECIPES, RequestError, read_settings
 from style_core.files import sha256_of
@@ -22,16 +23,7 @@ def build(opener: gr.Button) -> dict:
     with gr.Sidebar(label=i18n.HISTORY, open=False, position="right", width=400, elem_id="history") as drawer:
         gr.Markdown(i18n.HISTORY, elem_classes="drawer-title")
         status = gr.Markdown(i18n.HISTORY_EMPTY, elem_classes="quiet", elem_id="history-status")
-        strip = gr.Gallery(
-            show_label=False,
-            columns=2,
-            object_fit="cover",
-            allow_preview=False,
-            interactive=False,
-            buttons=[],
-            visible=False,
-            elem_id="history-strip",
-        )
+        strip = picture_grid("history-strip", 2, show_label=False, visible=False)
         with gr.Row(visible=False) as actions:
             restore = gr.Button(i18n.RESTORE, size="sm", min_width=120, elem_id="history-restore")
             forget = gr.Button(i18n.FORGET, size="sm", min_width=120, elem_id="history-forget")
@@ -102,7 +94,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         )
 
     def add(path: str | None, paths: list, request: gr.Request) -> tuple:
-        if not files.is_ours(path) or example.is_example(path) or _is_among(path, paths or []):
+        if not files.is_ours(path) or first_picture.is_example(path) or _is_among(path, paths or []):
             return tuple(gr.skip() for _ in shown)
         return show([path, *(paths or [])], request)
 

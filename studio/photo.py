@@ -7,60 +7,10 @@ from typing import TypeGuard
 import gradio as gr
 from gradio import utils
 
-from studio import files, i18n
+from studio import files
 from studio.events import SILENT
-from studio.tiles import Tile, Tiles
-
-SAMPLES = Path(__file__).parent / "samples"
-_MEDIA = Path(gr.__file__).parent / "media_assets" / "images"
-# Our own, then those in Gradio's package, which are shown from there and never copied.
-_OURS = ("mountain-lake", "still-life", "night-street", "bust", "landscape")
-_GRADIOS = ("tower", "cheetah", "lion")
-_PAINTINGS = ("night-wind", "ember-field")
-_TILE = 72  # px, height of an example
-
-
-def examples() -> dict[str, Path]:
-    """Available example photos by name; the studio opens with the first."""
-    found = {name: SAMPLES / f"{name}.jpg" for name in _OURS} | {name: _MEDIA / f"{name}.jpg" for name in _GRADIOS}
-    there = {name: path for name, path in found.items() if path.is_file()}
-    if len(there) > len(_GRADIOS) + 1:
-        there.pop("landscape", None)  # the plainest one, used only if it is our only one
-    return there
-
-
-def first_photo() -> str:
-    """The photo that the studio opens with."""
-    return str(next(iter(examples().values())))
-
-
-def example_tiles(elem_id: str) -> Tiles:
-    """A row of example photos."""
-    tiles = [Tile(name, path, i18n.in_each_language(f"EXAMPLE_{name.replace('-', '_').upper()}")) for name, path in examples().items()]
-    return Tiles(tiles, name=i18n.in_each_language("EXAMPLES"), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
-
-
-def paintings() -> dict[str, Path]:
-    """Our own example paintings by name; Paint opens with the first."""
-    found = [SAMPLES / f"{name}.jpg" for name in _PAINTINGS] + sorted((SAMPLES / "styles").glob("*.jpg"))
-    return {path.stem: path for path in found if path.is_file()}
-
-
-def first_painting() -> str:
-    """The painting that Paint opens with."""
-    return str(next(iter(paintings().values())))
-
-
-def painting_of(name: str) -> str | dict:
-    """The file of an example painting; no change if none is chosen."""
-    path = paintings().get(name)
-    return gr.skip() if path is None else str(path)
-
-
-def painting_tiles(elem_id: str) -> Tiles:
-    """A row of example paintings."""
-    tiles = [Tile(name, path, name.replace("-", " ").capitalize()) for name, path in paintings().items()]
-    return Tiles(tiles, name=i18n.in_each_language("PAINTINGS"), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
+from studio.examples import SAMPLES, examples, photo_of
+from studio.tiles import Tiles
 
 
 def may_be_shown(path: object) -> TypeGuard[str]:
@@ -89,10 +39,4 @@ def share(photo: gr.State, inputs: list[gr.Image], chosen: gr.UploadButton, tile
         one.input(lambda path, count=len(others): [path] * count, one, others, **SILENT)
     chosen.upload(lambda path: [path] * len(everywhere), chosen, everywhere, **SILENT)
     for wall in tiles:
-        wall.input(lambda name: [_served(name)] * len(everywhere), wall, everywhere, **SILENT)
-
-
-def _served(name: str) -> str | dict:
-    """An example as a file that the page may request; no change if none is chosen."""
-    path = examples().get(name)
-    return gr.skip() if path is None else str(path)
+        wall.input(lambda name: [photo_of(name)] * len(everywhere), wall, everywhere, **SILENT)

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import example
+from studio import first_picture
 from studio.controls import Field, moved
 from studio.photo import may_be_shown
 from style_core import RECIPES, RequestError
@@ -53,9 +53,9 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
             if "restored" in part:
                 found |= part["restored"](values)
         if "gallery" not in ((settings or {}).get("stylize") or {}):
-            found[quick["kept"]["gallery"]] = example.style()
+            found[quick["kept"]["gallery"]] = first_picture.style()
         if not may_be_shown(path):  # the example, unless the settings that come back ask for another
-            found |= {quick["result"]: example.result(), quick["download"]: example.result(), quick["drawn"]: example.KEY}
+            found |= {quick["result"]: first_picture.result(), quick["download"]: first_picture.result(), quick["drawn"]: first_picture.KEY}
         return found
 
     outputs = [tabs, photo, *inputs, *fields.values(), quick["result"], quick["download"], quick["drawn"]]

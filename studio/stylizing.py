@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from studio import example, files, gpu, i18n, painted_masks, paintings
+from studio import files, first_picture, gpu, i18n, more_paintings, painted_masks
 from studio.uploads import PAINTING_SIDE, opened
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
 from style_core.media.diagnosis import diagnose
@@ -55,7 +55,7 @@ class Wanted:
     def of(cls, content, style, gallery_style, mix, regions, given: dict) -> "Wanted":
         """From a handler's values; removes those of further paintings from `given`, which leaves the options."""
         options = dict(given)
-        return cls(content, gallery_style, [(style, 1.0), *paintings.taken(options)], mix, regions, options)
+        return cls(content, gallery_style, [(style, 1.0), *more_paintings.taken(options)], mix, regions, options)
 
     def styles(self) -> list["Style"]:
         """The styles, those with a mask first, as in the shell."""
@@ -71,8 +71,8 @@ class Wanted:
         """A key that is equal for requests with the same result; ignores regions, which are painted only on request."""
         both = self.gallery_style and self.paintings[0][0]
         there = [pair for pair in self.paintings if pair[0] is not None]
-        if not there and example.is_asked_for(self.content, self.gallery_style, self.options):
-            return example.KEY
+        if not there and first_picture.is_asked_for(self.content, self.gallery_style, self.options):
+            return first_picture.KEY
         return repr((self.content, self.gallery_style, there, self.mix if both else None, sorted(self.options.items())))
 
 

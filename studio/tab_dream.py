@@ -2,10 +2,11 @@
 
 import gradio as gr
 
-from studio import dream_presets, gpu, i18n, jobs, live, painted_masks, retouch, zoom
+from studio import dream_presets, dream_zoom, gpu, i18n, jobs, live, painted_masks, retouch
 from studio.controls import Controls, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
-from studio.photo import first_photo
+from studio.examples import first_photo
+from studio.tiles import picture_grid
 from studio.uploads import opened_if_given, picture_input
 from style_core import Compute, DreamOptions, dream
 from style_core.media.images import fit
@@ -40,7 +41,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         with looks_place:
             dream_presets.build(option_controls)
         with zoom_place:
-            zoom_outputs = zoom.build(compute, image, guide, option_controls)
+            zoom_outputs = dream_zoom.build(compute, image, guide, option_controls)
     live.follow_photo(board, photo, i18n.DREAM_READY)
 
     @documented(
@@ -88,18 +89,8 @@ def _layer_browser(option_controls: Controls) -> None:
     captions = [picture.layer if picture.channel is None else f"{picture.layer} · {picture.channel}" for picture in pictures]
     with gr.Accordion(i18n.LAYERS_HEAD, open=False, elem_id="dream-layers-head"):
         gr.Markdown(i18n.LAYERS_INFO, elem_classes="quiet")
-        wall = gr.Gallery(
-            [(str(picture.path), caption) for picture, caption in zip(pictures, captions)],
-            label=i18n.LAYERS,
-            show_label=False,
-            columns=4,
-            height=330,
-            object_fit="cover",
-            allow_preview=False,
-            interactive=False,
-            buttons=[],
-            elem_id="dream-layers",
-        )
+        files = [(str(picture.path), caption) for picture, caption in zip(pictures, captions)]
+        grid = picture_grid("dream-layers", 4, files, label=i18n.LAYERS, show_label=False, height=330)
 
     def choose(event: gr.SelectData) -> dict:
         picture = pictures[event.index]
@@ -107,7 +98,7 @@ def _layer_browser(option_controls: Controls) -> None:
         network = gr.skip() if picture.channel is None else picture.extractor
         return {option_controls["layer"]: picture.term, option_controls["extractor"]: network}
 
-    wall.select(
+    grid.select(
         choose,
         None,
         [option_controls["layer"], option_controls["extractor"]],

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import example, files, gpu, i18n, jobs, live, style_choice
+from studio import files, first_picture, gpu, i18n, jobs, live, style_choice
 from studio.controls import component, use_buttons
 from studio.events import IMMEDIATE, SILENT, Update, Updates
 from studio.tab_stylize import style_tiles
@@ -42,7 +42,7 @@ def build(compute: Compute) -> dict:
     with gr.Row(equal_height=False, elem_classes="work"):
         stage = gr.Column(scale=7, min_width=340, elem_classes="stage")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
-            tiles = style_tiles("film-styles", example.style())
+            tiles = style_tiles("film-styles", first_picture.style())
             with gr.Row(elem_classes="pictures"), gr.Column():
                 style, _ = picture_input(i18n.OWN_STYLE, height=200, elem_id="film-style")
             use_own = gr.Checkbox(True, label=i18n.USE_OWN, visible=False, container=False, elem_id="film-use-own")

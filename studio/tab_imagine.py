@@ -12,6 +12,7 @@ import gradio as gr
 from studio import files, gpu, i18n, jobs, live
 from studio.controls import behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
+from studio.tiles import picture_grid
 from studio.uploads import opened_if_given, picture_input
 from style_core import Compute, ImagineOptions, RequestError, Step, imagine
 from style_core.media.settings import settings_of
@@ -28,18 +29,7 @@ def build(compute: Compute) -> dict:
     gr.Markdown(i18n.IMAGINE_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
-            wall = gr.Gallery(
-                label=i18n.IMAGINED,
-                show_label=False,
-                columns=3,
-                height=520,
-                object_fit="cover",
-                allow_preview=False,
-                interactive=False,
-                format="png",
-                buttons=[],
-                elem_id="imagine-wall",
-            )
+            wall = picture_grid("imagine-wall", 3, label=i18n.IMAGINED, show_label=False, height=520, format="png")
             status = gr.Markdown(i18n.IMAGINE_READY, elem_classes="status", elem_id="imagine-status")
             with gr.Row(elem_classes="actions"):
                 run = gr.Button(i18n.IMAGINE, variant="primary", elem_classes="run-button", elem_id="imagine-run")

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from studio import brush, files, gpu, i18n, jobs, live, painted_masks, paintings, retouch
+from studio import brush_size, files, gpu, i18n, jobs, live, more_paintings, painted_masks, retouch
 from studio.controls import Field, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, SILENT, Updates
-from studio.photo import first_painting, first_photo, painting_of, painting_tiles
+from studio.examples import first_painting, first_photo, painting_of, painting_tiles
 from studio.uploads import opened, opened_if_given, picture_input
 from style_core import Compute, OptimizeOptions, RequestError, optimize, read_settings
 from style_core.media.images import fit, size_of
@@ -42,8 +42,8 @@ def build(compute: Compute, photo: gr.State) -> dict:
             shown = in_view("optimize")
             with gr.Accordion(i18n.MORE, open=False, elem_id="paint-more"):
                 option_controls = behind_more("optimize", shown)
-                brush.build("paint", photo, style, option_controls)
-                more = paintings.build("paint")
+                brush_size.build("paint", photo, style, option_controls)
+                more = more_paintings.build("paint")
                 with gr.Accordion(i18n.INIT_IMAGE, open=False):
                     start, _ = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
                 painted = painted_masks.build("paint", content, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
@@ -55,7 +55,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         content="The photo.",
         style="The painting.",
         weight="Weight of the painting.",
-        **paintings.SENTENCES,
+        **more_paintings.SENTENCES,
         init_image="A picture to start from, or null.",
         regions="Masks painted on the photo, or null.",
     )
@@ -106,7 +106,7 @@ def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
 
 
 def _paint(compute: Compute, board: live.Board, content, style, given: dict, request: gr.Request) -> Updates:
-    named = [(style, given.pop("weight")), *paintings.taken(given)]
+    named = [(style, given.pop("weight")), *more_paintings.taken(given)]
     init_image, begun = given.pop("init_image"), given.pop("begun", None)
     masks = painted_masks.masks_of(given.pop("regions"), len(named)) or [None] * len(named)
     # Styles with a mask first, as in the shell.

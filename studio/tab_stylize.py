@@ -5,10 +5,10 @@ from typing import Any
 
 import gradio as gr
 
-from studio import compare, example, gpu, i18n, live, painted_masks, paintings, style_choice, stylizing
+from studio import compare, first_picture, gpu, i18n, live, more_paintings, painted_masks, style_choice, stylizing
 from studio.controls import behind_more, documented, in_view, moved, use_buttons
 from studio.events import IMMEDIATE, Updates
-from studio.photo import example_tiles, first_photo
+from studio.examples import example_tiles, first_photo
 from studio.tiles import Tile, Tiles
 from studio.uploads import picture_input
 from style_core import Compute, RequestError, gallery
@@ -39,7 +39,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             slider = gr.ImageSlider(
-                value=example.before_and_after(),
+                value=first_picture.before_and_after(),
                 label=i18n.BEFORE_AFTER,  # type: ignore[arg-type]  # Gradio declares str
                 show_label=False,
                 type="filepath",
@@ -71,7 +71,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
             shown = in_view("stylize")
             with gr.Accordion(i18n.MORE, open=False, elem_id="stylize-more"):
                 option_controls = behind_more("stylize", shown)
-                more = paintings.build("stylize")
+                more = more_paintings.build("stylize")
                 painted = painted_masks.build("stylize", content, [i18n.GALLERY_SHORT, i18n.OWN_SHORT, i18n.STYLE_2, i18n.STYLE_3])
     result, drawn = gr.State(None), gr.State(None)
     cleared = {slider: None, result: None, download: None, drawn: None}
@@ -82,7 +82,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         style="A painting of your own, or null.",
         gallery_style="A style of the gallery, by name, or empty.",
         mix="With both: 0 is the gallery's style, 1 the painting's.",
-        **paintings.SENTENCES,
+        **more_paintings.SENTENCES,
         regions="Masks painted on the photo, or null.",
         use_style="False leaves the painting out.",
     )

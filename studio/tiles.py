@@ -1,8 +1,9 @@
-"""Tiles: clickable pictures to choose from, with categories, search, and favorites stored in the browser."""
+"""Pictures to click on: tiles with categories, search, and favorites stored in the browser; and plain grids."""
 
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio import processing_utils
@@ -78,3 +79,10 @@ class Tiles(gr.HTML):
                 path = small
             file = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
             return processing_utils.move_files_to_cache(file, self, postprocess=True, keep_in_cache=True)
+
+
+def picture_grid(elem_id: str, columns: int, pictures: list[tuple[str, str]] | None = None, **how: Any) -> gr.Gallery:
+    """A grid of changing pictures, given as files and captions; `select` reports a click, which opens none of them large."""
+    return gr.Gallery(
+        pictures, columns=columns, object_fit="cover", allow_preview=False, interactive=False, buttons=[], elem_id=elem_id, **how
+    )

@@ -16,7 +16,7 @@ MAP = ROOT / "ARCHITECTURE.md"
 LAYERS = (
     ("app",),
     ("studio",),
-    ("cli", "training"),
+    ("cli", "training", "rendering"),
     ("recipes",),
     ("weights", "optimization"),
     ("networks",),

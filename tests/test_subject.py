@@ -12,9 +12,9 @@ from style_core.errors import RequestError
 from style_core.media.images import fit, read_image
 from style_core.networks.subject import guided_filter, otsu
 from style_core.recipes.subject import find_subject, masks_for
-from style_core.training.scenes import bust, still_life
-from style_core.training.scenes.shading import photograph
-from style_core.training.scenes.solids import Camera
+from style_core.rendering.scenes import bust, still_life
+from style_core.rendering.scenes.shading import photograph
+from style_core.rendering.scenes.solids import Camera
 
 SAMPLES = Path(__file__).resolve().parents[1] / "studio" / "samples"
 

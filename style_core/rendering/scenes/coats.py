@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from style_core.training.scenes.noise import mix, smoothstep, tiled
-from style_core.training.scenes.shading import rgb
-from style_core.training.scenes.solids import Place, length, moved
+from style_core.rendering.scenes.noise import mix, smoothstep, tiled
+from style_core.rendering.scenes.shading import rgb
+from style_core.rendering.scenes.solids import Place, length, moved
 
 BOWL_PLACE = (0.42, 0.0, 0.35)
 TABLE, WALL, CLOTH, BOWL, BOTTLE, ORANGE, APPLE, PEAR, LEMON, GRAPE, STEM = range(11)

@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from style_core.training.scenes.darkroom import develop, shrink
-from style_core.training.scenes.noise import Gradients, cells, fractal, hashed, in_chunks, mix, smoothstep, tiled
-from style_core.training.scenes.shading import rgb
+from style_core.rendering.scenes.darkroom import develop, shrink
+from style_core.rendering.scenes.noise import Gradients, cells, fractal, hashed, in_chunks, mix, smoothstep, tiled
+from style_core.rendering.scenes.shading import rgb
 
 _EYE = 0.10  # height of the camera over the lake, in units of about 100 m
 _WIDE = 0.56  # tangent of half the horizontal angle of view

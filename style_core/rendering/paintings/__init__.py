@@ -1,13 +1,10 @@
-"""Our own paintings, rendered in different techniques: oil, glass, ink, mosaic, woodcut, paper cut, points.
-
-python -m style_core.training.paintings --out studio/samples/styles [NAME ...]
-"""
+"""Our own paintings, rendered in different techniques: oil, glass, ink, mosaic, woodcut, paper cut, points."""
 
 from collections.abc import Callable
 
 from PIL import Image
 
-from style_core.training.paintings import brush, craft
+from style_core.rendering.paintings import brush, craft
 
 PAINTINGS: dict[str, Callable[[], Image.Image]] = {
     "impasto": brush.impasto,

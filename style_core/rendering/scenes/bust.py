@@ -4,10 +4,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from style_core.training.scenes.darkroom import develop
-from style_core.training.scenes.noise import fractal, mix, smoothstep, tiled
-from style_core.training.scenes.shading import Surface, fresnel, highlight, photograph, rgb
-from style_core.training.scenes.solids import (
+from style_core.rendering.scenes.darkroom import develop
+from style_core.rendering.scenes.noise import fractal, mix, smoothstep, tiled
+from style_core.rendering.scenes.shading import Surface, fresnel, highlight, photograph, rgb
+from style_core.rendering.scenes.solids import (
     Camera,
     Place,
     Thing,

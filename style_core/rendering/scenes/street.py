@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from style_core.training.scenes.darkroom import develop
-from style_core.training.scenes.noise import fractal, hashed, mix, smoothstep, tiled
-from style_core.training.scenes.shading import photograph, rgb
-from style_core.training.scenes.solids import Camera, Place, along, cut
+from style_core.rendering.scenes.darkroom import develop
+from style_core.rendering.scenes.noise import fractal, hashed, mix, smoothstep, tiled
+from style_core.rendering.scenes.shading import photograph, rgb
+from style_core.rendering.scenes.solids import Camera, Place, along, cut
 
 _HALF = 5.4  # from the middle of the street to the fronts, in meters
 _CURB = 3.3

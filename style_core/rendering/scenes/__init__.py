@@ -1,13 +1,10 @@
-"""Our own pictures that look like photographs, with light, depth and grain, rendered from arithmetic and a seed.
-
-python -m style_core.training.scenes --out studio/samples [NAME ...]
-"""
+"""Our own pictures that look like photographs, with light, depth and grain, rendered from arithmetic and a seed."""
 
 from collections.abc import Callable
 
 from PIL import Image
 
-from style_core.training.scenes import bust, mountains, still_life, street
+from style_core.rendering.scenes import bust, mountains, still_life, street
 
 # A scene maps (long side, seed) to a picture; the file is named after it.
 SCENES: dict[str, Callable[..., Image.Image]] = {

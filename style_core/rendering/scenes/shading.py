@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from style_core.training.scenes.noise import CHUNK
-from style_core.training.scenes.solids import Camera, Place, cut, dot, unit
+from style_core.rendering.scenes.noise import CHUNK
+from style_core.rendering.scenes.solids import Camera, Place, cut, dot, unit
 
 
 @dataclass

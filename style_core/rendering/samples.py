@@ -1,10 +1,4 @@
-"""The sample pictures: a landscape and two abstract paintings, generated from noise and arithmetic.
-
-python -m style_core.training.samples --out studio/samples
-"""
-
-import argparse
-from pathlib import Path
+"""The first sample pictures: a landscape and two abstract paintings, generated from noise and arithmetic."""
 
 import numpy
 from PIL import Image, ImageColor, ImageDraw, ImageFilter
@@ -105,20 +99,7 @@ def strokes(palette: list[str], seed: int, turn: float, count: int = 9000) -> Im
 
 
 SAMPLES = {
-    "landscape.jpg": landscape,
-    "night-wind.jpg": lambda: strokes(["#14213d", "#1d3f72", "#2f6690", "#81c3d7", "#f2e9c9", "#fcbf49", "#e9a03b"], 7, 4.0),
-    "ember-field.jpg": lambda: strokes(["#3d0c11", "#7f1d1d", "#c8553d", "#f28f3b", "#ffd5a1", "#588b8b", "#1f3a3d"], 21, 7.0),
+    "landscape": landscape,
+    "night-wind": lambda: strokes(["#14213d", "#1d3f72", "#2f6690", "#81c3d7", "#f2e9c9", "#fcbf49", "#e9a03b"], 7, 4.0),
+    "ember-field": lambda: strokes(["#3d0c11", "#7f1d1d", "#c8553d", "#f28f3b", "#ffd5a1", "#588b8b", "#1f3a3d"], 21, 7.0),
 }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("studio/samples"))
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    for name, draw in SAMPLES.items():
-        draw().save(given.out / name, quality=88)
-
-
-if __name__ == "__main__":
-    main()

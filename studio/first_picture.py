@@ -1,13 +1,13 @@
 """The picture that the studio opens with: one of our own photos, already painted.
 
 The painted picture ships as a small file, so that the page shows it before anything is computed;
-`python -c "from studio import example; example.paint()"` paints it again.
+`python -c "from studio import first_picture; first_picture.paint()"` paints it again.
 """
 
 from pathlib import Path
 
 from studio import files
-from studio.photo import first_photo
+from studio.examples import first_photo
 from style_core import StylizeOptions, finish, gallery, gallery_code, read_image, stylize, write_image
 from style_core.devices import Compute
 from style_core.media.settings import settings_of

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from style_core.training.scenes.coats import (
+from style_core.rendering.scenes.coats import (
     APPLE,
     BOTTLE,
     BOWL,
@@ -23,10 +23,10 @@ from style_core.training.scenes.coats import (
     WALL,
     Noises,
 )
-from style_core.training.scenes.darkroom import develop
-from style_core.training.scenes.noise import fractal, smoothstep, tiled
-from style_core.training.scenes.shading import Surface, bled, fresnel, highlight, photograph, rgb
-from style_core.training.scenes.solids import (
+from style_core.rendering.scenes.darkroom import develop
+from style_core.rendering.scenes.noise import fractal, smoothstep, tiled
+from style_core.rendering.scenes.shading import Surface, bled, fresnel, highlight, photograph, rgb
+from style_core.rendering.scenes.solids import (
     Camera,
     Lathe,
     Place,

@@ -6,8 +6,8 @@ import numpy
 import torch
 from PIL import Image, ImageDraw, ImageFilter
 
-from style_core.training.paintings.easel import SIZE, as_picture, color_of, picked, places, relief
-from style_core.training.scenes.noise import cells, fractal, hashed, smoothstep, tiled
+from style_core.rendering.paintings.easel import SIZE, as_picture, color_of, picked, places, relief
+from style_core.rendering.scenes.noise import cells, fractal, hashed, smoothstep, tiled
 
 
 def stained_glass(seed: int = 4) -> Image.Image:

@@ -6,8 +6,8 @@ import numpy
 import torch
 from PIL import Image, ImageDraw, ImageFilter
 
-from style_core.training.paintings.easel import SIZE, as_picture, blended, color_of, places, relief
-from style_core.training.scenes.noise import fractal, smoothstep, tiled
+from style_core.rendering.paintings.easel import SIZE, as_picture, blended, color_of, places, relief
+from style_core.rendering.scenes.noise import fractal, smoothstep, tiled
 
 
 def impasto(seed: int = 2) -> Image.Image:
