@@ -26,6 +26,7 @@ soak: $(VENV)/.test
 lint: $(if $(filter $(VENV)/bin,$(BIN)),$(VENV)/.test)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	rm -f studio/*.pyi  # Gradio writes them on import; they would hide the sources from mypy
 	$(BIN)/mypy
 
 # The map in ARCHITECTURE.md, drawn again from the imports.

@@ -125,7 +125,10 @@ def _away_from_edges(front: Tensor, pure: Tensor) -> Tensor:
 
 
 def _filmed(shots: list[_Shot], seed: int) -> Clip:
-    frames, flows, valids, cuts = [], [], [], []
+    frames: list[Tensor] = []
+    flows: list[Tensor] = []
+    valids: list[Tensor] = []
+    cuts: list[int] = []
     generator = torch.Generator().manual_seed(seed)
     for shot in shots:
         if frames:

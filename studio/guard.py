@@ -30,7 +30,7 @@ class _VisitConfig(BlocksConfig):
     and this page has none.
     """
 
-    def config_for_block(self, *given: Any, **more: Any) -> dict:
+    def config_for_block(self, *given: Any, **more: Any) -> dict:  # type: ignore[override]  # static there, but called on the instance
         return _NOTHING
 
 

@@ -30,7 +30,7 @@ def connect(address: str) -> None:
         raise RequestError(f"There is no Ray cluster at {address[:60]}; start one with `ray start --head`, or use {LOCAL}.") from error
 
 
-def share_of(cores: int) -> tuple[int, dict[str, int]]:
+def share_of(cores: int) -> tuple[int, dict[str, Any]]:
     """How many workers there is room for now, and what Ray is to give each.
 
     Args:
