@@ -109,7 +109,7 @@ def test_whatever_the_core_says_can_be_said_in_a_language(language):
         assert set(re.findall(GAPS, text)) == set(re.findall(GAPS, english)), english
     # A network's description may stay in English, so that adding one takes no other language.
     said |= {entry.about for entry in weights.registry().values()}
-    source = "\n".join(path.read_text() for folder in (CORE, STUDIO) for path in folder.rglob("*.py") if path.parent.name != "languages")
+    source = "\n".join(path.read_text() for folder in (CORE, STUDIO) for path in folder.rglob("*.py") if "languages" not in path.parts)
     assert not [text for text in language.SENTENCES if text not in said and f'"{text}"' not in source], "nobody says it any more"
 
 

@@ -1,7 +1,7 @@
-"""The studio's languages, one file each: `en` contains every text, the others translate the same keys.
+"""The studio's languages, a file or folder each: `en` contains every text, the others translate the same keys.
 
 Each has `CODE` (the browser's language code), `NAME`, `WORDS`, `LABELS`, `UNITS` and `CHOICES`. All but English also have `HELP`, the
-options' explanations, and `SENTENCES`, the core's messages, both of which are English in the core. A new language is one file here.
+options' explanations, and `SENTENCES`, the core's messages, both of which are English in the core. A new language is one file or folder here.
 """
 
 import importlib
