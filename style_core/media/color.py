@@ -1,21 +1,32 @@
 """Color control: luminance transfer, color matching by mean and covariance, and palette transfer."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from style_core.matrices import matrix_root
+from style_core.options import option
 
 COLORS = ("style", "keep", "match")
 _STRIP = 2**20  # pixels converted to double precision at a time
-PAINTING_COLORS = (*COLORS, "palette")  # choices of recipes that have the style pictures
+PAINTING_COLORS = (*COLORS, "palette")
 # Luma weights of Rec. 601, as in the YIQ space that Gatys et al. use.
 _LUMA = (0.299, 0.587, 0.114)
 _TURNS = 8  # rotations of color space in which palettes are matched; more make no visible difference
 _RANKS = 512  # points of the curve from one distribution to another; few enough not to amplify grain
 _PART = 2**22  # pixels matched at a time, so that large pictures fit into memory
 _SAMPLED = 2**16  # pixels sampled to represent a picture's colors
+
+
+def painting_color_option() -> Any:
+    """The option `color` of recipes that have the style pictures."""
+    return option(
+        "style",
+        "Colors of the style, of the photo, of the style matched to the photo, or exactly the style picture's palette.",
+        PAINTING_COLORS,
+    )
 
 
 def luminance_of(image: Tensor) -> Tensor:

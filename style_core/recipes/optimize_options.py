@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from style_core.media.color import PAINTING_COLORS
+from style_core.media.color import painting_color_option
 from style_core.networks.backbones import EXTRACTORS
 from style_core.networks.extractor import POOLINGS
 from style_core.optimization.descent import OPTIMIZERS
@@ -43,11 +43,7 @@ class OptimizeOptions(Options):
     size: int = option(512, "Long side of the result.", Range(64, 12288, 32, "px"))
     iterations: int = option(200, "Optimizer steps; you can stop at any step and keep the picture.", Range(1, 3000, 1))
     strength: float = option(0.5, "0 keeps the photo, 1 keeps only the style.", Range(0, 1, 0.01))
-    color: str = option(
-        "style",
-        "Colors of the style, of the photo, of the style matched to the photo, or exactly the style's palette.",
-        PAINTING_COLORS,
-    )
+    color: str = painting_color_option()
     style_scale: float = option(1.0, "Size of the strokes: 1 uses the style picture at the size of the result.", Range(0.25, 4, 0.05))
     extractor: str = option(
         "auto",

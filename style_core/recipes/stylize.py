@@ -14,7 +14,7 @@ from torch import Tensor
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.color import PAINTING_COLORS, keep_color, luminance_of, match_color, match_palette, palette_of
+from style_core.media.color import keep_color, luminance_of, match_color, match_palette, painting_color_option, palette_of
 from style_core.media.images import beyond, fit
 from style_core.networks.generator import Generator
 from style_core.networks.generator_net import CODE_SIZE
@@ -44,11 +44,7 @@ class StylizeOptions(Options):
 
     size: int = option(1024, "Long side of the result.", Range(64, 8192, 32, "px"))
     strength: float = option(1.0, "0 keeps the photo exactly, 1 applies the full style, more exaggerates it.", Range(0, 1.5, 0.01))
-    color: str = option(
-        "style",
-        "Colors of the style, of the photo, of the style matched to the photo, or exactly the style picture's palette.",
-        PAINTING_COLORS,
-    )
+    color: str = painting_color_option()
     style_scale: float = option(1.0, "Size of the strokes: higher values use the style picture at a larger size.", Range(0.25, 4, 0.05))
 
 
