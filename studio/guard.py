@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.blocks import BlocksConfig
 from gradio.utils import get_upload_folder
 
-from studio import i18n
+from studio import api_page, i18n
 
 _NOTHING: dict = {}
 _SKIPPED = gr.skip()
@@ -45,11 +45,18 @@ class _PageConfig(BlocksConfig):
 
 
 class GuardedBlocks(gr.Blocks):
-    """Blocks that pass only uploaded files to handlers, and need little memory per visitor."""
+    """Blocks that pass only uploaded files to handlers, need little memory per visitor, and have an API page in words."""
 
     def __exit__(self, *details: Any) -> None:
         super().__exit__(*details)
         self.default_config.__class__ = _PageConfig
+
+    def get_api_info(self, *given: Any, **more: Any) -> Any:
+        info = super().get_api_info(*given, **more)
+        handlers = {f"/{event.api_name}": event.fn for event in self.fns.values()}
+        for name, endpoint in info["named_endpoints"].items():
+            api_page.reword(endpoint, handlers[name])
+        return info
 
     async def preprocess_data(self, block_fn: Any, inputs: list, state: Any, explicit_call: bool = False) -> list:
         if not explicit_call:  # calls from Python are ours

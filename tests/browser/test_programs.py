@@ -48,6 +48,19 @@ def test_only_the_recipes_are_on_the_api_page_and_their_parameters_are_explained
             assert json.dumps(field.help)[1:-1].rstrip(".") in told, f"{recipe.name}: {field.name}"
 
 
+def test_the_api_page_speaks_in_words_and_of_no_pictures_but_the_programs_own(address):
+    named = Client(address, verbose=False).view_api(return_format="dict")["named_endpoints"]
+    for name, endpoint in named.items():
+        assert "bus.png" not in json.dumps(endpoint) and "<p>" not in json.dumps(endpoint), name
+        assert "Status" in [result["label"] for result in endpoint["returns"]]
+        for result in endpoint["returns"]:
+            assert re.fullmatch(r"[A-Z][a-z]+( [a-z]+)*", result["label"]), f"{name}: {result['label']}"
+        for parameter in endpoint["parameters"]:
+            assert parameter["python_type"]["description"], f"{name}: {parameter['parameter_name']}"
+    content = named["/stylize"]["parameters"][0]
+    assert content["example_input"]["path"] == "photo.jpg" and not content["parameter_has_default"]
+
+
 def test_a_mistake_is_told_to_programs_in_the_same_words(address):
     with pytest.raises(Exception, match="There is no layer relu9_9"):
         Client(address, verbose=False).predict(
