@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import arguments, paint_with, print_table, read_pair
-from benchmarks.measures import Seen, measure
+from benchmarks.measures import PictureFeatures, measure
 from style_core import OptimizeOptions, finish, optimize
 from style_core.devices import Compute
 from style_core.media.images import fit_short, resize, write_image
@@ -55,12 +55,12 @@ def main() -> None:
     for index in given.pairs:
         photo, painting = (given.data / kind / name for kind, name in zip(("content", "style"), PAIRS[index]))
         content, style = read_pair(photo, painting, given.size)
-        seen = Seen(evaluator, content), Seen(evaluator, style)
+        seen = PictureFeatures(evaluator, content), PictureFeatures(evaluator, style)
         measured["untouched photo"].append({**measure(seen[0], *seen), "seconds": 0.0})
         row = [content, _beside(style, content)]
         for name in given.losses:
             result, seconds = painted(content, style, name, given)
-            measured[name].append({**measure(Seen(evaluator, result), *seen), "seconds": seconds})
+            measured[name].append({**measure(PictureFeatures(evaluator, result), *seen), "seconds": seconds})
             row.append(result)
         rows.append(torch.cat([_framed(image, given.size) for image in row], 2))
         if given.sheet:

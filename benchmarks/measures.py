@@ -26,7 +26,7 @@ _POSITIONS = 2048  # sampled from a feature map
 _DIRECTIONS = 128  # of the projections
 
 
-class Seen:
+class PictureFeatures:
     """A picture `[3, H, W]` and its VGG-19 features, cached for several comparisons."""
 
     def __init__(self, network: FeatureExtractor, image: Tensor):
@@ -41,19 +41,19 @@ class Seen:
         return flat[order[:_POSITIONS]]
 
 
-def style_distance(result: Seen, style: Seen) -> float:
+def style_distance(result: PictureFeatures, style: PictureFeatures) -> float:
     """Mean over the style layers of the distance that training minimizes; 0 is equal."""
     distances = style.style.distances(result.features)
     return float(sum(distances.values())) / len(distances)
 
 
-def content_distance(result: Seen, photo: Seen) -> float:
+def content_distance(result: PictureFeatures, photo: PictureFeatures) -> float:
     """Distance at the content layer relative to the photo's features; 0 is equal."""
     return float(relative_distance(result.features[CONTENT_LAYER], photo.features[CONTENT_LAYER]))
 
 
 @torch.no_grad()
-def measure(result: Seen, photo: Seen, style: Seen) -> dict[str, float]:
+def measure(result: PictureFeatures, photo: PictureFeatures, style: PictureFeatures) -> dict[str, float]:
     """All measures of one result, by name.
 
     Returns:

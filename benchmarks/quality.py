@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.common import arguments, evaluation_network, paint_with, painted, print_table
-from benchmarks.measures import UNCHANGED, Retrieval, Seen, measure
+from benchmarks.measures import UNCHANGED, PictureFeatures, Retrieval, measure
 from style_core import OptimizeOptions, finish, optimize
 from style_core.devices import Compute
 from style_core.media.images import fit_short, read_image, resize, to_pil
@@ -81,18 +81,18 @@ def run(network, pairs, methods: dict, optimize_pairs: dict[str, int]) -> tuple[
     results: dict[str, list[Tensor]] = {}
     for index, (photo, painting) in enumerate(pairs):
         content, style = (fit_short(read_image(path), SIDE) for path in (photo, painting))
-        seen_photo, seen_style = Seen(network, content), Seen(network, style)
+        seen_photo, seen_style = PictureFeatures(network, content), PictureFeatures(network, style)
         made = {name: method(content, style) for name, method in methods.items()}
         made |= {f"optimize, {name}": optimized(content, style, name) for name, count in optimize_pairs.items() if index < count}
         for name, seen in {"untouched photo": seen_photo, "the style itself": seen_style}.items():
             rows.setdefault(name, []).append(measure_anchor(seen, seen_photo, seen_style))
         for name, result in made.items():
-            rows.setdefault(name, []).append(measure(Seen(network, result), seen_photo, seen_style))
+            rows.setdefault(name, []).append(measure(PictureFeatures(network, result), seen_photo, seen_style))
             results.setdefault(name, []).append(result)
     return rows, results
 
 
-def measure_anchor(seen: Seen, photo: Seen, style: Seen) -> dict[str, float]:
+def measure_anchor(seen: PictureFeatures, photo: PictureFeatures, style: PictureFeatures) -> dict[str, float]:
     """As `measure`, without measures that compare positions if the picture's size differs from the photo's."""
     if seen is photo:
         return measure(photo, photo, style)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.common import arguments, evaluation_network, paint_with, painted, print_table
-from benchmarks.measures import UNCHANGED, Seen, content_distance, style_distance
+from benchmarks.measures import UNCHANGED, PictureFeatures, content_distance, style_distance
 from style_core.devices import Compute
 from style_core.media.images import fit_short, read_image
 from style_core.recipes.stylize import verdict
@@ -45,13 +45,13 @@ def evaluated(network, photos: Sequence[Path], paintings: Sequence[Path], size: 
     generator = open_generator(Compute.choose())
     styles = [fit_short(read_image(path), size) for path in paintings]
     codes = [generator.encode_style(style) for style in styles]
-    seen_styles = [Seen(network, style) for style in styles]
+    seen_styles = [PictureFeatures(network, style) for style in styles]
     for path in photos:
         photo = fit_short(read_image(path), size)
-        seen_photo = Seen(network, photo)
+        seen_photo = PictureFeatures(network, photo)
         for code, style in zip(codes, seen_styles):
             result = painted(generator, photo, code)
-            seen = Seen(network, result)
+            seen = PictureFeatures(network, result)
             left = style_distance(seen, style) / style_distance(seen_photo, style)
             yield verdict(generator, photo, result, [code]), left, content_distance(seen, seen_photo)
 

@@ -4,7 +4,7 @@ import gradio as gr
 from PIL import Image
 
 from studio import i18n
-from studio.controls import Controls, moved
+from studio.controls import Controls, change_events
 from studio.events import IMMEDIATE
 from studio.uploads import PAINTING_SIDE
 from style_core import RequestError, read_image
@@ -33,7 +33,7 @@ def build(run_id: str, photo: gr.State, style: gr.Image, option_controls: Contro
     asked = [is_open, photo, style, *sizes.values()]
     section.expand(lambda: True, None, is_open, **IMMEDIATE).then(crops_of, asked, crops, **IMMEDIATE)
     section.collapse(lambda: False, None, is_open, **IMMEDIATE)
-    gr.on([photo.change, style.input, *moved(sizes)], crops_of, asked, crops, trigger_mode="always_last", **IMMEDIATE)
+    gr.on([photo.change, style.input, *change_events(sizes)], crops_of, asked, crops, trigger_mode="always_last", **IMMEDIATE)
 
 
 def crops_of(is_open: bool, content: str | None, style: str | None, size: float, scale: float) -> Image.Image | None:

@@ -87,12 +87,12 @@ def component(options: type[Options], field: OptionField, value: Any) -> Control
     return gr.Textbox(value, **text)
 
 
-def moved(fields: Mapping[Any, Field]) -> list[Callable]:
+def change_events(fields: Mapping[Any, Field]) -> list[Callable]:
     """The events that report a control's final new value."""
-    return [_rested(field) for field in fields.values()]
+    return [_change_event(field) for field in fields.values()]
 
 
-def _rested(field: Field) -> Callable:
+def _change_event(field: Field) -> Callable:
     if isinstance(field, gr.Slider):
         return field.release
     return field.input if isinstance(field, gr.Image) else field.change

@@ -9,7 +9,7 @@ import gradio as gr
 from studio import files, gpu, i18n, jobs, live
 from studio.controls import Controls, controls_of
 from studio.events import Update, Updates
-from studio.uploads import opened_if_given
+from studio.uploads import read_if_given
 from style_core import Compute, DreamOptions, RequestError
 from style_core.media.images import fit, to_pil
 from style_core.media.video import FrameWriter
@@ -50,10 +50,10 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: C
         last = None
         try:
             path = ZoomOptions.make(**{name: given.pop(name) for name in zoom_controls})
-            how = {"guide": opened_if_given(guide), "compute": compute}
+            how = {"guide": read_if_given(guide), "compute": compute}
             with (
                 FrameWriter(out, _FPS) as writer,
-                closing(gpu.steps(dream_zoom, opened_if_given(image), DreamOptions.make(**given), path, **how)) as steps,
+                closing(gpu.steps(dream_zoom, read_if_given(image), DreamOptions.make(**given), path, **how)) as steps,
             ):
                 for step in steps if not stopped.is_set() else ():
                     shown: Update = {status: live.status_of(step, request)}

@@ -79,7 +79,7 @@ def _runs(process: int) -> bool:
     return True
 
 
-def place() -> Path:
+def new_folder() -> Path:
     """A new folder for one result and its frames."""
     _sweep()
     return Path(tempfile.mkdtemp(dir=folder()))
@@ -87,7 +87,7 @@ def place() -> Path:
 
 def save(image, recipe: str, settings: dict, where: Path | None = None) -> str:
     """Write a result as PNG and return its path."""
-    path = (where or place()) / f"pentimento-{recipe}-{time.strftime('%Y%m%d-%H%M%S')}.png"
+    path = (where or new_folder()) / f"pentimento-{recipe}-{time.strftime('%Y%m%d-%H%M%S')}.png"
     if path.exists():
         path = path.with_stem(f"{path.stem}-{time.monotonic_ns() % 100_000}")
     write_image(path, image, settings=settings)
@@ -107,7 +107,7 @@ def converted(path: str, kind: str) -> str:
     return str(target)
 
 
-def is_ours(path: object) -> TypeGuard[str]:
+def is_result(path: object) -> TypeGuard[str]:
     """Whether a path received from a browser is an existing result of this process."""
     return isinstance(path, str) and Path(path).is_file() and Path(path).resolve().is_relative_to(folder().resolve())
 
@@ -122,7 +122,7 @@ def same_picture(one: str | None, other: str | None) -> bool:
 class Trail:
     """A picture's formation: its photo and previews, in the result's folder."""
 
-    where: Path = field(default_factory=place)
+    where: Path = field(default_factory=new_folder)
     _kept: list[Path] = field(default_factory=list)
     _every: int = 1
     _seen: int = 0
@@ -157,7 +157,7 @@ def before_of(path: str):
     return read_image(kept) if kept.exists() else None
 
 
-def way_to(path: str) -> list[Path]:
+def frames_of(path: str) -> list[Path]:
     """The kept frames of a result, oldest first, without the result itself."""
     return sorted(Path(path).parent.glob("frame-*.jpg"))
 
@@ -170,7 +170,7 @@ def film_of(path: str, suffix: str) -> str:
     if suffix == ".gif" or max(size) > _FRAME_SIDE:
         size = tuple(fit(result, 512 if suffix == ".gif" else _FRAME_SIDE).shape[-2:])
     with FrameWriter(out, _FILM_FPS) as writer:
-        for frame in [*map(read_image, way_to(path)), *[result] * _FILM_FPS]:
+        for frame in [*map(read_image, frames_of(path)), *[result] * _FILM_FPS]:
             writer.add(resize(frame, size))
     return str(out)
 

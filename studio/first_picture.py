@@ -35,7 +35,7 @@ def before_and_after() -> tuple[str, str]:
 def result() -> str:
     """The painted picture as an ordinary result with settings; created again if it was swept away."""
     if not _ready or not Path(_ready[0]).is_file():
-        path = files.place() / _NAME
+        path = files.new_folder() / _NAME
         settings = settings_of("stylize", StylizeOptions(size=_SIZE).as_dict(), {}, gallery=style())
         write_image(path, read_image(before_and_after()[1]), settings=settings)
         _ready[:] = [str(path)]

@@ -68,7 +68,7 @@ def places() -> int:
     return _elsewhere[0].places if _elsewhere else 1
 
 
-class Turns:
+class FairLock:
     """A lock that is given in the order of asking, and that any thread may give back: generators change threads."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Turns:
 # The queue's limit holds for events that came through the queue, and frees a canceled event's place while its step
 # still runs. This holds for all of them. It is taken for a step at a time, so that a slider's move need not wait for the
 # end of a long run.
-_device = Turns()
+_device = FairLock()
 turn = _device.turn
 
 

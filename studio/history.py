@@ -59,7 +59,7 @@ def parents_of(paths: list[str]) -> dict[str, list[str]]:
 def _is_among(path: str, paths: list[str]) -> bool:
     """Whether a result is in the list already, since a reloaded page stylizes its photo again."""
     digest = sha256_of(Path(path))
-    return any(other == path or (files.is_ours(other) and sha256_of(Path(other)) == digest) for other in paths)
+    return any(other == path or (files.is_result(other) and sha256_of(Path(other)) == digest) for other in paths)
 
 
 def captioned(paths: list[str], request: gr.Request | None) -> list[tuple[str, str]]:
@@ -84,7 +84,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
     shown = [here["paths"], here["strip"], here["status"], here["actions"]]
 
     def show(paths: list, request: gr.Request) -> tuple:
-        kept = [path for path in paths or [] if files.is_ours(path)][:_MOST]
+        kept = [path for path in paths or [] if files.is_result(path)][:_MOST]
         some = bool(kept)
         return (
             kept,
@@ -94,7 +94,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         )
 
     def add(path: str | None, paths: list, request: gr.Request) -> tuple:
-        if not files.is_ours(path) or first_picture.is_example(path) or _is_among(path, paths or []):
+        if not files.is_result(path) or first_picture.is_example(path) or _is_among(path, paths or []):
             return tuple(gr.skip() for _ in shown)
         return show([path, *(paths or [])], request)
 
@@ -103,7 +103,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
 
     def choose(paths: list, request: gr.Request, event: gr.SelectData) -> tuple:
         path = paths[event.index]
-        if not files.is_ours(path):  # the list comes from the browser, so it can't be trusted
+        if not files.is_result(path):  # the list comes from the browser, so it can't be trusted
             raise gr.Error(i18n.say("NOT_UPLOADED", request), print_exception=False)
         return path, i18n.say("HISTORY_CHOSEN", request, name=Path(path).name, command=command_of(read_settings(path)))
 

@@ -91,7 +91,7 @@ def translated(sentence: str, known: Mapping[str, str]) -> str:
     return known.get(sentence.template, sentence.template).format(**values)
 
 
-def told(sentence: str, visitor: gr.Request | str | None) -> str:
+def translate(sentence: str, visitor: gr.Request | str | None) -> str:
     """A message of the core in the visitor's language."""
     language = visitor if isinstance(visitor, str) else language_of(visitor)
     return translated(sentence, _SENTENCES[language])
@@ -99,7 +99,7 @@ def told(sentence: str, visitor: gr.Request | str | None) -> str:
 
 def refusal(error: Exception | str, visitor: gr.Request | None) -> gr.Error:
     """An error for the page, from a RequestError: `raise i18n.refusal(error, request) from error`."""
-    return gr.Error(told(str(error), visitor), print_exception=False)
+    return gr.Error(translate(str(error), visitor), print_exception=False)
 
 
 def no_result(visitor: gr.Request | None) -> gr.Error:

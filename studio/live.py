@@ -131,7 +131,7 @@ def wire_download(kind: gr.Dropdown, download: gr.DownloadButton, result: gr.Sta
     """Make the file type menu change the file of the download button."""
 
     def convert(path, kind):
-        return gr.update(value=files.converted(path, kind)) if files.is_ours(path) else gr.skip()
+        return gr.update(value=files.converted(path, kind)) if files.is_result(path) else gr.skip()
 
     def missing(path, request: gr.Request):
         if path is None:
@@ -249,7 +249,7 @@ def status_of(step: Step, request: gr.Request | None) -> str:
             parts.append(i18n.say("LEFT", request, seconds=i18n.duration(step.eta)))
         parts.append(i18n.say("PROGRESS", request, iteration=step.iteration, total=step.total))
     if step.note:
-        parts.append(i18n.told(step.note, request))
+        parts.append(i18n.translate(step.note, request))
     return " · ".join(parts) or "…"
 
 
@@ -261,7 +261,7 @@ def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> st
     else:
         done = i18n.say("DONE", request, width=width, height=height, seconds=i18n.duration(step.seconds))
     network = i18n.say("NETWORK", request, names=", ".join(step.weights)) if step.weights else ""
-    return " ".join(filter(None, (done, i18n.told(step.note, request), network)))
+    return " ".join(filter(None, (done, i18n.translate(step.note, request), network)))
 
 
 def _finished(recipe: str, board: Board, record: Record, before: Callable, facts: dict, sentence: str) -> dict:

@@ -41,7 +41,7 @@ def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGI
     def brought(path: str | None):
         if path is None:
             return None
-        place = files.place() / "photo.png"
+        place = files.new_folder() / "photo.png"
         to_pil(fit(read_image(path, long_side=_SIDE), _SIDE)).save(place)
         return {"background": str(place), "layers": [], "composite": None}
 
@@ -66,7 +66,7 @@ def saved(masks: Sequence) -> list[str]:
     there = [mask for mask in masks if mask is not None]
     paths: list[str] = []
     if there:
-        place = files.place()
+        place = files.new_folder()
         for mask in there:
             paths.append(str(place / f"mask-{len(paths) + 1}.png"))
             to_pil(mask.expand(3, -1, -1)).convert("L").save(paths[-1])

@@ -11,7 +11,7 @@ from style_core import read_image, read_settings
 from style_core.files import sha256_of
 from style_core.media.color import COLORS
 from style_core.media.images import to_pil
-from style_core.media.retouch import along, recolor
+from style_core.media.retouch import recolor, rewound
 
 
 def build(
@@ -39,7 +39,7 @@ def build(
         film = gr.Video(label=i18n.FILM_OF_IT, interactive=False, visible=False, loop=True, height=300, elem_id=f"{run_id}-film")
 
     def retouch(path, position, color):
-        if not files.is_ours(path):
+        if not files.is_result(path):
             return {slider: gr.skip()}
         changed, photo = retouched(path, position, color), files.before_of(path)
         return {
@@ -58,7 +58,7 @@ def _filming(suffix: str) -> Callable:
     """A handler that makes a film of how a result formed, of this file type."""
 
     def filmed(path: str | None, request: gr.Request) -> dict:
-        if not files.is_ours(path):
+        if not files.is_result(path):
             raise i18n.no_result(request)
         return gr.update(value=files.film_of(path, suffix), visible=True)
 
@@ -71,6 +71,6 @@ def retouched(path: str, position: float, color: str) -> str:
         return path
     photo, image = files.before_of(path), read_image(path)
     if photo is not None:
-        image = recolor(along([photo, *(partial(read_image, frame) for frame in files.way_to(path)), image], position), photo, color)
+        image = recolor(rewound([photo, *(partial(read_image, frame) for frame in files.frames_of(path)), image], position), photo, color)
     settings = {**read_settings(path), "after": {"position": position, "color": color, "of": sha256_of(Path(path))}}
     return files.save(image, settings["recipe"], settings, Path(path).parent)

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from studio import first_picture
-from studio.controls import Field, moved
+from studio.controls import Field, change_events
 from studio.photo import may_be_shown
 from style_core import RECIPES, RequestError
 
@@ -39,7 +39,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
             together.setdefault(recipe, {})[name] = value
         return together
 
-    changes = moved(fields) + [field.change for (_, name), field in fields.items() if name == "size"]
+    changes = change_events(fields) + [field.change for (_, name), field in fields.items() if name == "size"]
     gr.on(changes, remember, list(fields.values()), settings, trigger_mode="always_last", **quiet)
 
     def restore(tab, path, settings):

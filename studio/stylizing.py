@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from studio import files, first_picture, gpu, i18n, more_paintings, painted_masks
-from studio.uploads import PAINTING_SIDE, opened
+from studio.uploads import PAINTING_SIDE, read_upload
 from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import ImageTensor, fit, to_pil
@@ -32,7 +32,7 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class StylizeRequest:
     """A request from the page.
 
     Attributes:
@@ -52,7 +52,7 @@ class Wanted:
     options: dict
 
     @classmethod
-    def of(cls, content, style, gallery_style, mix, regions, given: dict) -> "Wanted":
+    def of(cls, content, style, gallery_style, mix, regions, given: dict) -> "StylizeRequest":
         """From a handler's values; removes those of further paintings from `given`, which leaves the options."""
         options = dict(given)
         return cls(content, gallery_style, [(style, 1.0), *more_paintings.taken(options)], mix, regions, options)
@@ -87,7 +87,7 @@ def photo_alone(path: str | None) -> tuple | None:
     return shown, shown
 
 
-def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tuple[str, object, str]:
+def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | None) -> tuple[str, object, str]:
     """The result's path, the photo to compare with, and the status."""
     started = time.monotonic()
     image, photo, look, trouble = gpu.call(painted, compute, wanted, i18n.language_of(request))
@@ -111,14 +111,14 @@ def stylized(compute: Compute, wanted: Wanted, request: gr.Request | None) -> tu
     return path, to_pil(photo), sentence
 
 
-def painted(compute: Compute, wanted: Wanted, language: str) -> tuple[ImageTensor, ImageTensor, ImageTensor | None, str]:
+def painted(compute: Compute, wanted: StylizeRequest, language: str) -> tuple[ImageTensor, ImageTensor, ImageTensor | None, str]:
     """The result, the photo, the style picture for detecting lost colors (None unless there is a single one), and a verdict.
 
     Raises:
         RequestError: for a request that can't be carried out.
     """
     options = StylizeOptions.make(**wanted.options)
-    photo = fit(opened(wanted.content, i18n.say("NO_CONTENT", language), options.size).image, options.size, enlarge=True)
+    photo = fit(read_upload(wanted.content, i18n.say("NO_CONTENT", language), options.size).image, options.size, enlarge=True)
     generator = open_generator(compute)
     # Pictures first, as in `stylize`.
     styles, named = sorted(wanted.styles(), key=lambda style: style.in_gallery), bool(wanted.gallery_style)

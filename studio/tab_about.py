@@ -27,7 +27,7 @@ def build(page: gr.Blocks, compute: Compute) -> None:
             for step in steps:
                 yield {status: _megabytes(step, request)}
         except RequestError as error:
-            yield {status: f"⚠ {i18n.told(str(error), request)}"}
+            yield {status: f"⚠ {i18n.translate(str(error), request)}"}
             return
         yield {status: i18n.say("GOT_VGG19", request), table: _weights_table(request)}
 
@@ -37,13 +37,13 @@ def build(page: gr.Blocks, compute: Compute) -> None:
 
 
 def _megabytes(step: Step, request: gr.Request) -> str:
-    note = i18n.told(step.note, request)
+    note = i18n.translate(step.note, request)
     return f"**{step.iteration} / {step.total} MB** · {note}" if step.total else note
 
 
 def _weights_table(request: gr.Request) -> str:
     rows = []
     for entry in weights.registry().values():
-        about, place = i18n.told(entry.about, request), i18n.told(weights.whereabouts(entry.name), request)
+        about, place = i18n.translate(entry.about, request), i18n.translate(weights.whereabouts(entry.name), request)
         rows.append(f"| {entry.name} | {about} | {place} | {entry.bytes / 1e6:.1f} MB | {entry.license} |")
     return "\n".join([i18n.say("ABOUT_HEAD", request), "|---|---|---|---|---|", *rows])

@@ -7,7 +7,7 @@ from studio.controls import Controls, behind_more, documented, in_view, use_butt
 from studio.events import IMMEDIATE, Updates
 from studio.examples import first_photo
 from studio.tiles import picture_grid
-from studio.uploads import opened_if_given, picture_input
+from studio.uploads import picture_input, read_if_given
 from style_core import Compute, DreamOptions, dream
 from style_core.media.images import fit
 from style_core.weights.layer_pictures import layer_pictures
@@ -58,16 +58,16 @@ def build(compute: Compute, photo: gr.State) -> dict:
             options = DreamOptions.make(**given)
             return gpu.steps(
                 dream,
-                opened_if_given(image, options.size),
+                read_if_given(image, options.size),
                 options,
-                guide=opened_if_given(guide),
+                guide=read_if_given(guide),
                 mask=mask,
                 compute=compute,
                 preview_every=_PREVIEW_EVERY,
             )
 
         def before():
-            return None if image is None else fit(opened_if_given(image, given["size"]), given["size"], enlarge=True)
+            return None if image is None else fit(read_if_given(image, given["size"]), given["size"], enlarge=True)
 
         yield from live.run("dream", steps, board, before, given, request, given=pictures)
 

@@ -28,7 +28,7 @@ _FULL_STRENGTH = 0.5  # of an optimization, where the generator's strength is 1
 
 
 class _RawVideo(gr.Video):
-    """A video input that hands over the uploaded file untouched; what is wrong with it is told by our own reader, in words."""
+    """A video input that hands over the uploaded file unchanged; our own reader says what is wrong with it."""
 
     is_template = True
 
@@ -90,7 +90,7 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
         try:
             return _about(clip, int(size), request) if clip is not None else ""
         except RequestError as error:
-            return i18n.told(str(error), request)
+            return i18n.translate(str(error), request)
 
     @jobs.job("film", status)
     def paint(clip, earlier, name, own, used, strength, size, steadiness, finer, iterations, request: gr.Request) -> Updates:
@@ -98,7 +98,7 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
             status: "…", result: gr.update(value=None, visible=False), preview: gr.update(value=None, visible=False),
             run: gr.update(interactive=False), stop: gr.update(interactive=True), resume: gr.update(visible=False),
         }  # fmt: skip
-        out = earlier if files.is_ours(earlier) else str(files.place() / "pentimento-video.mp4")
+        out = earlier if files.is_result(earlier) else str(files.new_folder() / "pentimento-video.mp4")
         step = None
         try:
             if clip is None:

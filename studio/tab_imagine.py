@@ -13,7 +13,7 @@ from studio import files, gpu, i18n, jobs, live
 from studio.controls import behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.tiles import picture_grid
-from studio.uploads import opened_if_given, picture_input
+from studio.uploads import picture_input, read_if_given
 from style_core import Compute, ImagineOptions, RequestError, Step, imagine
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter
@@ -132,7 +132,7 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
     try:
         options = ImagineOptions.make(**given)
         asked_for = request_of({"near": [near] if near else None})
-        with closing(gpu.steps(imagine, options, opened_if_given(near), compute=compute)) as steps:
+        with closing(gpu.steps(imagine, options, read_if_given(near), compute=compute)) as steps:
             for step in steps if not asked.is_set() else ():
                 if step.image is not None:
                     own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
@@ -168,7 +168,7 @@ def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, requ
     out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-morph.mp4"
     frames, step, stopped, asked = 0, Step(0, 0), False, jobs.stopping()
     try:
-        pictures = [opened_if_given(path) for path in ends]
+        pictures = [read_if_given(path) for path in ends]
         with (
             FrameWriter(out, _WALK_FPS) as writer,
             closing(gpu.steps(walk, ImagineOptions.make(**given), pictures, frames=_WALK_FRAMES, compute=compute)) as steps,

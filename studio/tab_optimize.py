@@ -8,7 +8,7 @@ from studio import brush_size, files, gpu, i18n, jobs, live, more_paintings, pai
 from studio.controls import Field, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, SILENT, Updates
 from studio.examples import first_painting, first_photo, painting_of, painting_tiles
-from studio.uploads import opened, opened_if_given, picture_input
+from studio.uploads import picture_input, read_if_given, read_upload
 from style_core import Compute, OptimizeOptions, RequestError, optimize, read_settings
 from style_core.media.images import fit, size_of
 from style_core.recipes.estimate import estimate, larger_than_photo
@@ -66,8 +66,8 @@ def build(compute: Compute, photo: gr.State) -> dict:
         yield from _paint(compute, board, content, style, given, request)
 
     @jobs.job("paint", board.status, photo="content")
-    def go_on(content, style, begun, request: gr.Request, **given) -> Updates:
-        if not files.is_ours(begun):
+    def resume_run(content, style, begun, request: gr.Request, **given) -> Updates:
+        if not files.is_result(begun):
             raise i18n.no_result(request)
         yield from _paint(compute, board, content, style, {**given, "begun": begun}, request)
 
@@ -79,7 +79,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         [start, option_controls["size"]],
         **SILENT,
     )
-    board.follow(resume.click, go_on, [content, style, board.original], inputs)
+    board.follow(resume.click, resume_run, [content, style, board.original], inputs)
     board.original.change(lambda path: gr.update(visible=path is not None), board.original, resume, **IMMEDIATE)
     board.follow(enlarged.success, paint, [content, style], inputs)
     forecast_now = _wire_forecast(compute, photo, start, option_controls, forecast)
@@ -120,8 +120,8 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
 
     def steps():
         options = OptimizeOptions.make(**given)
-        photo = opened(content, i18n.say("NO_CONTENT", request), options.size).image
-        styles = [opened(path, i18n.say("NO_STYLE", request)).image for path in pictures["styles"] or [None]]
+        photo = read_upload(content, i18n.say("NO_CONTENT", request), options.size).image
+        styles = [read_upload(path, i18n.say("NO_STYLE", request)).image for path in pictures["styles"] or [None]]
         return gpu.steps(
             optimize,
             photo,
@@ -129,18 +129,18 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
             options,
             style_weights=pictures["style_weights"],
             masks=where if pictures["mask"] else None,
-            init_image=opened_if_given(init_image),
-            begun=opened_if_given(begun),
+            init_image=read_if_given(init_image),
+            begun=read_if_given(begun),
             done=0 if begun is None else read_settings(begun).get("done", options.iterations),
             compute=compute,
             preview_every=_PREVIEW_EVERY,
         )
 
     def before():
-        return fit(opened(content, i18n.say("NO_CONTENT", request), given["size"]).image, given["size"], enlarge=True)
+        return fit(read_upload(content, i18n.say("NO_CONTENT", request), given["size"]).image, given["size"], enlarge=True)
 
     # A result in the photo's colors is expected to lack the style's.
-    looks_like = (lambda: opened_if_given(chosen[0][0])) if len(chosen) == 1 and given["color"] == "style" else None
+    looks_like = (lambda: read_if_given(chosen[0][0])) if len(chosen) == 1 and given["color"] == "style" else None
     yield from live.run("optimize", steps, board, before, given, request, looks_like, pictures)
 
 
@@ -163,10 +163,10 @@ def _wire_forecast(compute: Compute, photo: gr.State, start, option_controls: di
         try:
             needed = estimate(options, there, compute, extractor=name, started=start is not None)
         except RequestError as error:
-            return "⚠ " + i18n.told(str(error), request)
+            return "⚠ " + i18n.translate(str(error), request)
         said = i18n.say("ESTIMATE", request, seconds=i18n.duration(needed.seconds), gigabytes=needed.bytes / 1e9)
         larger = larger_than_photo(options, there)
-        return f"{said} {i18n.told(larger, request)}" if larger else said
+        return f"{said} {i18n.translate(larger, request)}" if larger else said
 
     asked = [option_controls[name] for name in ("size", "iterations", "extractor", "pyramid", "init")]
     triggers = [photo.change, start.input, *(field.change for field in asked)]

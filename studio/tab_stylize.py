@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from studio import compare, first_picture, gpu, i18n, live, more_paintings, painted_masks, style_choice, stylizing
-from studio.controls import behind_more, documented, in_view, moved, use_buttons
+from studio.controls import behind_more, change_events, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.examples import example_tiles, first_photo
 from studio.tiles import Tile, Tiles
@@ -100,7 +100,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     ) -> Updates:
         """Paint a photo in the style of a painting, or of a style of the gallery, in one pass."""
         given |= {"style_2": style_2, "style_3": style_3}
-        wanted = stylizing.Wanted.of(content, style if use_style else None, gallery_style, mix, regions, given)
+        wanted = stylizing.StylizeRequest.of(content, style if use_style else None, gallery_style, mix, regions, given)
         try:
             path, before, sentence = stylizing.stylized(compute, wanted, request)
         except RequestError as error:
@@ -118,7 +118,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
             yield {**cleared, status: i18n.say("NO_CONTENT", request)}
         elif not (own or gallery_style or any(named.values())):
             yield {**cleared, slider: stylizing.photo_alone(content), status: i18n.say("NO_STYLE_AT_ALL", request)}
-        elif stylizing.Wanted.of(content, own, gallery_style, mix, regions, given).key() != last:
+        elif stylizing.StylizeRequest.of(content, own, gallery_style, mix, regions, given).key() != last:
             yield from stylize(content, style, gallery_style, mix, regions, request, use_style=use_style, **given)
         else:
             yield {status: gr.skip()}
@@ -134,7 +134,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     }
     run.click(stylize, inputs, outputs, api_name="stylize", **how)
     follow = {"api_visibility": "private", "trigger_mode": "always_last", **how}
-    triggers = [mix.release, *moved(option_controls), *moved(more), option_controls["size"].change]
+    triggers = [mix.release, *change_events(option_controls), *change_events(more), option_controls["size"].change]
     gr.on([*triggers, photo.change, chosen.change, use_own.change], at_once, [*inputs, drawn], outputs, **follow)
     choose = style_choice.wire(style, use_own, chosen, mix)
 
@@ -154,7 +154,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         }
 
     def small(gallery_style, content, style, mix, request, **given):
-        wanted = stylizing.Wanted.of(
+        wanted = stylizing.StylizeRequest.of(
             content, style if not gallery_style else None, gallery_style, mix, None, {**given, "size": compare.SIDE}
         )
         return gpu.call(stylizing.painted, compute, wanted, i18n.language_of(request))[0]

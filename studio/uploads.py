@@ -59,10 +59,10 @@ def notice_of(path: str | None, request: gr.Request) -> dict:
         note = load_picture(path, long_side=_LOOK).note
     except RequestError as error:
         note = str(error)
-    return gr.update(value=i18n.told(note, request), visible=bool(note))
+    return gr.update(value=i18n.translate(note, request), visible=bool(note))
 
 
-def opened(path: str | None, missing: str, long_side: int = PAINTING_SIDE) -> Picture:
+def read_upload(path: str | None, missing: str, long_side: int = PAINTING_SIDE) -> Picture:
     """Read an uploaded picture; `long_side` in px is a sufficient size.
 
     Raises:
@@ -73,7 +73,7 @@ def opened(path: str | None, missing: str, long_side: int = PAINTING_SIDE) -> Pi
     return load_picture(path, long_side=int(long_side))
 
 
-def opened_if_given(path: str | None, long_side: int = PAINTING_SIDE):
+def read_if_given(path: str | None, long_side: int = PAINTING_SIDE):
     """The image, or None without a file; `long_side` in px is a sufficient size."""
     return None if path is None else read_image(path, long_side=int(long_side))
 

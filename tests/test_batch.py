@@ -113,7 +113,7 @@ def test_unreadable_pictures_are_reported_and_the_rest_is_done(photos, capsys):
         ({"options": {"sizes": 64}}, "There is no option sizes; did you mean size?"),
     ],
 )
-def test_a_job_that_makes_no_sense_is_refused_in_words(photos, changes, message):
+def test_an_invalid_job_is_refused_in_words(photos, changes, message):
     with pytest.raises(RequestError) as caught:
         read_job(job_file(photos, **changes), CPU)
     assert str(caught.value).startswith(message)

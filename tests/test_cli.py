@@ -42,7 +42,7 @@ def pair(tmp_path) -> tuple[str, str]:
     ("dream", {"start": "noise", "layer": "relu4_2[3,7]:0.5", "seed": 9}, {}),
     ("imagine", {"warmth": -1.5, "truncation": 1.2}, {}),
 ])  # fmt: skip
-def test_settings_are_told_as_the_command_that_asks_for_them(recipe, wanted, extra):
+def test_settings_are_shown_as_the_shell_command(recipe, wanted, extra):
     options = RECIPES[recipe].options
     command = command_of(settings_of(recipe, options(**wanted).as_dict(), **extra))
     words = shlex.split(command)
@@ -235,7 +235,7 @@ SILLY = [
 
 
 @pytest.mark.parametrize("given", SILLY, ids=lambda given: " ".join(given)[:40])
-def test_silly_numbers_are_refused_in_one_sentence_or_do_no_harm(pair, tmp_path, capsys, given):
+def test_extreme_numbers_are_refused_in_one_sentence_or_do_no_harm(pair, tmp_path, capsys, given):
     recipe, *flags = given
     pictures = pair if recipe == "optimize" else ()
     flags = [flag if flag != "w.mp4" else str(tmp_path / flag) for flag in flags]

@@ -36,7 +36,7 @@ def stop_after(steps, frames):
     steps.close()
 
 
-def test_length_and_size_are_told_before_anything_else(tmp_path):
+def test_length_and_size_are_reported_before_anything_else(tmp_path):
     steps = painting(moving(tmp_path / "in.mp4"), tmp_path / "out.mp4")
     assert next(steps).note == "in.mp4 is 0.6 s long: 6 frames of 64 x 48 px, painted at 64 x 48 px."
     steps.close()

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from style_core.optimization.descent import Descent, Diverged, Past, falling_spectrum
+from style_core.optimization.descent import Descent, Diverged, History, falling_spectrum
 
-PASTS = [Past(), Past(3, torch.bfloat16), Past(0), Past(0, torch.bfloat16)]
+HISTORIES = [History(), History(3, torch.bfloat16), History(0), History(0, torch.bfloat16)]
 
 
 def valley(picture):
@@ -13,9 +13,9 @@ def valley(picture):
     return loss, {"distance": loss.detach()}
 
 
-@pytest.mark.parametrize("past", PASTS, ids=str)
-def test_descent_finds_the_bottom_of_a_valley(past):
-    descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley, past, learning_rate=0.05)
+@pytest.mark.parametrize("history", HISTORIES, ids=str)
+def test_descent_finds_the_minimum(history):
+    descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley, history, learning_rate=0.05)
     losses = [descent.step()["total"] for _ in range(60)]
     assert losses[-1] < 0.01 * losses[0]
     assert (descent.result() - 0.25).abs().max() < 0.05
@@ -31,7 +31,7 @@ def test_the_spectrum_falls_as_it_should_and_leaves_the_size_of_moves(height, wi
 
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 9), (5, 12)])
-def test_a_sloped_descent_finds_the_bottom_too_on_sides_odd_and_even(size):
+def test_a_preconditioned_descent_finds_the_minimum_for_odd_and_even_sides(size):
     goal = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
     descent = Descent(torch.full((1, 3, *size), 0.5), lambda picture: ((picture - goal).square().sum(), {}), slope=0.5)
     for _ in range(60):
@@ -39,7 +39,7 @@ def test_a_sloped_descent_finds_the_bottom_too_on_sides_odd_and_even(size):
     assert (descent.result() - goal[0]).abs().max() < 0.02
 
 
-def test_a_slope_brings_large_shapes_sooner():
+def test_preconditioning_forms_large_shapes_sooner():
     """A loss that answers to edges, as features do: large shapes, whose edges are soft, hardly weigh in it."""
     coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     goal = functional.interpolate(coarse, (64, 64), mode="bilinear", align_corners=False)
@@ -56,7 +56,7 @@ def test_a_slope_brings_large_shapes_sooner():
     assert left[0.5] < 0.7 * left[0.0], left
 
 
-def test_no_move_is_longer_than_curvature_is_trusted():
+def test_steps_are_never_longer_than_the_trusted_length():
     descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley)  # whose bottom is one move away, for whoever trusts it
     pictures = [descent.picture.detach().clone()]
     for _ in range(20):
@@ -67,7 +67,7 @@ def test_no_move_is_longer_than_curvature_is_trusted():
     assert (descent.result() - 0.25).abs().max() < 0.01
 
 
-def test_a_step_is_one_evaluation():
+def test_each_step_evaluates_the_loss_once():
     evaluations = []
 
     def counted(picture):
@@ -81,7 +81,7 @@ def test_a_step_is_one_evaluation():
 
 
 def test_the_average_lags_behind_the_picture_and_starts_unbiased():
-    descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley, Past(0), learning_rate=0.05, averaging=0.9)
+    descent = Descent(torch.full((1, 3, 4, 4), 0.75), valley, History(0), learning_rate=0.05, averaging=0.9)
     descent.step()
     assert torch.allclose(descent.image(), descent.picture.detach()[0])
     for _ in range(5):
@@ -100,7 +100,7 @@ def exploding(times: list[int]):
     return objective
 
 
-def test_a_loss_that_is_no_number_restarts_once_from_the_best_picture():
+def test_a_loss_that_is_not_a_number_restarts_once_from_the_best_picture():
     descent = Descent(torch.full((1, 3, 4, 4), 0.75), exploding([3]))
     for _ in range(30):
         descent.step()
@@ -108,7 +108,7 @@ def test_a_loss_that_is_no_number_restarts_once_from_the_best_picture():
     assert torch.isfinite(descent.result()).all() and (descent.result() - 0.25).abs().max() < 0.05
 
 
-def test_the_second_time_it_gives_up_in_words_and_keeps_the_last_good_picture():
+def test_diverging_twice_ends_the_run_with_the_last_good_picture():
     descent = Descent(torch.full((1, 3, 4, 4), 0.75), exploding([3, 6]))
     with pytest.raises(Diverged, match="last good picture is kept") as caught:
         for _ in range(30):
@@ -117,11 +117,11 @@ def test_the_second_time_it_gives_up_in_words_and_keeps_the_last_good_picture():
     assert (caught.value.image - 0.25).abs().max() < 0.5
 
 
-def test_adam_goes_where_torch_s_goes():
+def test_adam_s_steps_equal_torch_s():
     start = torch.rand(1, 3, 900, 900, generator=torch.Generator().manual_seed(0))  # more than one piece
     theirs = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([theirs], lr=0.01, betas=(0.9, 0.99))
-    descent = Descent(start, valley, Past(0), learning_rate=0.01)
+    descent = Descent(start, valley, History(0), learning_rate=0.01)
     for _ in range(4):
         (theirs.grad,) = torch.autograd.grad(valley(theirs)[0], theirs)
         optimizer.step()
@@ -130,10 +130,10 @@ def test_adam_goes_where_torch_s_goes():
         torch.testing.assert_close(descent.picture, theirs.detach(), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("past", PASTS, ids=str)
-def test_what_is_kept_takes_as_much_as_is_said(past):
-    descent = Descent(torch.rand(1, 3, 256, 256), valley, past)
+@pytest.mark.parametrize("history", HISTORIES, ids=str)
+def test_the_optimizer_s_memory_is_as_large_as_stated(history):
+    descent = Descent(torch.rand(1, 3, 256, 256), valley, history)
     descent.step()
-    kept = [descent._moments._first, descent._moments._second, descent._best] if past.is_adam else [descent._curvature._pairs]
+    kept = [descent._moments._first, descent._moments._second, descent._best] if history.is_adam else [descent._curvature._pairs]
     bytes_kept = sum(tensor.numel() * tensor.element_size() for tensor in kept)
-    assert bytes_kept == pytest.approx(past.pictures * 4 * descent.picture.numel(), rel=0.05)
+    assert bytes_kept == pytest.approx(history.pictures * 4 * descent.picture.numel(), rel=0.05)

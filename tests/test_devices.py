@@ -38,7 +38,7 @@ def test_memory_is_kept_between_steps_and_given_back_at_the_end():
     assert kept > 200 and left < 50
 
 
-def test_threads_are_as_many_as_cores(monkeypatch):
+def test_there_are_as_many_threads_as_cores(monkeypatch):
     monkeypatch.setattr(devices, "_cgroup_quota", lambda: 1.5)
     assert devices.cores() == 1
     monkeypatch.setattr(devices, "_cgroup_quota", lambda: None)

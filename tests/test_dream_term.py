@@ -56,7 +56,7 @@ def test_a_painting_dreams_what_the_same_run_without_does_not(network, dream):
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_terms_share_the_dreams_weight_and_none_is_no_dream():
+def test_terms_share_the_dream_s_weight():
     terms = loss_weights_of(OptimizeOptions(dream="relu3_1:3 relu4_1", dream_weight=2.0)).dream
     assert [term.weight for term in terms] == [1.5, 0.5]
     assert loss_weights_of(OptimizeOptions(dream="relu3_1", dream_weight=0.0)).dream == loss_weights_of(OptimizeOptions()).dream == ()
@@ -92,7 +92,7 @@ def test_in_tiles_the_loss_and_its_gradient_are_those_of_the_whole():
         ("relu3_1:0", "The weight of relu3_1 is 0; it must be positive."),
     ],
 )
-def test_a_dream_that_makes_no_sense_is_refused_in_words(network, dream, message):
+def test_an_invalid_dream_term_is_refused_in_words(network, dream, message):
     with pytest.raises(RequestError) as caught:
         finish(optimize(picture(64, 64), [picture(64, 64)], OptimizeOptions(**SMALL, dream=dream), compute=FP32))
     assert str(caught.value).startswith(message)

@@ -33,7 +33,7 @@ def test_more_work_takes_longer():
 
 
 @pytest.mark.parametrize("options", [OptimizeOptions(size=8192, extractor="vgg19"), StylizeOptions(size=8192), DreamOptions(size=4096)])
-def test_what_cannot_fit_is_told_with_the_size_that_would(options, monkeypatch):
+def test_a_size_that_does_not_fit_is_refused_with_one_that_would(options, monkeypatch):
     monkeypatch.setattr(estimates, "budget", lambda compute: 0.6e9)
     monkeypatch.setattr("style_core.recipes.memory_plan.budget", lambda compute: 0.6e9)
     with pytest.raises(RequestError, match="GB can be used here; choose a size of at most"):

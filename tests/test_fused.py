@@ -24,7 +24,7 @@ def both_ways(function, dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("settings", [{}, {"stride": 2}, {"padding_mode": "reflect"}])
-def test_it_is_a_convolution_and_a_rectifier(dtype, settings):
+def test_the_fused_operator_equals_a_convolution_and_a_rectifier(dtype, settings):
     convolve = layer(dtype, **settings)
     fused, plain = both_ways(lambda x: rectified(x, convolve), dtype), both_ways(lambda x: convolve(x).relu(), dtype)
     for one, other in zip(fused, plain):
@@ -44,7 +44,7 @@ def test_an_operator_that_changed_is_not_used_and_it_is_logged(monkeypatch, capl
 
 
 @pytest.mark.skipif(not convolution._onednn_computes(torch.float32), reason="this torch has no oneDNN")
-def test_frozen_weights_make_one_pass_of_it_and_others_are_trained():
+def test_only_frozen_weights_use_the_fused_operator():
     assert "_Fused" in type(rectified(torch.rand(1, 5, 8, 8).requires_grad_(), layer()).grad_fn).__name__
     trained = layer().requires_grad_()
     rectified(torch.rand(1, 5, 8, 8), trained).sum().backward()

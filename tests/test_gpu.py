@@ -1,4 +1,4 @@
-"""Turns at the device, and what happens when memory runs out."""
+"""FairLock at the device, and what happens when memory runs out."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from style_core.memory import OutOfMemory, memory_in_words
 
 
 def test_turns_are_given_in_the_order_of_asking_and_never_to_two():
-    turns, order, inside = gpu.Turns(), [], []
+    turns, order, inside = gpu.FairLock(), [], []
 
     def worker(number):
         with turns.turn():

@@ -80,7 +80,7 @@ def test_the_tab_s_own_work_crosses_it_too_and_errors_keep_their_words(tmp_path)
         import gradio as gr
         from studio import gpu, stylizing
         from style_core import *
-        wanted = stylizing.Wanted.of("studio/samples/landscape.jpg", None, "red-fuji", 0.0, None, StylizeOptions(size=64).as_dict())
+        wanted = stylizing.StylizeRequest.of("studio/samples/landscape.jpg", None, "red-fuji", 0.0, None, StylizeOptions(size=64).as_dict())
         painted, photo, style, trouble = gpu.call(stylizing.painted, Compute.choose("cpu"), wanted, "en")
         print(tuple(painted.shape))
         try:
@@ -130,7 +130,7 @@ def image(tmp_path):
     return folder
 
 
-def test_its_run_steps_resolve_in_a_clean_folder(image):
+def test_the_dockerfile_s_run_steps_work_in_a_clean_folder(image):
     """pip's own dry run: the same commands, with nothing installed."""
     steps = [step for step in instruction("RUN") if "pip" in step]
     assert steps
@@ -146,7 +146,7 @@ def test_its_run_steps_resolve_in_a_clean_folder(image):
         assert done.returncode == 0, done.stderr
 
 
-def test_its_command_serves_from_a_read_only_folder_is_healthy_and_ends_on_sigterm(image, tmp_path):
+def test_the_dockerfile_s_command_serves_from_a_read_only_folder_and_ends_on_sigterm(image, tmp_path):
     port = str(free_port())
     command = [sys.executable if word == "python" else word.replace("7860", port) for word in eval(instruction("CMD")[0])]
     for path in sorted(image.rglob("*"), reverse=True):

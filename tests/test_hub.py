@@ -123,7 +123,7 @@ def test_a_silent_resolver_is_given_up_as_quickly(environment):
     assert time.monotonic() - start < 50, "the program ends without waiting for the answer"
 
 
-def test_nobody_there_and_the_offline_switch(environment):
+def test_an_unreachable_hub_and_the_offline_switch_are_reported(environment):
     nobody = pull(environment, "http://127.0.0.1:9")
     assert nobody.returncode == 2 and "The hub could not be reached." in nobody.stderr
     switched_off = pull(environment, "http://127.0.0.1:9", HF_HUB_OFFLINE="1")
@@ -232,7 +232,7 @@ def test_a_full_disk_says_so_and_leaves_no_broken_file(whole, environment, room)
     assert cached(environment).exists() and not list(cached(environment).parent.glob("*.part"))
 
 
-def test_a_cache_that_is_no_folder_says_so(whole, environment, tmp_path):
+def test_a_cache_that_is_not_a_folder_says_so(whole, environment, tmp_path):
     (tmp_path / "hf").write_text("a file where the cache should be")
     with hub_server(whole) as (address, _):
         result = pull(environment, address)

@@ -149,7 +149,7 @@ def test_settings_travel_inside_the_picture_and_nothing_else_does(tmp_path, suff
         assert (read_image(path) - picture(32, 48)).abs().max() <= 0.5 / 255 + 1e-6
 
 
-def test_a_picture_of_someone_elses_has_no_settings(tmp_path):
+def test_a_picture_from_elsewhere_has_no_settings(tmp_path):
     plain().save(tmp_path / "other.png")
     with pytest.raises(RequestError, match="other.png contains no settings"):
         read_settings(tmp_path / "other.png")
@@ -173,7 +173,7 @@ def test_sizes_keep_the_shape():
     torch.testing.assert_close(resize(flat, (7, 11)), torch.full((3, 7, 11), 0.3))
 
 
-def test_over_a_color_that_is_no_color():
+def test_an_unknown_background_color_is_refused():
     with pytest.raises(RequestError, match="background is blurple; it must be a color name or #rrggbb."):
         over(picture(16, 16), torch.ones(1, 16, 16), "blurple")
 

@@ -43,7 +43,7 @@ def test_truncation_0_is_one_picture_but_for_its_noise_and_less_of_it_varies_les
 
 
 @pytest.mark.slow
-def test_variation_walks_from_the_inversion_of_a_picture_to_anything(monkeypatch):
+def test_variation_moves_from_the_inversion_of_a_picture_to_random_codes(monkeypatch):
     monkeypatch.setattr(latent, "_INVERSION_STEPS", 8)
     photo = picture(140, 180)
     inversion, (near,), (far,) = (pictures(changed(variation=share, count=count), photo) for share, count in ((0.0, 2), (0.2, 1), (0.9, 1)))
@@ -73,7 +73,7 @@ def test_a_walk_has_no_jump_and_ends_where_it_should():
 
 
 @pytest.mark.parametrize("ends, frames, sentence", [(3, 8, "A walk has two ends, but 3 pictures"), (0, 1, "it must have 2 to 2400")])
-def test_a_walk_that_cannot_be_walked_is_refused(ends, frames, sentence):
+def test_an_invalid_walk_is_refused(ends, frames, sentence):
     with pytest.raises(RequestError, match=sentence):
         finish(walk(PLAIN, [picture(64, 64)] * ends, frames=frames))
 

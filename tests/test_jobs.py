@@ -162,7 +162,7 @@ def test_jobs_are_bounded_and_finished_ones_are_forgotten(book, monkeypatch):
     assert book.of(request) == [] == book._all
 
 
-def test_an_error_is_told_to_whoever_watches_once(book):
+def test_an_error_is_reported_once_to_whoever_watches(book):
     def failing():
         yield {STATUS: "begun"}
         raise gr.Error("There is no such layer.")
@@ -176,7 +176,7 @@ def test_an_error_is_told_to_whoever_watches_once(book):
     assert book.of(request) == []
 
 
-def test_another_photo_lets_go_of_what_was_made_of_the_last_one(book):
+def test_another_photo_clears_the_results_of_the_one_before(book):
     run, request = Run(0), page("one")
     book.arrive(None, request)
     job = book.start("paint", STATUS, run, request, photo="a.png")

@@ -17,7 +17,7 @@ def gradient_of(x):
 
 
 @pytest.mark.parametrize("count", [6, 8192, 20_001])
-def test_it_goes_where_torch_s_goes(count):
+def test_steps_equal_those_of_torch_s_lbfgs(count):
     start = torch.linspace(-1, 1, count) ** 3
     theirs = start.clone().requires_grad_()
     optimizer = torch.optim.LBFGS([theirs], lr=0.5, max_iter=1, history_size=4, tolerance_grad=0, tolerance_change=0)
@@ -39,7 +39,7 @@ def test_it_goes_where_torch_s_goes(count):
         assert (own - theirs).norm() < 2e-3 * (own - start).norm(), step
 
 
-def test_a_move_that_shows_no_curvature_is_not_kept():
+def test_pairs_without_positive_curvature_are_skipped():
     x = torch.ones(8)
     curvature = LBFGSHistory(x, 4)
     assert torch.equal(curvature.direction(x), -x)
@@ -63,7 +63,7 @@ def test_pairs_in_bfloat16_lead_almost_as_far_down(count):
     assert ends[torch.bfloat16] < 1.2 * ends[torch.float32] < 0.5 * float(rosenbrock(torch.linspace(-1, 1, count) ** 3))
 
 
-def test_it_solves_a_quadratic_of_as_many_dimensions_as_it_keeps_moves():
+def test_a_quadratic_is_solved_in_as_many_dimensions_as_pairs_are_kept():
     scales = torch.tensor([1.0, 4.0, 9.0, 16.0])
     x = torch.tensor([1.0, -1.0, 0.5, 2.0])
     curvature = LBFGSHistory(x, 8)

@@ -150,7 +150,7 @@ def test_styles_measured_by_different_networks_are_not_mixed():
         ([1.0, float("nan")], "The style weights are 1, nan; they must not be negative, and one must be above 0."),
     ],
 )
-def test_style_weights_that_make_no_sense_are_refused_in_words(weights, message):
+def test_invalid_style_weights_are_refused_in_words(weights, message):
     with pytest.raises(RequestError) as caught:
         style_shares(weights, 2)
     assert str(caught.value) == message

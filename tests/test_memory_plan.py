@@ -14,7 +14,7 @@ VGG19 = Network(BACKBONES["vgg19"].shape, STYLE_LAYERS, ("relu4_2",))
 A1 = (7016, 9933)
 
 
-def test_less_memory_means_shorter_pasts_then_tiles_then_adam_then_a_refusal():
+def test_less_memory_means_a_shorter_history_then_tiles_then_adam_then_a_refusal():
     plans, free = [], 100e9
     while True:
         try:
@@ -23,9 +23,9 @@ def test_less_memory_means_shorter_pasts_then_tiles_then_adam_then_a_refusal():
             break
         assert plans[-1].bytes <= free
         free *= 0.9
-    assert plans[0].side is None and plans[0].past.dtype == torch.float32 and not plans[0].sentence()
+    assert plans[0].side is None and plans[0].history.dtype == torch.float32 and not plans[0].sentence()
     tiled = [plan.side is not None for plan in plans]
-    assert tiled == sorted(tiled) and plans[-1].past.is_adam
+    assert tiled == sorted(tiled) and plans[-1].history.is_adam
     assert "in tiles of 256 px with Adam" in plans[-1].sentence()
     assert plans[-1].bytes < 3 * 2**30  # 12 megapixels
 
@@ -35,7 +35,7 @@ def test_a1_fits_into_six_gibibytes_with_the_compact_network():
 
 
 def test_adam_is_used_where_it_was_asked_for_and_what_cannot_be_tiled_is_painted_whole():
-    assert plan_for((512, 512), VGG19, FP32, "adam", free=50e9).past.is_adam
+    assert plan_for((512, 512), VGG19, FP32, "adam", free=50e9).history.is_adam
     assert plan_for((3000, 4000), LITE, FP32, free=30e9, tileable=False).side is None
     with pytest.raises(RequestError, match="choose a size of at most"):
         plan_for((3000, 4000), LITE, FP32, free=3e9, tileable=False)

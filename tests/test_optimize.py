@@ -13,7 +13,7 @@ from networks import FP32, opener_of, picture, random_extractor
 from style_core.errors import RequestError
 from style_core.networks.backbones import BACKBONES, Backbone
 from style_core.networks.vgg19 import STYLE_LAYERS
-from style_core.optimization.descent import Past
+from style_core.optimization.descent import History
 from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_LOSSES
 from style_core.progress import finish
@@ -89,7 +89,7 @@ def test_strength_0_gives_the_photo_back():
     torch.testing.assert_close(painted(content, strength=0.0), content, rtol=0, atol=0)
 
 
-def test_strength_1_forgets_the_photo():
+def test_strength_1_ignores_the_photo():
     assert "content relu4_2" not in loss_weights_of(OptimizeOptions(strength=1.0)).content
     assert torch.isfinite(painted(strength=1.0, iterations=3)).all()
 
@@ -197,7 +197,7 @@ def test_a_picture_that_stops_changing_ends_early_and_says_so():
         ({"style_layers": " , "}, "No layer is given; write them like relu3_1 relu4_1:0.5."),
     ],
 )
-def test_a_request_that_makes_no_sense_is_refused_in_words_before_any_work(given, message, monkeypatch):
+def test_an_invalid_request_is_refused_in_words_before_any_work(given, message, monkeypatch):
     monkeypatch.setattr(optimizing, "open_extractor", lambda *_: pytest.fail("work began"))
     with pytest.raises(RequestError) as caught:
         painted(**given)
@@ -237,7 +237,7 @@ def test_divergence_yields_the_last_good_picture_and_then_the_reason(monkeypatch
 
 def tiled_plan(side=64):
     """Plans as if memory were short, with all else as it is."""
-    return lambda size, *_: Plan(*size, side, Past(), 0.0)
+    return lambda size, *_: Plan(*size, side, History(), 0.0)
 
 
 @pytest.mark.parametrize("style_loss", ["gram", "covariance"])

@@ -83,15 +83,15 @@ def test_two_runs_work_on_two_workers_and_one_that_is_left_leaves_nothing(border
 def test_a_refusal_keeps_its_words_and_its_translation(border):
     with pytest.raises(RequestError, match="There is no style") as caught:
         list(gpu.steps(stylize, picture(64, 80), [], StylizeOptions(size=64), compute=CPU))
-    assert i18n.told(str(caught.value), "es") != str(caught.value)
+    assert i18n.translate(str(caught.value), "es") != str(caught.value)
 
 
-def test_a_job_whose_worker_is_killed_is_told_so_and_the_next_run_works(border):
+def test_a_job_whose_worker_is_killed_says_so_and_the_next_run_works(border):
     photo, painting = picture(64, 80, seed=1), picture(64, 64, seed=2)
     with pytest.raises(gpu.WorkerLost, match="has stopped") as caught:
         gpu.call(os._exit, 1)
     for language in ("es", "zh-CN"):
-        assert i18n.told(str(caught.value), language) != str(caught.value)
+        assert i18n.translate(str(caught.value), language) != str(caught.value)
 
     steps = gpu.steps(optimize, photo, [painting], PAINT, compute=CPU)
     next(steps)

@@ -118,7 +118,7 @@ def answer_of(address, name: str, data: list) -> str:
     return said
 
 
-def test_good_calls_pass_and_a_failure_is_a_sentence_and_not_null(address):
+def test_valid_calls_pass_and_a_failure_is_a_sentence_rather_than_null(address):
     assert "Hello Ada" in answer_of(address, "greet", ["Ada"])
     failed = answer_of(address, "fail", ["Ada"])
     assert "event: error" in failed and "Something went wrong." in failed
@@ -139,7 +139,7 @@ def test_uploads_are_limited_by_request_by_visitor_and_in_all(address):
     assert status == 413 and "in an hour" in said
 
 
-def test_what_killed_processes_left_is_swept_at_the_start(tmp_path, monkeypatch):
+def test_files_of_killed_processes_are_removed_at_the_start(tmp_path, monkeypatch):
     monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(files, "_folder", None)
     uploads = tmp_path / "uploads"

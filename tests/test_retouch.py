@@ -8,29 +8,29 @@ from PIL import Image, ImageDraw
 from style_core.media.color import luminance_of
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import masks_by_color, size_of
-from style_core.media.retouch import along, recolor
+from style_core.media.retouch import recolor, rewound
 from style_core.networks.costs import VggShape
 from style_core.networks.extractor import vgg_layers
 from style_core.networks.vgg19 import VGG19_WIDTHS
 
 
-def test_the_way_begins_with_the_photo_ends_with_the_result_and_blends_between():
+def test_rewinding_goes_from_the_photo_to_the_result_and_blends_between_frames():
     photo, frame, result = (picture(20, 30, seed=seed) for seed in range(3))
     way = [photo, lambda: frame, result]
-    assert torch.equal(along(way, 0.0), photo) and torch.equal(along(way, 1.0), result)
-    torch.testing.assert_close(along(way, 0.5), frame)
-    torch.testing.assert_close(along(way, 0.75), (frame + result) / 2)
+    assert torch.equal(rewound(way, 0.0), photo) and torch.equal(rewound(way, 1.0), result)
+    torch.testing.assert_close(rewound(way, 0.5), frame)
+    torch.testing.assert_close(rewound(way, 0.75), (frame + result) / 2)
 
 
-def test_only_the_frames_around_a_place_are_read():
+def test_rewinding_reads_only_the_frames_around_the_position():
     read = []
 
     def frame(index):
         return lambda: read.append(index) or picture(8, 8)
 
-    along([picture(8, 8), *(frame(index) for index in range(9)), picture(16, 16)], 0.44)
+    rewound([picture(8, 8), *(frame(index) for index in range(9)), picture(16, 16)], 0.44)
     assert read == [3, 4]
-    assert along([picture(8, 8), picture(16, 24)], 0.3).shape == (3, 16, 24)
+    assert rewound([picture(8, 8), picture(16, 24)], 0.3).shape == (3, 16, 24)
 
 
 def test_recoloring_keeps_the_luminance_of_the_result_and_the_chroma_of_the_photo():
@@ -54,7 +54,7 @@ def test_failures_of_results_are_distinguished(spoil, verdict):
     assert diagnose(spoil(photo, style), photo, style) == verdict
 
 
-def test_the_strokes_of_a_brush_become_a_mask_for_each_color():
+def test_brush_strokes_become_a_mask_for_each_color():
     strokes = Image.new("RGBA", (60, 40))
     draw = ImageDraw.Draw(strokes)
     draw.rectangle((0, 0, 19, 39), fill="#d1495b")
@@ -78,7 +78,7 @@ def test_flops_and_activations_are_those_of_the_network():
     assert 2 * VggShape(VGG19_WIDTHS).flops(256, 256) == pytest.approx(94.7e9, rel=0.01)
 
 
-def test_the_size_of_a_picture_is_told_from_its_header_and_upright(tmp_path):
+def test_the_upright_size_of_a_picture_is_read_from_its_header(tmp_path):
     picture_of = Image.new("RGB", (60, 40))
     exif = Image.Exif()
     exif[0x0112] = 6

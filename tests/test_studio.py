@@ -34,7 +34,7 @@ ENGLISH = ALL[0]
 
 
 @pytest.mark.parametrize("language", SPOKEN, ids=[language.CODE for language in SPOKEN])
-def test_a_language_has_every_word_with_the_same_gaps(language):
+def test_a_language_has_every_text_with_the_same_placeholders(language):
     for name in ("WORDS", "LABELS", "UNITS"):
         theirs, ours = getattr(language, name), getattr(ENGLISH, name)
         assert theirs.keys() == ours.keys()
@@ -48,15 +48,15 @@ def test_a_language_has_every_word_with_the_same_gaps(language):
     assert {f"{options.__name__}.{field.name}" for options, field in options} <= language.HELP.keys()
 
 
-def test_every_word_that_the_studio_shows_exists_and_every_word_is_shown():
+def test_every_text_that_the_studio_shows_exists_and_is_shown():
     source = "\n".join(path.read_text() for path in STUDIO.glob("*.py"))
     used = set(re.findall(r"i18n\.([A-Z][A-Z_0-9]+)\b", source)) | set(re.findall(r"\"([A-Z][A-Z_0-9]+)\"", source))
-    assert set(re.findall(r"i18n\.([A-Z][A-Z_0-9]+)\b", source)) - {"I18N", "SHARE_WARNING"} <= ENGLISH.WORDS.keys()
+    assert set(re.findall(r"i18n\.([A-Z][A-Z_0-9]+)\b", source)) - {"I18N", "SHARE_WARNING", "TABLE"} <= ENGLISH.WORDS.keys()
     made = re.compile(r"USE_|STYLE_\d|WEIGHT_\d|DIAGNOSIS_|SIZE_|EXAMPLE_|PRESET_")
     assert {key for key in ENGLISH.WORDS if not made.match(key)} <= used
 
 
-def test_options_have_words_for_every_choice_that_has_any():
+def test_options_have_names_for_every_choice_that_has_any():
     for recipe in RECIPES.values():
         for field in recipe.options.fields():
             if isinstance(field.allowed, tuple) and field.name in ENGLISH.CHOICES:
@@ -98,7 +98,7 @@ def templates_of(code: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("language", SPOKEN, ids=[language.CODE for language in SPOKEN])
-def test_whatever_the_core_says_can_be_said_in_a_language(language):
+def test_every_message_of_the_core_is_translated(language):
     paths = [path for path in CORE.rglob("*.py") if path.parent.name not in ("cli", "training", "rendering")]
     said = {template for path in paths for template in templates_of(path.read_text())}
     assert len(said) > 90
@@ -113,20 +113,20 @@ def test_whatever_the_core_says_can_be_said_in_a_language(language):
     assert not [text for text in language.SENTENCES if text not in said and f'"{text}"' not in source], "nobody says it any more"
 
 
-def test_sentences_are_translated_with_what_they_hold():
+def test_messages_are_translated_with_their_values():
     with pytest.raises(RequestError) as refused:
         OptimizeOptions(size=99999)
-    assert i18n.told(str(refused.value), Request("zh-CN")) == "size 的值是 99999；应在 64 与 12288 px 之间。"
-    assert i18n.told(str(refused.value), Request("en")) == "size is 99999; it must be between 64 and 12288 px."
+    assert i18n.translate(str(refused.value), Request("zh-CN")) == "size 的值是 99999；应在 64 与 12288 px 之间。"
+    assert i18n.translate(str(refused.value), Request("en")) == "size is 99999; it must be between 64 and 12288 px."
     reason = RequestError("The hub could not be reached.")
     note = Message("Using the compact network instead: {reason}", reason=str(reason))
-    assert i18n.told(note, Request("zh-CN")) == "改用内置的精简网络：无法连接 hub。"
+    assert i18n.translate(note, Request("zh-CN")) == "改用内置的精简网络：无法连接 hub。"
     notes = joined(
         Message("{file} is animated; its first frame is used.", file="a.gif"),
         Message("The color profile of {file} is broken and was ignored.", file="a.gif"),
     )
-    assert i18n.told(notes, Request("zh-CN")) == "a.gif 是动图；使用它的第一帧。a.gif 的色彩配置文件已损坏，未予采用。"
-    assert i18n.told("Nobody ever said this.", Request("zh-CN")) == "Nobody ever said this."
+    assert i18n.translate(notes, Request("zh-CN")) == "a.gif 是动图；使用它的第一帧。a.gif 的色彩配置文件已损坏，未予采用。"
+    assert i18n.translate("Nobody ever said this.", Request("zh-CN")) == "Nobody ever said this."
 
 
 def test_only_files_of_this_process_are_ours(tmp_path):
@@ -135,8 +135,8 @@ def test_only_files_of_this_process_are_ours(tmp_path):
     outside.write_bytes(Path(own).read_bytes())
     link = Path(own).with_name("link.png")
     link.symlink_to(outside)
-    assert files.is_ours(own)
-    assert not any(files.is_ours(path) for path in (None, 3, str(outside), str(link), f"{own}/../../../../../etc/passwd", "/etc/passwd"))
+    assert files.is_result(own)
+    assert not any(files.is_result(path) for path in (None, 3, str(outside), str(link), f"{own}/../../../../../etc/passwd", "/etc/passwd"))
 
 
 @pytest.mark.parametrize("kind", files.KINDS)
@@ -160,7 +160,7 @@ def test_a_long_run_keeps_frames_from_all_of_its_way():
     trail = files.Trail()
     for seed in range(500):
         trail.add(torch.full((3, 16, 16), seed / 500))
-    kept = files.way_to(str(trail.where / "result.png"))
+    kept = files.frames_of(str(trail.where / "result.png"))
     assert 48 <= len(kept) <= 96
     shades = [float(read_image(path).mean()) for path in kept]
     gaps = [two - one for one, two in zip(shades, shades[1:])]

@@ -76,7 +76,7 @@ def test_each_region_takes_its_own_style(shipped):
     torch.testing.assert_close(everywhere, alone[0], atol=1e-4, rtol=0)
 
 
-def test_where_no_mask_is_the_photo_stays(shipped, codes):
+def test_the_photo_stays_outside_all_masks(shipped, codes):
     photo = picture(96, 128)
     left = torch.zeros(1, 96, 128)
     left[..., :64] = 1

@@ -74,7 +74,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path):
     assert not over.going()
 
 
-def test_what_distillation_exports_is_an_extractor_whose_distances_are_the_heads(tmp_path):
+def test_an_exported_student_s_distances_equal_those_through_its_heads(tmp_path):
     torch.manual_seed(0)
     student = distill.Student()
     distill.export(student, tmp_path / "lite.safetensors", {"model": "test"})

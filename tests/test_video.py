@@ -105,7 +105,7 @@ def test_a_clip_is_upright(tmp_path, rotation, corner):
     assert bright == {corner}
 
 
-def test_times_that_vary_are_kept(tmp_path):
+def test_variable_frame_times_are_kept(tmp_path):
     times = [0, 100, 150, 400, 1000]
     clip = Clip.open(filmed(tmp_path / "varied.mp4", grays(5), times=times))
     assert [round(1000 * frame.at) for frame in clip.read()] == times

@@ -16,12 +16,12 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext
 
 from deploy.ray.cluster import LOCAL, compute_of_worker, connect, share_of
-from style_core.cli.batch import told
+from style_core.cli.batch import with_origins
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import read_image
 from style_core.progress import finish
-from style_core.recipes.batch import Made, make, read_job
+from style_core.recipes.batch import BatchRecord, make, read_job
 from style_core.recipes.film import CLIP_SUFFIXES
 from style_core.recipes.stylize import StylizeOptions
 from style_core.recipes.stylize_clip import stylize_clip
@@ -41,7 +41,7 @@ class PicturePainter:
         open_generator(compute)
         read = read_job(job, compute)
         self._folder, self._suffix = read.folder, read.suffix
-        self._tasks = {task.name: task for task in told(read.tasks)}
+        self._tasks = {task.name: task for task in with_origins(read.tasks)}
 
     def __call__(self, rows: Rows) -> Rows:
         return {**rows, "error": np.array([self._make(name) for name in rows["name"]])}
@@ -101,7 +101,7 @@ def paint_job(job: str, cores: int = 1) -> tuple[list[Path], dict[str, str]]:
         RequestError: for a job file that can't be read, or a cluster that is too small.
     """
     read = read_job(job, Compute.choose("cpu"))
-    made, tasks = Made(read.folder), {task.name: task for task in read.tasks}
+    made, tasks = BatchRecord(read.folder), {task.name: task for task in read.tasks}
     files = {name: read.folder / f"{name}{read.suffix}" for name in tasks}
     rows = [{"name": name} for name, task in tasks.items() if not made.has(task, files[name])]
     done, failed = [], {}

@@ -111,11 +111,11 @@ def _run_job(given: argparse.Namespace) -> int:
         print(f"{path}: {len(job.tasks)} pictures, small.", file=sys.stderr)
     if given.sheet_only:
         return 0
-    return _run(told(job.tasks), job.folder, compute, given, suffix=job.suffix)
+    return _run(with_origins(job.tasks), job.folder, compute, given, suffix=job.suffix)
 
 
-def told(tasks: Sequence[Task]) -> list[Task]:
-    """Tasks whose pictures will say what they were made from."""
+def with_origins(tasks: Sequence[Task]) -> list[Task]:
+    """Tasks whose pictures record what they were made from."""
     return [replace(task, extra=partial(_extra, _asked(task))) for task in tasks]
 
 

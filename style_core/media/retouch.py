@@ -9,20 +9,20 @@ from style_core.media.color import keep_color, match_color
 from style_core.media.images import resize
 
 
-def along(way: Sequence[Tensor | Callable[[], Tensor]], position: float) -> Tensor:
-    """A picture between the first of `way` and the last, at the last one's size.
+def rewound(frames: Sequence[Tensor | Callable[[], Tensor]], position: float) -> Tensor:
+    """A picture between the first of `frames` and the last, at the last one's size.
 
     Args:
-        way: two or more images `[3, h, w]` of any sizes: the photo, kept frames, the result. Intermediate ones may be functions
+        frames: two or more images `[3, h, w]` of any sizes: the photo, kept frames, the result. Intermediate ones may be functions
             that read them; only the two nearest to the position are read.
         position: in `[0, 1]`; 1 is exactly the last picture; between two frames they are blended.
     """
-    place = position * (len(way) - 1)
-    index = min(int(place), len(way) - 2)
+    place = position * (len(frames) - 1)
+    index = min(int(place), len(frames) - 2)
     share = place - index
-    last = way[-1]() if callable(way[-1]) else way[-1]
+    last = frames[-1]() if callable(frames[-1]) else frames[-1]
     size = tuple(last.shape[-2:])
-    one, two = (resize(frame() if callable(frame) else frame, size) for frame in (*way[:-1], last)[index : index + 2])
+    one, two = (resize(frame() if callable(frame) else frame, size) for frame in (*frames[:-1], last)[index : index + 2])
     return two if share == 1 else torch.lerp(one, two, share)
 
 

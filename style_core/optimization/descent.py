@@ -17,7 +17,7 @@ _ASTRAY = 10.0  # a loss above the first and above this multiple of the best one
 
 
 @dataclass(frozen=True)
-class Past:
+class History:
     """What an optimizer remembers of earlier steps.
 
     Attributes:
@@ -59,7 +59,7 @@ class Descent:
     Args:
         picture: `[1, 3, H, W]`, the start.
         objective: picture -> (loss, parts by name).
-        past: what to remember; also selects L-BFGS or Adam.
+        history: what to remember; also selects L-BFGS or Adam.
         learning_rate: of Adam, in pixel values.
         averaging: decay of the exponential moving average of the iterates, in `[0, 1)`; 0 turns averaging off.
         slope: preconditions L-BFGS's moves by `f^-slope` over spatial frequency `f`, so that colors and large shapes change from
@@ -71,19 +71,19 @@ class Descent:
         self,
         picture: Tensor,
         objective: Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]],
-        past: Past = Past(),
+        history: History = History(),
         learning_rate: float = 0.02,
         averaging: float = 0.0,
         slope: float = 0.0,
     ):
         self.picture = picture.detach().clone(memory_format=torch.contiguous_format)
         self.objective = objective
-        self.past = past
+        self.history = history
         self.learning_rate = learning_rate
         self.averaging = averaging
         self.restarted = False
         self._gains = (
-            falling_spectrum(picture.shape[-2], picture.shape[-1], slope).to(picture.device) if slope and not past.is_adam else None
+            falling_spectrum(picture.shape[-2], picture.shape[-1], slope).to(picture.device) if slope and not history.is_adam else None
         )
         self._best: Tensor | None = None
         self._best_loss = self._first_loss = float("inf")
@@ -110,7 +110,7 @@ class Descent:
         else:
             if loss < self._best_loss:
                 self._keep_best(loss)
-            self.picture = self._adam_moved(gradient) if self.past.is_adam else self._lbfgs_moved(gradient)
+            self.picture = self._adam_moved(gradient) if self.history.is_adam else self._lbfgs_moved(gradient)
         if self._average is not None:
             self._average.lerp_(self.picture, 1 - self.averaging)
         self._steps += 1
@@ -153,10 +153,10 @@ class Descent:
     def _keep_best(self, loss: float) -> None:
         self._best_loss = loss
         self._first_loss = loss if self._first_loss == float("inf") else self._first_loss
-        if not self.past.is_adam:
+        if not self.history.is_adam:
             self._best = self.picture  # which L-BFGS never changes in place
         elif self._best is None:
-            self._best = self.picture.to(torch.float32 if self.past.dtype == torch.float32 else torch.float16, copy=True)
+            self._best = self.picture.to(torch.float32 if self.history.dtype == torch.float32 else torch.float16, copy=True)
         else:
             self._best.copy_(self.picture)
 
@@ -171,10 +171,10 @@ class Descent:
 
     def _begin(self) -> None:
         """Start a fresh optimizer at the current picture."""
-        if self.past.is_adam:
+        if self.history.is_adam:
             self._moments = AdamMoments(self.picture, self.learning_rate)
         else:
-            self._curvature = LBFGSHistory(self.picture, self.past.pairs, self.past.dtype)
+            self._curvature = LBFGSHistory(self.picture, self.history.pairs, self.history.dtype)
 
 
 def falling_spectrum(height: int, width: int, slope: float) -> Tensor:

@@ -115,7 +115,7 @@ def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **wr
     Raises:
         RequestError: when the folder can't be written to, or the suffix is unknown.
     """
-    made, total = Made(folder), len(tasks)
+    made, total = BatchRecord(folder), len(tasks)
     for index, task in enumerate(tasks):
         path = folder / f"{task.name}{suffix}"
         check_writable(path)
@@ -151,7 +151,7 @@ def make(task: Task, path: Path, **writing: Any) -> Steps:
     write_image(path, step.result, settings=settings, alpha=task.alpha(), **writing)
 
 
-class Made:
+class BatchRecord:
     """What batches have made in a folder and from what: a file in it, written by one process at a time.
 
     Raises:

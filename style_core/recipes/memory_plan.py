@@ -12,7 +12,7 @@ from style_core.memory import available_bytes
 from style_core.messages import Message
 from style_core.networks.costs import Shape
 from style_core.networks.vgg19 import LAYERS, block_of, stride_of
-from style_core.optimization.descent import Past
+from style_core.optimization.descent import History
 from style_core.optimization.dream_term import term_layers
 from style_core.optimization.hypercolumns import GRID
 from style_core.optimization.objective import LossWeights
@@ -27,7 +27,14 @@ _SIDES = (2048, 1536, 1024, 768, 512, 384, 256)  # px, of tiles; crops of smalle
 _SHARE = 0.9  # of the free memory that a run may use
 _UNKNOWN = 4e9  # bytes to assume if the system doesn't report free memory
 # From the longest history to the shortest; the effect on quality has not been measured yet (benchmarks/large.md).
-_PASTS = (Past(10), Past(10, torch.bfloat16), Past(5, torch.bfloat16), Past(3, torch.bfloat16), Past(0), Past(0, torch.bfloat16))
+_HISTORIES = (
+    History(10),
+    History(10, torch.bfloat16),
+    History(5, torch.bfloat16),
+    History(3, torch.bfloat16),
+    History(0),
+    History(0, torch.bfloat16),
+)
 
 
 @dataclass(frozen=True)
@@ -76,22 +83,22 @@ class Plan:
     Attributes:
         height, width: px.
         side: side of tiles, px; None is the whole picture at once.
-        past: the optimizer's kind and memory.
+        history: the optimizer's kind and memory.
         bytes: peak memory.
     """
 
     height: int
     width: int
     side: int | None
-    past: Past
+    history: History
     bytes: float
 
     def sentence(self) -> str:
         """A note to the user about it, or empty."""
-        if self.side is None and self.past.dtype == torch.float32:
+        if self.side is None and self.history.dtype == torch.float32:
             return ""
-        facts = {"width": self.width, "height": self.height, "side": self.side, "pairs": self.past.pairs, "gigabytes": self.bytes / 1e9}
-        if self.past.is_adam:
+        facts = {"width": self.width, "height": self.height, "side": self.side, "pairs": self.history.pairs, "gigabytes": self.bytes / 1e9}
+        if self.history.is_adam:
             how = "The picture of {width} x {height} px is painted in tiles of {side} px with Adam, in about {gigabytes:.1f} GB of memory."
         elif self.side is None:
             how = "The picture of {width} x {height} px is painted with {pairs} L-BFGS pairs, in about {gigabytes:.1f} GB of memory."
@@ -153,17 +160,17 @@ def _fits(size, network, compute, optimizer, tileable, allowed) -> bool:
 
 def _ways(size: tuple[int, int], network: Network, compute: Compute, optimizer: str, tileable: bool) -> Iterator[Plan]:
     """Possible plans, the best first."""
-    pasts = _PASTS if optimizer == "lbfgs" else _PASTS[-2:]
-    for past in pasts[:3] if tileable else pasts:
-        yield _plan(size, None, past, network, compute)
-    for past in pasts if tileable else ():
-        yield from (_plan(size, side, past, network, compute) for side in _SIDES if side < max(size))
+    histories = _HISTORIES if optimizer == "lbfgs" else _HISTORIES[-2:]
+    for history in histories[:3] if tileable else histories:
+        yield _plan(size, None, history, network, compute)
+    for history in histories if tileable else ():
+        yield from (_plan(size, side, history, network, compute) for side in _SIDES if side < max(size))
 
 
-def _plan(size: tuple[int, int], side: int | None, past: Past, network: Network, compute: Compute) -> Plan:
+def _plan(size: tuple[int, int], side: int | None, history: History, network: Network, compute: Compute) -> Plan:
     height, width = size
     pixels, each = height * width, compute.dtype.itemsize
-    pictures = (_PICTURES_ADAM if past.is_adam else _PICTURES) + past.pictures
+    pictures = (_PICTURES_ADAM if history.is_adam else _PICTURES) + history.pictures
     guides = network.regions if network.regions > 1 else 0
     photo = sum(network.shape.widths[block_of(layer)] / stride_of(layer) ** 2 for layer in network.content) * pixels
     if side is None:
@@ -174,7 +181,7 @@ def _plan(size: tuple[int, int], side: int | None, past: Past, network: Network,
     features = _ROUND_TRIP * each * network.shape.activations(*crop, network.deepest)
     columns = _COLUMNS * sum(network.shape.widths[block_of(layer)] for layer in network.style) * pixels / GRID**2 if network.places else 0
     needed = _BASE_BYTES + columns + 12 * pixels * pictures + 5.4 * guides * pixels + photo + features
-    return Plan(height, width, side, past, needed)
+    return Plan(height, width, side, history, needed)
 
 
 def free_memory(compute: Compute) -> float | None:

@@ -190,7 +190,7 @@ class _Painting:
         plan = inputs.planner.plan((height, width))
         slope = _SLOPE if first else 0.0
         objective = inputs.objective(plan) if inputs.held is None else inputs.held.beside(inputs.objective(plan))
-        descent = Descent(picture, objective, plan.past, inputs.options.learning_rate, inputs.options.averaging, slope)
+        descent = Descent(picture, objective, plan.history, inputs.options.learning_rate, inputs.options.averaging, slope)
         del picture
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)
         yield self.moment(eta=self._pace.left())

@@ -31,7 +31,7 @@ def test_a_layer_is_chosen_by_eye_and_dreamt(dream_tab):
     assert page.strangers == []
 
 
-def test_a_flight_into_the_dream_is_stopped_and_what_was_flown_is_kept(dream_tab, tmp_path):
+def test_a_stopped_dream_zoom_keeps_its_frames(dream_tab, tmp_path):
     page = dream_tab
     unfold(page, "Fly into the dream: a video")
     fill(page, "Frames", "2000")

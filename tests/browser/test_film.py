@@ -87,7 +87,7 @@ def test_a_video_that_cannot_be_read_has_its_sentence_and_nothing_goes_on_waitin
     page.locator("#film-run:not([disabled])").wait_for()
 
 
-def test_a_missing_camera_is_told(chromium, address):
+def test_a_missing_camera_is_reported(chromium, address):
     browser = chromium.browser_type.launch(
         executable_path=shutil.which("chromium"), args=["--no-sandbox", "--use-fake-ui-for-media-stream"]
     )

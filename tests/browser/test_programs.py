@@ -61,7 +61,7 @@ def test_the_api_page_speaks_in_words_and_of_no_pictures_but_the_programs_own(ad
     assert content["example_input"]["path"] == "photo.jpg" and not content["parameter_has_default"]
 
 
-def test_a_mistake_is_told_to_programs_in_the_same_words(address):
+def test_programs_get_the_same_error_messages(address):
     with pytest.raises(Exception, match="There is no layer relu9_9"):
         Client(address, verbose=False).predict(
             image=None, guide=None, where=None, start="noise", layer="relu9_9", size=96, api_name="/dream"

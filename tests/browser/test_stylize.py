@@ -39,7 +39,7 @@ def test_a_painting_of_ones_own_is_taken_and_the_picture_downloads_with_its_sett
     assert settings["recipe"] == "stylize" and list(settings["weights"]) == ["generator"]
 
 
-def test_a_second_painting_mixes_with_a_style_of_the_gallery_at_once(painted, tmp_path):
+def test_a_second_painting_mixes_with_a_gallery_style(painted, tmp_path):
     first = shown(painted, "stylize")
     write_image(tmp_path / "second.png", picture(120, 100, seed=4))
     unfold(painted, "More", "#stylize-more")

@@ -19,7 +19,7 @@ def painted(page):
     return page
 
 
-def test_a_result_is_walked_back_recolored_filmed_and_downloaded_in_another_type(painted, tmp_path):
+def test_a_result_is_rewound_recolored_filmed_and_downloaded_in_another_type(painted, tmp_path):
     whole = read_image(downloaded(painted, "paint", tmp_path))
     unfold(painted, "Adjust the result")
     for steer, position in [
@@ -46,7 +46,7 @@ def test_a_result_is_walked_back_recolored_filmed_and_downloaded_in_another_type
     assert Clip.open(tmp_path / "film.mp4").frames > 3
 
 
-def test_larger_paints_on_from_the_result(painted):
+def test_enlarge_and_repaint_starts_from_the_result(painted):
     unfold(painted, "Adjust the result")
     painted.click("#paint-larger")
     painted.locator("#paint-status").filter(has_text="Done: 384 x 256 px").wait_for()
@@ -91,7 +91,7 @@ def test_settings_come_back_from_a_dropped_picture_and_others_are_refused_in_wor
     page.locator("#stylize-status").filter(has_text="Done: 320 x").wait_for()
 
 
-def test_a_brush_says_where_the_style_goes(page, tmp_path):
+def test_painted_strokes_limit_where_the_style_goes(page, tmp_path):
     tile(page, 1).click()
     page.locator("#stylize-status").filter(has_text="Done").wait_for()
     whole = read_image(downloaded(page, "stylize", tmp_path))
@@ -186,7 +186,7 @@ def visitor(chromium, address):
         context.close()
 
 
-def test_a_chinese_browser_is_spoken_to_in_chinese(visitor, tmp_path):
+def test_a_chinese_browser_gets_a_chinese_page(visitor, tmp_path):
     page = visitor(locale="zh-CN")
     page.get_by_role("tab", name="绘制").wait_for()
     assert page.inner_text("#stylize-run").strip() == "生成"
