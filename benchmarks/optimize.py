@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from benchmarks.common import arguments, best_of, evaluation_network, paint_with, print_table, read_pair, validation_pairs
 from style_core.devices import Compute
+from style_core.networks.backbones import BACKBONES
 from style_core.networks.extractor import load_extractor
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.descent import Descent
@@ -87,7 +88,7 @@ def speed(vgg19: Path) -> None:
         extractor = load_extractor("vgg19", vgg19, compute)
         for height, width in ((256, 256), (288, 384), (384, 512)):
             seconds = best_of(5, iteration(extractor, height, width))
-            flops = flops_to_relu5_1(height, width)
+            flops = 2 * BACKBONES["vgg19"].shape.flops(height, width, "relu5_1")  # forward, and backward to the picture
             rows.append([precision, f"{width} x {height}", seconds, flops / seconds / 1e9, peak / 1e9, flops / seconds / peak])
     print_table(["precision", "picture", "s / iteration", "GFLOP/s", "matmul peak GFLOP/s", "share"], rows)
     print()
@@ -107,14 +108,6 @@ def matmul_peak(dtype: torch.dtype, side: int = 2048) -> float:
     """FLOP/s of the fastest of several square matrix products."""
     a, b = (torch.rand(side, side).to(dtype) for _ in range(2))
     return 2 * side**3 / best_of(8, lambda: a @ b)
-
-
-def flops_to_relu5_1(height: int, width: int) -> float:
-    """Multiplications and additions of VGG-19's convolutions up to relu5_1, forward and backward to the picture."""
-    shapes = [(3, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 2), (128, 256, 4), *[(256, 256, 4)] * 3,
-              (256, 512, 8), *[(512, 512, 8)] * 3, (512, 512, 16)]  # fmt: skip
-    forward = sum(2 * 9 * a * b * (height // stride) * (width // stride) for a, b, stride in shapes)
-    return 2 * forward
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ of a Space no errors of ours.
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any, Protocol
 
 import gradio as gr
@@ -20,6 +20,7 @@ from style_core.devices import release_memory
 from style_core.memory import memory_in_words
 from style_core.options import Options
 from style_core.progress import Steps
+from style_core.weights import registry as weights
 
 try:
     import spaces
@@ -140,11 +141,30 @@ if spaces is not None:
     _steps, _result = (spaces.GPU(duration=seconds_for)(work) for work in (_steps, _result))
 
 
+def is_lent() -> bool:
+    """Whether the GPU is there only during calls, whose time is counted, as on ZeroGPU."""
+    return spaces is not None
+
+
+def _fetched(given: tuple) -> Steps:
+    """Download what a recipe's extractor needs, before the time on a lent GPU counts.
+
+    What can't be had is left to the recipe, which reports it or uses another network.
+    """
+    for value in given:
+        choice = getattr(value, "extractor", None) if isinstance(value, Options) else None
+        if choice is not None:
+            with suppress(weights.WeightsError):
+                yield from weights.fetch("vgg19" if choice == "auto" else choice)
+
+
 def steps(recipe: Callable[..., Steps], *given, **more) -> Steps:
     """The Steps of a recipe, which is a function of a module, so that it can be named to another process."""
     if _elsewhere:
         yield from _elsewhere[0].steps(recipe, given, more)
         return
+    if is_lent():
+        yield from _fetched(given)
     running = _steps(recipe, given, more) if spaces is not None else recipe(*given, **more)
     try:
         with closing(running):

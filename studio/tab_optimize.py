@@ -147,12 +147,14 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
 def _wire_forecast(compute: Compute, photo: gr.State, start, option_controls: dict, place: gr.Markdown) -> Callable:
     """Show an estimate of time and memory before a run, or a size that fits if there is too little memory.
 
+    On a lent GPU there is none, because measuring its speed would take some of the visitor's time.
+
     Returns:
         A function that adds further events after which to update it.
     """
 
     def show_estimate(path, start, size, iterations, extractor, pyramid, init, request: gr.Request):
-        if path is None:
+        if path is None or gpu.is_lent():
             return ""
         try:
             name = "vgg19" if extractor == "auto" and weights.find("vgg19", ["relu5_1"]) else "lite"
@@ -161,7 +163,7 @@ def _wire_forecast(compute: Compute, photo: gr.State, start, option_controls: di
         except RequestError:
             return ""  # already reported next to the picture or by the run
         try:
-            needed = estimate(options, there, compute, extractor=name, started=start is not None)
+            needed = gpu.call(estimate, options, there, compute, extractor=name, started=start is not None)
         except RequestError as error:
             return "⚠ " + i18n.translate(str(error), request)
         said = i18n.say("ESTIMATE", request, seconds=i18n.duration(needed.seconds), gigabytes=needed.bytes / 1e9)

@@ -1,4 +1,4 @@
-"""FairLock at the device, and what happens when memory runs out."""
+"""Turns at the device, and what happens when memory runs out."""
 
 import threading
 import time

@@ -119,7 +119,7 @@ def test_what_was_uploaded_is_opened(address, tmp_path):
     assert pictures, result
 
 
-def test_everything_that_computes_goes_through_the_queue(address):
+def test_handlers_that_compute_are_reached_only_through_the_queue(address):
     for way in ("run", "api"):
         for name in ("stylize", "optimize", "dream", "imagine"):
             status, said = post(address, f"{way}/{name}", {"data": []})

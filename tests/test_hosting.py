@@ -74,6 +74,26 @@ def test_recipes_cross_the_border_of_a_lent_gpu_and_ask_for_time_by_their_work(t
     assert said.count("seconds") == 2 and "longer True" in said
 
 
+def test_weights_are_downloaded_before_the_time_on_a_lent_gpu_counts(tmp_path):
+    said = on_a_space(
+        """
+        from studio import gpu
+        from style_core import *
+
+        def fetch(name, layers=None):
+            yield Step(0, 0, note=f"Downloading {name}.")
+
+        gpu.weights.fetch = fetch
+        photo = read_image("studio/samples/landscape.jpg")
+        for extractor in ("auto", "vgg16"):
+            steps = gpu.steps(optimize, photo, [photo], OptimizeOptions(size=64, extractor=extractor), compute=Compute.choose("cpu"))
+            print(next(steps).note)
+            steps.close()
+        """, tmp_path,
+    )  # fmt: skip
+    assert said.split("\n")[:-1] == ["Downloading vgg19.", "Downloading vgg16."], "nothing was leased yet"
+
+
 def test_the_tab_s_own_work_crosses_it_too_and_errors_keep_their_words(tmp_path):
     said = on_a_space(
         """

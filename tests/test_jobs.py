@@ -92,7 +92,8 @@ def test_a_job_is_seen_and_stopped_by_its_visitor_alone(book):
     in_a_loop(first_of(book, [job], mine))
     assert book.of(strangers) == [] == book.of(page("nobody"))
     book.stop("paint", strangers)
-    assert not job.stop.is_set()
+    book.stop("zoom", mine)
+    assert not job.stop.is_set(), "Stop of another tab is for that tab's run"
     book.stop("paint", mine)
     run.go.release()
     until(lambda: job.ended)

@@ -8,7 +8,7 @@ from style_core.media.images import fit
 
 _SIDE = 384  # px; a fixed size, so that verdicts don't depend on the picture's
 _UNCHANGED = 0.02  # mean difference from the photo, in pixel values
-_GREY = 0.25  # of the style's chroma
+_GRAY = 0.25  # of the style's chroma
 _FEW_COLORS = 0.02  # chroma below which a style counts as gray itself
 _SATURATED = 0.25  # share of pixels with a channel at its limit, beyond that of photo and style
 _GRAINY = 2.5  # times the finest detail of whichever of photo and style has more
@@ -25,7 +25,7 @@ def diagnose(result: Tensor, photo: Tensor | None = None, style: Tensor | None =
     result, others = fit(result, _SIDE), [fit(image, _SIDE) for image in (photo, style) if image is not None]
     if photo is not None and others[0].shape == result.shape and (result - others[0]).abs().mean() < _UNCHANGED:
         return "unchanged"
-    if style is not None and _chroma(others[-1]) > _FEW_COLORS and _chroma(result) < _GREY * _chroma(others[-1]):
+    if style is not None and _chroma(others[-1]) > _FEW_COLORS and _chroma(result) < _GRAY * _chroma(others[-1]):
         return "gray"
     if _at_limits(result) > _SATURATED + max([_at_limits(image) for image in others], default=0.0):
         return "saturated"

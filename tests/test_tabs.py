@@ -1,0 +1,54 @@
+"""Handlers of the tabs without a page: what they show, step by step."""
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+from networks import FP32, picture
+
+from studio import tab_film, tab_imagine
+from style_core import ImagineOptions, Step, read_settings, write_image
+
+PLACE = tab_imagine._Place(*tab_imagine._Place.__dataclass_fields__)  # names stand for components
+
+
+@pytest.fixture
+def stop(monkeypatch) -> threading.Event:
+    event = threading.Event()
+    monkeypatch.setattr(tab_imagine.jobs, "stopping", lambda: event)
+    return event
+
+
+def imagined(monkeypatch, pictures: int) -> list[dict]:
+    steps = [Step(0, 3), *(Step(number, 3, image=picture(16, 16, seed=number)) for number in range(1, pictures + 1))]
+    monkeypatch.setattr(tab_imagine.gpu, "steps", lambda *given, **more: (step for step in steps))
+    return tab_imagine._imagined(FP32, PLACE, None, ImagineOptions(size=128, seed=7, count=3).as_dict(), None)
+
+
+def test_a_stopped_run_of_imagine_keeps_its_pictures_and_a_click_chooses_among_them(monkeypatch, stop):
+    updates = imagined(monkeypatch, 3)
+    cleared = next(updates)
+    assert cleared["paths"] == [] and cleared["result"] is cleared["download"] is None, "nothing of the last run can be chosen"
+    for number in (1, 2):
+        shown = next(updates)
+        assert len(shown["paths"]) == number and [path for path, _ in shown["wall"]] == shown["paths"]
+    stop.set()
+    *_, last = updates
+    assert [read_settings(path)["options"]["seed"] for path in last["paths"]] == [7, 8]
+    assert last["result"] == last["download"] == last["paths"][0] and last["status"].startswith("Stopped")
+
+
+def test_a_run_of_imagine_stopped_before_its_first_picture_leaves_nothing_to_choose(monkeypatch, stop):
+    updates = imagined(monkeypatch, 3)
+    cleared = next(updates)
+    stop.set()
+    (last,) = updates
+    assert cleared["paths"] == [] and "paths" not in last and "result" not in last
+
+
+def test_a_painting_is_encoded_once_and_not_at_every_frame_of_the_webcam(monkeypatch, tmp_path):
+    write_image(tmp_path / "painting.png", picture(16, 16))
+    calls = []
+    monkeypatch.setattr(tab_film.gpu, "call", lambda work, *given: calls.append(work) or SimpleNamespace())
+    codes = [tab_film._code_of(FP32, "", str(tmp_path / "painting.png")) for _ in range(3)]
+    assert calls == [tab_film._encoded] and codes[0] is codes[1] is codes[2]
