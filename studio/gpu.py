@@ -1,10 +1,10 @@
-"""What computes goes through here: one at a time, in the order of asking, wherever it is called from.
+"""All computing of the studio goes through here: one call or step at a time, in order of arrival.
 
-Where a Space lends a GPU by the call (ZeroGPU), work also crosses into another process; with workers on other machines
-(`work_on`), it goes to one of those; anywhere else it runs as it is.
+On a Space that lends a GPU for each call (ZeroGPU), the work runs in another process; with workers on other machines
+(`work_on`), on one of those; otherwise in this process.
 
-What goes in, comes out or is raised is pickled at either border, so there are no locks and no CUDA tensors across it, and
-of a Space no errors of ours.
+On the way to other processes, arguments, results and errors are pickled, so they can't hold locks or CUDA tensors. A Space
+can't pass on our own errors; they arrive as `gr.Error`.
 """
 
 import threading
@@ -70,7 +70,7 @@ def places() -> int:
 
 
 class FairLock:
-    """A lock that is given in the order of asking, and that any thread may give back: generators change threads."""
+    """A lock that is acquired in order of arrival, and may be released by another thread, because generators change threads."""
 
     def __init__(self) -> None:
         self._waiting: deque[object] = deque()
@@ -78,7 +78,7 @@ class FairLock:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait until all who asked before are done, and have the device for the block."""
+        """Hold the lock for the block, after all who asked before."""
         ticket = object()
         with self._changed:
             self._waiting.append(ticket)
@@ -96,15 +96,14 @@ class FairLock:
                 self._changed.notify_all()
 
 
-# The queue's limit holds for events that came through the queue, and frees a canceled event's place while its step
-# still runs. This holds for all of them. It is taken for a step at a time, so that a slider's move need not wait for the
-# end of a long run.
+# Gradio's queue limits only queued events, and frees a canceled event's place while its step still runs. This lock holds
+# for all events. It is taken for one step at a time, so that a slider's move need not wait for the end of a long run.
 _device = FairLock()
 turn = _device.turn
 
 
 def seconds_for(work: Callable, given: tuple, more: dict) -> int:
-    """How long a GPU is wanted for a call: longer for larger pictures and more iterations."""
+    """Seconds to ask of a GPU for a call: more for larger pictures and more iterations."""
     options = next((value for value in given if isinstance(value, Options)), None)
     if options is None:
         return _LEAST

@@ -11,7 +11,7 @@ from studio.tiles import picture_grid
 from studio.uploads import RawImage
 from style_core import RECIPES, RequestError, read_settings
 from style_core.files import sha256_of
-from style_core.recipes.request import digests_in
+from style_core.recipes.recorded_inputs import digests_in
 from style_core.recipes.table import command_of
 
 _MOST = 24

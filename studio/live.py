@@ -15,7 +15,7 @@ from style_core.media.diagnosis import diagnose
 from style_core.media.images import ImageTensor, fit, resize, to_pil
 from style_core.media.settings import done_of, settings_of
 from style_core.progress import Steps
-from style_core.recipes.request import request_of
+from style_core.recipes.recorded_inputs import request_of
 
 PREVIEW_SIDE = 768  # px, of previews; the file has the full size
 STAGE_HEIGHT = 640  # px

@@ -11,7 +11,7 @@ from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_c
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import ImageTensor, fit, to_pil
 from style_core.media.settings import settings_of
-from style_core.recipes.request import GALLERY, request_of
+from style_core.recipes.recorded_inputs import GALLERY, request_of
 from style_core.recipes.stylize import is_judged, paint_photo
 from style_core.weights.open import open_generator
 

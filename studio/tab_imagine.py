@@ -18,7 +18,7 @@ from style_core import Compute, ImagineOptions, RequestError, Step, imagine
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter
 from style_core.recipes.imagine import walk
-from style_core.recipes.request import request_of
+from style_core.recipes.recorded_inputs import request_of
 
 _WALK_FRAMES, _WALK_FPS = 72, 24
 _SEEDS = 100_000  # range of random seeds, short enough to remember

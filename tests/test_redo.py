@@ -10,7 +10,7 @@ from networks import picture
 from style_core import OptimizeOptions, optimize, read_image, read_settings, write_image
 from style_core.cli.main import main
 from style_core.media.settings import settings_of
-from style_core.recipes.request import request_of
+from style_core.recipes.recorded_inputs import request_of
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from style_core.messages import Message, joined
 from style_core.networks.backbones import BACKBONES
 from style_core.recipes.dream_zoom import ZoomOptions
 from style_core.recipes.optimize_clip import OptimizedFilmOptions
-from style_core.recipes.request import request_of
+from style_core.recipes.recorded_inputs import request_of
 from style_core.weights import registry as weights
 
 STUDIO = Path(__file__).resolve().parents[1] / "studio"

@@ -18,7 +18,7 @@ from style_core.errors import RequestError
 from style_core.options import Options
 from style_core.progress import Steps
 from style_core.recipes.batch import Progress, Task, contact_sheet, files_of, read_job, run_tasks, write_sheet
-from style_core.recipes.request import request_of
+from style_core.recipes.recorded_inputs import request_of
 from style_core.recipes.table import RECIPES, picture_name
 
 _EPILOG = """A job file, TOML or JSON:

@@ -12,7 +12,7 @@ from typing import Any
 from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.settings import read_settings
-from style_core.recipes.request import PICTURES
+from style_core.recipes.recorded_inputs import PICTURES
 from style_core.recipes.table import RECIPES, flags_of
 from style_core.weights.registry import find
 

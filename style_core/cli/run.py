@@ -21,7 +21,7 @@ from style_core.memory import OutOfMemory, memory_in_words
 from style_core.networks.backbones import EXTRACTORS
 from style_core.options import Options
 from style_core.progress import Step, Steps
-from style_core.recipes.request import request_of
+from style_core.recipes.recorded_inputs import request_of
 
 _TIMELAPSE_FRAMES = 240
 FILM_FPS = 24
