@@ -47,6 +47,12 @@ def test_the_map_in_the_architecture_document_is_current():
     assert len(re.findall(r"^    (\w+(?:; \w+)*)$", text, re.M)) <= 20
 
 
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
+def test_files_that_a_document_names_exist(document):
+    named = re.findall(r"`((?:style_core|studio|models|tests|benchmarks|deploy|docs)/[\w./-]*)`", (ROOT / document).read_text())
+    assert named and [path for path in named if not re.search("NAME|CODE", path) and not (ROOT / path).exists()] == []
+
+
 def test_the_public_names_are_exactly_those_in_all():
     tree = ast.parse((ROOT / "style_core" / "__init__.py").read_text())
     imported = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
