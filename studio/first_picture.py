@@ -15,7 +15,7 @@ from style_core.weights.open import open_generator
 
 # In order of preference; the first one in the gallery is used.
 _STYLES = ("starry-night", "cafe-terrace", "red-fuji")
-_SIZE, _QUALITY = 1024, 88  # px of the long side; of the JPEG
+_SIZE, _QUALITY = 1024, 82  # px of the long side; of the JPEG
 _PAINTED = Path(__file__).parent / "samples" / "first-painted.jpg"
 _NAME = "pentimento-example.png"
 KEY = "first"  # key of the first picture's request

@@ -43,6 +43,17 @@ def test_the_page_opens_on_a_picture_that_is_painted_already_and_can_be_taken(pa
     assert page.locator("#history-strip img").count() == 0  # nobody made it
 
 
+def test_the_pictures_of_the_page_weigh_at_most_a_megabyte_at_the_start(chromium, address):
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page, sizes = context.new_page(), []
+    page.on("response", lambda one: sizes.append(int(one.headers["content-length"])) if "image" in one.headers.get("content-type", "") else None)
+    page.goto(address)
+    page.locator("#stylize-slider img").first.wait_for()
+    page.wait_for_timeout(2000)
+    assert len(sizes) > 10 and sum(sizes) <= 1e6
+    context.close()
+
+
 def test_from_the_address_to_ones_own_photo_in_ones_own_painting_are_three_actions(chromium, address, pictures):
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
