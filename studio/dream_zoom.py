@@ -1,18 +1,13 @@
 """Dream zoom in the browser: a film that zooms into the dream, shown frame by frame."""
 
-import tempfile
-from contextlib import closing
-from pathlib import Path
-
 import gradio as gr
 
 from studio import files, gpu, i18n, jobs, live
 from studio.controls import Controls, controls_of
 from studio.events import Update, Updates
 from studio.uploads import read_if_given
-from style_core import Compute, DreamOptions, RequestError
+from style_core import Compute, DreamOptions, RequestError, Step
 from style_core.media.images import fit, to_pil
-from style_core.media.video import FrameWriter
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 
 _FPS = 24
@@ -38,40 +33,34 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: C
         film = gr.Video(label=i18n.ZOOM_HEAD, interactive=False, visible=False, loop=True, elem_id="zoom-film")
 
     @jobs.job("zoom", status)
-    def fly(image, guide, request: gr.Request, **given) -> Updates:
+    def zoom_in(image, guide, request: gr.Request, **given) -> Updates:
         yield {
             status: "…",
             preview: gr.update(value=None, visible=True),
             film: gr.update(value=None, visible=False),
             stop: gr.update(interactive=True),
         }
-        stopped = jobs.stopping()
-        out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-zoom.mp4"
-        last = None
+        out = files.new_folder() / "pentimento-zoom.mp4"
+
+        def show(step: Step) -> Update:
+            shown: Update = {status: live.status_of(step, request)}
+            if step.image is not None:
+                shown[preview] = to_pil(fit(step.image, live.PREVIEW_SIDE))
+            return shown
+
         try:
             path = ZoomOptions.make(**{name: given.pop(name) for name in zoom_controls})
-            how = {"guide": read_if_given(guide), "compute": compute}
-            with (
-                FrameWriter(out, _FPS) as writer,
-                closing(gpu.steps(dream_zoom, read_if_given(image), DreamOptions.make(**given), path, **how)) as steps,
-            ):
-                for step in steps if not stopped.is_set() else ():
-                    shown: Update = {status: live.status_of(step, request)}
-                    if step.image is not None:
-                        last = step
-                        writer.add(step.image)
-                        shown[preview] = to_pil(fit(step.image, live.PREVIEW_SIDE))
-                    yield shown
-                    if stopped.is_set():
-                        break
+            options, how = DreamOptions.make(**given), {"guide": read_if_given(guide), "compute": compute}
+            photo = read_if_given(image)
+            frames, seconds, _ = yield from live.write_film(out, _FPS, lambda: gpu.steps(dream_zoom, photo, options, path, **how), show)
         except RequestError as error:
             refusal = i18n.refusal(error, request)
             yield {status: refusal.message, preview: gr.update(visible=False), stop: gr.update(interactive=False)}
             raise refusal from error
-        if last is None:
+        if not frames:
             yield {status: i18n.say("NO_FRAME", request), preview: gr.update(visible=False), stop: gr.update(interactive=False)}
             return
-        done = i18n.say("CLIP_DONE", request, frames=last.iteration, seconds=i18n.duration(last.seconds))
+        done = i18n.say("CLIP_DONE", request, frames=frames, seconds=i18n.duration(seconds))
         yield {
             status: done,
             preview: gr.update(visible=False),
@@ -81,7 +70,7 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: C
 
     outputs = [status, preview, film, stop]
     run.click(
-        fly,
+        zoom_in,
         [image, guide],
         outputs,
         inputs_kwargs={**option_controls, **zoom_controls},

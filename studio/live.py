@@ -1,8 +1,9 @@
 """Runs in the browser: turns Steps into updates of the page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import gradio as gr
 import pandas
@@ -14,6 +15,7 @@ from style_core import RequestError, Step, read_image
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import ImageTensor, fit, resize, to_pil
 from style_core.media.settings import done_of, settings_of
+from style_core.media.video import FrameWriter
 from style_core.progress import Steps
 from style_core.recipes.recorded_inputs import request_of
 
@@ -228,6 +230,27 @@ def run(
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
     yield _finished(recipe, board, record, before, facts, sentence)
+
+
+def write_film(
+    out: Path, fps: int, steps: Callable[[], Steps], show: Callable[[Step], Update]
+) -> Generator[Update, None, tuple[int, float, bool]]:
+    """Write the pictures of a recipe's Steps as a film until it ends, or its job is asked to stop; yields what `show` makes of each Step.
+
+    Returns:
+        The number of frames, the seconds that it took, and whether it was stopped.
+    """
+    event, frames, seconds = jobs.stopping(), 0, 0.0
+    with FrameWriter(out, fps) as writer, closing(steps()) as running:
+        for step in running if not event.is_set() else ():
+            seconds = step.seconds
+            if step.image is not None:
+                writer.add(step.image)
+                frames += 1
+            yield show(step)
+            if event.is_set():
+                break
+    return frames, seconds, event.is_set()
 
 
 def _shown(step: Step, board: Board, record: Record, request: gr.Request | None) -> Update:

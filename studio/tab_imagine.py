@@ -1,10 +1,8 @@
 """The tab "Imagine": abstract paintings from the latent space, by seed or similar to a picture, and walks between them."""
 
 import random
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,7 +14,6 @@ from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
 from style_core import Compute, ImagineOptions, RequestError, Step, imagine
 from style_core.media.settings import settings_of
-from style_core.media.video import FrameWriter
 from style_core.recipes.imagine import walk
 from style_core.recipes.recorded_inputs import request_of
 
@@ -165,22 +162,15 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
 def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, request: gr.Request) -> Updates:
     """A film from picture to picture; if stopped, it ends there."""
     yield {place.status: "…", place.film: gr.update(visible=True, value=None), place.stop: gr.update(interactive=True)}
-    out = Path(tempfile.mkdtemp(dir=files.folder())) / "pentimento-morph.mp4"
-    frames, step, stopped, asked = 0, Step(0, 0), False, jobs.stopping()
+    out = files.new_folder() / "pentimento-morph.mp4"
     try:
-        pictures = [read_if_given(path) for path in ends]
-        with (
-            FrameWriter(out, _WALK_FPS) as writer,
-            closing(gpu.steps(walk, ImagineOptions.make(**given), pictures, frames=_WALK_FRAMES, compute=compute)) as steps,
-        ):
-            for step in steps if not asked.is_set() else ():
-                if step.image is not None:
-                    writer.add(step.image)
-                    frames += 1
-                yield {place.status: live.status_of(step, request)}
-                if asked.is_set():
-                    break
-            stopped = asked.is_set()
+        pictures, options = [read_if_given(path) for path in ends], ImagineOptions.make(**given)
+        frames, seconds, stopped = yield from live.write_film(
+            out,
+            _WALK_FPS,
+            lambda: gpu.steps(walk, options, pictures, frames=_WALK_FRAMES, compute=compute),
+            lambda step: {place.status: live.status_of(step, request)},
+        )
     except RequestError as error:
         refusal = i18n.refusal(error, request)
         yield {place.status: refusal.message, place.film: gr.update(visible=False), place.stop: gr.update(interactive=False)}
@@ -188,5 +178,5 @@ def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, requ
     if not frames:
         yield {place.status: i18n.say("NO_FRAME", request), place.film: gr.update(visible=False), place.stop: gr.update(interactive=False)}
         return
-    done = i18n.say("MORPH_STOPPED" if stopped else "CLIP_DONE", request, frames=frames, seconds=i18n.duration(step.seconds))
+    done = i18n.say("MORPH_STOPPED" if stopped else "CLIP_DONE", request, frames=frames, seconds=i18n.duration(seconds))
     yield {place.status: done, place.film: gr.update(value=str(out), visible=True), place.stop: gr.update(interactive=False)}

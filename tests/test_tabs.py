@@ -8,6 +8,7 @@ from networks import FP32, picture
 
 from studio import tab_film, tab_imagine
 from style_core import ImagineOptions, Step, read_settings, write_image
+from style_core.media.video import Clip
 
 PLACE = tab_imagine._Place(*tab_imagine._Place.__dataclass_fields__)  # names stand for components
 
@@ -52,3 +53,15 @@ def test_a_painting_is_encoded_once_and_not_at_every_frame_of_the_webcam(monkeyp
     monkeypatch.setattr(tab_film.gpu, "call", lambda work, *given: calls.append(work) or SimpleNamespace())
     codes = [tab_film._code_of(FP32, "", str(tmp_path / "painting.png")) for _ in range(3)]
     assert calls == [tab_film._encoded] and codes[0] is codes[1] is codes[2]
+
+
+def test_a_stopped_walk_is_a_film_of_its_frames_so_far(monkeypatch, stop):
+    steps = [Step(0, 9), *(Step(number, 9, image=picture(64, 64, seed=number), seconds=0.1) for number in range(1, 9))]
+    monkeypatch.setattr(tab_imagine.gpu, "steps", lambda *given, **more: (step for step in steps))
+    updates = tab_imagine._morphed(FP32, PLACE, [], ImagineOptions(size=128).as_dict(), None)
+    shown = [next(updates) for _ in range(4)]  # the beginning, Step 0, two frames
+    stop.set()
+    (last,) = updates
+    assert "2" in last["status"] and Clip.open(last["film"]["value"]).frames == 2 and len(shown) == 4
+    stop.set()
+    assert [*tab_imagine._morphed(FP32, PLACE, [], ImagineOptions(size=128).as_dict(), None)][-1]["film"]["visible"] is False
