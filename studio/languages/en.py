@@ -208,7 +208,7 @@ WORDS: dict[str, str] = {
     "NO_CAMERA": "No camera was found. Connect one or allow it in your browser, then reload the page. You can also paint a video file.",
     # About
     "GET_VGG19": "Download VGG-19",
-    "RIGHTS": "All painters in the gallery died before 1955. No painting is stored here: a style is 256 numbers computed from a painting, and "
+    "RIGHTS": "All painters in the gallery died before 1955. No painting is stored here: a style is 265 numbers computed from a painting, and "
     "its tile shows one of our own scenes in that style. The program, its weights and its examples are under the MIT license. Your results "
     "are yours.",
     "GET_VGG19_INFO": "Paint and Dream will then use it. Without it, they use the built-in network.",
