@@ -6,6 +6,7 @@ that 1 is as steady as the clip. Sharpness is the mean Laplacian relative to fra
 """
 
 import argparse
+import statistics
 import time
 from collections.abc import Sequence
 
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("clips", nargs="*", help="Names of clips (default: all).")
     parser.add_argument("--style", default="sunflowers", choices=list(gallery()), help="A style of the gallery.")
     parser.add_argument("--frames", type=int, help="Number of frames per clip (default: all).")
-    parser.add_argument("--time", action="store_true", help="Also measure frames per second.")
+    parser.add_argument("--time", action="store_true", help="Also measure the time of a frame.")
     given = parser.parse_args()
     prepare_cpu()
     compute = Compute.choose("cpu")
@@ -47,8 +48,8 @@ def main() -> None:
         print(f"| {name}{' *' if name in CHANGING else ''} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)
     means = [sum(column) / len(rows) for column in zip(*rows)]
     print("| mean | " + " | ".join(f"{value:.2f}" for value in means) + " |")
-    for steadiness in (0.0, FilmOptions().steadiness) if given.time else ():
-        print(f"\nsteadiness {steadiness:g}: {_frames_a_second(generator, code, steadiness):.1f} frames a second at {_TIMED_SIZE[1]} px")
+    if given.time:
+        _print_times(generator, code)
 
 
 def _start_of(clip: Clip, frames: int | None) -> Clip:
@@ -81,16 +82,23 @@ def _painter(generator: Generator, code: Tensor, steadiness: float) -> FramePain
     return FramePainter(generator, [], [code], [1.0], StylizeOptions(), steadiness)
 
 
-def _frames_a_second(generator: Generator, code: Tensor, steadiness: float) -> float:
-    picture = fit(read_image(SAMPLES / "landscape.jpg"), 640)
+def _print_times(generator: Generator, code: Tensor) -> None:
+    """Print the median time of a frame with and without; both are painted in turn, so that load from elsewhere affects both."""
     height, width = _TIMED_SIZE
+    picture = fit(read_image(SAMPLES / "mountain-lake.jpg"), 640)
     frames = [picture[:, 2 * t : 2 * t + height, 3 * t : 3 * t + width].contiguous() for t in range(_TIMED)]
-    painter = _painter(generator, code, steadiness)
-    painter.paint(frames[0])
+    painters = [_painter(generator, code, steadiness) for steadiness in (0.0, FilmOptions().steadiness)]
+    times: list[tuple[float, ...]] = []
+    for frame in frames:
+        times.append(tuple(_seconds(painter, frame) for painter in painters))
+    without, with_ = (statistics.median(column) for column in zip(*times[1:]))
+    print(f"\nA frame of {width} x {height} px: {1000 * without:.0f} ms without, {1000 * with_:.0f} ms with ({with_ / without:.2f} times).")
+
+
+def _seconds(painter: FramePainter, frame: Tensor) -> float:
     started = time.monotonic()
-    for frame in frames[1:]:
-        painter.paint(frame)
-    return (_TIMED - 1) / (time.monotonic() - started)
+    painter.paint(frame)
+    return time.monotonic() - started
 
 
 def _mean(values) -> float:

@@ -6,7 +6,8 @@ from networks import FP32, made_up_code
 
 from style_core import StylizeOptions
 from style_core.media.motion import Motion, carried_along, motion_between
-from style_core.recipes.stylize_clip import FramePainter, steadied
+from style_core.recipes.steady_paint import SteadyPaint
+from style_core.recipes.stylize_clip import FramePainter
 from style_core.weights.open import open_generator
 
 
@@ -16,24 +17,36 @@ def smooth(height=96, width=160, seed=0):
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)[0].clamp(0, 1)
 
 
+def crossing(left, ground, ball):
+    """A square of another texture in front of a ground."""
+    frame = ground.clone()
+    frame[:, 30:62, left : left + 32] = ball[:, 30:62, 40:72]
+    return frame
+
+
 def test_a_pan_is_measured_and_followed():
     wide = smooth(96, 200)
     before, now = wide[:, :, 10:170], wide[:, :, 13:173]  # what was at x + 3 is at x
     motion = motion_between(before, now)
     inner = motion.flow[16:-16, 16:-16]
-    assert abs(inner[..., 0].mean() - 3) < 0.2 and abs(inner[..., 1].mean()) < 0.2
+    assert abs(inner[..., 0] - 3).max() < 0.05 and abs(inner[..., 1]).max() < 0.05
     assert motion.confidence[16:-16, 16:-16].mean() > 0.9 and not motion.cut
     moved = carried_along(before, motion)
-    assert float((moved - now)[:, 16:-16, 16:-16].abs().mean()) < 0.01
+    assert float((moved - now)[:, 16:-16, 16:-16].abs().mean()) < 0.002
+
+
+def test_the_motions_of_an_object_and_of_the_ground_are_told_apart():
+    ground, ball = smooth(144, 200, seed=1), smooth(144, 200, seed=2)
+    motion = motion_between(crossing(60, ground, ball), crossing(67, ground, ball))
+    assert abs(motion.flow[34:58, 71:95, 0] + 7).max() < 0.2 and abs(motion.flow[34:58, 71:95, 1]).max() < 0.2
+    assert motion.confidence[34:58, 71:95].min() > 0.9 and not motion.ground[34:58, 71:95].any()
+    assert abs(motion.flow[:, 120:]).max() == 0 and motion.ground[:, 120:].all()
 
 
 def test_what_was_hidden_or_outside_is_not_trusted():
     ground, ball = smooth(seed=1), smooth(seed=2)
-    before, now = ground.clone(), ground.clone()
-    before[:, 30:60, 40:70] = ball[:, 30:60, 40:70]
-    now[:, 30:60, 52:82] = ball[:, 30:60, 40:70]
-    confidence = motion_between(before, now).confidence
-    assert confidence[32:58, 42:50].mean() < 0.1  # behind the square until now
+    confidence = motion_between(crossing(40, ground, ball), crossing(52, ground, ball)).confidence
+    assert confidence[32:60, 42:50].mean() < 0.1  # behind the square until now
     assert confidence[5:25, 90:150].mean() > 0.9
     wide = smooth(96, 200)
     assert motion_between(wide[:, :, :160], wide[:, :, 20:180]).confidence[20:-20, -12:].mean() < 0.1  # came in from the right
@@ -44,14 +57,49 @@ def test_a_new_scene_is_a_cut():
     assert not motion_between(smooth(seed=3), smooth(seed=3)).cut
 
 
-def test_old_paint_stays_where_it_is_trusted_and_goes_where_it_is_far_off():
-    fresh, moved = torch.full((3, 64, 64), 0.4), torch.full((3, 64, 64), 0.5)
-    still, confidence = numpy.zeros((64, 64, 2), numpy.float32), numpy.ones((64, 64), numpy.float32)
-    confidence[:, 32:] = 0
-    result = steadied(fresh, moved, Motion(still, confidence), 1.0)
-    assert float(result[:, :, :16].mean()) > 0.49 and torch.allclose(result[:, :, 48:], fresh[:, :, 48:])
-    assert torch.allclose(steadied(fresh, moved, Motion(still, confidence), 0.0), fresh)
-    assert torch.allclose(steadied(fresh, torch.ones(3, 64, 64), Motion(still, confidence), 1.0), fresh)
+def test_old_paint_stays_where_it_is_trusted_and_what_is_new_is_fresh():
+    photo, old, fresh = smooth(64, 64), torch.full((3, 64, 64), 0.5), torch.full((3, 64, 64), 0.4)
+    confidence = numpy.ones((64, 64), numpy.float32)
+    confidence[:, 24:] = 0
+    still = Motion(numpy.zeros((64, 64, 2), numpy.float32), confidence, numpy.ones((64, 64), bool))
+
+    def next_frame(steadiness, now=photo):
+        paint = SteadyPaint(steadiness)
+        paint.start(photo, old)
+        return paint.onto(now, fresh, still)
+
+    result = next_frame(1.0)
+    torch.testing.assert_close(result[:, :, :24], old[:, :, :24], atol=0.001, rtol=0)
+    torch.testing.assert_close(result[:, :, 60:], fresh[:, :, 60:], atol=1 / 255, rtol=0)
+    torch.testing.assert_close(next_frame(0.0), fresh)
+    torch.testing.assert_close(next_frame(1.0, now=1 - photo.round()), fresh, atol=0.11, rtol=0)
+
+
+def test_paint_whose_photo_has_changed_is_dropped_even_if_each_change_was_small():
+    paint, still = (
+        SteadyPaint(1.0),
+        Motion(numpy.zeros((48, 48, 2), numpy.float32), numpy.ones((48, 48), numpy.float32), numpy.ones((48, 48), bool)),
+    )
+    paint.start(torch.zeros(3, 48, 48), torch.zeros(3, 48, 48))
+    for brightness in torch.linspace(0, 1, 21)[1:]:
+        photo = brightness.expand(3, 48, 48)
+        painted = paint.onto(photo, photo, still)
+    assert float((painted - 1).abs().max()) < 0.2
+
+
+def test_the_paint_of_a_still_ground_stays_while_an_object_crosses_and_leaves_no_trail():
+    ground, ball = smooth(144, 200, seed=1), smooth(144, 200, seed=2)
+    fresh = torch.Generator().manual_seed(0)
+    paint, frames = SteadyPaint(1.0), []
+    for left in range(20, 120, 10):
+        photo = crossing(left, ground, ball)
+        flicker = 0.1 * torch.rand((3, 1, 1), generator=fresh)
+        motion = paint.motion_to(photo)
+        frames.append(paint.onto(photo, photo * 0.7 + flicker, motion))
+    for before, now in zip(frames, frames[1:]):
+        assert float((before - now)[:, 100:].abs().max()) < 1 / 255
+    uncovered = (frames[-1] - ground * 0.7)[:, 34:58, 24:90]  # flicker adds 0 to 0.1
+    assert -0.03 < float(uncovered.min()) and float(uncovered.max()) < 0.13
 
 
 def test_paint_stands_still_where_only_noise_moves_and_starts_anew_at_a_cut():
@@ -70,5 +118,5 @@ def test_paint_stands_still_where_only_noise_moves_and_starts_anew_at_a_cut():
     def flicker(images):
         return sum(float((a - b).abs().mean()) for a, b in zip(images[:4], images[1:4]))
 
-    assert flicker(steady) < 0.4 * flicker(plain)
-    assert float((steady[-1] - plain[-1]).abs().mean()) < 0.02
+    assert flicker(steady) < 0.1 * flicker(plain)
+    assert torch.equal(steady[-1], painted(0.0)[-1]) or float((steady[-1] - plain[-1]).abs().mean()) < 0.02

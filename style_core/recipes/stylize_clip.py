@@ -6,11 +6,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.motion import Motion, blurred, carried_along, motion_between, padded_to
 from style_core.media.video import Clip, check_video_path
 from style_core.networks.generator import EncodedPhoto
 from style_core.networks.generator import Generator as PaintingNet
@@ -19,16 +17,12 @@ from style_core.networks.moments import Moments, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.film import painted_film, request_of, told
+from style_core.recipes.steady_paint import SteadyPaint
 from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
 from style_core.weights.open import open_generator
 
 _MEMORY = 0.9  # weight of earlier statistics in the running average
 _CUT = 0.35  # relative change of the statistics that indicates a new scene
-_MOST_CARRIED = 0.97  # share of the last frame's paint at steadiness 1; the rest lets new strokes form
-_ALIKE, _UNLIKE = 0.3, 0.6  # color differences at which old paint begins to fade, and is gone
-_COLOR_REACH = 4  # px, radius of the box over which those colors are averaged
-_STROKE, _AROUND = 1.5, 8.0  # px, Gaussians that separate strokes from colors, and measure the strokes' contrast
-_MOST_GAIN = 1.07  # largest gain of contrast per frame
 
 
 @dataclass(frozen=True)
@@ -86,23 +80,22 @@ class FramePainter:
             raise RequestError("Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.")
         self.weights = {"generator": generator.sha256}
         self._generator, self._styles, self._shares, self._options = generator, styles, shares, options
-        self._steadiness = steadiness
         self._given = list(codes)
         self._codes: list[Tensor] = []
         self._memory: Moments | None = None
         self._tones: Tensor | None = None  # of what the network painted, likewise
-        self._before: tuple[Tensor, Tensor] | None = None  # the last photo, and its painting before recoloring
+        self._paint = SteadyPaint(steadiness)  # before recoloring
 
     def paint(self, photo: Tensor) -> Tensor:
         """The next frame `[3, H, W]`, painted."""
-        motion = self._motion_to(photo)
+        motion = self._paint.motion_to(photo)
+        if motion is not None and motion.cut:
+            self._memory = None
         encoded = self.look(photo)
         self._codes = self._codes or [*encoded_styles(self._generator, self._styles, photo, self._options), *self._given]
-        *_, (_, _, painted) = self._generator.paint(encoded, self._codes, self._shares, self._options.strength, carry=self._carry)
-        assert painted is not None  # the last one is the result
-        if motion is not None and self._before is not None:
-            painted = steadied(painted, carried_along(self._before[1], motion), motion, self._steadiness)
-        self._before = photo, painted
+        *_, (_, _, fresh) = self._generator.paint(encoded, self._codes, self._shares, self._options.strength, carry=self._carry)
+        assert fresh is not None  # the last one is the result
+        painted = self._paint.onto(photo, fresh, motion)
         # Colors matched frame by frame would flicker, so codes keep their own.
         return recolored(painted, photo, self._options, from_codes=False)
 
@@ -125,35 +118,7 @@ class FramePainter:
 
     def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
         """Continue a film after its last frame, `painted`, which may lack an odd row and column."""
-        self._before = photo, padded_to(painted, photo)
-
-    def _motion_to(self, photo: Tensor) -> Motion | None:
-        """Motion from the last frame; None if steadiness is 0, or at a cut."""
-        if not self._steadiness or self._before is None:
-            return None
-        motion = motion_between(self._before[0], photo)
-        if not motion.cut:
-            return motion
-        self._memory = None
-        return None
-
-
-def steadied(fresh: Tensor, moved: Tensor, motion: Motion, steadiness: float) -> Tensor:
-    """A frame's fresh paint blended with that of the frame before, `moved` along.
-
-    Old paint is dropped where the motion isn't trusted, and where its colors, averaged over strokes, differ too much from the fresh
-    ones. Where it is kept, the strokes' contrast is raised to that of fresh ones, because repeated warping and averaging blurs them.
-    """
-    apart = functional.avg_pool2d(
-        functional.pad((fresh - moved)[None], (_COLOR_REACH,) * 4, mode="replicate"), 2 * _COLOR_REACH + 1, stride=1
-    )[0]
-    alike = ((_UNLIKE - apart.abs().amax(0)) / (_UNLIKE - _ALIKE)).clamp(0, 1)
-    share = _MOST_CARRIED * steadiness * torch.from_numpy(motion.confidence) * alike  # [H, W]
-    blended = torch.lerp(fresh, moved, share)
-    colors = blurred(blended, _STROKE)
-    wanted, there = (blurred((image - blurred(image, _STROKE)).square().mean(0), _AROUND) for image in (fresh, blended))
-    gain = ((wanted + 1e-5) / (there + 1e-5)).sqrt().clamp(1, _MOST_GAIN)
-    return torch.lerp(blended, colors + gain * (blended - colors), share).clamp(0, 1)
+        self._paint.start(photo, painted)
 
 
 def carried(memory: Moments | None, new: Moments) -> Moments:
