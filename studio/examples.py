@@ -38,7 +38,7 @@ def photo_of(name: str) -> str | dict:
 
 def example_tiles(elem_id: str) -> Tiles:
     """A row of example photos."""
-    tiles = [Tile(name, path, i18n.in_each_language(f"EXAMPLE_{name.replace('-', '_').upper()}")) for name, path in examples().items()]
+    tiles = [Tile(name, path, i18n.in_each_language(_key("EXAMPLE", name))) for name, path in examples().items()]
     return Tiles(tiles, name=i18n.in_each_language("EXAMPLES"), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
 
 
@@ -61,5 +61,10 @@ def painting_of(name: str) -> str | dict:
 
 def painting_tiles(elem_id: str) -> Tiles:
     """A row of example paintings."""
-    tiles = [Tile(name, path, name.replace("-", " ").capitalize()) for name, path in paintings().items()]
+    tiles = [Tile(name, path, i18n.in_each_language(_key("PAINTING", name))) for name, path in paintings().items()]
     return Tiles(tiles, name=i18n.in_each_language("PAINTINGS"), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
+
+
+def _key(kind: str, name: str) -> str:
+    """The key of an example's title."""
+    return f"{kind}_{name.replace('-', '_').upper()}"
