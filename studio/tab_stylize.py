@@ -1,12 +1,13 @@
 """The tab "Stylize": any style at once; every control acts as soon as it is moved, and the newest choice wins."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from studio import compare, first_picture, gpu, i18n, live, more_paintings, painted_masks, style_choice, stylizing
-from studio.controls import behind_more, change_events, documented, in_view, use_buttons
+from studio.controls import Controls, Field, behind_more, change_events, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.examples import example_tiles, first_photo
 from studio.tiles import Tile, Tiles
@@ -29,12 +30,50 @@ def style_tiles(elem_id: str, value: str = "") -> Tiles:
     return Tiles(tiles, name=i18n.in_each_language("GALLERY"), value=value, label="gallery_style", elem_id=elem_id, elem_classes="wall")
 
 
-def build(compute: Compute, photo: gr.State) -> dict:
-    """Lay the tab out and wire it; returns what other parts connect to, by name.
+@dataclass(frozen=True)
+class _Parts:
+    """The tab's components.
 
-    Args:
-        photo: path of the studio's photo.
+    Attributes:
+        slider, status, result, download, kind: where a result is shown; `result` is its path.
+        drawn: key of the request that is shown.
+        use_own: whether the visitor's painting, `style`, is used.
+        trials: example photos.
+        chosen: the gallery's styles.
+        more: inputs for further paintings.
+        painted: masks painted on the photo.
     """
+
+    slider: gr.ImageSlider
+    status: gr.Markdown
+    run: gr.Button
+    refine: gr.Button
+    download: gr.DownloadButton
+    kind: gr.Dropdown
+    uses: dict
+    grid_place: gr.Column
+    content: gr.Image
+    style: gr.Image
+    use_own: gr.Checkbox
+    trials: Tiles
+    chosen: Tiles
+    mix: gr.Slider
+    option_controls: Controls
+    more: dict[str, Field]
+    painted: gr.ImageEditor
+    result: gr.State
+    drawn: gr.State
+
+    @property
+    def inputs(self) -> list:
+        return [self.content, self.style, self.chosen, self.mix, self.painted]
+
+    @property
+    def outputs(self) -> list:
+        return [self.slider, self.status, self.result, self.download, self.kind, self.drawn]
+
+
+def _lay_out(photo: gr.State) -> _Parts:
     gr.Markdown(i18n.STYLIZE_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
@@ -74,7 +113,15 @@ def build(compute: Compute, photo: gr.State) -> dict:
                 more = more_paintings.build("stylize")
                 painted = painted_masks.build("stylize", content, [i18n.GALLERY_SHORT, i18n.OWN_SHORT, i18n.STYLE_2, i18n.STYLE_3])
     result, drawn = gr.State(None), gr.State(None)
-    cleared = {slider: None, result: None, download: None, drawn: None}
+    return _Parts(
+        slider, status, run, refine, download, kind, uses, grid_place, content, style, use_own, trials, chosen, mix, option_controls, more,
+        painted, result, drawn,
+    )  # fmt: skip
+
+
+def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Callable[..., Updates]]:
+    """The published handler, and one for every change, which paints only what isn't shown yet."""
+    cleared = {tab.slider: None, tab.result: None, tab.download: None, tab.drawn: None}
 
     @documented(
         "stylize",
@@ -106,52 +153,92 @@ def build(compute: Compute, photo: gr.State) -> dict:
         except RequestError as error:
             refusal = i18n.refusal(error, request)
             # A picture of before must not be taken for one of what was asked for now.
-            yield {**cleared, status: refusal.message}
+            yield {**cleared, tab.status: refusal.message}
             raise refusal from error
-        yield {slider: (before, path), status: sentence, result: path, download: path, kind: live.FIRST_KIND, drawn: wanted.key()}
+        yield {
+            tab.slider: (before, path),
+            tab.status: sentence,
+            tab.result: path,
+            tab.download: path,
+            tab.kind: live.FIRST_KIND,
+            tab.drawn: wanted.key(),
+        }
 
     def at_once(content, style, gallery_style, mix, regions, last, request: gr.Request, use_style=True, **given) -> Updates:
         """The same as soon as there is something to paint, and not again where nothing has changed."""
         named = {key: value for key, value in given.items() if key.startswith("style_") and key != "style_scale"}
         own = style if use_style else None
         if content is None:
-            yield {**cleared, status: i18n.say("NO_CONTENT", request)}
+            yield {**cleared, tab.status: i18n.say("NO_CONTENT", request)}
         elif not (own or gallery_style or any(named.values())):
-            yield {**cleared, slider: stylizing.photo_alone(content), status: i18n.say("NO_STYLE_AT_ALL", request)}
+            yield {**cleared, tab.slider: stylizing.photo_alone(content), tab.status: i18n.say("NO_STYLE_AT_ALL", request)}
         elif stylizing.StylizeRequest.of(content, own, gallery_style, mix, regions, given).key() != last:
             yield from stylize(content, style, gallery_style, mix, regions, request, use_style=use_style, **given)
         else:
-            yield {status: gr.skip()}
+            yield {tab.status: gr.skip()}
 
-    outputs = [slider, status, result, download, kind, drawn]
-    inputs = [content, style, chosen, mix, painted]
+    return stylize, at_once
+
+
+def build(compute: Compute, photo: gr.State) -> dict:
+    """Lay the tab out and wire it; returns what other parts connect to, by name.
+
+    Args:
+        photo: path of the studio's photo.
+    """
+    tab = _lay_out(photo)
+    stylize, at_once = _handlers(compute, tab)
     how: dict[str, Any] = {
         "concurrency_id": "short",
         "concurrency_limit": gpu.places(),
         "show_progress": "minimal",
-        "show_progress_on": status,
-        "inputs_kwargs": {"use_style": use_own, **option_controls, **more},
+        "show_progress_on": tab.status,
+        "inputs_kwargs": {"use_style": tab.use_own, **tab.option_controls, **tab.more},
     }
-    run.click(stylize, inputs, outputs, api_name="stylize", **how)
+    tab.run.click(stylize, tab.inputs, tab.outputs, api_name="stylize", **how)
     follow = {"api_visibility": "private", "trigger_mode": "always_last", **how}
-    triggers = [mix.release, *change_events(option_controls), *change_events(more), option_controls["size"].change]
-    gr.on([*triggers, photo.change, chosen.change, use_own.change], at_once, [*inputs, drawn], outputs, **follow)
-    choose = style_choice.wire(style, use_own, chosen, mix)
+    triggers = [tab.mix.release, *change_events(tab.option_controls), *change_events(tab.more), tab.option_controls["size"].change]
+    gr.on([*triggers, photo.change, tab.chosen.change, tab.use_own.change], at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+    choose = style_choice.wire(tab.style, tab.use_own, tab.chosen, tab.mix)
 
     def follow_style(event: Callable) -> None:
-        choose(event).success(at_once, [*inputs, drawn], outputs, **follow)
+        choose(event).success(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
 
-    follow_style(style.input)
-    # An upload is seen at once, whatever the device is busy with.
-    content.upload(lambda path: (stylizing.photo_alone(path), i18n.PAINTING_NOW), content, [slider, status], **IMMEDIATE)
+    follow_style(tab.style.input)
+    # An upload is shown at once, whatever the device is busy with.
+    tab.content.upload(lambda path: (stylizing.photo_alone(path), i18n.PAINTING_NOW), tab.content, [tab.slider, tab.status], **IMMEDIATE)
+    with tab.grid_place:
+        picked = compare.build(_small(compute), [tab.content, tab.style, tab.mix], tab.option_controls, tab.chosen)
+    picked.success(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+    live.wire_download(tab.kind, tab.download, tab.result)
+    return {
+        "content": tab.content,
+        "style": tab.style,
+        "result": tab.result,
+        "refine": tab.refine,
+        "uses": tab.uses,
+        "examples": tab.trials,
+        "download": tab.download,
+        "drawn": tab.drawn,
+        "follow_style": follow_style,
+        "restored": lambda values: _restored(tab, values),
+        "option_controls": {**tab.option_controls, "gallery": tab.chosen},
+        "kept": {"style": tab.style, "use_own": tab.use_own, "gallery": tab.chosen, "mix": tab.mix, **tab.option_controls},
+    }
 
-    def restored(values: dict) -> dict:
-        own, used = values.get("style"), values.get("use_own", True)
-        both = bool(own and used and values.get("gallery"))
-        return {
-            use_own: gr.update(value=bool(used), visible=own is not None),
-            mix: gr.update(value=values.get("mix", 0.5), visible=both),
-        }
+
+def _restored(tab: _Parts, values: dict) -> dict:
+    """Updates of the painting's checkbox and the mix slider for values that a browser kept."""
+    own, used = values.get("style"), values.get("use_own", True)
+    both = bool(own and used and values.get("gallery"))
+    return {
+        tab.use_own: gr.update(value=bool(used), visible=own is not None),
+        tab.mix: gr.update(value=values.get("mix", 0.5), visible=both),
+    }
+
+
+def _small(compute: Compute) -> Callable:
+    """A function that paints a picture of the compare grid."""
 
     def small(gallery_style, content, style, mix, request, **given):
         wanted = stylizing.StylizeRequest.of(
@@ -159,21 +246,4 @@ def build(compute: Compute, photo: gr.State) -> dict:
         )
         return gpu.call(stylizing.painted, compute, wanted, i18n.language_of(request))[0]
 
-    with grid_place:
-        picked = compare.build(small, [content, style, mix], option_controls, chosen)
-    picked.success(at_once, [*inputs, drawn], outputs, **follow)
-    live.wire_download(kind, download, result)
-    return {
-        "content": content,
-        "style": style,
-        "result": result,
-        "refine": refine,
-        "uses": uses,
-        "examples": trials,
-        "download": download,
-        "drawn": drawn,
-        "follow_style": follow_style,
-        "restored": restored,
-        "option_controls": {**option_controls, "gallery": chosen},
-        "kept": {"style": style, "use_own": use_own, "gallery": chosen, "mix": mix, **option_controls},
-    }
+    return small
