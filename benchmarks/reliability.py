@@ -27,6 +27,7 @@ from tests.serving import app
 _PHOTO = str(SAMPLES / "landscape.jpg")
 _SIZE = 256  # px
 _STYLES = 6  # of the gallery, which clients draw from
+_LONG = {"content": handle_file(_PHOTO), "style": handle_file(_PHOTO), "size": 128, "iterations": 200, "extractor": "lite"}
 _QUIET_SECONDS = 20.0  # for runs to end and threads to go, before the process is looked at
 
 
@@ -45,13 +46,14 @@ def stylize(client: Client, style: str) -> None:
 
 
 def under_load(address: str, clients: int, seconds: float) -> Load:
-    """Let clients stylize without pause for so long."""
+    """Let clients stylize without pause for so long, each at least once."""
     load, lock, until = Load(), threading.Lock(), time.monotonic() + seconds
     styles = list(gallery())[:_STYLES]
 
     def visit(number: int) -> None:
         draw, client = random.Random(number), Client(address, verbose=False)
-        while time.monotonic() < until:
+        again = True
+        while again:
             started, problem = time.monotonic(), None
             try:
                 stylize(client, draw.choice(styles))
@@ -64,6 +66,7 @@ def under_load(address: str, clients: int, seconds: float) -> Load:
                     load.busy += 1
                 else:
                     load.errors.append(problem)
+            again = time.monotonic() < until
 
     with ThreadPoolExecutor(clients) as visitors:
         list(visitors.map(visit, range(clients)))
@@ -75,8 +78,7 @@ def change_of_mind(address: str, actions: int, seed: int = 0) -> list[str]:
     draw, client, running, errors = random.Random(seed), Client(address, verbose=False), [], []
 
     def start() -> None:
-        given = {"content": handle_file(_PHOTO), "style": handle_file(_PHOTO), "size": 128, "iterations": 200}
-        running.append(client.submit(**given, extractor="lite", api_name="/optimize"))
+        running.append(client.submit(**_LONG, api_name="/optimize"))
 
     def stop() -> None:
         if running:
@@ -134,6 +136,7 @@ def main() -> int:
             looks.append((when, state_of(process, Path(folder))))
 
         warm = under_load(address, given.clients, 1)
+        Client(address, verbose=False).predict(**_LONG | {"iterations": 10}, api_name="/optimize")
         look("at the start, warm")
         load = under_load(address, given.clients, given.seconds)
         look("after the load")
