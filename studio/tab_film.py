@@ -2,6 +2,7 @@
 
 import functools
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,10 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
         try:
             if clip is None:
                 raise RequestError(i18n.say("NO_CLIP", request))
-            wanted = OptimizedFilmOptions(steadiness=steadiness, frame_iterations=iterations)
-            painting = _painting(compute, clip, out, name, own if used else None, int(size), strength, wanted, finer, earlier, request)
+            options = OptimizedFilmOptions(steadiness=steadiness, frame_iterations=iterations)
+            wanted = _FilmRequest(clip, name, own if used else None, int(size), strength, options, finer)
             event = jobs.stopping()
-            with closing(painting) as steps:
+            with closing(wanted.steps(compute, out, earlier, request)) as steps:
                 for step in steps if not event.is_set() else ():
                     shown: Update = {status: live.status_of(step, request)}
                     if step.image is not None:
@@ -143,19 +144,41 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
     return outputs
 
 
-def _painting(
-    compute: Compute, clip: str, out: str, name: str, own: str | None, size: int, strength: float, film: OptimizedFilmOptions,
-    finer: bool, earlier: str | None, request: gr.Request,
-) -> Steps:  # fmt: skip
-    """The Steps of a film: by the generator, or finer, by optimization."""
-    if finer:
-        if not own:
-            raise RequestError(i18n.say("FINER_NEEDS_PAINTING", request))
-        slow = OptimizeOptions(size=size, strength=_FULL_STRENGTH * strength)
-        return gpu.steps(optimize_clip, clip, out, [read_image(own)], slow, film, compute=compute, begun=earlier)
-    styles, codes = _style_of(compute, name, own, request)
-    options, steady = StylizeOptions(size=size, strength=strength), FilmOptions(film.steadiness)
-    return gpu.steps(stylize_clip, clip, out, styles, options, steady, codes=codes, compute=compute, begun=earlier)
+@dataclass(frozen=True)
+class _FilmRequest:
+    """A request from the page.
+
+    Attributes:
+        clip: its path.
+        style: a gallery style's name, or empty.
+        painting: path of the visitor's painting, which is used instead of a gallery style, or None.
+        size: px, long side of the frames.
+        finer: whether to optimize each frame instead of using the generator.
+    """
+
+    clip: str
+    style: str
+    painting: str | None
+    size: int
+    strength: float
+    options: OptimizedFilmOptions
+    finer: bool
+
+    def steps(self, compute: Compute, out: str, earlier: str | None, request: gr.Request) -> Steps:
+        """The Steps of painting the film `out`; `earlier` is a stopped film to continue.
+
+        Raises:
+            RequestError: for a missing style or painting.
+        """
+        more: dict[str, Any] = {"compute": compute, "begun": earlier}
+        if self.finer:
+            if not self.painting:
+                raise RequestError(i18n.say("FINER_NEEDS_PAINTING", request))
+            slow = OptimizeOptions(size=self.size, strength=_FULL_STRENGTH * self.strength)
+            return gpu.steps(optimize_clip, self.clip, out, [read_image(self.painting)], slow, self.options, **more)
+        styles, codes = _style_of(compute, self.style, self.painting, request)
+        options, steady = StylizeOptions(size=self.size, strength=self.strength), FilmOptions(self.options.steadiness)
+        return gpu.steps(stylize_clip, self.clip, out, styles, options, steady, codes=codes, **more)
 
 
 def _build_webcam(compute: Compute, chosen: list) -> dict:

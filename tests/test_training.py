@@ -237,6 +237,7 @@ def test_an_orthogonalized_matrix_keeps_its_directions_and_evens_their_sizes(sha
     assert 0.6 < turned.diagonal().min() and turned.diagonal().max() < 1.3
 
 
+@pytest.mark.slow
 def test_muon_moves_vectors_as_adam_does_and_solves_a_skewed_problem():
     torch.manual_seed(0)
     # Least squares along directions that differ in size by 100 and are no axes.
