@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import cv2
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.common import SAMPLES
 from style_core.media.images import fit, read_image
+from style_core.media.motion import undisplaced
 
 WIDTH, HEIGHT, LENGTH = 384, 288, 24
 # A pose maps a frame's pixels (x, y, 1) to a picture's: `[3, 3]`.
@@ -70,6 +72,7 @@ def _grid() -> Tensor:
 def sample(picture: Tensor, x: Tensor, y: Tensor, *, padding: str = "border") -> Tensor:
     """A picture `[C, H, W]` at pixel coordinates `[H', W']`, bicubic."""
     height, width = picture.shape[-2:]
+    x, y = undisplaced(x), undisplaced(y)
     grid = torch.stack([2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1], -1)
     return functional.grid_sample(picture[None], grid[None].to(picture), mode="bicubic", padding_mode=padding, align_corners=True)[0]
 
@@ -78,6 +81,13 @@ def warped(previous: Tensor, flow: Tensor) -> Tensor:
     """The previous frame `[3, H, W]` (float) warped by the flow to the current one."""
     grid = _grid()
     return sample(previous, grid[0] + flow[0], grid[1] + flow[1])
+
+
+def warped_by_lanczos(previous: Tensor, flow: Tensor) -> Tensor:
+    """The same with another kernel, which films aren't painted with."""
+    x, y = (_grid()[:2] + flow).float().numpy()
+    pixels = cv2.remap(previous.permute(1, 2, 0).contiguous().numpy(), x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def _placed(pose: Tensor) -> Tensor:
@@ -242,11 +252,11 @@ def clips(*names: str) -> dict[str, Clip]:
     return {name: _filmed(shots[name], seed) for seed, name in enumerate(shots) if not names or name in names}
 
 
-def warping_error(clip: Clip) -> Iterator[float]:
+def warping_error(clip: Clip, warp: Callable[[Tensor, Tensor], Tensor] = warped) -> Iterator[float]:
     """Root mean square difference (0 to 255) of each frame from the warped one before it, at valid pixels."""
     for t in range(1, len(clip.frames)):
         if t not in clip.cuts:
-            off = warped(clip.frames[t - 1].float(), clip.flow[t]) - clip.frames[t].float()
+            off = warp(clip.frames[t - 1].float(), clip.flow[t]) - clip.frames[t].float()
             yield off[:, clip.valid[t]].square().mean().sqrt().item()
 
 
