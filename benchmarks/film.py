@@ -2,8 +2,9 @@
 
 Each clip of `benchmarks.clips`, whose motion is known, is painted with steadiness 0 and with the default. The warping error is the
 root mean square difference of each frame from the one before it, warped by the true motion; it is divided by the clip's own, so
-that 1 is as steady as the clip. Films are painted and measured with a bicubic kernel; warping by Lanczos' is a check that doesn't
-share it, and leaves less of the clip's own error, which is mostly interpolation. Sharpness is the mean Laplacian relative to frames painted independently.
+that 1 is as steady as the clip. Films are painted and measured with a bicubic kernel. Lanczos' kernel is a check that doesn't share
+it, and leaves less of the clip's own error, which is mostly interpolation. Sharpness is the mean Laplacian relative to frames
+painted independently.
 """
 
 import argparse

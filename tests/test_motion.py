@@ -1,6 +1,7 @@
 """Motion between frames, and paint that moves along with it."""
 
 import numpy
+import pytest
 import torch
 from networks import FP32, made_up_code
 
@@ -100,6 +101,19 @@ def test_the_paint_of_a_still_ground_stays_while_an_object_crosses_and_leaves_no
         assert float((before - now)[:, 100:].abs().max()) < 1 / 255
     uncovered = (frames[-1] - ground * 0.7)[:, 34:58, 24:90]  # flicker adds 0 to 0.1
     assert -0.03 < float(uncovered.min()) and float(uncovered.max()) < 0.13
+
+
+@pytest.mark.parametrize("shift", [0.2, 0.3, 0.8])
+def test_what_is_warped_again_and_again_keeps_up_with_the_motion(shift):
+    x = torch.arange(120.0)
+    wave = (0.5 + 0.3 * torch.sin(x / 3)).expand(3, 40, 120).contiguous()
+    flow = numpy.zeros((40, 120, 2), numpy.float32)
+    flow[..., 0] = shift
+    moved = wave
+    for _ in range(20):
+        moved = carried_along(moved, Motion(flow, numpy.ones((40, 120), numpy.float32), numpy.ones((40, 120), bool)))
+    there = 0.5 + 0.3 * torch.sin((x + 20 * shift) / 3)
+    assert float((moved[0, 20] - there)[30:90].abs().max()) < 0.03  # 0.3 px
 
 
 def test_paint_stands_still_where_only_noise_moves_and_starts_anew_at_a_cut():

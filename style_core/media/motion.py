@@ -21,6 +21,7 @@ _SLACK, _SLACK_SHARE = 0.5, 0.01  # allowed forward-backward error: squared px, 
 _EDGE, _EDGE_SHARE = 0.002, 0.01  # allowed squared gradient of the flow, likewise; it is steep at motion boundaries
 _EVEN, _ODD = 0.03, 0.09  # differences of color at which confidence begins to fall, and reaches 0
 _UNSURE = 0.1  # added to the difference of dense flow that is not consistent
+_BORDER = 5  # px, by half of which the area that an object uncovers is grown
 _CUT = 0.3  # share of a frame that must be trusted; otherwise it begins a new scene
 
 
@@ -57,7 +58,7 @@ def motion_between(before: Tensor, now: Tensor) -> Motion:
     confidence = numpy.where(choice == len(layers), _returning(back, forth), 1)
     if len(layers) > 1:
         returns = [flow_of(cv2.invertAffineTransform(layer), gray.shape) for layer in layers]
-        confidence = confidence * _seen_before(flow, _chosen(new, old, [*returns, forth], back)[0])
+        confidence = confidence * _seen_before(flow, _chosen(new, old, [*returns, forth], back)[0], choice == 0)
     confidence = confidence * numpy.clip((_ODD - difference) / (_ODD - _EVEN), 0, 1) * _inside(flow)
     ground = choice == 0
     if shrunk < 1:
@@ -84,10 +85,15 @@ def _chosen(
     return best, choice, difference
 
 
-def _seen_before(back: numpy.ndarray, forth: numpy.ndarray) -> numpy.ndarray:
-    """1 where the motion back and forth leads, within a pixel, to where it began, else 0: elsewhere another object was in front."""
-    off = _squares(back + _moved(forth, back, cv2.INTER_NEAREST))
-    return (cv2.erode(off, numpy.ones((3, 3), numpy.uint8)) < 1).astype(numpy.float32)
+def _seen_before(back: numpy.ndarray, forth: numpy.ndarray, ground: numpy.ndarray) -> numpy.ndarray:
+    """1 where the motion back and forth leads, within a pixel, to where it began, else 0: elsewhere another object was in front.
+
+    Where the ground was hidden, that area is grown by the object's blurred border, which would stay behind as a line.
+    """
+    hidden = (_squares(back + _moved(forth, back, cv2.INTER_NEAREST)) >= 1).astype(numpy.uint8)
+    within = cv2.erode(hidden, numpy.ones((3, 3), numpy.uint8))  # without single pixels and lines, which are errors of the choice
+    areas, grown = (cv2.dilate(within, numpy.ones((size, size), numpy.uint8)) for size in (3, _BORDER))
+    return 1 - numpy.where(ground, grown, areas).astype(numpy.float32)
 
 
 def flow_between(one: numpy.ndarray, two: numpy.ndarray) -> numpy.ndarray:
