@@ -46,7 +46,9 @@ def test_the_page_opens_on_a_picture_that_is_painted_already_and_can_be_taken(pa
 def test_the_pictures_of_the_page_weigh_at_most_a_megabyte_at_the_start(chromium, address):
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     page, sizes = context.new_page(), []
-    page.on("response", lambda one: sizes.append(int(one.headers["content-length"])) if "image" in one.headers.get("content-type", "") else None)
+    page.on(
+        "response", lambda one: sizes.append(int(one.headers["content-length"])) if "image" in one.headers.get("content-type", "") else None
+    )
     page.goto(address)
     page.locator("#stylize-slider img").first.wait_for()
     page.wait_for_timeout(2000)
