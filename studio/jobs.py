@@ -1,11 +1,11 @@
 """Jobs: runs that belong to a visitor, not to an open page.
 
-A run works in a thread of its own and keeps what it last showed of each component. An event of the page only watches: when
-the page is reloaded, the laptop sleeps or the network goes, the job goes on, and the page that comes back finds it by a
-token in the browser's storage. Programs have no such storage; a job of theirs ends with the call that watches it.
+Each run has its own thread and keeps the newest update of each component. The page's event only watches it. If the page is
+reloaded, the laptop sleeps or the network fails, the job continues, and the page finds it again by a token in the browser's
+storage. Programs have no such storage; their job ends with the call that watches it.
 
-One job works at a time on each device, in the order of asking. What a job computes goes through `studio.gpu`, so that short work has its
-turn between two steps.
+One job runs at a time on each device, in order of arrival. Its computing goes through `studio.gpu`, so that short work gets
+its turn between two steps.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from typing import Any
 import gradio as gr
 
 from studio import gpu, i18n
-from studio.events import Update, Updates
+from studio.events import IMMEDIATE, SILENT, Update, Updates
 
-_TICK, _HEARTBEAT = 0.05, 5.0  # seconds between looks for news, and after which a watcher shows that it is there
-_PACE = 0.3  # seconds between two updates: each costs a page tens of milliseconds
+_TICK, _HEARTBEAT = 0.05, 5.0  # seconds between checks for updates, and between signs of life without any
+_PACE = 0.3  # seconds between two updates, each of which costs the page tens of milliseconds
 _MOUNTED = 1.5  # seconds that a page takes to mount the tab that it opens
 _UNWATCHED = 1800.0  # seconds after which a job that nobody watches is stopped, its picture kept
 _UNWATCHED_BUSY = 120.0  # likewise, while others wait
@@ -39,7 +39,7 @@ _current: contextvars.ContextVar["Job | None"] = contextvars.ContextVar("current
 
 
 def stopping() -> threading.Event:
-    """The event that asks the job of this thread to end and keep what it has; outside of a job, one that nobody sets."""
+    """The event that asks this thread's job to end and keep its result so far; outside a job, an event that is never set."""
     job = _current.get()
     return threading.Event() if job is None else job.stop
 
@@ -48,13 +48,13 @@ class Job:
     """A run, and what it has shown so far.
 
     Attributes:
-        name: of what runs, such as `paint`.
+        name: of the run, such as `paint`.
         owner: the visitor's token; None for a program.
-        status: the component that says how far it is.
+        status: the component that shows its progress.
         photo: path of the photo that it is about, or None.
-        stop: set to end it and keep what it has.
-        canceled: whether to end it and keep nothing.
-        error: what it failed with, or None.
+        stop: set to end it and keep its result so far.
+        canceled: whether to end it and discard its result.
+        error: the exception that it failed with, or None.
         ended: time at which it ended, or None.
         sessions: pages that have watched it.
     """
@@ -71,11 +71,11 @@ class Job:
         self._lock = threading.Lock()
 
     def put(self, update: dict) -> None:
-        """Show an update; it counts on top of those before."""
+        """Merge an update into those before."""
         with self._lock:
             self._version += 1
             for component, value in update.items():
-                if self.owner is None and _is_update(value):  # a program wants values, not how a page shows them
+                if self.owner is None and _is_update(value):  # programs get values only
                     if "value" not in value:
                         continue
                     value = value["value"]
@@ -88,19 +88,19 @@ class Job:
             return self._version, {component: _own(value) for component, (version, value) in self._shown.items() if version > seen}
 
     def pulse(self) -> dict:
-        """What the status says now, once more."""
+        """The present status, as an update."""
         with self._lock:
             return {self.status: _own(self._shown[self.status][1])} if self.status in self._shown else {}
 
     def watched(self, by: int) -> None:
-        """One watcher more (1) or less (-1)."""
+        """Count a watcher that came (1) or left (-1)."""
         with self._lock:
             self._watchers += by
             self._left = time.monotonic()
             self.canceled |= self.owner is None and not self._watchers
 
     def alone(self) -> float:
-        """Seconds since anybody watched."""
+        """Seconds since the last watcher left; 0 while there is one."""
         with self._lock:
             return 0.0 if self._watchers else time.monotonic() - self._left
 
@@ -113,7 +113,7 @@ def merged(old: Any, new: Any) -> Any:
 
 
 def _own(value: Any) -> Any:
-    """A value for one watcher: Gradio takes apart the updates that it is given."""
+    """A copy for one watcher, because Gradio modifies the updates that it is given."""
     return dict(value) if _is_update(value) else value
 
 
@@ -122,16 +122,16 @@ def _is_update(value: Any) -> bool:
 
 
 class Jobs:
-    """All jobs of a process, and whose they are."""
+    """All jobs of this process, and their visitors."""
 
     def __init__(self) -> None:
         self._visitors: dict[str, str] = {}  # by session
         self._all: list[Job] = []  # oldest first
-        self._line: list[Job] = []  # unfinished ones: the first work, one on each device; the others wait
+        self._line: list[Job] = []  # unfinished ones: the first run, one on each device; the others wait
         self._changed = threading.Condition()
 
     def arrive(self, token: object, request: gr.Request) -> str:
-        """Note whose page a session is. Returns the visitor's token, a new one where the browser had none."""
+        """Record a session's visitor. Returns the visitor's token, a new one if the browser had none."""
         sound = isinstance(token, str) and len(token) == _TOKEN_LENGTH
         visitor = str(token) if sound else secrets.token_urlsafe(_TOKEN_BYTES)
         session = request.session_hash
@@ -144,7 +144,7 @@ class Jobs:
         return visitor
 
     def of(self, request: gr.Request) -> list[Job]:
-        """The visitor's jobs, running or done: of each name the newest."""
+        """The visitor's newest job of each name, running or done."""
         visitor = self._visitor(request)
         if visitor is None:
             return []
@@ -153,7 +153,7 @@ class Jobs:
             return list({job.name: job for job in self._all if job.owner == visitor}.values())
 
     def start(self, name: str, status: Any, make: Callable[[], Updates], request: gr.Request | None = None, photo: object = None) -> Job:
-        """Begin a job whose updates `make` makes; the first comes before its turn.
+        """Start a job with the updates of `make`; the first is shown before the job's turn.
 
         Raises:
             gr.Error: when too many wait already.
@@ -173,10 +173,10 @@ class Jobs:
         return job
 
     async def watch(self, jobs: Sequence[Job], request: gr.Request | None) -> AsyncGenerator[Update, None]:
-        """What jobs have shown so far, then what they show as it comes, until all are done.
+        """The jobs' updates so far as one, then further ones as they come, until all jobs are done.
 
         Raises:
-            Exception: whatever a job has failed with.
+            Exception: the one that a job failed with.
         """
         session, seen, told = getattr(request, "session_hash", None), [0] * len(jobs), time.monotonic()
         for job in jobs:
@@ -190,7 +190,7 @@ class Jobs:
                 for index, job in enumerate(jobs):
                     seen[index], changed = job.news(seen[index])
                     shown |= changed
-                if not shown and time.monotonic() - told > _HEARTBEAT:  # a watcher that has gone is noticed when it shows something
+                if not shown and time.monotonic() - told > _HEARTBEAT:  # only a yield reveals that a watcher has gone
                     shown = next((job.pulse() for job in jobs if not job.ended), {})
                 if shown:
                     told = time.monotonic()
@@ -207,7 +207,7 @@ class Jobs:
                 raise job.error
 
     def stop(self, name: str, request: gr.Request | None) -> None:
-        """Ask this page's job of a name to end and keep what it has."""
+        """Ask this page's job of this name to end and keep its result so far."""
         session = getattr(request, "session_hash", None)
         with self._changed:
             for job in self._line:
@@ -216,13 +216,13 @@ class Jobs:
             self._changed.notify_all()
 
     def let_go(self, name: str, request: gr.Request | None, path: object, same: Callable[[Any, Any], bool]) -> bool:
-        """Forget a visitor's finished job when another photo than its own is chosen.
+        """Forget a visitor's finished job when a different photo is chosen.
 
         Args:
-            path: of the photo chosen.
-            same: tells whether two paths are the same picture.
+            path: of the chosen photo.
+            same: whether two paths are the same picture.
         Returns:
-            Whether the page is to show the photo alone: there is no job that is about it.
+            Whether the page should show the photo alone, because no job is about it.
         """
         visitor = self._visitor(request)
         with self._changed:
@@ -233,7 +233,7 @@ class Jobs:
         return True
 
     def end(self, seconds: float) -> None:
-        """Stop all jobs and wait for at most so long; for the end of the process."""
+        """Stop all jobs at the end of the process, waiting for at most `seconds`."""
         until = time.monotonic() + seconds
         with self._changed:
             for job in self._line:
@@ -257,7 +257,7 @@ class Jobs:
                         break
                     self._mind(job)
         except Exception as error:
-            job.error = error  # which whoever watches is told
+            job.error = error  # raised again by `watch`
         finally:
             with self._changed:
                 self._line.remove(job)
@@ -286,7 +286,7 @@ class Jobs:
             self._all = [other for other in self._all if other is not job]
 
     def _forget_old(self) -> None:
-        """Finished jobs that are old or too many; the lock is held."""
+        """Drop finished jobs that are old or too many; call it with the lock held."""
         done = [job for job in self._all if job.ended is not None]
         old = {job for job in done if job.ended is not None and time.monotonic() - job.ended > _KEPT_SECONDS} | set(done[:-_MOST_KEPT])
         self._all = [job for job in self._all if job not in old]
@@ -296,11 +296,11 @@ here = Jobs()
 
 
 def job(name: str, status: gr.components.Component, photo: str | None = None) -> Callable:
-    """A decorator that makes a job of what a handler does.
+    """A decorator that runs a handler as a job.
 
     Args:
-        name: of what runs, by which Stop finds it.
-        status: where the job says that it waits.
+        name: of the job, by which Stop finds it.
+        status: the component that shows how many jobs are before it.
         photo: the parameter that holds the photo's path.
     """
 
@@ -322,7 +322,7 @@ def job(name: str, status: gr.components.Component, photo: str | None = None) ->
 
 
 def _all_of(jobs: Sequence[Job]) -> dict:
-    """All that jobs show."""
+    """Everything that jobs show, as one update."""
     shown: dict = {}
     for job in jobs:
         shown |= job.news(0)[1]
@@ -330,16 +330,16 @@ def _all_of(jobs: Sequence[Job]) -> dict:
 
 
 def wire_stop(stopper: gr.Button, name: str) -> None:
-    """Let a button stop this page's job of a name."""
+    """Make a button stop this page's job of this name."""
 
     def stop(request: gr.Request) -> None:
         here.stop(name, request)
 
-    stopper.click(stop, None, None, queue=False, show_progress="hidden", api_visibility="private")
+    stopper.click(stop, None, None, **IMMEDIATE)
 
 
 def wire(page: gr.Blocks, outputs: list) -> None:
-    """Let a page that is loaded find its visitor's jobs again.
+    """Make a page find its visitor's jobs again when it is loaded.
 
     Args:
         outputs: every component that jobs may show something in.
@@ -351,9 +351,9 @@ def wire(page: gr.Blocks, outputs: list) -> None:
     async def attach(request: gr.Request) -> AsyncGenerator[Update, None]:
         found = here.of(request)
         if not found:
-            yield {outputs[0]: gr.skip()}  # one that yields nothing would empty every output
+            yield {outputs[0]: gr.skip()}  # a generator without a yield would clear every output
         else:
-            # A page loses what comes for a component that it has not mounted yet: all of it comes once more.
+            # A page drops updates of components that it has not mounted yet, so everything is sent once more.
             again = time.monotonic() + _MOUNTED
             async with aclosing(here.watch(found, request)) as updates:
                 async for update in updates:
@@ -365,6 +365,5 @@ def wire(page: gr.Blocks, outputs: list) -> None:
                 yield _all_of(found)
 
     token = gr.BrowserState(None, storage_key=_STORAGE, secret=_STORAGE)
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    arrived = page.load(arrive, token, token, queue=False, **quiet)
-    arrived.success(attach, None, outputs, concurrency_limit=None, **quiet)
+    arrived = page.load(arrive, token, token, **IMMEDIATE)
+    arrived.success(attach, None, outputs, concurrency_limit=None, **SILENT)

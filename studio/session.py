@@ -6,6 +6,7 @@ import gradio as gr
 
 from studio import first_picture
 from studio.controls import Field, change_events
+from studio.events import IMMEDIATE, SILENT
 from studio.photo import may_be_shown
 from style_core import RECIPES, RequestError
 
@@ -22,13 +23,12 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
         parts: by recipe, the components of its tab: `kept` are those to save, by option or by their own name; `restored` makes
             updates for those that depend on each other.
     """
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     tab = gr.BrowserState("stylize", storage_key=_TAB, secret=_TAB)
     seen = gr.BrowserState(None, storage_key=_PHOTO, secret=_PHOTO)
-    photo.change(lambda path: path, photo, seen, **quiet)
+    photo.change(lambda path: path, photo, seen, **IMMEDIATE)
     settings = gr.BrowserState({}, storage_key=_SETTINGS, secret=_SETTINGS)
     for name, one in each.items():
-        one.select(lambda name=name: name, None, tab, **quiet)
+        one.select(lambda name=name: name, None, tab, **IMMEDIATE)
     fields: dict[Any, Field] = {(recipe, name): field for recipe, part in parts.items() for name, field in part["kept"].items()}
     inputs = [part["content"] for recipe, part in parts.items() if recipe != "imagine"]
     quick = parts["stylize"]
@@ -40,7 +40,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
         return together
 
     changes = change_events(fields) + [field.change for (_, name), field in fields.items() if name == "size"]
-    gr.on(changes, remember, list(fields.values()), settings, trigger_mode="always_last", **quiet)
+    gr.on(changes, remember, list(fields.values()), settings, trigger_mode="always_last", **IMMEDIATE)
 
     def restore(tab, path, settings):
         # The first tab is open already, or the visitor has opened another one meanwhile.
@@ -60,7 +60,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
 
     outputs = [tabs, photo, *inputs, *fields.values(), quick["result"], quick["download"], quick["drawn"]]
     # Queued, because reactions to the photo follow only queued events.
-    page.load(restore, [tab, seen, settings], outputs, **{**quiet, "queue": True})
+    page.load(restore, [tab, seen, settings], outputs, **SILENT)
 
 
 def _sound(recipe: str, values: object, fields: dict) -> dict:
