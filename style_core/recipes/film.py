@@ -1,4 +1,4 @@
-"""Painting a clip frame by frame, with any painter: announced first, and stopped and continued at any frame."""
+"""Painting a clip frame by frame, with any painter; it can be stopped and continued at any frame."""
 
 import hashlib
 import json
@@ -29,17 +29,17 @@ class Painter(Protocol):
 
     weights: dict[str, str]
 
-    def working(self, photo: Tensor) -> Generator[Step, None, Tensor]:
+    def paint_next(self, photo: Tensor) -> Generator[Step, None, Tensor]:
         """Paint the next frame `[3, H, W]`; yields Steps without pictures and returns the painting."""
 
-    def look(self, photo: Tensor) -> Any:
-        """Take note of a frame that was painted in an earlier run."""
+    def observe(self, photo: Tensor) -> Any:
+        """Update the state for a frame that was painted in an earlier run."""
 
-    def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
+    def resume_from(self, photo: Tensor, painted: Tensor) -> None:
         """Continue a film after its last frame, `painted`, which may lack an odd row and column."""
 
 
-def told(clip: Clip, long_side: int) -> Step:
+def announcement(clip: Clip, long_side: int) -> Step:
     """Step 0: the length and size of a clip, and the size of its film."""
     height, width = clip.size(long_side)
     said = Message(
@@ -49,7 +49,7 @@ def told(clip: Clip, long_side: int) -> Step:
     return Step(0, clip.frames, note=said)
 
 
-def request_of(recipe: str, clip: Clip, pictures: Sequence[Tensor], options: Mapping[str, Any], weights: Mapping[str, str]) -> str:
+def film_request(recipe: str, clip: Clip, pictures: Sequence[Tensor], options: Mapping[str, Any], weights: Mapping[str, str]) -> str:
     """A film's request as text, stored in the film, so that only the same request continues it."""
     digest = hashlib.sha256()
     for tensor in pictures:
@@ -68,7 +68,7 @@ def painted_film(
     an older file at `out` is kept.
 
     Args:
-        request: as returned by `request_of`.
+        request: as returned by `film_request`.
         long_side: px, of the frames.
         begun: a stopped film of the same request to continue, which may be `out` itself. A film of another request is ignored.
     """
@@ -78,10 +78,10 @@ def painted_film(
     with FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1) as writer:
         if earlier:
             yield Step(done, clip.frames, note=Message("Continuing after {frames} frames.", frames=done), weights=made)
-            painted = yield from _taken_over(earlier, clip, writer, painter, long_side)
+            painted = yield from _copied_from(earlier, clip, writer, painter, long_side)
         for frame in clip.read(long_side, skip=done):
             left = _time_left(started, writer.count - done, clip.frames - writer.count)
-            working = painter.working(frame.image)
+            working = painter.paint_next(frame.image)
             while True:
                 try:
                     step = next(working)
@@ -115,13 +115,13 @@ def _earlier_film(path: str | Path | None, request: str) -> Clip | None:
     return film if film.comment == request else None
 
 
-def _taken_over(earlier: Clip, clip: Clip, writer: FrameWriter, painter: Painter, long_side: int) -> Generator[Step, None, Tensor]:
+def _copied_from(earlier: Clip, clip: Clip, writer: FrameWriter, painter: Painter, long_side: int) -> Generator[Step, None, Tensor]:
     """Copy a stopped film's frames and bring the painter up to date with the clip; returns the last frame."""
     for frame in earlier.read():
         writer.add(frame.image, frame.at)
     done = writer.count
     for seen in islice(clip.read(long_side, skip=max(0, done - _WARM_UP)), min(done, _WARM_UP)):
-        painter.look(seen.image)
+        painter.observe(seen.image)
         yield Step(done, clip.frames)
-    painter.go_on_from(seen.image, frame.image)
+    painter.resume_from(seen.image, frame.image)
     return frame.image

@@ -22,7 +22,7 @@ from style_core.networks.moments import style_shares
 from style_core.optimization.temporal import TemporalTarget
 from style_core.options import Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.film import painted_film, request_of, told
+from style_core.recipes.film import announcement, film_request, painted_film
 from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.stylize_clip import FilmOptions
@@ -56,8 +56,8 @@ def optimize_clip(
     if not styles:
         raise RequestError("There is no style picture; give at least one.")
     shares = style_shares(style_weights, len(styles))
-    yield told(clip, options.size)
-    request = request_of("optimize", clip, styles, options.as_dict() | film.as_dict() | {"shares": shares}, {})
+    yield announcement(clip, options.size)
+    request = film_request("optimize", clip, styles, options.as_dict() | film.as_dict() | {"shares": shares}, {})
     painter = FrameOptimizer(styles, shares, options, film, compute or Compute.choose())
     yield from painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every)
 
@@ -72,7 +72,7 @@ class FrameOptimizer:
         self._styles, self._shares, self._options, self._film, self._compute = styles, shares, options, film, compute
         self._before: tuple[Tensor, Tensor] | None = None  # the last photo, and its painting
 
-    def working(self, photo: Tensor) -> Generator[Step, None, Tensor]:
+    def paint_next(self, photo: Tensor) -> Generator[Step, None, Tensor]:
         """Paint the next frame `[3, H, W]`; yields Steps and returns the painting."""
         options, start, held = replace(self._options, size=max(64, *photo.shape[-2:])), None, None
         motion = motion_between(self._before[0], photo) if self._before is not None else None
@@ -93,9 +93,9 @@ class FrameOptimizer:
         self._before = photo, painted
         return painted
 
-    def look(self, photo: Tensor) -> None:
+    def observe(self, photo: Tensor) -> None:
         """Earlier frames are not needed, except the last one."""
 
-    def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
+    def resume_from(self, photo: Tensor, painted: Tensor) -> None:
         """Continue a film after its last frame, `painted`."""
         self._before = photo, padded_to(painted, photo)

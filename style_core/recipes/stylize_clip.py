@@ -16,7 +16,7 @@ from style_core.networks.generator_net import LEVELS
 from style_core.networks.moments import Moments, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.film import painted_film, request_of, told
+from style_core.recipes.film import announcement, film_request, painted_film
 from style_core.recipes.steady_paint import SteadyPaint
 from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
 from style_core.weights.open import open_generator
@@ -53,11 +53,11 @@ def stylize_clip(
     if not styles and not codes:
         raise RequestError("There is no style; give a style picture or choose one from the gallery.")
     shares = style_shares(style_weights, len(styles) + len(codes))
-    yield told(clip, options.size)
+    yield announcement(clip, options.size)
     generator = open_generator(compute or Compute.choose())
     asked = options.as_dict() | film.as_dict() | {"shares": shares}
     painter = FramePainter(generator, styles, codes, shares, options, film.steadiness)
-    request = request_of("stylize", clip, [*styles, *codes], asked, painter.weights)
+    request = film_request("stylize", clip, [*styles, *codes], asked, painter.weights)
     yield from painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every)
 
 
@@ -91,7 +91,7 @@ class FramePainter:
         motion = self._paint.motion_to(photo)
         if motion is not None and motion.cut:
             self._memory = None
-        encoded = self.look(photo)
+        encoded = self.observe(photo)
         self._codes = self._codes or [*encoded_styles(self._generator, self._styles, photo, self._options), *self._given]
         *_, (_, _, fresh) = self._generator.paint(encoded, self._codes, self._shares, self._options.strength, carry=self._carry)
         assert fresh is not None  # the last one is the result
@@ -103,12 +103,12 @@ class FramePainter:
         self._tones = tones if self._tones is None else torch.lerp(tones, self._tones, _MEMORY)
         return self._tones
 
-    def working(self, photo: Tensor) -> Generator[Step, None, Tensor]:
+    def paint_next(self, photo: Tensor) -> Generator[Step, None, Tensor]:
         """`paint` as `Painter` requires it, without Steps in between."""
         yield from ()
         return self.paint(photo)
 
-    def look(self, photo: Tensor) -> EncodedPhoto:
+    def observe(self, photo: Tensor) -> EncodedPhoto:
         """Encode a frame and update the statistics, without painting it."""
         encoded = self._generator.encode_content(photo, remember=False)
         self._memory = carried(self._memory, encoded.moments)
@@ -116,7 +116,7 @@ class FramePainter:
             self._tones = None
         return replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory, encoded.tones))
 
-    def go_on_from(self, photo: Tensor, painted: Tensor) -> None:
+    def resume_from(self, photo: Tensor, painted: Tensor) -> None:
         """Continue a film after its last frame, `painted`, which may lack an odd row and column."""
         self._paint.start(photo, painted)
 
