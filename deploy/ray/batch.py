@@ -34,7 +34,7 @@ Rows = dict[str, np.ndarray]  # columns by name
 
 
 class PicturePainter:
-    """A Ray Data actor that makes the pictures of a job file: rows with a `name` come back with an `error`, or none."""
+    """A Ray Data actor that makes the pictures of a job file: it returns rows with a `name` and an `error`, which may be empty."""
 
     def __init__(self, job: str):
         compute = compute_of_worker()
@@ -76,7 +76,7 @@ class FilmPainter:
 
 
 def painted(rows: Sequence[dict[str, str]], painter: type, given: tuple, cores: int) -> Iterator[dict[str, Any]]:
-    """Rows as they are done, in any order.
+    """Finished rows, in any order.
 
     Args:
         painter: an actor's class; `given` are its arguments.
@@ -96,7 +96,7 @@ def paint_job(job: str, cores: int = 1) -> tuple[list[Path], dict[str, str]]:
     """Make every picture of a job file that isn't there yet.
 
     Returns:
-        The files made, and why others could not be, by name.
+        The files made, and the errors of the others, by name.
     Raises:
         RequestError: for a job file that can't be read, or a cluster that is too small.
     """

@@ -22,7 +22,7 @@ def stylized(photo: torch.Tensor, style: torch.Tensor, options: StylizeOptions, 
 
 
 def seconds_for(count: int, size: int, at_once: int, compute: Compute) -> float:
-    """Of a picture, the best of three rounds of `count`."""
+    """Seconds per picture: the best of three rounds of `count` pictures."""
     photo, style = torch.rand(3, size * 3 // 4, size), torch.rand(3, size, size)
     work = (stylized, photo, style, StylizeOptions(size=size), compute)
     rounds = []

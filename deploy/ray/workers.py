@@ -1,8 +1,7 @@
 """The app's workers on a Ray cluster: one for each device, with weights that are loaded once.
 
-A run stays inside its worker, as a generator that is asked for one Step at a time. A worker answers one question at a
-time, so runs take turns between Steps as they do on one machine, no Step waits unseen, and whoever stops asking has
-stopped the run.
+A run is a generator inside its worker, and each call returns one Step. A worker handles one call at a time, so runs take
+turns between Steps, as on a single machine, and a run whose Steps are no longer requested does no more work.
 """
 
 import threading
@@ -26,18 +25,18 @@ from style_core.memory import memory_in_words
 from style_core.progress import Step, Steps
 from style_core.weights.open import open_generator
 
-_FIND_SECONDS = 180.0  # to wait for a worker when none is there: that long one may take to start again
+_FIND_SECONDS = 180.0  # to wait for a worker if there is none; a restart may take that long
 _RETRY_SECONDS = 0.5
 
 
 class _WorkersOwn:
-    """Stands for the Compute of whichever worker it reaches; the app's own says nothing there."""
+    """A placeholder for the worker's own Compute, since the app's is meaningless there."""
 
 
 class Worker:
     """What runs on a device of the cluster; a Ray actor.
 
-    Refusals come back as values: Ray would wrap what is raised in an error of its own.
+    Errors are returned as values, because Ray would wrap raised ones in its own.
     """
 
     def __init__(self) -> None:
@@ -46,11 +45,11 @@ class Worker:
         open_generator(self._compute)
 
     def describe(self) -> str:
-        """The device in words; an answer also shows that the worker is there."""
+        """The device in words; a reply also shows that the worker is alive."""
         return self._compute.describe()
 
     def sees(self, path: str) -> bool:
-        """Whether a file of the app's is there for this worker as well."""
+        """Whether this worker can read a file of the app."""
         return Path(path).is_file()
 
     def begin(self, run: str, recipe: Callable[..., Steps], given: tuple, more: dict) -> Exception | None:
@@ -64,7 +63,7 @@ class Worker:
     def step(self, run: str, size: int) -> Step | Exception | None:
         """The next Step of a run, None at its end."""
         if run not in self._runs:
-            return WorkerLost()  # it was the one before this, which has stopped
+            return WorkerLost()  # it was a run of the previous worker, which has stopped
         try:
             with memory_in_words(size):
                 return next(self._runs[run], None)
@@ -72,13 +71,13 @@ class Worker:
             return error
 
     def end(self, run: str) -> None:
-        """Close a run and free what it held."""
+        """Close a run and free its memory."""
         if run in self._runs:
             self._runs.pop(run).close()
         release_memory()
 
     def call(self, work: Callable, given: tuple, more: dict, size: int) -> tuple[Any, Exception | None]:
-        """The result of a function, or what it was refused with."""
+        """The result of a function, or the error that it raised."""
         try:
             with memory_in_words(size):
                 return work(*map(self._at_home, given), **{name: self._at_home(value) for name, value in more.items()}), None
@@ -98,7 +97,7 @@ class Pool:
 
     def __init__(self, count: int, resources: dict[str, Any]):
         self.places = count
-        # A worker that dies is started again, with none of its runs.
+        # A worker that dies is restarted, without its runs.
         actor: Any = ray.remote(max_restarts=-1, **resources)(Worker)
         self._workers = [actor.remote() for _ in range(count)]
         self._busy = [0] * count
@@ -109,7 +108,7 @@ class Pool:
         return ray.get([worker.describe.remote() for worker in self._workers])
 
     def check_folder(self, folder: Path) -> None:
-        """Refuse a folder of the app's that its workers can't read.
+        """Check that all workers can read a folder of the app.
 
         Raises:
             RequestError: naming the folder.
@@ -123,7 +122,7 @@ class Pool:
         """The Steps of a recipe, computed by the worker with the fewest runs.
 
         Raises:
-            WorkerLost: when the worker stops in mid-run.
+            WorkerLost: if the worker stops during the run.
             RequestError: as the recipe does.
         """
         run, size = uuid.uuid4().hex, size_of_request(given)
