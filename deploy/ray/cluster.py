@@ -1,5 +1,6 @@
 """Connecting to Ray, and what a worker of a cluster has: its share of devices, its threads."""
 
+import time
 from typing import Any
 
 import ray
@@ -9,6 +10,8 @@ from style_core.errors import RequestError
 
 LOCAL = "local"  # in place of an address: a Ray of this machine's own
 _STORE_BYTES = 256 * 2**20  # of shared memory for a local Ray: pictures pass through it and are taken out at once
+
+_SECONDS_TO_FREE = 30.0  # Ray frees what a run has held some seconds after its end
 
 
 def connect(address: str) -> None:
@@ -38,13 +41,18 @@ def share_of(cores: int) -> tuple[int, dict[str, Any]]:
     Raises:
         RequestError: when there is no room for even one: Ray would wait for it without a word.
     """
-    have = ray.available_resources()
-    if gpus := int(have.get("GPU", 0)):
-        return gpus, {"num_gpus": 1, "num_cpus": 1}
-    count = int(have.get("CPU", 0)) // cores
-    if not count:
-        raise RequestError(f"The cluster has {int(have.get('CPU', 0))} cores free, and a worker needs {cores}; give workers fewer cores.")
-    return count, {"num_cpus": cores}
+    until = time.monotonic() + _SECONDS_TO_FREE
+    while True:
+        have = ray.available_resources()
+        if gpus := int(have.get("GPU", 0)):
+            return gpus, {"num_gpus": 1, "num_cpus": 1}
+        if count := int(have.get("CPU", 0)) // cores:
+            return count, {"num_cpus": cores}
+        if ray.cluster_resources().get("CPU", 0) < cores or time.monotonic() > until:
+            raise RequestError(
+                f"The cluster has {int(have.get('CPU', 0))} cores free, and a worker needs {cores}; give workers fewer cores."
+            )
+        time.sleep(0.5)
 
 
 def compute_of_worker() -> Compute:
