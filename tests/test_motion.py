@@ -7,6 +7,7 @@ from networks import FP32, made_up_code
 
 from style_core import StylizeOptions
 from style_core.media.motion import Motion, carried_along, motion_between
+from style_core.media.motion_layers import affine_layers
 from style_core.recipes.steady_paint import SteadyPaint
 from style_core.recipes.stylize_clip import FramePainter
 from style_core.weights.open import open_generator
@@ -51,6 +52,12 @@ def test_what_was_hidden_or_outside_is_not_trusted():
     assert confidence[5:25, 90:150].mean() > 0.9
     wide = smooth(96, 200)
     assert motion_between(wide[:, :, :160], wide[:, :, 20:180]).confidence[20:-20, -12:].mean() < 0.1  # came in from the right
+
+
+def test_where_nothing_can_be_seen_to_move_nothing_does():
+    blank, drift = numpy.full((96, 160), 3, numpy.uint8), numpy.full((96, 160, 2), 2.5, numpy.float32)
+    (layer,) = affine_layers(blank, blank, drift)
+    assert numpy.array_equal(layer, numpy.eye(2, 3))
 
 
 def test_a_new_scene_is_a_cut():

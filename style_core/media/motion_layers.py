@@ -17,6 +17,7 @@ _POINTS = 8000  # pixels that are aligned
 _OUTLIERS = (40, 20, 10, 10)  # levels of 255 beyond which a pixel loses its influence, in each step of the alignment
 _REACH = 7  # samples, width of the area around a layer's samples in which it is sought
 _STILL = 0.05  # px; less motion than this is none
+_NO_BETTER = 1.05  # ratio of the differences without and with motion up to which there is none
 _LATER, _DENSE = 0.004, 0.01  # how much better than the first layer the others, and dense flow, must fit
 _WIDE, _NEAR, _TOGETHER, _ROUNDS = 17, 13, 0.02, 3  # px, px, weight and number of votes by which neighbors choose the same motion
 
@@ -46,12 +47,20 @@ def affine_layers(old: numpy.ndarray, new: numpy.ndarray, flow: numpy.ndarray) -
             # Dense flow agrees with a small object's motion only in its middle.
             matrix = _aligned(old, new, matrix, _fitting(old, new, matrix, samples, chosen))
         moved = samples @ matrix[:, :2].T + matrix[:, 2]
-        if not layers and numpy.abs(moved - samples).max() < _STILL:
-            matrix = numpy.eye(2, 3)
+        if not layers and (numpy.abs(moved - samples).max() < _STILL or _as_good_unmoved(old, new, moved)):
+            matrix, moved = numpy.eye(2, 3), samples
         layers.append(matrix)
         left &= numpy.linalg.norm(moved - samples - seen, axis=2) > _AGREEING[1]
         left &= ~chosen
     return layers
+
+
+def _as_good_unmoved(old: numpy.ndarray, new: numpy.ndarray, moved: numpy.ndarray) -> bool:
+    """Whether the frames differ no more where they are than as moved: where there is no texture, any motion fits."""
+    wanted = new[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP]
+    where = moved.astype(numpy.float32)
+    by_motion = cv2.absdiff(cv2.remap(old, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), wanted)
+    return bool(cv2.absdiff(old[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP], wanted).mean() <= _NO_BETTER * by_motion.mean())
 
 
 def _fitting(old: numpy.ndarray, new: numpy.ndarray, matrix: numpy.ndarray, samples: numpy.ndarray, near: numpy.ndarray) -> numpy.ndarray:
