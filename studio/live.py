@@ -91,6 +91,11 @@ class Board:
         jobs.wire_stop(self.stop, self.run_id)
         wire_download(self.kind, self.download, self.result)
 
+    def wire_continue(self, button: gr.Button, recipe: Callable, inputs: list, more: dict) -> None:
+        """Let a button, shown where there is a result, run `recipe`, which takes the result after `inputs`."""
+        self.follow(button.click, recipe, [*inputs, self.original], more)
+        self.original.change(lambda path: gr.update(visible=path is not None), self.original, button, **IMMEDIATE)
+
     def follow(self, trigger: Callable, recipe: Callable, inputs: list, more: dict, **published) -> None:
         """Run `recipe`, a job, on this board when `trigger` fires."""
         event = trigger(

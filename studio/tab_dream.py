@@ -2,13 +2,13 @@
 
 import gradio as gr
 
-from studio import dream_presets, dream_zoom, gpu, i18n, jobs, live, painted_masks, retouch
-from studio.controls import Controls, behind_more, documented, in_view, use_buttons
+from studio import dream_presets, dream_zoom, files, gpu, i18n, jobs, live, painted_masks, retouch
+from studio.controls import Controls, Field, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.examples import first_photo
 from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
-from style_core import Compute, DreamOptions, dream
+from style_core import Compute, DreamOptions, dream, read_settings
 from style_core.media.images import fit
 from style_core.weights.layer_pictures import layer_pictures
 
@@ -25,6 +25,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             board = live.board(i18n.DREAM, "dream", i18n.DREAM_READY, first_photo(), i18n.DREAM_LOSSES)
+            resume = gr.Button(i18n.CONTINUE, visible=False, size="sm", elem_id="dream-continue")
             retouch.build("dream", board.slider, board.download, board.original, board.result, larger=False)
             uses = use_buttons("dream")
             zoom_place = gr.Column()
@@ -50,28 +51,17 @@ def build(compute: Compute, photo: gr.State) -> dict:
     @jobs.job("dream", board.status, photo="image")
     def grow(image, request: gr.Request, guide=None, where=None, **given) -> Updates:
         """Amplify the patterns that a network finds in a photo, or in noise (DeepDream)."""
+        yield from _grow(compute, board, image, {**given, "guide": guide, "where": where}, request)
 
-        (mask,) = painted_masks.masks_of(where, 1) or [None]
-        pictures = {"image": image, "guide": guide, "mask": next(iter(painted_masks.saved([mask])), None)}
+    @jobs.job("dream", board.status, photo="image")
+    def resume_run(image, begun, request: gr.Request, **given) -> Updates:
+        if not files.is_result(begun):
+            raise i18n.no_result(request)
+        yield from _grow(compute, board, image, {**given, "begun": begun}, request)
 
-        def steps():
-            options = DreamOptions.make(**given)
-            return gpu.steps(
-                dream,
-                read_if_given(image, options.size),
-                options,
-                guide=read_if_given(guide),
-                mask=mask,
-                compute=compute,
-                preview_every=_PREVIEW_EVERY,
-            )
-
-        def before():
-            return None if image is None else fit(read_if_given(image, given["size"]), given["size"], enlarge=True)
-
-        yield from live.run("dream", steps, board, before, given, request, given=pictures)
-
-    board.wire(grow, [image], {"guide": guide, "where": painted, **option_controls}, "dream")
+    inputs: dict[str, Field] = {"guide": guide, "where": painted, **option_controls}
+    board.wire(grow, [image], inputs, "dream")
+    board.wire_continue(resume, resume_run, [image], inputs)
     return {
         "content": image,
         "guide": guide,
@@ -83,14 +73,39 @@ def build(compute: Compute, photo: gr.State) -> dict:
     }
 
 
+def _grow(compute: Compute, board: live.Board, image, given: dict, request: gr.Request) -> Updates:
+    guide, begun = given.pop("guide"), given.pop("begun", None)
+    (mask,) = painted_masks.masks_of(given.pop("where"), 1) or [None]
+    pictures = {"image": image, "guide": guide, "mask": next(iter(painted_masks.saved([mask])), None), "continue_from": begun}
+
+    def steps():
+        options = DreamOptions.make(**given)
+        return gpu.steps(
+            dream,
+            read_if_given(image, options.size),
+            options,
+            guide=read_if_given(guide),
+            mask=mask,
+            begun=read_if_given(begun),
+            done=0 if begun is None else read_settings(begun).get("done", options.octaves * options.iterations),
+            compute=compute,
+            preview_every=_PREVIEW_EVERY,
+        )
+
+    def before():
+        return None if image is None else fit(read_if_given(image, given["size"]), given["size"], enlarge=True)
+
+    yield from live.run("dream", steps, board, before, given, request, given=pictures)
+
+
 def _layer_browser(option_controls: Controls) -> None:
     """Pictures of the layers' patterns; a click on one selects its layer."""
     pictures = layer_pictures()
     captions = [picture.layer if picture.channel is None else f"{picture.layer} · {picture.channel}" for picture in pictures]
     with gr.Accordion(i18n.LAYERS_HEAD, open=False, elem_id="dream-layers-head"):
         gr.Markdown(i18n.LAYERS_INFO, elem_classes="quiet")
-        files = [(str(picture.path), caption) for picture, caption in zip(pictures, captions)]
-        grid = picture_grid("dream-layers", 4, files, label=i18n.LAYERS, show_label=False, height=330)
+        tiles = [(str(picture.path), caption) for picture, caption in zip(pictures, captions)]
+        grid = picture_grid("dream-layers", 4, tiles, label=i18n.LAYERS, show_label=False, height=330)
 
     def choose(event: gr.SelectData) -> dict:
         picture = pictures[event.index]

@@ -79,8 +79,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         [start, option_controls["size"]],
         **SILENT,
     )
-    board.follow(resume.click, resume_run, [content, style, board.original], inputs)
-    board.original.change(lambda path: gr.update(visible=path is not None), board.original, resume, **IMMEDIATE)
+    board.wire_continue(resume, resume_run, [content, style], inputs)
     board.follow(enlarged.success, paint, [content, style], inputs)
     forecast_now = _wire_forecast(compute, photo, start, option_controls, forecast)
     return {

@@ -7,7 +7,7 @@ import pytest
 import torch
 from networks import picture
 
-from style_core import OptimizeOptions, optimize, read_image, read_settings, write_image
+from style_core import DreamOptions, OptimizeOptions, dream, optimize, read_image, read_settings, write_image
 from style_core.cli.main import main
 from style_core.media.settings import settings_of
 from style_core.recipes.recorded_inputs import request_of
@@ -126,3 +126,28 @@ def test_other_options_are_taken_and_other_pictures_refused_by_continue(files, t
     assert (options["strength"], options["iterations"], options["size"]) == (0.9, 3, 64)
     assert main(["optimize", files["photo"], files["other"], "--continue", first, "-o", on]) == 2
     assert "other.png is not the picture that" in capsys.readouterr().err
+
+
+def test_a_dream_that_was_stopped_goes_on_and_is_made_again(files, tmp_path, capsys):
+    request = ["dream", files["photo"], "--size=128", "--extractor=lite", "--layer=relu3_1", "--octaves=2", "--json"]
+    whole, half, rest, again, deeper = (str(tmp_path / f"{name}.png") for name in ("whole", "half", "rest", "again", "deeper"))
+
+    def rise(*command: str) -> float:
+        assert main(list(command)) == 0
+        return json.loads(capsys.readouterr().out)["losses"]["activation relu3_1"]
+
+    expected = rise(*request, "--iterations=6", "-o", whole)
+    options = DreamOptions(size=128, iterations=6, octaves=2, extractor="lite", layer="relu3_1")
+    for step in dream(read_image(files["photo"]), options, preview_every=0.0):
+        if step.iteration == 8:
+            break
+    write_image(half, step.image, settings=settings_of("dream", options.as_dict(), request=request_of({"image": files["photo"]}), done=8))
+    assert abs(rise("dream", files["photo"], "--continue", half, "-o", rest, "--json") / expected - 1) < 0.05
+    assert "done" not in read_settings(rest)
+    assert main(["redo", rest, "--inputs", files["photo"], half, "-o", again]) == 0
+    assert torch.equal(read_image(rest), read_image(again))
+    capsys.readouterr()
+    assert rise("dream", files["photo"], "--continue", whole, "-o", deeper, "--json") > 1.1 * expected
+    assert main(["dream", files["photo"], "--continue", deeper.replace("deeper", "missing"), "-o", rest]) == 2
+    assert main(["dream", files["painting"], "--continue", half, "-o", rest]) == 2
+    assert "painting.png is not the picture that" in capsys.readouterr().err

@@ -1,8 +1,9 @@
-"""`optimize --continue`: continue a stopped picture, with its own options as defaults."""
+"""`--continue`: continue a stopped picture, with its own options as defaults."""
 
 import argparse
 import base64
 import binascii
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +13,34 @@ from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.images import read_image, read_mask
 from style_core.media.settings import read_settings
-from style_core.recipes.optimize_options import OptimizeOptions
+from style_core.recipes.table import RECIPES
 
 
-def continued_options(picture: str) -> dict[str, Any]:
-    """The options stored in a picture, as defaults for a parser.
+def continued_options(picture: str, recipe: str) -> dict[str, Any]:
+    """The options stored in a picture, as defaults for the parser of a recipe.
 
     Raises:
-        RequestError: for a picture that `optimize` did not make.
+        RequestError: for a picture that another recipe made.
     """
     settings = read_settings(picture)
-    if settings["recipe"] != "optimize":
+    if settings["recipe"] != recipe:
         raise RequestError(
-            "{file} was made by {recipe}; only pictures made by optimize can be continued.", file=picture, recipe=settings["recipe"]
+            "{file} was made by {recipe}; {wanted} continues only pictures that it made.",
+            file=picture,
+            recipe=settings["recipe"],
+            wanted=recipe,
         )
-    options = OptimizeOptions.make(**settings["options"]).as_dict()
+    options = RECIPES[recipe].options.make(**settings["options"]).as_dict()
     return {**options, "size": str(options["size"])}
 
 
-def begun_run(given: argparse.Namespace) -> tuple[dict[str, Any], list[Tensor] | None]:
+def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], list[Tensor] | None]:
     """Arguments to continue the picture of `--continue`, and the masks stored in it.
 
     Sets the style weights in `given`, unless they were given.
 
+    Args:
+        pictures: paths of the given pictures, by their names in the settings.
     Raises:
         RequestError: if the given pictures are not those that it was made from.
     """
@@ -42,7 +48,7 @@ def begun_run(given: argparse.Namespace) -> tuple[dict[str, Any], list[Tensor] |
         raise RequestError("--continue works with one picture, not with --batch.")
     settings = read_settings(given.continue_from)
     request = settings.get("request", {})
-    for name, paths in (("content", [given.content]), ("styles", given.styles)):
+    for name, paths in pictures.items():
         facts = request.get(name, [])
         digests = [fact["sha256"] for fact in (facts if isinstance(facts, list) else [facts])]
         for path, digest in zip(paths, digests):
@@ -50,17 +56,22 @@ def begun_run(given: argparse.Namespace) -> tuple[dict[str, Any], list[Tensor] |
                 raise RequestError("{file} is not the picture that {picture} was made from.", file=path, picture=given.continue_from)
         if digests and len(paths) != len(digests):
             raise RequestError(
-                "{picture} was made from {count} styles; give the same ones.", picture=given.continue_from, count=len(digests)
+                "{picture} was made from {count} pictures as {name}; give the same.",
+                picture=given.continue_from,
+                count=len(digests),
+                name=name,
             )
-    given.style_weights = given.style_weights or request.get("style_weights")
-    done = settings.get("done", settings["options"].get("iterations", 0))
+    if "style_weights" in request:
+        given.style_weights = given.style_weights or request["style_weights"]
+    options = settings["options"]
+    done = settings.get("done", options.get("iterations", 0) * options.get("octaves", 1))
     return {"begun": read_image(given.continue_from), "done": int(done)}, _masks_inside(request) if not given.mask else None
 
 
 def _masks_inside(request: dict) -> list[Tensor] | None:
     facts = request.get("mask", [])
     masks = []
-    for fact in facts:
+    for fact in facts if isinstance(facts, list) else [facts]:
         if "data" not in fact:
             raise RequestError("{file} was too large to be stored in the picture; give it again with --mask.", file=fact.get("file", ""))
         try:

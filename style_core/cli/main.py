@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         given = _parser().parse_args(arguments)
         if getattr(given, "continue_from", None):  # parse again, with the picture's own options as defaults
-            given = _parser(continued_options(given.continue_from)).parse_args(arguments)
+            given = _parser(given.recipe, continued_options(given.continue_from, given.recipe)).parse_args(arguments)
         prepare_cpu()
         with _ended_as_by_ctrl_c():
             return given.run(given)
@@ -121,8 +121,8 @@ def _metavar(field: OptionField) -> str:
     return field.unit.upper() or {int: "N", float: "X", str: "TEXT"}[field.kind]
 
 
-def _parser(defaults: Mapping[str, Any] | None = None) -> argparse.ArgumentParser:
-    """The whole parser; `defaults` replace the defaults of `optimize`'s options."""
+def _parser(changed: str = "", defaults: Mapping[str, Any] | None = None) -> argparse.ArgumentParser:
+    """The whole parser; `defaults` replace those of the options of the recipe `changed`."""
     parser = _Parser(prog="python -m style_core", description="Neural style transfer: photos painted in the style of paintings.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for recipe in RECIPES.values():
@@ -130,7 +130,8 @@ def _parser(defaults: Mapping[str, Any] | None = None) -> argparse.ArgumentParse
     cli_batch.add(commands)
     cli_weights.add(commands)
     redo.add(commands, main)
-    commands.choices["optimize"].set_defaults(**(defaults or {}))
+    if defaults:
+        commands.choices[changed].set_defaults(**defaults)
     return parser
 
 
@@ -153,7 +154,7 @@ def _add_recipe(commands: Any, recipe: Recipe) -> None:
         "--batch", action="store_true", help="The first picture and OUT are folders: process every picture in the first one. "
         "If interrupted, run the same command again to continue."
     )  # fmt: skip
-    parser.set_defaults(run=run, sized=Size(0))
+    parser.set_defaults(run=run, recipe=recipe.name, sized=Size(0))
 
 
 def _quality(text: str) -> int:
@@ -245,14 +246,18 @@ def _pictures_first(styles: Sequence[str], values: Sequence | None) -> list | No
     return [values[index] for index in order]
 
 
+def _add_continue(parser: argparse.ArgumentParser, pictures: str) -> None:
+    parser.add_argument(
+        "--continue", dest="continue_from", metavar="PICTURE.png",
+        help=f"Continue a stopped picture, from the same {pictures}; its own options are the defaults. "
+        "A finished picture gets as many iterations again.",
+    )  # fmt: skip
+
+
 def _add_optimize(parser: argparse.ArgumentParser) -> None:
     _add_styles(parser)
     parser.add_argument("--init-image", metavar="IMAGE", help="A picture to start from, such as an earlier result.")
-    parser.add_argument(
-        "--continue", dest="continue_from", metavar="PICTURE.png",
-        help="Continue a stopped picture, from the same CONTENT and STYLEs; its own options are the defaults. "
-        "A finished picture gets as many iterations again.",
-    )  # fmt: skip
+    _add_continue(parser, "CONTENT and STYLEs")
     parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write a film of how the picture formed.")
     parser.add_argument("--memory", type=float, metavar="GB", help="Memory that the run may use (default: 90 %% of the free memory).")
     add_options(parser, OptimizedFilmOptions)
@@ -268,7 +273,7 @@ def _optimize(given: argparse.Namespace) -> int:
     begun: dict[str, Any] = {}
     kept = None
     if given.continue_from:
-        begun, kept = begun_run(given)
+        begun, kept = begun_run(given, {"content": [given.content], "styles": given.styles})
     compute = Compute.choose(given.device)
     masks_of = masks_by_photo(given, compute, kept)
 
@@ -299,6 +304,7 @@ def _add_dream(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", nargs="?", help="The photo; without one, the dream starts from noise.")
     parser.add_argument("--guide", metavar="IMAGE", help="A picture whose features guide the dream.")
     parser.add_argument("--mask", metavar="MASK.png", help="The area to dream in, white on black.")
+    _add_continue(parser, "IMAGE and guide")
     parser.add_argument("--timelapse", metavar="FILE.mp4|.gif", help="Also write a film of how the dream grew.")
     parser.add_argument(
         "--zoom", metavar="FILE.mp4|.gif", help="Zoom into the dream and write the film. After an interruption the same command resumes it."
@@ -311,6 +317,13 @@ def _dream(given: argparse.Namespace) -> int:
     image = _read(given.image, given) if given.image and not given.batch else None
     guide = read_image(given.guide) if given.guide else None
     mask = framed(read_mask(given.mask), given) if given.mask else None
+    begun: dict[str, Any] = {}
+    if given.continue_from:
+        if given.zoom:
+            raise RequestError("A zoom continues by itself; give --continue or --zoom, not both.")
+        inputs = {"image": [given.image] if given.image else [], "guide": [given.guide] if given.guide else []}
+        begun, kept = begun_run(given, inputs)
+        mask = kept[0] if kept else mask
     compute = Compute.choose(given.device)
     if given.zoom:
         if mask is not None:
@@ -323,7 +336,7 @@ def _dream(given: argparse.Namespace) -> int:
     preview_every = 0.0 if given.timelapse else 1.0
 
     def steps(image):
-        return dream(image, options, guide=guide, mask=mask, compute=compute, preview_every=preview_every)
+        return dream(image, options, guide=guide, mask=mask, compute=compute, preview_every=preview_every, **begun)
 
     if given.batch:
         return run_folder("dream", given.image, lambda path: steps(_read(path, given)), options, compute, given)

@@ -103,6 +103,8 @@ def dream(
     *,
     guide: Tensor | None = None,
     mask: Tensor | None = None,
+    begun: Tensor | None = None,
+    done: int = 0,
     compute: Compute | None = None,
     extractor: FeatureExtractor | None = None,
     preview_every: float = 1.0,
@@ -115,6 +117,8 @@ def dream(
         image: `[3, H, W]`; None dreams from noise, a square.
         guide: `[3, h, w]`, whose features the dream imitates.
         mask: `[1, h, w]` in `[0, 1]`, where to dream; the photo is unchanged elsewhere.
+        begun: a dream `[3, h, w]` to continue, made from the same photo.
+        done: its steps, which are skipped; of a dream that was finished none are, so that it goes as deep again.
         compute: where to run; None chooses.
         extractor: a loaded network, instead of the one that options name.
         preview_every: seconds between Steps with a picture.
@@ -132,18 +136,18 @@ def dream(
         layers = [term.layer for term in terms]
         extractor, note = yield from open_extractor(options.extractor, layers, compute or Compute.choose())
     objective = objective_of(extractor, terms, guide)
-    growth = Growth(_canvas(image, options), objective, options, mask)
+    growth = Growth(_canvas(image, options), objective, options, mask, begun, done)
     larger = "" if image is None else beyond(tuple(image.shape[-2:]), tuple(growth.photo.shape[-2:]))
     note = joined(note, larger, growth.note)
     sizes = [(height, width, options.iterations) for height, width in growth.sizes]
     deepest = max(objective.layers, key=LAYERS.index)
     watch = Watch(f"dream {extractor.name}", extractor.compute, network_cost(sizes, extractor.shape, extractor.compute, deepest))
-    shown_at, began = float("-inf"), time.monotonic()
+    shown_at, began, before = float("-inf"), time.monotonic(), growth.share
     for _ in growth:
         now, preview = time.monotonic(), None
-        if now - shown_at >= preview_every:
+        if growth.done and now - shown_at >= preview_every:
             preview, shown_at = growth.image(), now
-        eta = (now - began) * (1 / growth.share - 1) if growth.share else None
+        eta = (now - began) * (1 - growth.share) / (growth.share - before) if growth.share > before else None
         yield Step(growth.done, growth.total, growth.rises, preview, now - started, eta, note, extractor.weights)
     watch.finish()
     seconds = time.monotonic() - started
@@ -189,6 +193,7 @@ class Growth:
         objective: what to maximize.
         options: settings.
         mask: `[1, h, w]`, where to dream; None dreams everywhere.
+        begun, done: a dream to continue and its steps, as in `dream`.
 
     Attributes:
         done, total: iterations.
@@ -197,7 +202,10 @@ class Growth:
         note: a note to the user about the octaves, or empty.
     """
 
-    def __init__(self, photo: Tensor, objective: DreamObjective, options: DreamOptions, mask: Tensor | None = None):
+    def __init__(
+        self, photo: Tensor, objective: DreamObjective, options: DreamOptions, mask: Tensor | None = None, begun: Tensor | None = None,
+        done: int = 0,
+    ):  # fmt: skip
         self.objective = objective
         self.options = options
         device = objective.extractor.compute.device
@@ -209,26 +217,36 @@ class Growth:
             self.note = Message(
                 "Used {octaves} of {wanted} octaves; the picture is too small for more.", octaves=len(self.sizes), wanted=options.octaves
             )
-        self.done, self.total = 0, len(self.sizes) * options.iterations
-        self.share = 0.0
+        self.total = len(self.sizes) * options.iterations
+        self.done = done if begun is not None and done < self.total else 0
+        self._work = sum(height * width for height, width in self.sizes) * options.iterations
+        self.share = sum(height * width * self._skipped(index) for index, (height, width) in enumerate(self.sizes)) / self._work
         self.rises: dict[str, float] = {}
         self._generator = torch.Generator().manual_seed(options.seed)
         self._noise_seed = int(torch.randint(2**31, (), generator=self._generator))
         self._added: Tensor | None = None
+        if begun is not None:
+            self._added = _sized(begun[None].to(device), photo.shape[-2:]) - self._base(photo.shape[-2:])
+
+    def _skipped(self, octave: int) -> int:
+        """Steps of an octave that were done before."""
+        return min(self.options.iterations, max(0, self.done - octave * self.options.iterations))
 
     def __iter__(self) -> Iterator[None]:
         config = self._config()
-        work = sum(height * width for height, width in self.sizes) * self.options.iterations
-        for height, width in self.sizes:
+        left = [self.options.iterations - self._skipped(octave) for octave in range(len(self.sizes))]
+        for (height, width), count in zip(self.sizes, left):
+            if not count:
+                continue
             base = self._base((height, width))
             picture = base if self._added is None else (base + _sized(self._added, (height, width))).clamp(0, 1)
             mask = None if self.mask is None else _sized(self.mask, (height, width)).clamp(0, 1)
             plain = yield from Ascent(base, self.objective, config, self._generator, mask).measure()
             ascent = Ascent(picture.clone(), self.objective, config, self._generator, mask)
-            for _ in range(self.options.iterations):
+            for _ in range(count):
                 answers = yield from ascent.step()
                 self.done += 1
-                self.share += height * width / work
+                self.share += height * width / self._work
                 self._added = ascent.picture - base
                 self._note_rise(answers, plain)
                 yield
