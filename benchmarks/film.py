@@ -63,8 +63,8 @@ def _row(generator: Generator, code: Tensor, clip: Clip) -> tuple[float, ...]:
     own = _mean(warping_error(clip))
     alone, steady = (painted(generator, code, clip, steadiness) for steadiness in (0.0, FilmOptions().steadiness))
     without, with_ = _mean(warping_error(alone)), _mean(warping_error(steady))
-    by_lanczos = _mean(warping_error(steady, warped_by_lanczos)) / _mean(warping_error(clip, warped_by_lanczos))
-    return own, without, with_, without / own, with_ / own, by_lanczos, sharpness(steady.frames) / sharpness(alone.frames)
+    by_lanczos = _ratio(_mean(warping_error(steady, warped_by_lanczos)), _mean(warping_error(clip, warped_by_lanczos)))
+    return own, without, with_, _ratio(without, own), _ratio(with_, own), by_lanczos, sharpness(steady.frames) / sharpness(alone.frames)
 
 
 def painted(generator: Generator, code: Tensor, clip: Clip, steadiness: float) -> Clip:
@@ -102,6 +102,10 @@ def _seconds(painter: FramePainter, frame: Tensor) -> float:
     started = time.monotonic()
     painter.paint(frame)
     return time.monotonic() - started
+
+
+def _ratio(one: float, two: float) -> float:
+    return one / two if two else float("inf")
 
 
 def _mean(values) -> float:

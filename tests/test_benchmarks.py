@@ -122,11 +122,11 @@ def test_a_print_is_timed_and_its_memory_measured(program, vgg19, monkeypatch):
 
 def test_clips_are_written_and_painted(program, monkeypatch, tmp_path):
     clips = importlib.import_module("benchmarks.clips")
-    shot = clips._Shot([clips._lake(lambda t: clips._pose(210 + 3 * t, 250))], 3)
+    shot = clips._Shot([clips._lake(lambda t: clips._pose(210 + 2.5 * t, 250))], 3)
     monkeypatch.setattr(clips, "_shots", lambda: {"pan": [shot]})
     said = program("benchmarks.clips", "--out", tmp_path)
     assert said.startswith("pan: 3 frames") and (tmp_path / "pan.mp4").is_file()
-    assert len(figures(program("benchmarks.film", "pan"))) == 2 * 6, "the clip, and the mean"
+    assert len(figures(program("benchmarks.film", "pan"))) == 2 * 7, "the clip, and the mean"
 
 
 def test_waiting_threads_are_timed(program, monkeypatch):

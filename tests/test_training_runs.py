@@ -79,7 +79,7 @@ def test_the_gallery_gets_codes_and_thumbnails_of_its_paintings(program, data, t
     sample = data / "content" / "02.png"
     program("style_core.training.gallery", "--data", data, "--samples", sample, "--contact", tmp_path / "contact.png")
     codes = load_file(tmp_path / "gallery.safetensors")
-    assert {name: code.shape for name, code in codes.items()} == {name: (3, 256) for name in styles}
+    assert {name: code.shape for name, code in codes.items()} == {name: (3, 265) for name in styles}
     assert not torch.equal(codes["one"], codes["two"])
     with Image.open(styles["two"].thumbnail) as thumbnail:
         assert thumbnail.size == (48, 48)
