@@ -11,16 +11,39 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio import processing_utils
 from gradio.blocks import BlocksConfig
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from studio import api_page, i18n
+from style_core.files import written_aside
 
 _NOTHING: dict = {}
 _SKIPPED = gr.skip()
 _MARK = {"_type": "gradio.FileData"}
 _LONGEST = 400  # characters of a refusal
 _FETCHED = ("http://", "https://")
+
+
+def _save_once(img: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:
+    """Gradio's `save_pil_to_cache`, except that a file that is there stays as it is.
+
+    Gradio names files by their content and writes them anew each time, in place: when two visitors are shown the same picture, such as
+    an example photo, one's download breaks off while the file is written for the other.
+    """
+    data = processing_utils.encode_pil_to_bytes(img, format)
+    path = (Path(cache_dir) / processing_utils.hash_bytes(data) / f"{name}.{format}").resolve()
+    if path.is_file():
+        path.touch()  # files are swept by their age
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_aside(path) as aside:
+            aside.write_bytes(data)
+    return str(path)
+
+
+processing_utils.save_pil_to_cache = _save_once
 
 
 class _VisitConfig(BlocksConfig):

@@ -7,11 +7,15 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
+from gradio import processing_utils
 from networks import picture
+from PIL import Image
 from serving import ROOT, app
 
+from studio import guard  # noqa: F401  # which replaces how Gradio saves pictures
 from style_core import write_image
 from style_core.media.images import size_of
 
@@ -173,3 +177,15 @@ assert visit.blocks_config.blocks[words._id] is words and visit[kept._id] == "af
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_picture_that_is_shown_again_is_not_written_again(tmp_path):
+    shown = Image.new("RGB", (32, 24), (200, 40, 10))
+    path = Path(processing_utils.save_pil_to_cache(shown, str(tmp_path), format="jpeg"))
+    with Image.open(path) as read:
+        assert read.size == shown.size
+    path.write_bytes(b"while somebody downloads it")
+    assert processing_utils.save_pil_to_cache(shown, str(tmp_path), format="jpeg") == str(path)
+    assert path.read_bytes() == b"while somebody downloads it" and len(list(path.parent.iterdir())) == 1
+    other = processing_utils.save_pil_to_cache(Image.new("RGB", (32, 24)), str(tmp_path), name="other", format="png")
+    assert Path(other).name == "other.png" and Path(other).parent != path.parent
