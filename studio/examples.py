@@ -32,14 +32,12 @@ def first_photo() -> str:
 
 def photo_of(name: str) -> str | dict:
     """The file of an example photo; no change if none is chosen."""
-    path = examples().get(name)
-    return gr.skip() if path is None else str(path)
+    return _chosen(examples(), name)
 
 
 def example_tiles(elem_id: str) -> Tiles:
     """A row of example photos."""
-    tiles = [Tile(name, path, i18n.in_each_language(_key("EXAMPLE", name))) for name, path in examples().items()]
-    return Tiles(tiles, name=i18n.in_each_language("EXAMPLES"), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
+    return _row(examples(), "EXAMPLE", "EXAMPLES", elem_id)
 
 
 def paintings() -> dict[str, Path]:
@@ -55,16 +53,20 @@ def first_painting() -> str:
 
 def painting_of(name: str) -> str | dict:
     """The file of an example painting; no change if none is chosen."""
-    path = paintings().get(name)
-    return gr.skip() if path is None else str(path)
+    return _chosen(paintings(), name)
 
 
 def painting_tiles(elem_id: str) -> Tiles:
     """A row of example paintings."""
-    tiles = [Tile(name, path, i18n.in_each_language(_key("PAINTING", name))) for name, path in paintings().items()]
-    return Tiles(tiles, name=i18n.in_each_language("PAINTINGS"), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
+    return _row(paintings(), "PAINTING", "PAINTINGS", elem_id)
 
 
-def _key(kind: str, name: str) -> str:
-    """The key of an example's title."""
-    return f"{kind}_{name.replace('-', '_').upper()}"
+def _chosen(there: dict[str, Path], name: str) -> str | dict:
+    """The file of a name; no change if there is none."""
+    return str(there[name]) if name in there else gr.skip()
+
+
+def _row(there: dict[str, Path], kind: str, name: str, elem_id: str) -> Tiles:
+    """A row of tiles; `kind` begins the keys of their titles, and `name` is the row's own key."""
+    tiles = [Tile(one, path, i18n.in_each_language(f"{kind}_{one.replace('-', '_').upper()}")) for one, path in there.items()]
+    return Tiles(tiles, name=i18n.in_each_language(name), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")

@@ -1,7 +1,7 @@
-"""Requests may only name files that were uploaded to this app, for every component.
+"""What this app changes of Gradio's Blocks: which files requests may name, what a visitor costs, how shown pictures are saved.
 
-Gradio checks only payloads with its `meta` mark. Here every payload is checked in one place, before any component receives it, so
-that no component or handler can forget to.
+Requests may only name files that were uploaded to this app. Gradio checks only payloads with its `meta` mark. Here every payload is
+checked in one place, before any component receives it, so that no component or handler can forget to.
 """
 
 import os

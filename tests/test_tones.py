@@ -40,7 +40,7 @@ def test_a_weight_picks_out_a_part_and_strips_make_no_difference(monkeypatch):
     weight[:, :, :32] = 1
     torch.testing.assert_close(tones_of(image, weight), tones_of(image[:, :, :32]), atol=1e-5, rtol=0)
     whole = tones_of(image), toned(image, tones_of(image), tones_of(image[:, :, :32]), 0.7)
-    monkeypatch.setattr("style_core.media.tones._STRIP", 700)
+    monkeypatch.setattr("style_core.media.images._STRIP", 700)
     torch.testing.assert_close(tones_of(image), whole[0], atol=1e-6, rtol=0)
     torch.testing.assert_close(toned(image, whole[0], tones_of(image[:, :, :32]), 0.7), whole[1], atol=1e-5, rtol=0)
 

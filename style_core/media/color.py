@@ -1,16 +1,16 @@
 """Color control: luminance transfer, color matching by mean and covariance, and palette transfer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from style_core.matrices import matrix_root
+from style_core.media.images import row_strips
 from style_core.options import option
 
 COLORS = ("style", "keep", "match")
-_STRIP = 2**20  # pixels converted to double precision at a time
 PAINTING_COLORS = (*COLORS, "palette")
 # Luma weights of Rec. 601, as in the YIQ space that Gatys et al. use.
 _LUMA = (0.299, 0.587, 0.114)
@@ -58,23 +58,28 @@ def match_color(image: Tensor, reference: Tensor, region: Tensor | None = None) 
 
 def matched_unclamped(image: Tensor, reference: Tensor, region: Tensor | None = None) -> Tensor:
     """`C_r^(1/2) C_i^(-1/2) (x - m_i) + m_r`: Gatys et al. (2017), eq. 10 and 11, computed in double precision."""
-    mean, spread = _moments(image, region)
-    wanted_mean, wanted_spread = _moments(reference)
+    mean, spread = color_moments(image, region)
+    wanted_mean, wanted_spread = color_moments(reference)
     # The ridge makes the covariance of a single-color picture invertible.
     ridge = 1e-8 * torch.eye(3, dtype=torch.float64)
     transform = matrix_root(wanted_spread) @ torch.linalg.inv(matrix_root(spread + ridge))
+    return mapped(image, transform, wanted_mean - transform @ mean)
+
+
+def mapped(image: Tensor, transform: Tensor, offset: Tensor) -> Tensor:
+    """`transform @ x + offset` for each color `x` of an image `[3, H, W]`, in the precision of the transform `[3, 3]`."""
     found = torch.empty_like(image, memory_format=torch.contiguous_format)
-    for rows in _strips(image):
-        pixels = image[:, rows].double().flatten(1) - mean
-        found[:, rows] = (transform @ pixels + wanted_mean).view_as(found[:, rows])
+    for rows in row_strips(image):
+        pixels = image[:, rows].flatten(1).to(transform.dtype)
+        found[:, rows] = (transform @ pixels + offset).view_as(found[:, rows])
     return found
 
 
-def _moments(image: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Mean `[3, 1]` and covariance `[3, 3]` of the pixels."""
+def color_moments(image: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean `[3, 1]` and covariance `[3, 3]` of the pixels, in double precision; `region` as in `match_color`."""
     total = torch.zeros((), dtype=torch.float64)
     sums, products = torch.zeros(3, 1, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
-    for rows in _strips(image):
+    for rows in row_strips(image):
         pixels = image[:, rows].double().flatten(1) - 0.5  # centered, to limit cancellation in the covariance
         weights = pixels.new_ones(1, pixels.shape[1]) if region is None else region[:, rows].double().flatten(1) + 1e-9
         total += weights.sum()
@@ -82,14 +87,6 @@ def _moments(image: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tenso
         products += (pixels * weights) @ pixels.mT
     mean = sums / total
     return mean + 0.5, products / total - mean @ mean.mT
-
-
-def _strips(image: Tensor) -> Iterator[slice]:
-    """Strips of rows, because a whole print in double precision would take too much memory."""
-    height, width = image.shape[-2:]
-    rows = max(1, _STRIP // width)
-    for start in range(0, height, rows):
-        yield slice(start, min(height, start + rows))
 
 
 def match_histogram(image: Tensor, reference: Tensor, axes: Tensor | None = None) -> Tensor:

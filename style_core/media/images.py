@@ -4,7 +4,7 @@ An image is float32 `[3, H, W]`, sRGB in `[0, 1]`. Pictures are read upright, in
 their settings, but no camera data or location.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,6 +21,7 @@ from style_core.media.encoding import DEPTHS, MOST_SIDE, TRANSPARENT, WRITABLE, 
 from style_core.media.reading import read_header, read_pixels
 from style_core.messages import Message
 
+_STRIP = 2**20  # pixels
 ImageTensor = Tensor  # an image, for annotations where torch is not imported
 
 
@@ -248,3 +249,11 @@ def fit_short(image: Tensor, short_side: int) -> Tensor:
     height, width = image.shape[-2:]
     factor = short_side / min(height, width)
     return resize(image, (max(1, round(height * factor)), max(1, round(width * factor))))
+
+
+def row_strips(picture: Tensor) -> Iterator[slice]:
+    """The rows of a picture `[..., H, W]` in strips of about a million pixels, so that a print's copies fit into memory."""
+    height, width = picture.shape[-2:]
+    rows = max(1, _STRIP // width)
+    for start in range(0, height, rows):
+        yield slice(start, min(height, start + rows))

@@ -4,17 +4,15 @@ They are the means of the colors and of their products, both centered on mid-gra
 pictures' tones are the tones of both side by side.
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
 from style_core.matrices import eigh, matrix_root
+from style_core.media.color import color_moments, mapped
 
 TONES = 9  # three means, six products
 _MIDDLE = 0.5
 _LEAST_VARIANCE = 1e-5  # of a color; less is noise, which must not be amplified
-_STRIP = 2**20  # pixels
 _MOST_GAIN = 2.0  # of contrast along any color direction, and the inverse of the smallest
 
 
@@ -24,16 +22,10 @@ def tones_of(image: Tensor, weight: Tensor | None = None) -> Tensor:
     Args:
         weight: `[1, H, W]`: weight of each pixel; None weighs all equally.
     """
-    total = torch.zeros((), dtype=torch.float64)
-    mean, products = torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
-    for rows in _strips(image):
-        pixels = (image[:, rows].float() - _MIDDLE).flatten(1)
-        weights = pixels.new_ones(pixels.shape[1]) if weight is None else weight[:, rows].float().flatten() + 1e-9
-        total += weights.sum()
-        mean += pixels @ weights
-        products += (pixels * weights) @ pixels.mT
+    mean, spread = color_moments(image, weight)
+    mean = mean[:, 0] - _MIDDLE
     rows, columns = torch.triu_indices(3, 3)
-    return (torch.cat([mean, products[rows, columns]]) / total).float()
+    return torch.cat([mean, (spread + torch.outer(mean, mean))[rows, columns]]).float()
 
 
 def toned(image: Tensor, own: Tensor, wanted: Tensor, share: float) -> Tensor:
@@ -53,19 +45,7 @@ def toned(image: Tensor, own: Tensor, wanted: Tensor, share: float) -> Tensor:
     transform = (axes * gains.clamp(1 / _MOST_GAIN, _MOST_GAIN)) @ axes.mT
     transform = torch.lerp(torch.eye(3, dtype=transform.dtype), transform, share)
     offset = torch.lerp(mean, wanted_mean, share) + _MIDDLE - transform @ (mean + _MIDDLE)
-    found = torch.empty_like(image, memory_format=torch.contiguous_format)
-    for rows in _strips(image):
-        strip = image[:, rows]
-        found[:, rows] = (transform.float() @ strip.flatten(1) + offset.float()[:, None]).view_as(strip)
-    return found
-
-
-def _strips(image: Tensor) -> Iterator[slice]:
-    """Strips of rows, so that a print's copies fit into memory."""
-    height, width = image.shape[-2:]
-    step = max(1, _STRIP // width)
-    for start in range(0, height, step):
-        yield slice(start, min(height, start + step))
+    return mapped(image, transform.float(), offset.float()[:, None])
 
 
 def _gaussian(tones: Tensor) -> tuple[Tensor, Tensor]:

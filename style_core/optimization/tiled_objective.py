@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from style_core.media.images import row_strips
 from style_core.networks.extractor import FeatureExtractor, in_metric
 from style_core.networks.moments import channel_sums, gram_sum
 from style_core.networks.vgg19 import stride_of
@@ -20,7 +21,6 @@ from style_core.optimization.losses import StyleTarget, guide_at
 from style_core.optimization.objective import GAMUT_WEIGHT, MOMENT_LOSSES, LossWeights, Region
 from style_core.optimization.tiles import Tile, tiles_of
 
-_STRIP = 2**20  # pixels that pixel-level terms process at a time
 _LARGEST_HALF = 6e4  # largest feature that fits into float16
 _EPSILON = 1e-12
 
@@ -227,7 +227,7 @@ def measured_in_tiles(
 def add_out_of_gamut(picture: Tensor, weight: float, gradient: Tensor) -> Tensor:
     """`out_of_gamut` by strips, its gradient times `weight` added to `gradient`."""
     total = picture.new_zeros(())
-    for rows in _strips(picture):
+    for rows in row_strips(picture):
         strip = picture[..., rows, :]
         excess = strip - strip.clamp(0, 1)
         total += excess.square().sum()
@@ -241,7 +241,7 @@ def add_total_variation(picture: Tensor, weight: float, gradient: Tensor) -> Ten
     lines = picture.numel() // (height * width)
     across, down = max(1, lines * height * (width - 1)), max(1, lines * (height - 1) * width)
     total = picture.new_zeros(())
-    for rows in _strips(picture):
+    for rows in row_strips(picture):
         difference = picture[..., rows, :].diff(dim=-1)
         total += difference.square().sum() / across
         gradient[..., rows, 1:].add_(difference, alpha=2 * weight / across)
@@ -253,13 +253,6 @@ def add_total_variation(picture: Tensor, weight: float, gradient: Tensor) -> Ten
         gradient[..., lower, :].add_(difference, alpha=2 * weight / down)
         gradient[..., upper, :].sub_(difference, alpha=2 * weight / down)
     return total
-
-
-def _strips(picture: Tensor) -> Iterator[slice]:
-    height, width = picture.shape[-2:]
-    rows = max(1, _STRIP // width)
-    for start in range(0, height, rows):
-        yield slice(start, min(height, start + rows))
 
 
 def _features(extractor: FeatureExtractor, picture: Tensor, layers: Iterable[str], tiles: Sequence[Tile]) -> Iterator[tuple]:
