@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from style_core.recipes import run_history
-
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _MARKERS = {"shared": pytest.mark.shared, "page": pytest.mark.browser, "address": pytest.mark.app}
 
@@ -25,6 +23,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def runs_file(tmp_path, monkeypatch) -> Path:
     """Where estimates learn: a file of the test's own."""
+    from style_core.recipes import run_history  # not at the top: the process that only hands out tests needn't load torch
+
     monkeypatch.setattr(run_history, "_file", lambda: tmp_path / "runs" / "runs.json")
     return tmp_path / "runs" / "runs.json"
 

@@ -12,6 +12,7 @@ from architecture import LAYERS, ROOT, floor_of, imports_of, modules, package_of
 import style_core
 
 
+@pytest.mark.slow
 def test_the_core_runs_without_gradio():
     code = "import sys; sys.modules['gradio'] = None; import style_core, style_core.cli.main; print(sorted(style_core.RECIPES))"
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

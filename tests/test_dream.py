@@ -12,7 +12,7 @@ from style_core.recipes.dream import octave_sizes, parse_terms
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom, warped
 from style_core.weights.registry import MODELS
 
-SMALL = DreamOptions(size=160, octaves=3, iterations=10, octave_scale=1.3, jitter=8)
+SMALL = DreamOptions(size=128, octaves=3, iterations=10, octave_scale=1.3, jitter=8)
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +30,18 @@ _SLOW = [pytest.param(layer, marks=pytest.mark.slow) for layer in ("relu4_1", "r
 
 @pytest.mark.parametrize("layer", ["relu3_1", *_SLOW])
 def test_the_response_rises_fivefold(lite, layer):
-    last = dreamt(lite, picture(160, 160), layer=layer, iterations=20, strength=1.0)
+    last = dreamt(lite, picture(128, 128), layer=layer, iterations=20, strength=1.0)
     (rise,) = last.losses.values()
     assert rise >= 5
 
 
 def test_a_deeper_layer_dreams_larger_patterns(lite):
-    photo = picture(160, 160)
+    photo = picture(128, 128)
 
     def centroid(layer):
         added = (dreamt(lite, photo, layer=layer, octaves=1).image - photo).mean(0)
         power = torch.fft.rfft2(added - added.mean()).abs().square()
-        frequency = torch.hypot(torch.fft.fftfreq(160)[:, None], torch.fft.rfftfreq(160)[None])
+        frequency = torch.hypot(torch.fft.fftfreq(128)[:, None], torch.fft.rfftfreq(128)[None])
         return float((power * frequency).sum() / power.sum())
 
     assert centroid("relu2_1") > centroid("relu5_1")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from serving import app
-from steering import ready
+from steering import ready, said_by
 
+_FLAGS = ("--no-sandbox", "--disable-dev-shm-usage")  # root has no sandbox, and containers little shared memory
 _CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # a moving test picture
 
 
@@ -15,6 +16,18 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in Path(item.fspath).parents:
             item.add_marker(pytest.mark.browser)
+            # Machines that others share can stand still for minutes. The summary counts what was tried again.
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """Add to the report of a test that failed what its page said at that moment."""
+    outcome = yield
+    report = outcome.get_result()
+    page = getattr(item, "funcargs", {}).get("page")
+    if report.when == "call" and report.failed and page is not None:
+        report.sections.append(("page", said_by(page)))
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +48,7 @@ def chromium():
         pytest.skip("needs Chromium, which is not installed here (make test installs it on Debian)")
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, from requirements-dev.txt")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", *_CAMERA])
+        browser = driver.chromium.launch(executable_path=path, args=[*_FLAGS, *_CAMERA])
         yield browser
         browser.close()
 
@@ -46,7 +59,8 @@ def page(chromium, address):
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True, locale="en-US")
     page = context.new_page()
     page.set_default_timeout(90_000)  # a busy machine is no failure
-    page.strangers = []
+    page.strangers, page.console = [], []
+    page.on("console", lambda message: page.console.append(message.text))
     own = (address, "data:", "blob:", address.replace("http", "ws", 1))
     page.on("request", lambda request: None if request.url.startswith(own) else page.strangers.append(request.url))
     page.goto(address)

@@ -69,6 +69,15 @@ def downloaded(page, run_id: str, folder):
     return path
 
 
+def said_by(page) -> str:
+    """What a page says, for the report of a test that failed: its first line of status, and the end of its console."""
+    try:
+        said = page.locator("[id$=-status]").locator("visible=true").first.inner_text(timeout=5000)
+    except Exception as error:  # a page can have crashed in many ways; the report is to name the test's own failure
+        said = f"The page does not answer: {error}"
+    return "\n".join([said, *page.console[-10:]])
+
+
 def upload(page, box: str, path) -> None:
     """Give a picture input another file."""
     page.locator(f"#{box} input[type=file]").set_input_files(str(path))

@@ -59,27 +59,18 @@ BARRED = """async () => (await axe.run(document, { resultTypes: ['violations'] }
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(page, address, theme):
+def test_every_text_stands_out_every_control_has_a_name_and_axe_finds_nothing_serious(page, address, theme):
     axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python, from requirements-dev.txt")
     page.goto(f"{address}/?__theme={theme}")
     ready(page)
     page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text())
-    for tab in TABS:
-        page.get_by_role("tab", name=tab, exact=True).click()
-        page.wait_for_timeout(700)
-        assert page.evaluate(BARRED) == [], tab
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_text_stands_out_and_every_control_has_a_name(page, address, theme):
-    page.goto(f"{address}/?__theme={theme}")
-    ready(page)
     page.wait_for_timeout(2000)  # the page fades in, text by text
     for tab in TABS:
         page.get_by_role("tab", name=tab, exact=True).click()
         page.wait_for_timeout(700)  # for colors that fade in
         assert page.evaluate(FAINT) == [], tab
         assert page.evaluate(NAMELESS) == [], tab
+        assert page.evaluate(BARRED) == [], tab
 
 
 def test_ctrl_enter_paints_and_escape_stops_and_keeps(page):

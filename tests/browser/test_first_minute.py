@@ -143,11 +143,11 @@ def test_the_studio_has_one_photo_and_a_reload_finds_it_with_the_tab_the_style_a
     assert page.get_by_label("number input for Style strength").locator("visible=true").input_value() == "0.6"
 
 
-@pytest.mark.parametrize("how", ["drop", "paste"])
-def test_a_picture_that_is_dropped_anywhere_or_pasted_becomes_the_photo(page, pictures, how):
-    give(page, how, "#header", pictures[0])
-    done(page, "768 x 461")
-    page.wait_for_function("document.querySelector('#stylize-content img')?.src.includes('given')")
+def test_a_picture_that_is_dropped_anywhere_or_pasted_becomes_the_photo(page, pictures):
+    for how, path, size in (("drop", pictures[0], "768 x 461"), ("paste", pictures[1], "576 x 768")):
+        give(page, how, "#header", path)
+        done(page, size)
+        page.wait_for_function("document.querySelector('#stylize-content img')?.src.includes('given')")
 
 
 def test_a_picture_of_before_is_never_offered_as_one_of_a_photo_that_could_not_be_read(page, pictures, tmp_path):

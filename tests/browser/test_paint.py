@@ -91,6 +91,7 @@ def test_pictures_that_cannot_be_painted_each_get_their_sentence_and_the_app_goe
 
 def test_a_second_person_waits_in_a_queue_they_can_see_until_the_first_stops(paint, chromium, address):
     fill(paint, "Steps", "3000")
+    fill(paint, "Exact size (px)", "256")
     paint.click("#paint-run")
     paint.locator("#paint-status").filter(has_text="of 3000").wait_for()
     other = chromium.new_context().new_page()

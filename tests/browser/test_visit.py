@@ -19,7 +19,7 @@ def painted(page):
     return page
 
 
-def test_a_result_is_rewound_recolored_filmed_and_downloaded_in_another_type(painted, tmp_path):
+def test_a_result_is_rewound_filmed_downloaded_in_another_type_and_repainted_larger(painted, tmp_path):
     whole = read_image(downloaded(painted, "paint", tmp_path))
     unfold(painted, "Adjust the result")
     for steer, position in [
@@ -44,10 +44,6 @@ def test_a_result_is_rewound_recolored_filmed_and_downloaded_in_another_type(pai
     source = painted.locator("#paint-film video").get_attribute("src")
     (tmp_path / "film.mp4").write_bytes(painted.request.get(source).body())
     assert Clip.open(tmp_path / "film.mp4").frames > 3
-
-
-def test_enlarge_and_repaint_starts_from_the_result(painted):
-    unfold(painted, "Adjust the result")
     painted.click("#paint-larger")
     painted.locator("#paint-status").filter(has_text="Done: 384 x 256 px").wait_for()
 
@@ -139,9 +135,9 @@ def test_compared_styles_and_strengths_are_chosen_by_a_click(page):
     page.wait_for_function("document.querySelector('input[aria-label=\"number input for Style strength\"]').value === '0.25'")
 
 
-def test_imagined_pictures_are_chosen_walked_between_and_used(page, tmp_path):
+def test_imagined_pictures_are_chosen_and_walked_between(page, tmp_path):
     open_tab(page, "Imagine", "imagine")
-    fill(page, "Exact size (px)", "256")
+    fill(page, "Exact size (px)", "128")
     page.click("#imagine-run")
     page.locator("#imagine-status").filter(has_text="6 pictures in").wait_for()
     page.locator("#imagine-wall button.thumbnail-item").nth(3).click()
@@ -149,9 +145,6 @@ def test_imagined_pictures_are_chosen_walked_between_and_used(page, tmp_path):
     assert read_settings(downloaded(page, "imagine", tmp_path))["options"]["seed"] == 3
     page.click("#imagine-walk")
     page.locator("#imagine-status").filter(has_text="72 frames").wait_for(timeout=300_000)
-    unfold(page, "Use this picture")
-    page.locator("#imagine-to-stylize-style").click()
-    page.locator("#stylize-status").filter(has_text="Done").wait_for()
 
 
 def test_a_dream_grows_and_is_stopped(page):
