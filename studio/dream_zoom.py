@@ -1,5 +1,7 @@
 """Dream zoom in the browser: a film that zooms into the dream, shown frame by frame."""
 
+from dataclasses import dataclass
+
 import gradio as gr
 
 from studio import files, gpu, i18n, jobs, live
@@ -32,41 +34,12 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: C
         )
         film = gr.Video(label=i18n.ZOOM_HEAD, interactive=False, visible=False, loop=True, elem_id="zoom-film")
 
+    place = _Place(status, preview, film, stop)
+
     @jobs.job("zoom", status)
     def zoom_in(image, guide, request: gr.Request, **given) -> Updates:
-        yield {
-            status: "…",
-            preview: gr.update(value=None, visible=True),
-            film: gr.update(value=None, visible=False),
-            stop: gr.update(interactive=True),
-        }
-        out = files.new_folder() / "pentimento-zoom.mp4"
-
-        def show(step: Step) -> Update:
-            shown: Update = {status: live.status_of(step, request)}
-            if step.image is not None:
-                shown[preview] = to_pil(fit(step.image, live.PREVIEW_SIDE))
-            return shown
-
-        try:
-            path = ZoomOptions.make(**{name: given.pop(name) for name in zoom_controls})
-            options, how = DreamOptions.make(**given), {"guide": read_if_given(guide), "compute": compute}
-            photo = read_if_given(image)
-            frames, seconds, _ = yield from live.write_film(out, _FPS, lambda: gpu.steps(dream_zoom, photo, options, path, **how), show)
-        except RequestError as error:
-            refusal = i18n.refusal(error, request)
-            yield {status: refusal.message, preview: gr.update(visible=False), stop: gr.update(interactive=False)}
-            raise refusal from error
-        if not frames:
-            yield {status: i18n.say("NO_FRAME", request), preview: gr.update(visible=False), stop: gr.update(interactive=False)}
-            return
-        done = i18n.say("CLIP_DONE", request, frames=frames, seconds=i18n.duration(seconds))
-        yield {
-            status: done,
-            preview: gr.update(visible=False),
-            film: gr.update(value=str(out), visible=True),
-            stop: gr.update(interactive=False),
-        }
+        zoom = {name: given.pop(name) for name in zoom_controls}
+        yield from _zoomed(compute, place, image, guide, zoom, given, request)
 
     outputs = [status, preview, film, stop]
     run.click(
@@ -81,3 +54,46 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: C
     )
     jobs.wire_stop(stop, "zoom")
     return outputs
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The components that show a zoom."""
+
+    status: gr.Markdown
+    preview: gr.Image
+    film: gr.Video
+    stop: gr.Button
+
+
+def _zoomed(compute: Compute, place: _Place, image, guide, zoom: dict, given: dict, request: gr.Request) -> Updates:
+    """The zoom, frame by frame; if stopped, the film ends there."""
+    ended = {place.preview: gr.update(visible=False), place.stop: gr.update(interactive=False)}
+    yield {
+        place.status: "…",
+        place.preview: gr.update(value=None, visible=True),
+        place.film: gr.update(value=None, visible=False),
+        place.stop: gr.update(interactive=True),
+    }
+    out = files.new_folder() / "pentimento-zoom.mp4"
+
+    def show(step: Step) -> Update:
+        shown: Update = {place.status: live.status_of(step, request)}
+        if step.image is not None:
+            shown[place.preview] = to_pil(fit(step.image, live.PREVIEW_SIDE))
+        return shown
+
+    try:
+        path, options = ZoomOptions.make(**zoom), DreamOptions.make(**given)
+        how = {"guide": read_if_given(guide), "compute": compute}
+        photo = read_if_given(image)
+        frames, seconds, _ = yield from live.write_film(out, _FPS, lambda: gpu.steps(dream_zoom, photo, options, path, **how), show)
+    except RequestError as error:
+        refusal = i18n.refusal(error, request)
+        yield {**ended, place.status: refusal.message}
+        raise refusal from error
+    if not frames:
+        yield {**ended, place.status: i18n.say("NO_FRAME", request)}
+        return
+    done = i18n.say("CLIP_DONE", request, frames=frames, seconds=i18n.duration(seconds))
+    yield {**ended, place.status: done, place.film: gr.update(value=str(out), visible=True)}

@@ -111,22 +111,10 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         if path is None:
             raise i18n.no_result(request)
         try:
-            return restored(path, request)
+            tab, found = _restored(path, recipes)
+            return {**found, tabs: gr.update(selected=tab), here["status"]: i18n.say("RESTORED", request, name=Path(path).name)}
         except RequestError as error:
             raise i18n.refusal(error, request) from error
-
-    def restored(path: str, request: gr.Request) -> dict:
-        settings = read_settings(path)
-        tab, option_controls = recipes[settings["recipe"]]
-        options = RECIPES[settings["recipe"]].options
-        wanted = {name: value for name, value in settings["options"].items() if name in option_controls}
-        options.make(**wanted)  # the file may come from anywhere, so its settings are validated
-        name = settings.get("gallery") if "gallery" in option_controls else None
-        extra = {option_controls["gallery"]: name or ""} if "gallery" in option_controls else {}
-        return {
-            **{option_controls[name]: value for name, value in wanted.items()}, **extra,
-            here["status"]: i18n.say("RESTORED", request, name=Path(path).name), tabs: gr.update(selected=tab),
-        }  # fmt: skip
 
     for part in parts.values():
         part["result"].change(add, [part["result"], here["paths"]], shown, **IMMEDIATE)
@@ -137,3 +125,18 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
     # Queued, because errors of unqueued events are not shown.
     here["restore"].click(restore, here["result"], filled, **SILENT)
     here["dropped"].upload(restore, here["dropped"], filled, **SILENT)
+
+
+def _restored(path: str, recipes: dict[str, tuple[str, dict]]) -> tuple[str, dict]:
+    """The tab of a picture's recipe, and the values of its controls by component.
+
+    Raises:
+        RequestError: for settings that are missing or not valid; the file may come from anywhere.
+    """
+    settings = read_settings(path)
+    tab, option_controls = recipes[settings["recipe"]]
+    wanted = {name: value for name, value in settings["options"].items() if name in option_controls}
+    RECIPES[settings["recipe"]].options.make(**wanted)
+    if "gallery" in option_controls:
+        wanted["gallery"] = settings.get("gallery") or ""
+    return tab, {option_controls[name]: value for name, value in wanted.items()}

@@ -91,9 +91,22 @@ class Board:
         jobs.wire_stop(self.stop, self.run_id)
         wire_download(self.kind, self.download, self.result)
 
-    def wire_continue(self, button: gr.Button, recipe: Callable, inputs: list, more: dict) -> None:
-        """Let a button, shown where there is a result, run `recipe`, which takes the result after `inputs`."""
-        self.follow(button.click, recipe, [*inputs, self.original], more)
+    def wire_continue(self, button: gr.Button, updates: Callable[..., Updates], photo: gr.Image, more: dict) -> None:
+        """Let a button, shown where there is a result, continue it.
+
+        Args:
+            updates: makes the updates of a run from the photo, the other inputs by keyword, and the request; the path of the
+                result is among those as `begun`.
+            more: these other inputs.
+        """
+
+        @jobs.job(self.run_id, self.status, photo="photo")
+        def continued(photo, begun, request: gr.Request, **given) -> Updates:
+            if not files.is_result(begun):
+                raise i18n.no_result(request)
+            yield from updates(photo, {**given, "begun": begun}, request)
+
+        self.follow(button.click, continued, [photo, self.original], more)
         self.original.change(lambda path: gr.update(visible=path is not None), self.original, button, **IMMEDIATE)
 
     def follow(self, trigger: Callable, recipe: Callable, inputs: list, more: dict, **published) -> None:

@@ -1,8 +1,10 @@
 """The tab "Dream": DeepDream with a live preview."""
 
+from functools import partial
+
 import gradio as gr
 
-from studio import dream_presets, dream_zoom, files, gpu, i18n, jobs, live, painted_masks, retouch
+from studio import dream_presets, dream_zoom, gpu, i18n, jobs, live, painted_masks, retouch
 from studio.controls import Controls, Field, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.examples import first_photo
@@ -10,6 +12,7 @@ from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
 from style_core import Compute, DreamOptions, dream, read_settings
 from style_core.media.images import fit
+from style_core.media.settings import iterations_of
 from style_core.weights.layer_pictures import layer_pictures
 
 _PREVIEW_EVERY = 0.8  # seconds
@@ -53,15 +56,9 @@ def build(compute: Compute, photo: gr.State) -> dict:
         """Amplify the patterns that a network finds in a photo, or in noise (DeepDream)."""
         yield from _grow(compute, board, image, {**given, "guide": guide, "where": where}, request)
 
-    @jobs.job("dream", board.status, photo="image")
-    def resume_run(image, begun, request: gr.Request, **given) -> Updates:
-        if not files.is_result(begun):
-            raise i18n.no_result(request)
-        yield from _grow(compute, board, image, {**given, "begun": begun}, request)
-
     inputs: dict[str, Field] = {"guide": guide, "where": painted, **option_controls}
     board.wire(grow, [image], inputs, "dream")
-    board.wire_continue(resume, resume_run, [image], inputs)
+    board.wire_continue(resume, partial(_grow, compute, board), image, inputs)
     return {
         "content": image,
         "guide": guide,
@@ -87,7 +84,7 @@ def _grow(compute: Compute, board: live.Board, image, given: dict, request: gr.R
             guide=read_if_given(guide),
             mask=mask,
             begun=read_if_given(begun),
-            done=0 if begun is None else read_settings(begun).get("done", options.octaves * options.iterations),
+            done=0 if begun is None else iterations_of(read_settings(begun)),
             compute=compute,
             preview_every=_PREVIEW_EVERY,
         )

@@ -68,23 +68,16 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
     clip = _RawVideo(label=i18n.CLIP, sources=["upload"], height=260, elem_id="film-clip")
     about = gr.Markdown("", elem_classes="quiet", elem_id="film-about")
     preview = gr.Image(
-        label=i18n.FORMING,
-        show_label=False,
-        format="jpeg",
-        height=320,
-        interactive=False,
-        visible=False,
-        buttons=[],
+        label=i18n.FORMING, show_label=False, format="jpeg", height=320, interactive=False, visible=False, buttons=[],
         elem_id="film-preview",
-    )
+    )  # fmt: skip
     result = gr.Video(label=i18n.RESULT, interactive=False, visible=False, elem_id="film-result")
     status = gr.Markdown("", elem_classes="status", elem_id="film-status")
     with gr.Row(elem_classes="actions"):
         run = gr.Button(i18n.PAINT_CLIP, variant="primary", elem_classes="run-button", elem_id="film-run")
         stop = gr.Button(i18n.STOP, interactive=False, elem_classes="stop-button", elem_id="film-stop")
         resume = gr.Button(i18n.CONTINUE, visible=False, elem_id="film-continue")
-    begun = gr.State(None)  # path of a film that was stopped
-    idle = {run: gr.update(interactive=True), stop: gr.update(interactive=False)}
+    place = _Place(status, preview, result, run, stop, resume, gr.State(None))
 
     def tell(clip, size, request: gr.Request) -> str:
         """How long and how large the clip is, before it is painted."""
@@ -95,53 +88,41 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
 
     @jobs.job("film", status)
     def paint(clip, earlier, name, own, used, strength, size, steadiness, finer, iterations, request: gr.Request) -> Updates:
-        yield {
-            status: "…", result: gr.update(value=None, visible=False), preview: gr.update(value=None, visible=False),
-            run: gr.update(interactive=False), stop: gr.update(interactive=True), resume: gr.update(visible=False),
-        }  # fmt: skip
-        out = earlier if files.is_result(earlier) else str(files.new_folder() / "pentimento-video.mp4")
-        step = None
-        try:
-            if clip is None:
-                raise RequestError(i18n.say("NO_CLIP", request))
-            options = OptimizedFilmOptions(steadiness=steadiness, frame_iterations=iterations)
-            wanted = _FilmRequest(clip, name, own if used else None, int(size), strength, options, finer)
-            event = jobs.stopping()
-            with closing(wanted.steps(compute, out, earlier, request)) as steps:
-                for step in steps if not event.is_set() else ():
-                    shown: Update = {status: live.status_of(step, request)}
-                    if step.image is not None:
-                        shown[preview] = gr.update(value=to_pil(fit(step.image, live.PREVIEW_SIDE)), visible=True)
-                    yield shown
-                    if event.is_set():
-                        break
-        except RequestError as error:
-            refusal = i18n.refusal(error, request)
-            yield {**idle, status: refusal.message}
-            raise refusal from error
-        if step is None:
-            yield {**idle, status: i18n.say("STOPPED_EARLY", request)}
-            return
-        stopped = step.iteration < step.total
-        done = i18n.say("CLIP_DONE", request, frames=step.iteration, seconds=i18n.duration(step.seconds))
-        if stopped:
-            done = i18n.say("CLIP_STOPPED", request, frames=step.iteration, total=step.total)
-        made = out if Path(out).exists() else None
-        yield {
-            **idle, status: done, result: gr.update(value=made, visible=made is not None), preview: gr.update(visible=False),
-            begun: made if stopped else None, resume: gr.update(visible=stopped),
-        }  # fmt: skip
+        wanted = _FilmRequest(clip, name, own if used else None, int(size), strength, steadiness, finer, iterations)
+        yield from _painted_clip(compute, place, wanted, earlier, request)
 
-    outputs = [status, preview, result, run, stop, resume, begun]
     how: dict[str, Any] = {"concurrency_limit": None, "show_progress": "minimal", "show_progress_on": status}
-    for trigger, earlier in ((run.click, gr.State(None)), (resume.click, begun)):
-        event = trigger(paint, [clip, earlier, *chosen, *film], outputs, api_visibility="private", **how)
-        event.failure(lambda: idle, None, [run, stop], queue=False, api_visibility="private")
+    for trigger, earlier in ((run.click, gr.State(None)), (resume.click, place.begun)):
+        event = trigger(paint, [clip, earlier, *chosen, *film], place.outputs, api_visibility="private", **how)
+        event.failure(place.idle, None, [run, stop], queue=False, api_visibility="private")
     jobs.wire_stop(stop, "film")
-    gr.on(
-        [clip.upload, clip.clear, chosen[-1].release], tell, [clip, chosen[-1]], about, **IMMEDIATE,
-    )  # fmt: skip
-    return outputs
+    gr.on([clip.upload, clip.clear, chosen[-1].release], tell, [clip, chosen[-1]], about, **IMMEDIATE)
+    return place.outputs
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The components that show a film.
+
+    Attributes:
+        begun: path of a film that was stopped, or None.
+    """
+
+    status: gr.Markdown
+    preview: gr.Image
+    result: gr.Video
+    run: gr.Button
+    stop: gr.Button
+    resume: gr.Button
+    begun: gr.State
+
+    @property
+    def outputs(self) -> list:
+        return [self.status, self.preview, self.result, self.run, self.stop, self.resume, self.begun]
+
+    def idle(self) -> dict:
+        """State of the buttons when nothing runs."""
+        return {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
 
 
 @dataclass(frozen=True)
@@ -149,36 +130,77 @@ class _FilmRequest:
     """A request from the page.
 
     Attributes:
-        clip: its path.
+        clip: its path, or None.
         style: a gallery style's name, or empty.
         painting: path of the visitor's painting, which is used instead of a gallery style, or None.
         size: px, long side of the frames.
         finer: whether to optimize each frame instead of using the generator.
+        iterations: of each frame that is optimized.
     """
 
-    clip: str
+    clip: str | None
     style: str
     painting: str | None
     size: int
     strength: float
-    options: OptimizedFilmOptions
+    steadiness: float
     finer: bool
+    iterations: int
 
     def steps(self, compute: Compute, out: str, earlier: str | None, request: gr.Request) -> Steps:
         """The Steps of painting the film `out`; `earlier` is a stopped film to continue.
 
         Raises:
-            RequestError: for a missing style or painting.
+            RequestError: for a missing clip, style or painting, or options out of range.
         """
+        if self.clip is None:
+            raise RequestError(i18n.say("NO_CLIP", request))
+        film = OptimizedFilmOptions(steadiness=self.steadiness, frame_iterations=self.iterations)
         more: dict[str, Any] = {"compute": compute, "begun": earlier}
         if self.finer:
             if not self.painting:
                 raise RequestError(i18n.say("FINER_NEEDS_PAINTING", request))
             slow = OptimizeOptions(size=self.size, strength=_FULL_STRENGTH * self.strength)
-            return gpu.steps(optimize_clip, self.clip, out, [read_image(self.painting)], slow, self.options, **more)
+            return gpu.steps(optimize_clip, self.clip, out, [read_image(self.painting)], slow, film, **more)
         styles, codes = _style_of(compute, self.style, self.painting, request)
-        options, steady = StylizeOptions(size=self.size, strength=self.strength), FilmOptions(self.options.steadiness)
+        options, steady = StylizeOptions(size=self.size, strength=self.strength), FilmOptions(self.steadiness)
         return gpu.steps(stylize_clip, self.clip, out, styles, options, steady, codes=codes, **more)
+
+
+def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier: str | None, request: gr.Request) -> Updates:
+    """A film, frame by frame; if stopped, it ends there and can be continued. `earlier` is one that was stopped before."""
+    yield {
+        place.status: "…", place.result: gr.update(value=None, visible=False), place.preview: gr.update(value=None, visible=False),
+        place.run: gr.update(interactive=False), place.stop: gr.update(interactive=True), place.resume: gr.update(visible=False),
+    }  # fmt: skip
+    out = earlier if files.is_result(earlier) else str(files.new_folder() / "pentimento-video.mp4")
+    step, asked = None, jobs.stopping()
+    try:
+        with closing(wanted.steps(compute, out, earlier, request)) as steps:
+            for step in steps if not asked.is_set() else ():
+                shown: Update = {place.status: live.status_of(step, request)}
+                if step.image is not None:
+                    shown[place.preview] = gr.update(value=to_pil(fit(step.image, live.PREVIEW_SIDE)), visible=True)
+                yield shown
+                if asked.is_set():
+                    break
+    except RequestError as error:
+        refusal = i18n.refusal(error, request)
+        yield {**place.idle(), place.status: refusal.message}
+        raise refusal from error
+    if step is None:
+        yield {**place.idle(), place.status: i18n.say("STOPPED_EARLY", request)}
+        return
+    stopped = step.iteration < step.total
+    if stopped:
+        done = i18n.say("CLIP_STOPPED", request, frames=step.iteration, total=step.total)
+    else:
+        done = i18n.say("CLIP_DONE", request, frames=step.iteration, seconds=i18n.duration(step.seconds))
+    made = out if Path(out).exists() else None
+    yield {
+        **place.idle(), place.status: done, place.result: gr.update(value=made, visible=made is not None),
+        place.preview: gr.update(visible=False), place.begun: made if stopped else None, place.resume: gr.update(visible=stopped),
+    }  # fmt: skip
 
 
 def _build_webcam(compute: Compute, chosen: list) -> dict:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from studio import files, gpu, i18n, jobs, live
-from studio.controls import behind_more, documented, in_view, use_buttons
+from studio.controls import Controls, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
@@ -66,34 +66,12 @@ def build(compute: Compute) -> dict:
     def morphed(near, far, request: gr.Request, **given) -> Updates:
         yield from _morphed(compute, place, [path for path in (near, far) if path is not None], given, request)
 
-    how: dict[str, Any] = {
-        "concurrency_limit": None,
-        "show_progress": "minimal",
-        "show_progress_on": status,
-        "inputs_kwargs": option_controls,
-    }
-    outputs = [wall, status, paths, result, download, kind, stop]
-    private = {"api_visibility": "private", **how}
-    runs = [
-        run.click(imagined, [near], outputs, api_name="imagine", **how),
-        alike.click(more_like, [result], outputs, **private),
-        morph.click(morphed, [near, far], [status, film, stop], **private),
-    ]
-    jobs.wire_stop(stop, "imagine")
-    drawn = another.click(lambda: random.randrange(_SEEDS), None, option_controls["seed"], **IMMEDIATE)
-    runs.append(drawn.success(imagined, [near], outputs, **private))
-    for event in runs:
-        event.failure(lambda: gr.update(interactive=False), None, stop, queue=False, api_visibility="private")
-
-    def choose(event: gr.SelectData, paths: list) -> tuple:
-        return (paths[event.index], paths[event.index], live.FIRST_KIND) if event.index < len(paths) else (gr.skip(), gr.skip(), gr.skip())
-
-    live.wire_download(kind, download, result)
-    wall.select(choose, paths, [result, download, kind], **IMMEDIATE)
+    handlers = {run: (imagined, [near]), alike: (more_like, [result]), morph: (morphed, [near, far])}
+    _wire(place, handlers, another, option_controls)
     return {
         "content": near,
         "result": result,
-        "outputs": [*outputs, film],
+        "outputs": place.outputs,
         "uses": uses,
         "option_controls": option_controls,
         "kept": option_controls,
@@ -112,6 +90,46 @@ class _Place:
     film: gr.Video
     paths: gr.State
     result: gr.State
+
+    @property
+    def pictures(self) -> list:
+        """What imagined pictures show themselves on."""
+        return [self.wall, self.status, self.paths, self.result, self.download, self.kind, self.stop]
+
+    @property
+    def outputs(self) -> list:
+        return [*self.pictures, self.film]
+
+
+def _wire(place: _Place, handlers: dict[gr.Button, tuple], another: gr.Button, option_controls: Controls) -> None:
+    """Let the buttons run their handlers, the first of which is published, and a click on the wall choose a picture.
+
+    Args:
+        handlers: by button, what it runs and that one's inputs; the first imagines pictures.
+        another: draws another seed, and then imagines.
+    """
+    how: dict[str, Any] = {
+        "concurrency_limit": None,
+        "show_progress": "minimal",
+        "show_progress_on": place.status,
+        "inputs_kwargs": option_controls,
+    }
+    (first, (imagined, inputs)), *others = handlers.items()
+    drawn = another.click(lambda: random.randrange(_SEEDS), None, option_controls["seed"], **IMMEDIATE)
+    runs = [
+        first.click(imagined, inputs, place.pictures, api_name="imagine", **how),
+        drawn.success(imagined, inputs, place.pictures, api_visibility="private", **how),
+        *(button.click(run, given, place.outputs, api_visibility="private", **how) for button, (run, given) in others),
+    ]
+    for event in runs:
+        event.failure(lambda: gr.update(interactive=False), None, place.stop, queue=False, api_visibility="private")
+    jobs.wire_stop(place.stop, "imagine")
+    live.wire_download(place.kind, place.download, place.result)
+
+    def choose(event: gr.SelectData, paths: list) -> tuple:
+        return (paths[event.index], paths[event.index], live.FIRST_KIND) if event.index < len(paths) else (gr.skip(), gr.skip(), gr.skip())
+
+    place.wall.select(choose, place.paths, [place.result, place.download, place.kind], **IMMEDIATE)
 
 
 def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, request: gr.Request | None) -> Updates:

@@ -1,16 +1,18 @@
 """The tab "Paint": Gatys optimization with a live preview."""
 
 from collections.abc import Callable
+from functools import partial
 
 import gradio as gr
 
-from studio import brush_size, files, gpu, i18n, jobs, live, more_paintings, painted_masks, retouch
+from studio import brush_size, gpu, i18n, jobs, live, more_paintings, painted_masks, retouch
 from studio.controls import Field, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, SILENT, Updates
 from studio.examples import first_painting, first_photo, painting_of, painting_tiles
 from studio.uploads import picture_input, read_if_given, read_upload
 from style_core import Compute, OptimizeOptions, RequestError, optimize, read_settings
 from style_core.media.images import fit, size_of
+from style_core.media.settings import iterations_of
 from style_core.recipes.estimate import estimate, larger_than_photo
 from style_core.weights import registry as weights
 
@@ -38,7 +40,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
                     content, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="paint-content", path=photo)
                 with gr.Column(min_width=140):
                     style, _ = picture_input(i18n.STYLE, value=first_painting(), height=200, elem_id="paint-style")
-            trials = painting_tiles("paint-examples")
+            tiles = painting_tiles("paint-examples")
             shown = in_view("optimize")
             with gr.Accordion(i18n.MORE, open=False, elem_id="paint-more"):
                 option_controls = behind_more("optimize", shown)
@@ -48,38 +50,13 @@ def build(compute: Compute, photo: gr.State) -> dict:
                     start, _ = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
                 painted = painted_masks.build("paint", content, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
     live.follow_photo(board, photo, i18n.READY)
-    trials.input(painting_of, trials, style, **IMMEDIATE)
-
-    @documented(
-        "optimize",
-        content="The photo.",
-        style="The painting.",
-        weight="Weight of the painting.",
-        **more_paintings.SENTENCES,
-        init_image="A picture to start from, or null.",
-        regions="Masks painted on the photo, or null.",
-    )
-    @jobs.job("paint", board.status, photo="content")
-    def paint(content, style, request: gr.Request, style_2=None, style_3=None, init_image=None, regions=None, **given) -> Updates:
-        """Paint a photo in the style of one or more paintings by optimization (Gatys et al. 2016)."""
-        given |= {"style_2": style_2, "style_3": style_3, "init_image": init_image, "regions": regions}
-        yield from _paint(compute, board, content, style, given, request)
-
-    @jobs.job("paint", board.status, photo="content")
-    def resume_run(content, style, begun, request: gr.Request, **given) -> Updates:
-        if not files.is_result(begun):
-            raise i18n.no_result(request)
-        yield from _paint(compute, board, content, style, {**given, "begun": begun}, request)
+    tiles.input(painting_of, tiles, style, **IMMEDIATE)
 
     inputs: dict[str, Field] = {"weight": gr.Number(1, visible=False), **more, "init_image": start, "regions": painted, **option_controls}
+    paint = _handler(compute, board)
     board.wire(paint, [content, style], inputs, "optimize")
-    enlarged = larger.click(
-        _enlarged,
-        [board.result, option_controls["size"]],
-        [start, option_controls["size"]],
-        **SILENT,
-    )
-    board.wire_continue(resume, resume_run, [content, style], inputs)
+    board.wire_continue(resume, partial(_paint, compute, board), content, {"style": style, **inputs})
+    enlarged = larger.click(_enlarged, [board.result, option_controls["size"]], [start, option_controls["size"]], **SILENT)
     board.follow(enlarged.success, paint, [content, style], inputs)
     forecast_now = _wire_forecast(compute, photo, start, option_controls, forecast)
     return {
@@ -97,6 +74,27 @@ def build(compute: Compute, photo: gr.State) -> dict:
     }
 
 
+def _handler(compute: Compute, board: live.Board) -> Callable:
+    """The published function that paints."""
+
+    @documented(
+        "optimize",
+        content="The photo.",
+        style="The painting.",
+        weight="Weight of the painting.",
+        **more_paintings.SENTENCES,
+        init_image="A picture to start from, or null.",
+        regions="Masks painted on the photo, or null.",
+    )
+    @jobs.job("paint", board.status, photo="content")
+    def paint(content, style, request: gr.Request, style_2=None, style_3=None, init_image=None, regions=None, **given) -> Updates:
+        """Paint a photo in the style of one or more paintings by optimization (Gatys et al. 2016)."""
+        given |= {"style": style, "style_2": style_2, "style_3": style_3, "init_image": init_image, "regions": regions}
+        yield from _paint(compute, board, content, given, request)
+
+    return paint
+
+
 def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
     """The result as the start of the next run, and that run's size."""
     if path is None:
@@ -104,8 +102,8 @@ def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
     return path, min(_LARGEST, round(size * _LARGER / 32) * 32)
 
 
-def _paint(compute: Compute, board: live.Board, content, style, given: dict, request: gr.Request) -> Updates:
-    named = [(style, given.pop("weight")), *more_paintings.taken(given)]
+def _paint(compute: Compute, board: live.Board, content, given: dict, request: gr.Request) -> Updates:
+    named = [(given.pop("style"), given.pop("weight")), *more_paintings.taken(given)]
     init_image, begun = given.pop("init_image"), given.pop("begun", None)
     masks = painted_masks.masks_of(given.pop("regions"), len(named)) or [None] * len(named)
     # Styles with a mask first, as in the shell.
@@ -130,7 +128,7 @@ def _paint(compute: Compute, board: live.Board, content, style, given: dict, req
             masks=where if pictures["mask"] else None,
             init_image=read_if_given(init_image),
             begun=read_if_given(begun),
-            done=0 if begun is None else read_settings(begun).get("done", options.iterations),
+            done=0 if begun is None else iterations_of(read_settings(begun)),
             compute=compute,
             preview_every=_PREVIEW_EVERY,
         )

@@ -12,7 +12,7 @@ from torch import Tensor
 from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.images import read_image, read_mask
-from style_core.media.settings import read_settings
+from style_core.media.settings import iterations_of, read_settings
 from style_core.recipes.table import RECIPES
 
 
@@ -63,9 +63,7 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
             )
     if "style_weights" in request:
         given.style_weights = given.style_weights or request["style_weights"]
-    options = settings["options"]
-    done = settings.get("done", options.get("iterations", 0) * options.get("octaves", 1))
-    return {"begun": read_image(given.continue_from), "done": int(done)}, _masks_inside(request) if not given.mask else None
+    return {"begun": read_image(given.continue_from), "done": iterations_of(settings)}, _masks_inside(request) if not given.mask else None
 
 
 def _masks_inside(request: dict) -> list[Tensor] | None:

@@ -35,6 +35,12 @@ def done_of(done: int, last: Step) -> dict[str, int]:
     return {"done": done} if last.total and last.iteration < last.total else {}
 
 
+def iterations_of(settings: Mapping[str, Any]) -> int:
+    """Iterations that a picture has had: those so far if it was stopped, else all that its options ask for, in all octaves."""
+    options = settings["options"]
+    return int(settings.get("done", options.get("iterations", 0) * options.get("octaves", 1)))
+
+
 def embed(settings: dict | None, kind: str) -> dict[str, Any]:
     """Arguments for Pillow's `save` that store settings in a PNG (text chunk), JPEG, WebP or AVIF (EXIF user comment)."""
     if not settings:

@@ -65,9 +65,8 @@ def optimize(
         memory: bytes that the run may use; None is 90 % of the free memory.
         held: a target that keeps the result close to another picture, such as the frame before in a film.
     Raises:
-        RequestError: for a request that can't be carried out, before any heavy work; if it needs more memory than there is, the
-            message names a size that fits. `Diverged`, a subclass, if the optimization fails twice, after a last Step with the
-            last good picture.
+        RequestError: before any heavy work, for a request that can't be carried out; if memory is short, it names a size that fits.
+            `Diverged`, a subclass, if the optimization fails twice, after a last Step with the last good picture.
     """
     _check_request(styles, style_weights, masks)
     loss_weights = loss_weights_of(options)
@@ -88,11 +87,10 @@ def optimize(
     layers = [*loss_weights.content, *loss_weights.style, *term_layers(loss_weights.dream)]
     extractor, note = yield from open_extractor(options.extractor, layers, compute, options.pooling)
     loss_weights = for_network(loss_weights, extractor.name, options)
-    inputs = OptimizeInputs(content, styles, style_weights, masks, options, extractor, loss_weights, memory)
+    inputs = OptimizeInputs(content, styles, style_weights, masks, options, extractor, loss_weights, memory, held)
     note = joined(note, beyond(tuple(content.shape[-2:]), size), inputs.planner.plan(size).sentence())
     if options.init == "generator" and init_image is None:
         init_image = yield from _from_generator(content, styles, style_weights, masks, options, compute)
-    inputs.held = held
     with large_blocks_returned() if inputs.planner.plan(size).side is not None else nullcontext():
         yield from _paint(inputs, init_image, (begun, done if begun is not None else 0), started, preview_every, note)
 

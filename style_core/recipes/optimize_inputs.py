@@ -65,11 +65,12 @@ class OptimizeInputs:
         extractor: FeatureExtractor,
         loss_weights: LossWeights,
         memory: float,
+        held: TemporalTarget | None = None,
     ):
         self.options = options
         self.extractor = extractor
         self.loss_weights = loss_weights
-        self.held: TemporalTarget | None = None
+        self.held = held
         self.size = size_to_fit(tuple(content.shape[-2:]), options.size)
         self.photo = fit(content, options.size)  # enlarged only when used, so that no large copy is kept
         self.content, self.styles = _in_color(self.photo, styles, options.color)
