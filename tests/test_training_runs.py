@@ -86,6 +86,23 @@ def test_the_gallery_gets_codes_and_thumbnails_of_its_paintings(program, data, t
     assert (tmp_path / "contact.png").is_file()
 
 
+def test_a_new_style_of_the_gallery_leaves_the_others_as_they_are(program, data, tmp_path, monkeypatch):
+    shutil.copyfile(MODELS / "generator.safetensors", tmp_path / "generator.safetensors")
+    styles = {}
+    monkeypatch.setattr(gallery, "MODELS", tmp_path)
+    monkeypatch.setattr(gallery, "gallery", lambda: styles)
+    made = []
+    for name, number, *again in (("one", "00"), ("two", "01"), ("two", "02"), ("two", "02", "--again", "two")):
+        thumbnail = tmp_path / "gallery" / f"{name}.jpg"
+        styles[name] = SimpleNamespace(name=name, picture="", file=f"{number}.png", thumbnail=thumbnail)
+        program("style_core.training.gallery", "--data", data, "--samples", data / "content" / "02.png", *again)
+        made.append(load_file(tmp_path / "gallery.safetensors"))
+        assert thumbnail.is_file()
+    first, second, same, last = made
+    assert torch.equal(first["one"], second["one"]) and torch.equal(second["two"], same["two"])
+    assert torch.equal(first["one"], last["one"]) and not torch.equal(same["two"], last["two"])
+
+
 def test_pictures_of_layers_are_dreamt_for_the_layer_and_its_channels(program, tmp_path, monkeypatch):
     for module in (layer_pictures, shown_layers):
         monkeypatch.setattr(module, "FOLDER", tmp_path / "layers")

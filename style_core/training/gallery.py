@@ -2,8 +2,8 @@
 
     python -m style_core.training.gallery --data ../shared/data
 
-Run it again whenever the generator changes. Thumbnails show our own rendered pictures, painted; `--contact` writes all of them to
-one sheet for inspection.
+Makes what is missing: a new entry's, or everything after the generator has changed. An entry whose painting was exchanged is made
+again by `--again NAME`. Thumbnails show our own rendered pictures, painted; `--contact` writes all of them to one sheet for inspection.
 """
 
 import argparse
@@ -11,12 +11,13 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit_short, read_image, to_pil
 from style_core.networks.generator import Generator
-from style_core.weights.gallery import CODE_SCALES, digest_of, gallery
+from style_core.weights.gallery import CODE_SCALES, CODES, digest_of, gallery
 from style_core.weights.registry import MODELS
 
 _THUMBNAIL_SIDE = 256
@@ -29,16 +30,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with style/.")
     parser.add_argument("--samples", type=Path, nargs="+", default=_SAMPLES, help="Our own pictures, which are painted for the thumbnails.")
     parser.add_argument("--contact", type=Path, help="Write all thumbnails to one picture.")
+    parser.add_argument("--again", nargs="+", default=[], metavar="NAME", help="Styles to make again; all of them: --again all.")
     given = parser.parse_args()
     prepare_cpu()
     generator = Generator.load(MODELS / "generator.safetensors", Compute.choose("cpu"))
     folder = MODELS / "gallery"
     folder.mkdir(exist_ok=True)
+    codes = _kept(generator, set(gallery()) if given.again == ["all"] else set(given.again))
     for stale in folder.glob("*.jpg"):
-        stale.unlink()
+        if stale.stem not in codes:
+            stale.unlink()
     encoded = [generator.encode_content(_square(path)) for path in given.samples]
-    codes = {}
     for index, style in enumerate(gallery().values()):
+        if style.name in codes:
+            continue
         painting = read_image(_OWN / style.picture if style.picture else given.data / "style" / style.file)
         at_scales = [generator.encode_style(painting, scale) for scale in CODE_SCALES]
         codes[style.name] = torch.cat(at_scales).half().contiguous()
@@ -46,9 +51,21 @@ def main() -> None:
         *_, (_, _, painted) = generator.paint(encoded[index % len(encoded)], [codes[style.name][1:2].float()])
         assert painted is not None  # the last yield carries the result
         to_pil(fit_short(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=82)
-    save_file(codes, MODELS / "gallery.safetensors", {"generator": generator.sha256, "sha256": digest_of(codes)})
+    save_file(codes, MODELS / CODES, {"generator": generator.sha256, "sha256": digest_of(codes)})
     if given.contact:
         _write_contact(given.contact)
+
+
+def _kept(generator: Generator, again: set[str]) -> dict[str, torch.Tensor]:
+    """Codes that this generator made for styles that are still in the gallery and have a thumbnail, but for those to make again."""
+    path = MODELS / CODES
+    if not path.is_file():
+        return {}
+    with safe_open(path, "pt") as file:
+        if (file.metadata() or {}).get("generator") != generator.sha256:
+            return {}
+        names = set(file.keys()) & set(gallery()) - again
+        return {name: file.get_tensor(name) for name in names if gallery()[name].thumbnail.is_file()}
 
 
 def _square(path: Path) -> torch.Tensor:

@@ -15,8 +15,7 @@ from torch import Tensor
 from style_core.errors import RequestError
 from style_core.weights.registry import MODELS, WeightsError, read_table, registry
 
-_CODES = "gallery.safetensors"
-
+CODES = "gallery.safetensors"  # their file in `models/`
 CODE_SCALES = (0.5, 1.0, 2.0)  # brush sizes of the shipped codes, each twice the one before
 
 
@@ -69,11 +68,11 @@ def gallery_code(name: str, generator_sha256: str = "", scale: float = 1.0) -> T
     """
     if name not in gallery():
         raise RequestError("There is no style {style} in the gallery; there are {known}.", style=name, known=", ".join(gallery()))
-    made_for, codes = _codes((MODELS / _CODES).stat().st_mtime_ns if (MODELS / _CODES).is_file() else 0)
+    made_for, codes = _codes((MODELS / CODES).stat().st_mtime_ns if (MODELS / CODES).is_file() else 0)
     if generator_sha256 and made_for != generator_sha256:
         raise RequestError("The gallery's codes belong to another generator; make them again with style_core.training.gallery.")
     if name not in codes:
-        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=_CODES)
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=CODES)
     at_scales = codes[name]  # [len(CODE_SCALES), 265]
     place = log2(min(max(scale, CODE_SCALES[0]), CODE_SCALES[-1]) / CODE_SCALES[0])
     lower = min(int(place), len(CODE_SCALES) - 2)
@@ -114,11 +113,11 @@ def digest_of(codes: Mapping[str, Tensor]) -> str:
 def _codes(changed: int) -> tuple[str, dict[str, Tensor]]:
     """The generator that the codes were made for, and all of them in float32; checked once, until the file changes."""
     try:
-        with safe_open(MODELS / _CODES, "pt") as file:
+        with safe_open(MODELS / CODES, "pt") as file:
             facts = file.metadata() or {}
             codes = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
-        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=_CODES) from error
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=CODES) from error
     if facts.get("sha256", "") not in ("", digest_of(codes)) or not all(torch.isfinite(code).all() for code in codes.values()):
-        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=_CODES)
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=CODES)
     return facts.get("generator", ""), {name: code.float() for name, code in codes.items()}
