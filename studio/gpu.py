@@ -8,6 +8,7 @@ can't pass on our own errors; they arrive as `gr.Error`.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -30,6 +31,7 @@ except ImportError:  # anywhere but on a Space
 _LEAST, _MOST = 20, 120  # seconds that are asked for; visitors have a few minutes a day
 _SECONDS_A_MEGAPIXEL = 0.08  # of one iteration, forward and back
 _KEPT_BYTES = 2 * 2**30  # of memory, between pictures that are painted at once
+_IDLE_SECONDS = 3.0  # without any work, after which no memory is kept
 _FRAMES = 30  # pictures' worth of work in a recipe that doesn't iterate
 
 
@@ -69,6 +71,39 @@ def places() -> int:
     return _elsewhere[0].places if _elsewhere else 1
 
 
+class IdleRelease:
+    """Returns freed memory to the system once nothing has been computed for some seconds.
+
+    Args:
+        seconds: that long.
+        release: returns it.
+    """
+
+    def __init__(self, seconds: float, release: Callable[[], None]):
+        self._seconds, self._release = seconds, release
+        self._used = 0.0
+        self._waiting = False
+        self._lock = threading.Lock()
+
+    def used(self) -> None:
+        """Something has been computed now."""
+        with self._lock:
+            self._used = time.monotonic()
+            if not self._waiting:
+                self._waiting = True
+                threading.Thread(target=self._wait, name="idle", daemon=True).start()
+
+    def _wait(self) -> None:
+        while True:
+            with self._lock:
+                left = self._used + self._seconds - time.monotonic()
+                if left <= 0:
+                    self._waiting = False
+                    break
+            time.sleep(left)
+        self._release()
+
+
 class FairLock:
     """A lock that is acquired in order of arrival, and may be released by another thread, because generators change threads."""
 
@@ -100,6 +135,7 @@ class FairLock:
 # for all events. It is taken for one step at a time, so that a slider's move need not wait for the end of a long run.
 _device = FairLock()
 turn = _device.turn
+_idle = IdleRelease(_IDLE_SECONDS, release_memory)
 
 
 def seconds_for(work: Callable, given: tuple, more: dict) -> int:
@@ -187,3 +223,4 @@ def call(work: Callable, *given, **more) -> Any:
     finally:
         # A slider's every move comes through here: what the next move needs again is kept.
         release_memory(beyond=_KEPT_BYTES)
+        _idle.used()

@@ -67,3 +67,19 @@ def test_other_errors_stay_what_they_are():
     with pytest.raises(RuntimeError, match="shapes"), memory_in_words(512):
         raise RuntimeError("shapes do not match")
     assert issubclass(OutOfMemory, RequestError)
+
+
+def test_memory_is_returned_once_after_the_last_of_many_calls():
+    released, started = [], time.monotonic()
+    idle = gpu.IdleRelease(0.3, lambda: released.append(time.monotonic() - started))
+    for _ in range(5):
+        idle.used()
+        time.sleep(0.1)
+    last = time.monotonic() - started
+    while not released:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    assert len(released) == 1 and released[0] > last + 0.1
+    idle.used()
+    while len(released) < 2:
+        time.sleep(0.05)
