@@ -26,6 +26,7 @@ from studio import build, files, gpu, i18n, jobs, painted_masks, theme
 from studio.request_limits import RequestLimits
 from style_core import Compute, RequestError
 from style_core.devices import DEVICES, prepare_cpu
+from style_core.recipes.cost_model import measure_machine
 
 _END_SECONDS = 2.0  # time for running jobs to end at shutdown
 _VISITORS = 200  # most recent visitors whose state is kept
@@ -100,6 +101,8 @@ def main() -> None:
     prepare_cpu()
     try:
         compute = Compute.choose(given.device)
+        if not given.ray and not gpu.is_lent():
+            measure_machine(compute)  # now, because the browser will keep the machine busy when it shows the first forecast
         page = build(compute).queue(max_size=32 * gpu.places(), api_open=False)
     except RequestError as error:
         parser.error(str(error))

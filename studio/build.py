@@ -61,7 +61,9 @@ def build(compute: Compute) -> gr.Blocks:
         history.wire(page, tabs, drawer, parts, recipes)
         jobs.wire(page, [component for part in (fine, dreaming, imagining, filmed) for component in part["outputs"]])
         share(photo, inputs, choose, [quick["examples"]])
-        fine["loaded"](page.load)
+        quick["forecast"](page.load)
+        for name in ("paint", "dream", "imagine"):  # the page drops updates for a tab that isn't built yet
+            parts[name]["forecast"](each[name].select)
         session.wire(page, tabs, each, photo, {recipe: parts[tab] for recipe, tab in _TABS.items()})
         _tell_progress_to_few(page, tagline)
     return page

@@ -8,6 +8,7 @@ from studio import dream_presets, dream_zoom, gpu, i18n, jobs, live, painted_mas
 from studio.controls import Controls, Field, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.examples import first_photo
+from studio.forecast import Forecast
 from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
 from style_core import Compute, DreamOptions, dream, read_settings
@@ -37,6 +38,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
                 image, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="dream-content", path=photo)
             looks_place = gr.Column()
             shown = in_view("dream")
+            forecast = Forecast.build("dream", "dream")
             with gr.Accordion(i18n.MORE, open=False, elem_id="dream-more"):
                 guide, _ = picture_input(i18n.GUIDE, height=170, elem_id="dream-guide")
                 painted = painted_masks.build("dream", image, [i18n.WHERE_TO_DREAM], i18n.DREAM_REGIONS, i18n.DREAM_REGIONS_INFO)
@@ -67,6 +69,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "uses": uses,
         "option_controls": option_controls,
         "kept": option_controls,
+        "forecast": forecast.wire(compute, option_controls, photo),
     }
 
 

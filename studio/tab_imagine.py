@@ -10,6 +10,7 @@ import gradio as gr
 from studio import files, gpu, i18n, jobs, live
 from studio.controls import Controls, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
+from studio.forecast import Forecast
 from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
 from style_core import Compute, ImagineOptions, RequestError, Step, imagine
@@ -40,6 +41,7 @@ def build(compute: Compute) -> dict:
             uses = use_buttons("imagine")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             shown = in_view("imagine")
+            forecast = Forecast.build("imagine", "imagine")
             with gr.Accordion(i18n.NEAR_HEAD, open=False), gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
                     near, _ = picture_input(i18n.NEAR, elem_id="imagine-near", height=200)
@@ -75,6 +77,7 @@ def build(compute: Compute) -> dict:
         "uses": uses,
         "option_controls": option_controls,
         "kept": option_controls,
+        "forecast": forecast.wire(compute, option_controls),
     }
 
 

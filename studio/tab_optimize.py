@@ -9,12 +9,11 @@ from studio import brush_size, gpu, i18n, jobs, live, more_paintings, painted_ma
 from studio.controls import Field, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, SILENT, Updates
 from studio.examples import first_painting, first_photo, painting_of, painting_tiles
+from studio.forecast import Forecast
 from studio.uploads import picture_input, read_if_given, read_upload
-from style_core import Compute, OptimizeOptions, RequestError, optimize, read_settings
-from style_core.media.images import fit, size_of
+from style_core import Compute, OptimizeOptions, optimize, read_settings
+from style_core.media.images import fit
 from style_core.media.settings import iterations_of
-from style_core.recipes.estimate import estimate, larger_than_photo
-from style_core.weights import registry as weights
 
 _PREVIEW_EVERY = 0.8  # seconds
 _LARGER, _LARGEST = 1.5, 12288  # factor of "Enlarge and repaint", and its largest size in px
@@ -31,7 +30,6 @@ def build(compute: Compute, photo: gr.State) -> dict:
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             board = live.board(i18n.PAINT, "paint", i18n.READY, first_photo())
             resume = gr.Button(i18n.CONTINUE, visible=False, size="sm", elem_id="paint-continue")
-            forecast = gr.Markdown(elem_classes="quiet", elem_id="paint-forecast")
             larger = retouch.build("paint", board.slider, board.download, board.original, board.result)
             uses = use_buttons("paint")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
@@ -42,6 +40,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
                     style, _ = picture_input(i18n.STYLE, value=first_painting(), height=200, elem_id="paint-style")
             tiles = painting_tiles("paint-examples")
             shown = in_view("optimize")
+            forecast = Forecast.build("optimize", "paint")
             with gr.Accordion(i18n.MORE, open=False, elem_id="paint-more"):
                 option_controls = behind_more("optimize", shown)
                 brush_size.build("paint", photo, style, option_controls)
@@ -58,7 +57,6 @@ def build(compute: Compute, photo: gr.State) -> dict:
     board.wire_continue(resume, partial(_paint, compute, board), content, {"style": style, **inputs})
     enlarged = larger.click(_enlarged, [board.result, option_controls["size"]], [start, option_controls["size"]], **SILENT)
     board.follow(enlarged.success, paint, [content, style], inputs)
-    forecast_now = _wire_forecast(compute, photo, start, option_controls, forecast)
     return {
         "content": content,
         "style": style,
@@ -69,7 +67,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "uses": uses,
         "option_controls": option_controls,
         "kept": {"style": style, **option_controls},
-        "loaded": forecast_now,
+        "forecast": forecast.wire(compute, option_controls, photo, start),
         "follow": lambda trigger: board.follow(trigger, paint, [content, style], inputs),
     }
 
@@ -139,39 +137,3 @@ def _paint(compute: Compute, board: live.Board, content, given: dict, request: g
     # A result in the photo's colors is expected to lack the style's.
     looks_like = (lambda: read_if_given(chosen[0][0])) if len(chosen) == 1 and given["color"] == "style" else None
     yield from live.run("optimize", steps, board, before, given, request, looks_like, pictures)
-
-
-def _wire_forecast(compute: Compute, photo: gr.State, start, option_controls: dict, place: gr.Markdown) -> Callable:
-    """Show an estimate of time and memory before a run, or a size that fits if there is too little memory.
-
-    On a lent GPU there is none, because measuring its speed would take some of the visitor's time.
-
-    Returns:
-        A function that adds further events after which to update it.
-    """
-
-    def show_estimate(path, start, size, iterations, extractor, pyramid, init, request: gr.Request):
-        if path is None or gpu.is_lent():
-            return ""
-        try:
-            name = "vgg19" if extractor == "auto" and weights.find("vgg19", ["relu5_1"]) else "lite"
-            options = OptimizeOptions.make(size=int(size), iterations=int(iterations), extractor=extractor, pyramid=pyramid, init=init)
-            there = size_of(path)
-        except RequestError:
-            return ""  # already reported next to the picture or by the run
-        try:
-            needed = gpu.call(estimate, options, there, compute, extractor=name, started=start is not None)
-        except RequestError as error:
-            return "⚠ " + i18n.translate(str(error), request)
-        said = i18n.say("ESTIMATE", request, seconds=i18n.duration(needed.seconds), gigabytes=needed.bytes / 1e9)
-        larger = larger_than_photo(options, there)
-        return f"{said} {i18n.translate(larger, request)}" if larger else said
-
-    asked = [option_controls[name] for name in ("size", "iterations", "extractor", "pyramid", "init")]
-    triggers = [photo.change, start.input, *(field.change for field in asked)]
-
-    def wire(events: list) -> None:
-        gr.on(events, show_estimate, [photo, start, *asked], place, trigger_mode="always_last", **IMMEDIATE)
-
-    wire(triggers)
-    return lambda event: wire([event])

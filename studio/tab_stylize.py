@@ -10,6 +10,7 @@ from studio import compare, first_picture, gpu, i18n, live, more_paintings, pain
 from studio.controls import Controls, Field, behind_more, change_events, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.examples import example_tiles, first_photo
+from studio.forecast import Forecast
 from studio.tiles import Tile, Tiles
 from studio.uploads import picture_input
 from style_core import Compute, RequestError, gallery
@@ -58,6 +59,7 @@ class _Parts:
     trials: Tiles
     chosen: Tiles
     mix: gr.Slider
+    forecast: Forecast
     option_controls: Controls
     more: dict[str, Field]
     painted: gr.ImageEditor
@@ -108,14 +110,15 @@ def _lay_out(photo: gr.State) -> _Parts:
             chosen = style_tiles("stylize-gallery")
             mix = gr.Slider(0, 1, value=0.5, step=0.01, label=i18n.MIX, info=i18n.MIX_INFO, visible=False, elem_id="stylize-mix")
             shown = in_view("stylize")
+            forecast = Forecast.build("stylize", "stylize")
             with gr.Accordion(i18n.MORE, open=False, elem_id="stylize-more"):
                 option_controls = behind_more("stylize", shown)
                 more = more_paintings.build("stylize")
                 painted = painted_masks.build("stylize", content, [i18n.GALLERY_SHORT, i18n.OWN_SHORT, i18n.STYLE_2, i18n.STYLE_3])
     result, drawn = gr.State(None), gr.State(None)
     return _Parts(
-        slider, status, run, refine, download, kind, uses, grid_place, content, style, use_own, trials, chosen, mix, option_controls, more,
-        painted, result, drawn,
+        slider, status, run, refine, download, kind, uses, grid_place, content, style, use_own, trials, chosen, mix, forecast,
+        option_controls, more, painted, result, drawn,
     )  # fmt: skip
 
 
@@ -223,6 +226,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "follow_style": follow_style,
         "restored": lambda values: _restored(tab, values),
         "option_controls": {**tab.option_controls, "gallery": tab.chosen},
+        "forecast": tab.forecast.wire(compute, tab.option_controls, photo),
         "kept": {"style": tab.style, "use_own": tab.use_own, "gallery": tab.chosen, "mix": tab.mix, **tab.option_controls},
     }
 

@@ -202,3 +202,14 @@ def test_a_phone_paints_without_scrolling_sideways(visitor):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     box = page.locator("#stylize-slider").bounding_box()
     assert box["y"] >= -1 and box["y"] + box["height"] <= 844
+
+
+def test_every_size_has_its_forecast_beside_it(page):
+    for tab, name in (("Stylize", "stylize"), ("Paint", "paint"), ("Dream", "dream"), ("Imagine", "imagine")):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        forecast = page.locator(f"#{name}-forecast").filter(has_text="Takes about")
+        forecast.wait_for()
+        standard = forecast.inner_text()
+        page.locator(f"#{name}-run").locator("visible=true").wait_for()
+        page.get_by_role("radio", name="Print").locator("visible=true").check()
+        page.wait_for_function(f"before => document.querySelector('#{name}-forecast').innerText !== before", arg=standard)

@@ -1,0 +1,85 @@
+"""Forecasts: beside the size of every recipe, how long its run will take on this machine, and how much memory."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gradio as gr
+
+from studio import gpu, i18n
+from studio.controls import Controls, Field
+from studio.events import IMMEDIATE
+from style_core import Compute, RequestError
+from style_core.media.images import size_of
+from style_core.recipes.estimate import estimate, larger_than_photo
+from style_core.recipes.table import RECIPES
+from style_core.weights import registry as weights
+
+# Options that the cost of a run depends on.
+_DEPENDS_ON = {
+    "stylize": ("size",),
+    "optimize": ("size", "iterations", "extractor", "pyramid", "init"),
+    "dream": ("size", "octaves", "octave_scale", "iterations", "extractor", "layer"),
+    "imagine": ("size", "count", "finish"),
+}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A place for a recipe's forecast.
+
+    Attributes:
+        recipe: its name.
+        place: shows the forecast.
+    """
+
+    recipe: str
+    place: gr.Markdown
+
+    @classmethod
+    def build(cls, recipe: str, run_id: str) -> "Forecast":
+        return cls(recipe, gr.Markdown(elem_classes="quiet", elem_id=f"{run_id}-forecast"))
+
+    def wire(
+        self, compute: Compute, option_controls: Controls, photo: gr.State | None = None, start: Field | None = None
+    ) -> Callable[[Callable], None]:
+        """Show the forecast, and show it anew whenever something that it depends on changes.
+
+        Args:
+            photo: path of the photo; None for a recipe without one.
+            start: a picture to start from; None for a recipe without one.
+        Returns:
+            A function that adds another event after which to show it.
+        """
+        asked = {name: option_controls[name] for name in _DEPENDS_ON[self.recipe]}
+        path, begun = photo or gr.State(None), start or gr.State(None)
+
+        def show(path, begun, request: gr.Request, **given) -> str:
+            return self._sentence(compute, path, begun is not None, given, request)
+
+        def after(*events: Callable) -> None:
+            gr.on(events, show, [path, begun], self.place, inputs_kwargs=asked, trigger_mode="always_last", **IMMEDIATE)
+
+        after(*(one.change for one in (photo, *asked.values()) if one is not None), *([start.input] if start is not None else []))
+        return after
+
+    def _sentence(self, compute: Compute, path: str | None, started: bool, given: dict, request: gr.Request) -> str:
+        """Time and memory, or a size that fits if there is too little memory.
+
+        On a lent GPU there is no forecast, because measuring its speed would take some of the visitor's time.
+        """
+        recipe = RECIPES[self.recipe]
+        if gpu.is_lent() or path is None and any(not taken.endswith("?") for taken in recipe.takes):
+            return ""
+        try:
+            options = recipe.options.make(**given)
+            photo = None if path is None else size_of(path)
+        except RequestError:
+            return ""  # already reported next to the picture or by the run
+        network = "vgg19" if given.get("extractor") == "auto" and weights.find("vgg19", ["relu5_1"]) else "lite"
+        try:
+            needed = gpu.call(estimate, options, photo, compute, extractor=network, started=started)
+        except RequestError as error:
+            return "⚠ " + i18n.translate(str(error), request)
+        said = i18n.say("ESTIMATE", request, seconds=i18n.duration(needed.seconds), gigabytes=needed.bytes / 1e9)
+        larger = "" if photo is None else larger_than_photo(options, photo)
+        return f"{said} {i18n.translate(larger, request)}" if larger else said
