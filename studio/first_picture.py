@@ -17,7 +17,7 @@ from style_core.weights.open import open_generator
 _STYLES = ("starry-night", "cafe-terrace", "red-fuji")
 _SIZE, _QUALITY = 1024, 82  # px of the long side; of the JPEG
 _PAINTED = Path(__file__).parent / "samples" / "first-painted.jpg"
-_NAME = "pentimento-example.png"
+EXAMPLE = "pentimento-example"  # how the files of examples are called
 KEY = "first"  # key of the first picture's request
 _ready: list[str] = []
 
@@ -35,7 +35,7 @@ def before_and_after() -> tuple[str, str]:
 def result() -> str:
     """The painted picture as an ordinary result with settings; created again if it was swept away."""
     if not _ready or not Path(_ready[0]).is_file():
-        path = files.new_folder() / _NAME
+        path = files.new_folder() / f"{EXAMPLE}.png"
         settings = settings_of("stylize", StylizeOptions(size=_SIZE).as_dict(), {}, gallery=style())
         write_image(path, read_image(before_and_after()[1]), settings=settings)
         _ready[:] = [str(path)]
@@ -52,8 +52,8 @@ def is_asked_for(content: str | None, gallery_style: str, options: dict) -> bool
 
 
 def is_example(path: object) -> bool:
-    """Whether a result is the picture that the studio opened with, which no visitor made."""
-    return isinstance(path, str) and Path(path).name == _NAME
+    """Whether a result is a picture that a tab opened with, which no visitor made."""
+    return isinstance(path, str) and Path(path).name.startswith(EXAMPLE)
 
 
 def paint() -> None:

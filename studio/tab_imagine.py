@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import files, gpu, i18n, jobs, live
+from studio import files, first_imagined, gpu, i18n, jobs, live
 from studio.controls import Controls, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.forecast import Forecast
@@ -27,7 +27,8 @@ def build(compute: Compute) -> dict:
     gr.Markdown(i18n.IMAGINE_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
-            wall = picture_grid("imagine-wall", 3, label=i18n.IMAGINED, show_label=False, height=520, format="png")
+            opening = [(str(path), str(seed)) for seed, path in enumerate(first_imagined.pictures())]
+            wall = picture_grid("imagine-wall", 3, opening, label=i18n.IMAGINED, show_label=False, height=520, format="png")
             status = gr.Markdown(i18n.IMAGINE_READY, elem_classes="status", elem_id="imagine-status")
             with gr.Row(elem_classes="actions"):
                 run = gr.Button(i18n.IMAGINE, variant="primary", elem_classes="run-button", elem_id="imagine-run")
@@ -130,7 +131,10 @@ def _wire(place: _Place, handlers: dict[gr.Button, tuple], another: gr.Button, o
     live.wire_download(place.kind, place.download, place.result)
 
     def choose(event: gr.SelectData, paths: list) -> tuple:
-        return (paths[event.index], paths[event.index], live.FIRST_KIND) if event.index < len(paths) else (gr.skip(), gr.skip(), gr.skip())
+        if paths and event.index >= len(paths):  # the page has not seen yet that they are new ones
+            return gr.skip(), gr.skip(), gr.skip()
+        path = paths[event.index] if paths else first_imagined.result(event.index)
+        return path, path, live.FIRST_KIND
 
     place.wall.select(choose, place.paths, [place.result, place.download, place.kind], **IMMEDIATE)
 

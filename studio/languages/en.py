@@ -97,7 +97,7 @@ WORDS: dict[str, str] = {
     "PAINTING_NOW": "Painting…",
     "READY": "Choose a photo and a painting, then press Paint.",
     "DREAM_READY": "Choose a look, then press Dream.",
-    "IMAGINE_READY": "Press Imagine, then click a picture to choose it.",
+    "IMAGINE_READY": "Click a picture to choose it. Imagine paints these at your size; New pictures draws others.",
     "REFINING": "Paint starts from your picture and makes it richer.",
     "NO_CONTENT": "Choose a photo first.",
     "NO_STYLE": "Choose a painting first.",

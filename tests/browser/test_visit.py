@@ -137,6 +137,11 @@ def test_compared_styles_and_strengths_are_chosen_by_a_click(page):
 
 def test_imagined_pictures_are_chosen_and_walked_between(page, tmp_path):
     open_tab(page, "Imagine", "imagine")
+    page.locator("#imagine-wall button.thumbnail-item").nth(2).click()  # one of those that it opens with
+    page.locator("#imagine-download[href], #imagine-download:not([disabled])").first.wait_for()
+    page.wait_for_timeout(800)
+    opened = downloaded(page, "imagine", tmp_path)
+    assert read_settings(opened)["options"]["seed"] == 2 and page.locator("#history-strip img").count() == 0
     fill(page, "Exact size (px)", "128")
     page.click("#imagine-run")
     page.locator("#imagine-status").filter(has_text="6 pictures in").wait_for()

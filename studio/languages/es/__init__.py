@@ -100,7 +100,7 @@ WORDS: dict[str, str] = {
     "PAINTING_NOW": "Pintando…",
     "READY": "Elige una foto y un cuadro, y pulsa Pintar.",
     "DREAM_READY": "Elige un efecto y pulsa Soñar.",
-    "IMAGINE_READY": "Pulsa Imaginar y haz clic en una imagen para elegirla.",
+    "IMAGINE_READY": "Haz clic en una imagen para elegirla. Imaginar las pinta en tu tamaño; Otras imágenes crea otras.",
     "REFINING": "Parte de tu imagen y la pinta con más riqueza.",
     "NO_CONTENT": "Elige primero una foto.",
     "NO_STYLE": "Elige primero un cuadro.",

@@ -100,7 +100,7 @@ WORDS: dict[str, str] = {
     "PAINTING_NOW": "正在绘制…",
     "READY": "选好照片和画作，然后按“开始绘制”。",
     "DREAM_READY": "选一种效果，然后按“开始做梦”。",
-    "IMAGINE_READY": "按“开始想象”，再点选一张图。",
+    "IMAGINE_READY": "点选一张图。“开始想象”按所选尺寸绘制这些图，“换一批”画出新的图。",
     "REFINING": "从你的图开始，画得更细腻。",
     "NO_CONTENT": "请先选择一张照片。",
     "NO_STYLE": "请先选择一幅画作。",
