@@ -80,6 +80,13 @@ def test_the_quality_of_methods_is_measured(program, flags, monkeypatch, tmp_pat
     assert (tmp_path / "sheet.jpg").is_file()
 
 
+def test_files_of_one_painting_are_compared(program, flags, monkeypatch):
+    small(monkeypatch, "inputs", SIDE=64, SHORT_SIDES=(48, 64))
+    said = program("benchmarks.inputs", *flags, "--pairs", 2)
+    assert "| PNG, 48 px |" in said and "| JPEG 60, 64 px |" in said and "of 2 are within 1.15" in said
+    assert min(figures(said)) > 0
+
+
 def test_style_losses_are_compared(program, flags, monkeypatch, tmp_path):
     small(monkeypatch, "losses", PAIRS=(("20.png", "21.png"),), FACES=1)
     said = program("benchmarks.losses", *flags, "--size", 64, "--iterations", 2, "--evaluator", "lite", "--sheet", tmp_path / "sheet.png")
