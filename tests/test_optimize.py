@@ -74,7 +74,10 @@ def test_a_picture_to_start_from_is_not_painted_small_again():
     assert sum(count for *_, count in levels_of((1024, 1024), OptimizeOptions(iterations=99), True)) == 99
 
 
-@pytest.mark.parametrize(("style_loss", "optimizer"), [*((name, "lbfgs") for name in STYLE_LOSSES), ("gram", "adam"), ("nearest", "adam")])
+_ADAM = [pytest.param(name, "adam", marks=[] if name in ("gram", "nearest") else pytest.mark.slow) for name in STYLE_LOSSES]
+
+
+@pytest.mark.parametrize(("style_loss", "optimizer"), [*((name, "lbfgs") for name in STYLE_LOSSES), *_ADAM])
 def test_painting_brings_the_picture_closer_to_the_style(small_network, optimizer, style_loss):
     content, style = picture(64, 96), picture(64, 64, seed=1)
     image = painted(content, [style], optimizer=optimizer, style_loss=style_loss, strength=0.9, iterations=40)

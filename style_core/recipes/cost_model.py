@@ -117,7 +117,7 @@ def _passes(plan: Plan, deepest: str) -> float:
 
 
 def measure_machine(compute: Compute) -> None:
-    """Measure what estimates start from, while the machine is still idle: call it once, before any work. Takes a fraction of a second."""
+    """Measure the machine's speed, from which estimates start. Call it once, while the machine is still idle; it takes under a second."""
     _rate(compute)
     _bandwidth(compute)
 

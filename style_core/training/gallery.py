@@ -2,8 +2,8 @@
 
     python -m style_core.training.gallery --data ../shared/data
 
-Makes what is missing: a new entry's, or everything after the generator has changed. An entry whose painting was exchanged is made
-again by `--again NAME`. Thumbnails show our own rendered pictures, painted; `--contact` writes all of them to one sheet for inspection.
+Only what is missing is made: new entries, or all of them after the generator has changed. If an entry got another painting, `--again NAME`
+makes it again. Thumbnails show our own rendered pictures, painted; `--contact` writes all of them to one sheet for inspection.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _kept(generator: Generator, again: set[str]) -> dict[str, torch.Tensor]:
-    """Codes that this generator made for styles that are still in the gallery and have a thumbnail, but for those to make again."""
+    """Codes that this generator made earlier, of styles that are in the gallery and have a thumbnail, without those to make again."""
     path = MODELS / CODES
     if not path.is_file():
         return {}
