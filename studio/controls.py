@@ -24,7 +24,7 @@ _IN_VIEW = {
     "stylize": ("strength", "color"),
     "optimize": ("strength", "color"),
     "dream": ("strength",),
-    "imagine": ("truncation", "warmth", "darkness", "boldness"),
+    "imagine": ("truncation", "vividness", "warmth", "darkness", "boldness"),
 }
 _ADVANCED = {"extractor", "layer", "octaves"}
 

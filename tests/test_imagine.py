@@ -6,11 +6,13 @@ from networks import FP32, picture
 from safetensors.torch import load_file, save_file
 
 from style_core import ImagineOptions, RequestError, finish, imagine
+from style_core.media.tones import tones_of
 from style_core.networks import latent
 from style_core.networks.latent import Latent, slerp
 from style_core.networks.latent_net import DIRECTIONS, SIDE, Z_SIZE, LatentNet
+from style_core.networks.style_prior import StylePrior, attributes
 from style_core.recipes.imagine import walk
-from style_core.weights.open import open_latent
+from style_core.weights.open import open_latent, open_style_prior
 from style_core.weights.registry import MODELS
 
 PLAIN = ImagineOptions(size=128, finish="plain")
@@ -94,7 +96,55 @@ def test_slerp_keeps_the_length_of_codes():
 
 def test_the_generator_finishes_at_the_size_that_is_asked_for():
     last = finish(imagine(ImagineOptions(size=256), compute=FP32))
-    assert last.image.shape == (3, 256, 256) and set(last.weights) == {"latent", "generator"}
+    assert last.image.shape == (3, 256, 256) and set(last.weights) == {"latent", "generator", "styles"}
+
+
+def test_attributes_are_those_of_the_pixels():
+    image = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0)) ** 2
+    red, green, blue = image
+    found = {name: float(value) for name, value in attributes(tones_of(image)[None]).items()}
+    assert found["warmth"] == pytest.approx(float((red - blue).mean()), abs=1e-5)
+    assert found["darkness"] == pytest.approx(0.5 - float((0.2126 * red + 0.7152 * green + 0.0722 * blue).mean()), abs=1e-5)
+    colorful = (red - blue).square().mean() + (2 * green - red - blue).square().mean() / 3
+    assert found["vividness"] == pytest.approx(float(colorful.sqrt()), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["warmth", "darkness", "vividness"])
+def test_the_colors_of_painted_pictures_change_as_asked_and_their_shapes_stay(name):
+    painted = ImagineOptions(size=128, count=4)
+    less, same, more = (torch.stack(pictures(ImagineOptions.make(**{**painted.as_dict(), name: amount}))) for amount in (-2.0, 0.0, 2.0))
+    colors = [torch.stack([attributes(tones_of(image)[None])[name][0] for image in batch]) for batch in (less, same, more)]
+    assert (colors[0] < colors[1]).all() and (colors[1] < colors[2]).all()
+    gray = [batch.mean(1).flatten(1) for batch in (less, more)]
+    alike = [float(torch.corrcoef(torch.stack(pair))[0, 1]) for pair in zip(*gray)]
+    assert min(alike) > 0.4, alike
+
+
+def test_a_seed_has_one_style_and_each_seed_another():
+    prior = open_style_prior()
+    codes = torch.cat([prior.code(seed) for seed in range(20)])
+    torch.testing.assert_close(prior.code(7)[0], codes[7], atol=0, rtol=0)
+    assert torch.pdist(codes).min() > 1
+    # A mixture is no further from the mean than paintings are.
+    mean = prior.codes.mean(0)
+    assert (codes - mean).norm(dim=1).max() < 1.1 * (prior.codes - mean).norm(dim=1).max()
+
+
+def test_styles_of_another_generator_and_other_files_are_refused(tmp_path):
+    with pytest.raises(RequestError, match="belongs to another generator"):
+        open_style_prior("another")
+    save_file({"other": torch.zeros(1)}, tmp_path / "wrong.safetensors")
+    with pytest.raises(RequestError, match="wrong.safetensors does not contain codes of styles"):
+        StylePrior.load(tmp_path / "wrong.safetensors")
+
+
+@pytest.mark.slow
+def test_a_painted_walk_passes_from_one_style_to_the_other_without_a_jump():
+    painted = ImagineOptions(size=128)
+    frames = [step.image for step in walk(painted, frames=9, compute=FP32) if step.image is not None]
+    torch.testing.assert_close(frames[0], pictures(painted)[0], atol=1e-3, rtol=0)
+    steps = torch.stack([(one - two).square().mean().sqrt() for one, two in zip(frames, frames[1:])])
+    assert steps.max() <= 3 * steps.median()
 
 
 def test_a_file_that_is_not_the_latent_space_is_refused(tmp_path):

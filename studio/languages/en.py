@@ -268,6 +268,7 @@ LABELS: dict[str, str] = {
     "variation": "Difference from your picture",
     "finish": "Finish",
     "warmth": "Warmth",
+    "vividness": "Vividness",
     "darkness": "Darkness",
     "boldness": "Boldness",
     "composition": "Composition",

@@ -1,8 +1,8 @@
 """`imagine`: abstract paintings from a latent space: by seed, similar to a picture, or on a walk between two.
 
 The space was learned by a VAE-GAN (Larsen et al. 2016) from crops of paintings; see `latent_net`. A code is mapped to a style,
-which truncation moves toward the mean (Karras et al. 2019), and decoded to 128 px; the generator then repaints the enlarged
-picture in its own style, which adds detail.
+which truncation moves toward the mean (Karras et al. 2019), and decoded to 128 px. The generator then paints the enlarged picture in an
+imagined style, drawn from the style prior, which gives it detail and colors.
 """
 
 import time
@@ -16,19 +16,16 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import resize
 from style_core.networks.latent import INVERSION_LAYERS, Inversion, Latent, blended, slerp
-from style_core.networks.latent_net import PLACES, SIDE, W_SIZE
+from style_core.networks.latent_net import PLACES, W_SIZE
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.run_history import Watch
-from style_core.recipes.stylize import StylizeOptions, stylize
-from style_core.weights.open import open_extractor, open_latent
+from style_core.weights.open import open_extractor, open_generator, open_latent, open_style_prior
 
 FINISHES = ("painted", "plain")
 MAX_COUNT = 64
 
-_INVERSION_STEPS, _INVERSION_RATE = 80, 0.1
-_COARSE, _COARSE_WEIGHT = 16, 8.0  # side in px at which colors are compared, and the weight of that term
 _MOST_FRAMES = 2400  # of a walk
 
 
@@ -39,19 +36,27 @@ class ImagineOptions(Options):
     size: int = option(512, "Side of the square result.", Range(128, 2048, 32, "px"))
     seed: int = option(0, "Which picture: each seed gives a different one.", Range(0, 2**31 - 1, 1))
     count: int = option(1, "Number of pictures, from this seed and the following ones.", Range(1, MAX_COUNT, 1))
-    truncation: float = option(0.8, "0 gives the average picture; higher values give more unusual ones.", Range(0, 1.5, 0.05))
+    truncation: float = option(0.8, "0 gives average shapes; higher values give more unusual ones.", Range(0, 1.5, 0.05))
     variation: float = option(0.4, "With a picture to start from: 0 reproduces it as closely as possible, 1 ignores it.", Range(0, 1, 0.05))
-    finish: str = option("painted", "Enlarge with the generator, which adds brushstrokes, or plainly.", FINISHES)
-    # The latent space's principal directions, named by their visible effect.
+    finish: str = option("painted", "Painted in a style of its own, or only enlarged.", FINISHES)
+    # Of the colors: directions of the style, or of the latent space for plain pictures.
     warmth: float = option(0.0, "Lower values are colder and bluer, higher values warmer.", Range(-4, 4, 0.1))
     darkness: float = option(0.0, "Lower values are lighter, higher values darker.", Range(-4, 4, 0.1))
+    vividness: float = option(0.0, "Lower values are grayer, higher values more colorful; for painted pictures.", Range(-4, 4, 0.1))
+    # Of the shapes: the latent space's principal directions, named by their visible effect.
     boldness: float = option(0.0, "Lower values are calmer, higher values have bolder shapes.", Range(-3, 4, 0.1))
     composition: float = option(0.0, "Moves the shapes around.", Range(-4, 4, 0.1), expert=True)
 
     @property
     def axes(self) -> list[float]:
-        """How far to go along each principal direction, in standard deviations."""
-        return [self.boldness, self.composition, self.warmth, self.darkness]
+        """How far to go along each principal direction, in standard deviations; a painted picture's style has the colors."""
+        colors = [self.warmth, self.darkness] if self.finish == "plain" else [0.0, 0.0]
+        return [self.boldness, self.composition, *colors]
+
+    @property
+    def colors(self) -> dict[str, float]:
+        """How far to change each attribute of the style's colors."""
+        return {"warmth": self.warmth, "darkness": self.darkness, "vividness": self.vividness}
 
 
 def _found(latent: Latent, image: Tensor, total: int, started: float) -> Generator[Step, None, Inversion]:
@@ -75,25 +80,28 @@ def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = No
     yield Step(0, options.count, note="Starting.")
     latent = open_latent()
     compute = compute or Compute.choose()
+    finish = _Finish(options, compute)
     around = None
     watch = Watch("imagine", compute, generator_cost(options.size, options.size, compute, options.count, imagined=True))
     if near is not None:
         around = yield from _found(latent, near, options.count, started)
     for index in range(options.count):
-        code, noise_maps = latent.code(options.seed + index), latent.noise_maps(options.seed + index)
-        if around is None:
+        seed = options.seed + index
+        code, noise_maps, manner = latent.code(seed), latent.noise_maps(seed), finish.imagined(seed)
+        if around is None or near is None:
             style = latent.style(code, options.truncation, options.axes)
         else:
             style = latent.style(slerp(around.code, code, options.variation), _truncation(options, near), options.axes)
             style = style[:, None] + (1 - options.variation) * around.detail
             noise_maps = blended(around.noise_maps, noise_maps, options.variation)
-        picture = latent.paint(style, noise_maps)[0]
-        image, used = finished(picture, options, compute)
+            manner = torch.lerp(finish.seen(near), manner, options.variation)
+        image = finish.paint(latent.paint(style, noise_maps)[0], manner)
         seconds = time.monotonic() - started
         eta = seconds / (index + 1) * (options.count - index - 1)
         if index + 1 == options.count and near is None:
             watch.finish()
-        yield Step(index + 1, options.count, image=image, seconds=seconds, eta=eta, weights={"latent": latent.sha256, **used})
+        weights = {"latent": latent.sha256, **finish.weights}
+        yield Step(index + 1, options.count, image=image, seconds=seconds, eta=eta, weights=weights)
 
 
 def walk(
@@ -115,12 +123,14 @@ def walk(
     started = time.monotonic()
     yield Step(0, frames, note="Starting.")
     latent = open_latent()
-    compute = compute or Compute.choose()
-    found = []
+    finish = _Finish(options, compute or Compute.choose())
+    found, manners = [], []
     for image in ends:
         found.append((yield from _found(latent, image, frames, started)))
+        manners.append(finish.seen(image))
     for seed in range(options.seed, options.seed + 2 - len(found)):
         found.append(Inversion(latent.code(seed), torch.zeros(1, PLACES, W_SIZE), latent.noise_maps(seed)))
+        manners.append(finish.imagined(seed))
     truncation = _truncation(options, ends[0] if len(ends) == 2 else None)
 
     def way(share: float) -> Tensor:
@@ -129,10 +139,11 @@ def walk(
 
     for index, share in enumerate(latent.pace(way, frames)):
         picture = latent.paint(way(share), blended(found[0].noise_maps, found[1].noise_maps, share))[0]
-        image, used = finished(picture, options, compute)
+        image = finish.paint(picture, torch.lerp(manners[0], manners[1], share))
         seconds = time.monotonic() - started
         eta = seconds / (index + 1) * (frames - index - 1)
-        yield Step(index + 1, frames, image=image, seconds=seconds, eta=eta, weights={"latent": latent.sha256, **used})
+        weights = {"latent": latent.sha256, **finish.weights}
+        yield Step(index + 1, frames, image=image, seconds=seconds, eta=eta, weights=weights)
 
 
 def _truncation(options: ImagineOptions, near: Tensor | None) -> float:
@@ -140,13 +151,35 @@ def _truncation(options: ImagineOptions, near: Tensor | None) -> float:
     return options.truncation if near is None else 1 + (options.truncation - 1) * options.variation
 
 
-def finished(picture: Tensor, options: ImagineOptions, compute: Compute) -> tuple[Tensor, dict[str, str]]:
-    """A decoded picture at the size of the result, and the sha256 of the network that finished it, by its name."""
-    enlarged = resize(picture, (options.size, options.size)).clamp(0, 1)
-    if options.finish == "plain" or options.size == SIDE:
-        return enlarged, {}
-    *_, last = stylize(enlarged, [picture], StylizeOptions(size=options.size, style_scale=1.0), compute=compute)
-    return last.result, dict(last.weights)
+class _Finish:
+    """Enlarges decoded pictures and, unless they are to stay plain, paints them; styles are codes `[1, 265]`."""
+
+    def __init__(self, options: ImagineOptions, compute: Compute):
+        self._options = options
+        self._generator = open_generator(compute) if options.finish == "painted" else None
+        self._prior = open_style_prior(self._generator.sha256 if self._generator else "")
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """The sha256 of each file in use, by name."""
+        return {"generator": self._generator.sha256, "styles": self._prior.sha256} if self._generator else {}
+
+    def imagined(self, seed: int) -> Tensor:
+        """The style of a seed."""
+        return self._prior.moved(self._prior.code(seed), self._options.colors)
+
+    def seen(self, image: Tensor) -> Tensor:
+        """The style of a picture `[3, h, w]`; not used for plain pictures."""
+        return self._prior.moved(self._generator.encode_style(image), self._options.colors) if self._generator else self.imagined(0)
+
+    def paint(self, picture: Tensor, style: Tensor) -> Tensor:
+        """A decoded picture `[3, SIDE, SIDE]` at the size of the result."""
+        enlarged = resize(picture, (self._options.size, self._options.size)).clamp(0, 1)
+        if self._generator is None:
+            return enlarged
+        *_, (_, _, painted) = self._generator.paint(self._generator.encode_content(enlarged, remember=False), [style])
+        assert painted is not None  # the last one is the whole picture
+        return painted
 
 
 def imagine_cost(options: ImagineOptions, given: Situation) -> Cost:

@@ -15,6 +15,7 @@ from style_core.networks.backbones import BACKBONES, EXTRACTORS
 from style_core.networks.extractor import FeatureExtractor, check_layers
 from style_core.networks.generator import Generator
 from style_core.networks.latent import Latent
+from style_core.networks.style_prior import StylePrior
 from style_core.networks.vgg19 import layer_name
 from style_core.progress import Step
 from style_core.weights import registry as weights
@@ -40,7 +41,7 @@ class _Loaded:
             return self._networks[key]
 
 
-_extractors, _generators, _latents = _Loaded(_KEPT), _Loaded(), _Loaded()
+_extractors, _generators, _latents, _priors = _Loaded(_KEPT), _Loaded(), _Loaded(), _Loaded()
 
 
 def open_generator(compute: Compute) -> Generator:
@@ -61,6 +62,21 @@ def open_latent() -> Latent:
     """
     path = weights.shipped("latent")
     return _latents.get(path, load=lambda: Latent.load(path))
+
+
+def open_style_prior(generator_sha256: str = "") -> StylePrior:
+    """The shipped style prior, loaded once per process.
+
+    Args:
+        generator_sha256: of the generator that will use it; codes of one generator don't fit another.
+    Raises:
+        RequestError: when its file is missing, not the one that ships, or made for another generator.
+    """
+    path = weights.shipped("styles")
+    prior: StylePrior = _priors.get(path, load=lambda: StylePrior.load(path))
+    if generator_sha256 and prior.generator_sha256 != generator_sha256:
+        raise RequestError("The style prior belongs to another generator; make it again with style_core.training.style_prior.")
+    return prior
 
 
 def open_extractor(

@@ -282,6 +282,7 @@ LABELS: dict[str, str] = {
     "variation": "Diferencia con tu imagen",
     "finish": "Acabado",
     "warmth": "Calidez",
+    "vividness": "Viveza",
     "darkness": "Oscuridad",
     "boldness": "Audacia",
     "composition": "Composición",

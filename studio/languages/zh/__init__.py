@@ -280,6 +280,7 @@ LABELS: dict[str, str] = {
     "variation": "与你的图的差异",
     "finish": "收尾",
     "warmth": "冷暖",
+    "vividness": "鲜艳度",
     "darkness": "明暗",
     "boldness": "大胆",
     "composition": "构图",
