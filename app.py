@@ -23,13 +23,14 @@ os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127
 from starlette.middleware import Middleware
 
 from studio import build, files, gpu, i18n, jobs, painted_masks, theme
+from studio.early_page import EarlyPage
 from studio.request_limits import RequestLimits
 from style_core import Compute, RequestError
 from style_core.devices import DEVICES, prepare_cpu
 from style_core.recipes.cost_model import measure_machine
 
 _END_SECONDS = 2.0  # time for running jobs to end at shutdown
-_VISITORS = 200  # most recent visitors whose state is kept
+_VISITORS = 150  # most recent visitors whose state is kept
 
 
 def _port(text: str) -> int:
@@ -115,7 +116,7 @@ def main() -> None:
         css=theme.CSS + painted_masks.CSS, js=theme.JS,
         max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
         mcp_server=given.mcp, prevent_thread_lock=True, state_session_capacity=_VISITORS,
-        app_kwargs={"middleware": [Middleware(RequestLimits)]}, pwa=True, favicon_path=theme.ICON,
+        app_kwargs={"middleware": [Middleware(RequestLimits), Middleware(EarlyPage)]}, pwa=True, favicon_path=theme.ICON,
     )  # fmt: skip
     try:
         asked_to_end.wait()

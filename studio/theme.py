@@ -8,6 +8,7 @@ from gradio.themes.utils.fonts import Font, LocalFont
 _ASSETS = Path(__file__).parent / "assets"
 CSS = (_ASSETS / "studio.css").read_text()
 JS = (_ASSETS / "studio.js").read_text()
+EARLY = (_ASSETS / "early.html").read_text()
 ICON = str(_ASSETS / "icon.png")
 
 # One of the few complete families in Gradio's package: its regular "Montserrat" is really Montserrat Alternates, which doesn't match

@@ -2,7 +2,7 @@
 
 import pytest
 from networks import picture
-from steering import downloaded, fill, open_tab, shown, tile, unfold, upload, wait_for_another
+from steering import downloaded, fill, open_tab, ready, shown, tile, unfold, upload, wait_for_another
 
 from style_core import read_image, read_settings, write_image
 
@@ -43,6 +43,20 @@ def test_the_page_opens_on_a_picture_that_is_painted_already_and_can_be_taken(pa
     assert page.locator("#history-strip img").count() == 0  # nobody made it
 
 
+def test_the_painted_picture_is_there_before_gradio_s_scripts_and_gives_way_to_the_page(chromium, address):
+    page = chromium.new_page()
+    page.route("**/assets/index-*.js", lambda route: route.abort())
+    page.goto(address)
+    page.wait_for_function(
+        "[...document.querySelectorAll('#early img')].filter((img) => img.complete && img.naturalWidth > 500).length === 2"
+    )
+    page.unroute("**/assets/index-*.js")
+    page.reload()
+    ready(page)
+    page.wait_for_selector("#early", state="detached")
+    page.close()
+
+
 def test_the_pictures_of_the_page_weigh_at_most_a_megabyte_at_the_start(chromium, address):
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     page, sizes = context.new_page(), []
@@ -50,7 +64,7 @@ def test_the_pictures_of_the_page_weigh_at_most_a_megabyte_at_the_start(chromium
         "response", lambda one: sizes.append(int(one.headers["content-length"])) if "image" in one.headers.get("content-type", "") else None
     )
     page.goto(address)
-    page.locator("#stylize-slider img").first.wait_for()
+    ready(page)
     page.wait_for_timeout(2000)
     assert len(sizes) > 10 and sum(sizes) <= 1e6
     context.close()
