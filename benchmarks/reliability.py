@@ -28,7 +28,9 @@ _PHOTO = str(SAMPLES / "landscape.jpg")
 _SIZE = 256  # px
 _STYLES = 6  # of the gallery, which clients draw from
 _LONG = {"content": handle_file(_PHOTO), "style": handle_file(_PHOTO), "size": 128, "iterations": 200, "extractor": "lite"}
-_QUIET_SECONDS = 20.0  # for runs to end and threads to go, before the process is looked at
+_QUIET_SECONDS = 20  # of hardly any work, before the process is looked at
+_QUIET_PERCENT = 30.0  # of one core; a run takes at least a whole one
+_PATIENCE = 300.0  # seconds to wait for that
 
 
 @dataclass
@@ -109,6 +111,19 @@ def change_of_mind(address: str, actions: int, seed: int = 0) -> list[str]:
     return errors
 
 
+def wait_until_quiet(process: psutil.Process) -> None:
+    """Wait until all runs have ended. Gradio's client can't cancel a run in the moment before it has an id; those go on to their end.
+
+    Raises:
+        TimeoutError: if the process goes on working.
+    """
+    until, quiet = time.monotonic() + _PATIENCE, 0
+    while quiet < _QUIET_SECONDS:
+        quiet = quiet + 1 if process.cpu_percent(interval=1) < _QUIET_PERCENT else 0
+        if time.monotonic() > until:
+            raise TimeoutError(f"The app was still working {_PATIENCE:.0f} s after everybody had left.")
+
+
 def state_of(process: psutil.Process, folder: Path) -> dict[str, float]:
     """What a process holds."""
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -132,7 +147,7 @@ def main() -> int:
         (process,) = psutil.Process().children()
 
         def look(when: str) -> None:
-            time.sleep(_QUIET_SECONDS)
+            wait_until_quiet(process)
             looks.append((when, state_of(process, Path(folder))))
 
         warm = under_load(address, given.clients, 1)

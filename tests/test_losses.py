@@ -156,6 +156,10 @@ def test_invalid_style_weights_are_refused_in_words(weights, message):
     assert str(caught.value) == message
 
 
+def test_huge_style_weights_have_shares_too():
+    assert style_shares([1e308, 1e308], 2) == [0.5, 0.5]
+
+
 def test_content_distance_is_relative():
     target = ContentTarget("random", {"relu4_2": torch.full((1, 2, 2, 2), 2.0)})
     distances = target.distances({"relu4_2": torch.full((1, 2, 2, 2), 3.0)})

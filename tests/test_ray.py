@@ -7,9 +7,12 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
+from gradio_client import Client, handle_file
 from networks import picture
+from serving import app
 
 from studio import gpu, i18n
 from style_core import OptimizeOptions, RequestError, StylizeOptions, optimize, read_settings, stylize, write_image
@@ -147,6 +150,50 @@ def test_a_job_file_is_painted_as_the_shell_paints_it_and_continued(cluster, job
     assert paint_job(str(job))[0] == [], "what is there is left as it is"
     assert cli.main(["batch", str(job)]) == 1
     assert "3 of 4 pictures, 3 of them by an earlier run" in capsys.readouterr().err
+
+
+def test_a_batch_repeats_the_picture_whose_worker_was_killed(cluster, job, tmp_path):
+    from deploy.ray.batch import PicturePainter, painted
+
+    died, rows = tmp_path / "died", [{"name": str(number)} for number in range(3)]
+
+    class Mortal(PicturePainter):
+        def __call__(self, rows):
+            if rows["name"][0] == "1" and not died.exists():
+                died.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().__call__(rows)
+
+    (tmp_path / "painted").mkdir()
+    made = list(painted(rows, Mortal, (str(job),), 1))
+    assert died.exists()
+    assert sorted((row["name"], row["error"]) for row in made) == [("0", ""), ("1", ""), ("2", "")]
+    assert all((tmp_path / "painted" / f"{number}.png").is_file() for number in range(3))
+
+
+def workers_of(app_process: psutil.Process) -> list[psutil.Process]:
+    """The app's workers, among the processes of the Ray that it has started."""
+    return [process for process in app_process.children(recursive=True) if "ray::Worker" in " ".join(process.cmdline())]
+
+
+def test_the_app_works_on_after_all_its_workers_were_killed_in_a_run(tmp_path):
+    write_image(tmp_path / "photo.png", picture(96, 128, seed=1))
+    photo = handle_file(str(tmp_path / "photo.png"))
+    before = set(psutil.Process().children())
+    with app("--ray", "local", "--ray-cores", "1", "--device", "cpu", GRADIO_TEMP_DIR=str(tmp_path / "kept")) as address:
+        (process,) = set(psutil.Process().children()) - before
+        client = Client(address, verbose=False)
+        run = client.submit(content=photo, style=photo, size=128, iterations=2000, extractor="lite", api_name="/optimize")
+        next(iter(run))
+        killed = workers_of(process)
+        assert killed
+        for worker in killed:
+            worker.kill()
+        with pytest.raises(Exception, match="has stopped. Start the run again"):
+            run.result(timeout=120)
+        painted = client.predict(content=photo, gallery_style="red-fuji", size=128, api_name="/stylize")
+        assert painted and workers_of(process) and not set(workers_of(process)) & set(killed)
+    assert not psutil.pid_exists(killed[0].pid)
 
 
 def test_films_of_a_folder_are_painted(cluster, tmp_path):

@@ -117,7 +117,8 @@ def style_shares(weights: Sequence[float] | None, count: int) -> list[float]:
     if not all(0 <= weight < float("inf") for weight in weights) or sum(weights) <= 0:
         listed = ", ".join(f"{weight:g}" for weight in weights)
         raise RequestError("The style weights are {weights}; they must not be negative, and one must be above 0.", weights=listed)
-    return [weight / sum(weights) for weight in weights]
+    parts = [weight / max(weights) for weight in weights]  # first, so that the sum of huge weights stays finite
+    return [part / sum(parts) for part in parts]
 
 
 def _positions(features: Tensor) -> Tensor:
