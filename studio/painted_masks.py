@@ -1,16 +1,20 @@
 """Regions: masks painted on the photo with a brush, one color for each style."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import gradio as gr
+import torch
 from gradio.i18n import I18nData
 from PIL import Image
+from torch import Tensor
 
-from studio import files, i18n
+from studio import files, gpu, i18n
 from studio.events import IMMEDIATE
-from studio.uploads import RawEditor
+from studio.uploads import RawEditor, canvas_layer
 from style_core import read_image
 from style_core.media.images import fit, masks_by_color, to_pil
+from style_core.recipes.subject import find_subject
 
 # Colors that differ in lightness as well as hue.
 COLORS = ("#d1495b", "#2e6fb7", "#f2c14e", "#3d1a5b")
@@ -31,22 +35,46 @@ def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGI
         with gr.Row():
             for color, name in zip(COLORS, names):
                 gr.Button(name, size="sm", interactive=False, min_width=90, elem_classes=f"swatch swatch-{color.removeprefix('#')}")
-        bring = gr.Button(i18n.BRING_PHOTO, size="sm", elem_id=f"{run_id}-regions-bring")
+        with gr.Row(elem_classes="small-actions"):
+            bring = gr.Button(i18n.BRING_PHOTO, size="sm", elem_id=f"{run_id}-regions-bring")
+            only = gr.Button(i18n.SUBJECT_ONLY, size="sm", elem_id=f"{run_id}-regions-subject")
+            around = gr.Button(i18n.SUBJECT_KEPT, size="sm", elem_id=f"{run_id}-regions-around")
         editor = RawEditor(
             type="pil", brush=gr.Brush(colors=list(COLORS[:count]), color_mode="fixed", default_size=36), eraser=gr.Eraser(default_size=36),
             layers=gr.LayerOptions(allow_additional_layers=False), transforms=(), sources=(), height=420, show_label=False, buttons=[],
             elem_id=f"{run_id}-regions-editor",
         )  # fmt: skip
 
-    def brought(path: str | None):
-        if path is None:
-            return None
-        place = files.new_folder() / "photo.png"
-        to_pil(fit(read_image(path, long_side=_SIDE), _SIDE)).save(place)
-        return {"background": str(place), "layers": [], "composite": None}
-
-    bring.click(brought, photo, editor, **IMMEDIATE)
+    bring.click(_brought, photo, editor, **IMMEDIATE)
+    for button, inverted in ((only, False), (around, True)):
+        button.click(partial(_proposed, inverted=inverted), photo, editor, show_progress="minimal", api_visibility="private")
     return editor
+
+
+def _brought(path: str | None) -> dict | None:
+    """The photo in the editor, without strokes."""
+    return None if path is None else _on_editor(fit(read_image(path, long_side=_SIDE), _SIDE))
+
+
+def _proposed(path: str | None, inverted: bool) -> dict | None:
+    """The photo in the editor, its main subject painted over with the first color, or all but it; the brush can mend it."""
+    if path is None:
+        return None
+    photo = fit(read_image(path, long_side=_SIDE), _SIDE)
+    mask = gpu.call(find_subject, photo)[0] > 0.5
+    strokes = Image.new("RGBA", (photo.shape[-1], photo.shape[-2]), COLORS[0])
+    strokes.putalpha(Image.fromarray(((~mask if inverted else mask) * 255).to(torch.uint8).numpy()))
+    return _on_editor(photo, canvas_layer(strokes))
+
+
+def _on_editor(photo: Tensor, *layers: Image.Image) -> dict:
+    """An editor's value: a photo and layers above it, as files."""
+    place = files.new_folder()
+    to_pil(photo).save(place / "photo.png")
+    paths = [str(place / f"layer-{number}.png") for number in range(len(layers))]
+    for path, layer in zip(paths, layers):
+        layer.save(path)
+    return {"background": str(place / "photo.png"), "layers": paths, "composite": None}
 
 
 def masks_of(painted: dict | None, count: int) -> list | None:

@@ -3,16 +3,18 @@
 import gradio as gr
 from gradio.components.base import server
 from gradio.components.image_editor import AcceptBlobs
+from gradio.data_classes import FileData
 from gradio.i18n import I18nData
 from PIL import Image
 
 from studio import i18n
 from style_core import RequestError, read_image
 from style_core.media.images import Picture, load_picture, to_pil
-from style_core.media.reading import read_header, read_pixels
+from style_core.media.reading import Header, read_header, read_pixels
 
 PAINTING_SIDE = 4096  # px; enough of a painting for any stroke size
 _LAYERS, _UNASKED = 4, 32  # layers of an editor, and visitors with strokes not yet requested
+_CANVAS = (800, 800)  # px, an editor's canvas unless told otherwise
 _LOOK = 64  # px; enough to check whether a picture can be read
 
 
@@ -90,11 +92,12 @@ class RawEditor(gr.ImageEditor):
         if payload is None:
             return None
         if payload.id is None:
-            layers = [layer.path for layer in payload.layers if layer is not None and layer.path]
+            paths = [layer.path for layer in payload.layers if layer is not None and layer.path]
+            layers = [_within(_strokes(path), payload.background) for path in paths[:_LAYERS]]
         else:
             sent = self.blob_storage.pop(payload.id, None)
-            layers = [layer for layer in sent.layers if layer] if sent else []
-        return {"background": None, "layers": [_strokes(layer) for layer in layers[:_LAYERS]], "composite": None}
+            layers = [_strokes(layer) for layer in [layer for layer in sent.layers if layer][:_LAYERS]] if sent else []
+        return {"background": None, "layers": layers, "composite": None}
 
     @server
     def accept_blobs(self, data: AcceptBlobs):
@@ -107,14 +110,32 @@ class RawEditor(gr.ImageEditor):
             del self.blob_storage[next(iter(self.blob_storage))]
 
 
+def canvas_layer(strokes: Image.Image) -> Image.Image:
+    """A layer that an editor shows where it belongs on its background.
+
+    An editor centers a layer on its canvas before it fits the canvas to the background, so the layer has to be as large as the canvas.
+    """
+    layer = Image.new("RGBA", _CANVAS)
+    layer.paste(strokes)
+    return layer
+
+
+def _within(strokes: Image.Image, background: FileData | None) -> Image.Image:
+    """Strokes without what a `canvas_layer` has beyond its background; a layer that was painted on comes back without that."""
+    if background is None or not background.path:
+        return strokes
+    height, width = _header(background.path).size
+    return strokes.crop((0, 0, min(width, strokes.width), min(height, strokes.height)))
+
+
 def _strokes(layer: str | bytes) -> Image.Image:
     """A layer as an RGBA picture.
 
     Raises:
         gr.Error: when it can't be read.
     """
+    header = _header(layer)
     try:
-        header = read_header(layer)
         if max(header.size) > PAINTING_SIDE:
             raise RequestError("{file} is too large for a mask; it may have {most} px a side.", file=header.name, most=PAINTING_SIDE)
         read = read_pixels(header)
@@ -124,3 +145,10 @@ def _strokes(layer: str | bytes) -> Image.Image:
     if read.alpha is not None:
         strokes.putalpha(to_pil(read.alpha.expand(3, -1, -1)).convert("L"))
     return strokes
+
+
+def _header(file: str | bytes) -> Header:
+    try:
+        return read_header(file)
+    except RequestError as error:
+        raise gr.Error(str(error), print_exception=False) from error

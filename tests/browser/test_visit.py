@@ -1,7 +1,10 @@
 """A visit: what follows a run, the strip of pictures, settings that come back, regions, comparisons, languages, a phone."""
 
+from pathlib import Path
+
 import pytest
 from networks import picture
+from PIL import Image, ImageDraw
 from steering import downloaded, fill, open_tab, press, ready, shown, tile, unfold, upload, wait_for_another
 
 from style_core import read_image, read_settings, write_image
@@ -110,6 +113,32 @@ def test_painted_strokes_limit_where_the_style_goes(page, tmp_path):
     small = [image[:, ::8, ::8] for image in (part, whole)]
     like_photo = (read_image_like(photo, part) - part).abs().mean(0) < 0.02
     assert 0.5 < float(like_photo.float().mean()) < 0.99 and (small[0] - small[1]).abs().mean() > 0.02
+
+
+def test_the_main_subject_is_painted_over_with_one_click(page, tmp_path):
+    photo = picture_with_subject(tmp_path / "subject.png")
+    upload(page, "stylize-content", tmp_path / "subject.png")
+    page.locator("#stylize-status").filter(has_text="Done").wait_for()
+    unfold(page, "More", "#stylize-more")
+    unfold(page, "Different styles", "#stylize-regions")
+    for button, inside in (("subject", True), ("around", False)):
+        page.click(f"#stylize-regions-{button}")
+        page.wait_for_selector("#stylize-regions-editor canvas")
+        page.wait_for_timeout(4000)  # the editor draws its picture without telling
+        before = shown(page, "stylize")
+        page.click("#stylize-run")
+        wait_for_another(page, "stylize", before)
+        changed = (read_image_like(read_image(downloaded(page, "stylize", tmp_path)), photo) - photo).abs().mean(0)
+        middle, corner = changed[140:180, 210:270].mean(), changed[:60, :100].mean()
+        assert middle > 5 * corner if inside else corner > 5 * middle, (button, middle, corner)
+
+
+def picture_with_subject(path: Path):
+    """A plate on a cloth, 480 x 320 px."""
+    image = Image.new("RGB", (480, 320), "#3f6f9f")
+    ImageDraw.Draw(image).ellipse((160, 90, 320, 230), fill="#e8c33c")
+    image.save(path)
+    return read_image(path)
 
 
 def read_image_like(photo, result):
