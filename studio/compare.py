@@ -44,7 +44,7 @@ def build(small: Callable, inputs: list, option_controls: Controls, chosen: gr.H
 
     def compare(what, which, current, content, style, mix, request: gr.Request, **options) -> Updates:
         if what == "styles":
-            cells = [(name, options["strength"], styles[name].title) for name in which]
+            cells = [(name, options["strength"], i18n.painting_in(i18n.language_of(request), styles[name].title)) for name in which]
         else:
             cells = [(current, value, i18n.say("STRENGTH_OF", request, strength=value)) for value in _STRENGTHS]
         shown = []

@@ -16,6 +16,7 @@ from style_core.networks.backbones import BACKBONES
 from style_core.options import Options
 from style_core.recipes.dream_zoom import ZoomOptions
 from style_core.recipes.optimize_clip import OptimizedFilmOptions
+from style_core.weights.gallery import GalleryStyle
 
 LANGUAGES = tuple(language.CODE for language in ALL)
 SHARE_WARNING = ALL[0].SHARE_WARNING
@@ -43,6 +44,9 @@ I18N = gr.I18n(**TABLE)
 # Translations of the core's English messages, by language.
 _SENTENCES = {language.CODE: getattr(language, "SENTENCES", {}) for language in ALL}
 
+# Translations of the gallery's titles, painters and years, by language.
+_PAINTINGS = {language.CODE: getattr(language, "PAINTINGS", {}) for language in ALL}
+
 
 def __getattr__(key: str) -> I18nData:
     """`i18n.PAINT`: a label that follows the browser."""
@@ -69,6 +73,22 @@ def in_all_languages(keys: Iterable[str]) -> dict[str, dict[str, str]]:
 def category_in_each_language(category: str) -> dict[str, str]:
     """The name of a gallery category, by language."""
     return {language.CODE: language.CATEGORIES.get(category, category) for language in ALL}
+
+
+def painting_in(language: str, text: str) -> str:
+    """A title, painter or year of the gallery in a language."""
+    return _PAINTINGS[language].get(text, text)
+
+
+def painting_in_each_language(*texts: str) -> dict[str, str]:
+    """Titles, painters and years of the gallery by language, joined by commas; empty ones are left out."""
+    return {code: ", ".join(painting_in(code, text) for text in texts if text) for code in LANGUAGES}
+
+
+def named_painting(style: GalleryStyle, request: gr.Request | None) -> str:
+    """Title and painter of a gallery style in the visitor's language."""
+    language = language_of(request)
+    return f"{painting_in(language, style.title)} · {painting_in(language, style.painter)}"
 
 
 def language_of(request: gr.Request | None) -> str:

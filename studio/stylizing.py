@@ -103,7 +103,7 @@ def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | Non
     path = files.save(image, "stylize", settings)
     height, width = image.shape[-2:]
     entry = gallery().get(wanted.gallery_style)
-    named = f"{entry.title} · {entry.painter}. " if entry else ""
+    named = f"{i18n.named_painting(entry, request)}. " if entry else ""
     sentence = named + i18n.say("DONE", request, width=width, height=height, seconds=i18n.duration(seconds))
     trouble = trouble or (diagnose(image, photo, look) if look is not None else "")
     if trouble:

@@ -22,8 +22,8 @@ def style_tiles(elem_id: str, value: str = "") -> Tiles:
         Tile(
             entry.name,
             entry.thumbnail,
-            entry.title,
-            ", ".join(map(str, filter(None, (entry.painter, entry.year)))),
+            i18n.painting_in_each_language(entry.title),
+            i18n.painting_in_each_language(entry.painter, str(entry.year)),
             i18n.category_in_each_language(entry.category) if entry.category else "",
         )
         for entry in gallery().values()

@@ -14,7 +14,7 @@ from studio.history import captioned, parents_of
 from studio.i18n import translated
 from studio.languages import ALL
 from studio.retouch import retouched
-from style_core import RECIPES, OptimizeOptions, RequestError, read_image, read_settings
+from style_core import RECIPES, OptimizeOptions, RequestError, gallery, read_image, read_settings
 from style_core.files import sha256_of
 from style_core.media.video import Clip
 from style_core.messages import Message, joined
@@ -197,3 +197,16 @@ def test_the_way_of_a_result_becomes_a_film(result):
     clip = Clip.open(files.film_of(result, ".mp4"))
     assert clip.frames > 3 and (clip.width, clip.height) == (48, 32)
     assert Path(files.film_of(result, ".gif")).read_bytes()[:3] == b"GIF"
+
+
+@pytest.mark.parametrize("language", [one for one in ALL if one.CODE != "en"], ids=lambda one: one.CODE)
+def test_every_painting_of_the_gallery_has_its_title_in_each_language(language):
+    styles = gallery().values()
+    assert {style.title for style in styles} <= language.PAINTINGS.keys()
+    assert {str(style.year) for style in styles if str(style.year).startswith("about")} <= language.PAINTINGS.keys()
+    # Nothing is left of paintings that are not in the gallery anymore.
+    assert language.PAINTINGS.keys() <= {text for style in styles for text in (style.title, style.painter, str(style.year))}
+    names = {style.painter for style in styles} - {"Pentimento"}
+    if language.CODE == "zh-CN":
+        assert names <= language.PAINTINGS.keys()
+    assert i18n.painting_in(language.CODE, "Sunflowers") != "Sunflowers"

@@ -20,7 +20,7 @@ const shownTiles = () => {
   return props.tiles.filter((tile) => {
     if (category === '*' && !favorites.has(tile.name)) return false;
     if (category && category !== '*' && said(tile.category) !== category) return false;
-    return !wanted || `${said(tile.title)} ${said(tile.line)} ${said(tile.category)}`.toLowerCase().includes(wanted);
+    return !wanted || `${said(tile.title)} ${said(tile.line)} ${said(tile.category)} ${tile.name}`.toLowerCase().includes(wanted);
   });
 };
 

@@ -1,7 +1,8 @@
 """The studio's languages, a file or folder each: `en` contains every text, the others translate the same keys.
 
 Each has `CODE` (the browser's language code), `NAME`, `WORDS`, `LABELS`, `UNITS` and `CHOICES`. All but English also have `HELP`, the
-options' explanations, and `SENTENCES`, the core's messages, both of which are English in the core. A new language is one file or folder here.
+options' explanations, `SENTENCES`, the core's messages, and `PAINTINGS`, the gallery's titles, painters and years; these are English in
+the core. A new language is one file or folder here.
 """
 
 import importlib

@@ -2,6 +2,7 @@
 
 from studio.languages.es.core import HELP as HELP
 from studio.languages.es.core import SENTENCES as SENTENCES
+from studio.languages.es.gallery import PAINTINGS as PAINTINGS
 
 CODE = "es"
 NAME = "Español"

@@ -2,6 +2,7 @@
 
 from studio.languages.zh.core import HELP as HELP
 from studio.languages.zh.core import SENTENCES as SENTENCES
+from studio.languages.zh.gallery import PAINTINGS as PAINTINGS
 
 CODE = "zh-CN"
 NAME = "简体中文"
