@@ -22,6 +22,7 @@ test-fast: $(VENV)/.test
 soak: $(VENV)/.test
 	$(BIN)/python -m benchmarks.reliability
 	$(BIN)/python -m benchmarks.waiting
+	$(BIN)/python -m benchmarks.batching
 
 lint: $(if $(filter $(VENV)/bin,$(BIN)),$(VENV)/.test)
 	$(BIN)/ruff check .

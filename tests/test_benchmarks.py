@@ -115,6 +115,17 @@ def test_the_latent_space_is_measured(program, flags, monkeypatch):
     assert len(figures(said)) == 3 * 3 and "Largest step of a walk" in said
 
 
+def test_imagined_pictures_are_compared_with_paintings(program, flags, monkeypatch, tmp_path):
+    small(monkeypatch, "imagined", SIZE=128)
+    said = program("benchmarks.imagined", *flags, "--samples", 2, "--sheet", tmp_path / "sheet.jpg")
+    assert len(figures(said)) == 4 * 3 + 5 * 3 and (tmp_path / "sheet.jpg").is_file()
+
+
+def test_pictures_at_once_are_timed(program, monkeypatch):
+    small(monkeypatch, "batching", _SIZES=((48, 64),), _BATCHES=(1, 2))
+    assert min(figures(program("benchmarks.batching", "--repeats", 1))) > 0
+
+
 def test_the_app_s_defaults_are_timed(program, vgg19, monkeypatch):
     small(monkeypatch, "times", QUICK=64, SLOW=64, LARGE=64, ITERATIONS=2, CLIP_FRAMES=3)
     assert len(figures(program("benchmarks.times", "--vgg19", vgg19))) == 8

@@ -200,6 +200,11 @@ def test_the_way_of_a_result_becomes_a_film(result):
 
 
 @pytest.mark.parametrize("language", [one for one in ALL if one.CODE != "en"], ids=lambda one: one.CODE)
+def test_every_weight_file_is_described_in_each_language(language):
+    assert {entry.about for entry in weights.registry().values()} <= language.SENTENCES.keys()
+
+
+@pytest.mark.parametrize("language", [one for one in ALL if one.CODE != "en"], ids=lambda one: one.CODE)
 def test_every_painting_of_the_gallery_has_its_title_in_each_language(language):
     styles = gallery().values()
     assert {style.title for style in styles} <= language.PAINTINGS.keys()

@@ -190,6 +190,7 @@ SENTENCES: dict[str, str] = {
     "VGG-19's convolutions, trained on ImageNet: the reference feature network.": "Las convoluciones de VGG-19, entrenadas con ImageNet: la red de referencia.",
     "A compact feature network, distilled from VGG-19: a quarter to a ninth of its cost.": "Una red compacta, destilada de VGG-19: cuesta de la cuarta a la novena parte.",
     "The generator: any painting's style on any photo, in one pass.": "El generador: el estilo de cualquier cuadro en cualquier foto, de una sola vez.",
+    "The style prior: codes of 512 paintings, which imagined pictures get their styles from.": "Los estilos imaginados: códigos de 512 cuadros, de los que sale el estilo de cada imagen imaginada.",
     "The latent space of imagined paintings: a VAE-GAN of 128 px pictures.": "El espacio latente de los cuadros imaginados: un VAE-GAN de imágenes de 128 px.",
     "Requesting {weights} from the hub.": "Solicitando {weights} al hub.",
     "Downloading {weights} from the hub; this happens once.": "Descargando {weights} del hub; solo ocurre una vez.",

@@ -204,6 +204,7 @@ SENTENCES: dict[str, str] = {
     "VGG-19's convolutions, trained on ImageNet: the reference feature network.": "VGG-19 的卷积层，在 ImageNet 上训练：参考特征网络。",
     "A compact feature network, distilled from VGG-19: a quarter to a ninth of its cost.": "精简特征网络，由 VGG-19 蒸馏而来：耗时为其四分之一到九分之一。",
     "The generator: any painting's style on any photo, in one pass.": "生成器：一次推理，把任意画作的风格带到任意照片上。",
+    "The style prior: codes of 512 paintings, which imagined pictures get their styles from.": "想象的画风：512 幅画作的编码，想象的图由此得到画风。",
     "The latent space of imagined paintings: a VAE-GAN of 128 px pictures.": "想象画作的潜空间：128 px 图像的 VAE-GAN。",
     # The hub
     "Requesting {weights} from the hub.": "正在向 hub 请求 {weights}。",
