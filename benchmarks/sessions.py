@@ -21,6 +21,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 _ROUNDS = 5
+_QUIET_SECONDS = 6.0  # after which the app has returned freed memory
 
 
 def main() -> None:
@@ -55,6 +56,8 @@ def measure(address: str, app: psutil.Process, sessions: int) -> None:
 
 
 def _megabytes(app: psutil.Process) -> float:
+    """Memory of the app once it is quiet."""
+    time.sleep(_QUIET_SECONDS)
     return app.memory_info().rss / 1e6
 
 

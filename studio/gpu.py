@@ -7,6 +7,7 @@ On the way to other processes, arguments, results and errors are pickled, so the
 can't pass on our own errors; they arrive as `gr.Error`.
 """
 
+import gc
 import threading
 import time
 from collections import deque
@@ -131,11 +132,21 @@ class FairLock:
                 self._changed.notify_all()
 
 
+def _tidied() -> None:
+    gc.collect()  # what visitors have left behind refers to itself in circles
+    release_memory()
+
+
 # Gradio's queue limits only queued events, and frees a canceled event's place while its step still runs. This lock holds
 # for all events. It is taken for one step at a time, so that a slider's move need not wait for the end of a long run.
 _device = FairLock()
 turn = _device.turn
-_idle = IdleRelease(_IDLE_SECONDS, release_memory)
+_idle = IdleRelease(_IDLE_SECONDS, _tidied)
+
+
+def tidy_when_quiet() -> None:
+    """Return freed memory to the system a few seconds from now, if nothing is computed and nobody comes until then."""
+    _idle.used()
 
 
 def seconds_for(work: Callable, given: tuple, more: dict) -> int:

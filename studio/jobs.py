@@ -346,6 +346,7 @@ def wire(page: gr.Blocks, outputs: list) -> None:
     """
 
     def arrive(token, request: gr.Request):
+        gpu.tidy_when_quiet()  # a page takes memory to build, most of which is free afterwards
         return here.arrive(token, request)
 
     async def attach(request: gr.Request) -> AsyncGenerator[Update, None]:
