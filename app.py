@@ -30,7 +30,7 @@ from style_core.devices import DEVICES, prepare_cpu
 from style_core.recipes.cost_model import measure_machine
 
 _END_SECONDS = 2.0  # time for running jobs to end at shutdown
-_VISITORS = 150  # most recent visitors whose state is kept
+_VISITORS = 100  # most recent visitors whose state is kept
 
 
 def _port(text: str) -> int:
