@@ -7,7 +7,7 @@ import pytest
 import torch
 from networks import picture
 
-from style_core import DreamOptions, OptimizeOptions, dream, optimize, read_image, read_settings, write_image
+from style_core import DreamOptions, ImagineOptions, OptimizeOptions, dream, optimize, read_image, read_settings, write_image
 from style_core.cli.main import main
 from style_core.media.settings import settings_of
 from style_core.recipes.recorded_inputs import request_of
@@ -151,3 +151,12 @@ def test_a_dream_that_was_stopped_goes_on_and_is_made_again(files, tmp_path, cap
     assert main(["dream", files["photo"], "--continue", deeper.replace("deeper", "missing"), "-o", rest]) == 2
     assert main(["dream", files["painting"], "--continue", half, "-o", rest]) == 2
     assert "painting.png is not the picture that" in capsys.readouterr().err
+
+
+def test_a_picture_imagined_before_there_were_imagined_styles_is_not_made_again_as_another(tmp_path, capsys):
+    options = ImagineOptions(size=128).as_dict()
+    old = settings_of("imagine", options, {"latent": "", "generator": ""}, request=request_of({"near": None}))
+    write_image(tmp_path / "old.png", picture(128, 128), settings=old)
+    assert main(["redo", str(tmp_path / "old.png"), "-o", str(tmp_path / "again.png")]) == 2
+    assert "was imagined by an earlier version" in capsys.readouterr().err
+    assert not (tmp_path / "again.png").exists()

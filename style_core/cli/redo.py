@@ -12,6 +12,7 @@ from typing import Any
 from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.settings import read_settings
+from style_core.recipes.imagine import ImagineOptions
 from style_core.recipes.recorded_inputs import PICTURES
 from style_core.recipes.table import RECIPES, flags_of
 from style_core.weights.registry import find
@@ -47,6 +48,8 @@ def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int
         print("The picture was adjusted after it was painted; redo leaves the adjustments out.", file=sys.stderr)
     _check_weights(settings.get("weights", {}))
     options = recipe.options.make(**settings["options"])
+    if isinstance(options, ImagineOptions) and options.finish == "painted" and "styles" not in settings.get("weights", {}):
+        raise RequestError("{file} was imagined by an earlier version, in other styles; use that version.", file=given.picture)
     with tempfile.TemporaryDirectory() as folder:
         inputs = _Inputs(given.inputs, Path(folder))
         # The continued picture's options become defaults, so every option is passed explicitly.
