@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 
 import gradio as gr
-import torch
 from gradio.i18n import I18nData
 from PIL import Image
-from torch import Tensor
 
 from studio import files, gpu, i18n
 from studio.events import IMMEDIATE
 from studio.uploads import RawEditor, canvas_layer
 from style_core import read_image
-from style_core.media.images import fit, masks_by_color, to_pil
+from style_core.media.images import fit, masks_by_color, strokes_of, to_pil
 from style_core.recipes.subject import find_subject
 
 # Colors that differ in lightness as well as hue.
@@ -53,7 +51,7 @@ def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGI
 
 def _brought(path: str | None) -> dict | None:
     """The photo in the editor, without strokes."""
-    return None if path is None else _on_editor(fit(read_image(path, long_side=_SIDE), _SIDE))
+    return None if path is None else _on_editor(to_pil(fit(read_image(path, long_side=_SIDE), _SIDE)))
 
 
 def _proposed(path: str | None, inverted: bool) -> dict | None:
@@ -61,16 +59,14 @@ def _proposed(path: str | None, inverted: bool) -> dict | None:
     if path is None:
         return None
     photo = fit(read_image(path, long_side=_SIDE), _SIDE)
-    mask = gpu.call(find_subject, photo)[0] > 0.5
-    strokes = Image.new("RGBA", (photo.shape[-1], photo.shape[-2]), COLORS[0])
-    strokes.putalpha(Image.fromarray(((~mask if inverted else mask) * 255).to(torch.uint8).numpy()))
-    return _on_editor(photo, canvas_layer(strokes))
+    mask = gpu.call(find_subject, photo)
+    return _on_editor(to_pil(photo), canvas_layer(strokes_of(1 - mask if inverted else mask, COLORS[0])))
 
 
-def _on_editor(photo: Tensor, *layers: Image.Image) -> dict:
+def _on_editor(photo: Image.Image, *layers: Image.Image) -> dict:
     """An editor's value: a photo and layers above it, as files."""
     place = files.new_folder()
-    to_pil(photo).save(place / "photo.png")
+    photo.save(place / "photo.png")
     paths = [str(place / f"layer-{number}.png") for number in range(len(layers))]
     for path, layer in zip(paths, layers):
         layer.save(path)

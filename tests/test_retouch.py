@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from style_core.media.color import luminance_of
 from style_core.media.diagnosis import diagnose
-from style_core.media.images import masks_by_color, size_of
+from style_core.media.images import masks_by_color, size_of, strokes_of
 from style_core.media.retouch import recolor, rewound
 from style_core.networks.costs import VggShape
 from style_core.networks.extractor import vgg_layers
@@ -52,6 +52,14 @@ def test_recoloring_keeps_the_luminance_of_the_result_and_the_chroma_of_the_phot
 def test_failures_of_results_are_distinguished(spoil, verdict):
     photo, style = picture(96, 96, seed=3), picture(96, 96, seed=4)
     assert diagnose(spoil(photo, style), photo, style) == verdict
+
+
+def test_a_mask_as_strokes_becomes_the_same_mask_again():
+    mask = (torch.rand(1, 6, 9, generator=torch.Generator().manual_seed(0)) > 0.4).float()
+    strokes = strokes_of(mask, "#2e6fb7")
+    assert strokes.size == (9, 6)
+    red, blue = masks_by_color(strokes, ["#d1495b", "#2e6fb7"])
+    assert red is None and torch.equal(blue, mask)
 
 
 def test_brush_strokes_become_a_mask_for_each_color():

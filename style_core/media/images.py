@@ -175,6 +175,13 @@ def masks_by_color(strokes: Image.Image, colors: Sequence[str], least_alpha: flo
     return [mask if mask.any() else None for mask in masks]
 
 
+def strokes_of(mask: Tensor, color: str) -> Image.Image:
+    """A mask `[1, H, W]` as strokes: a picture of this color where the mask is above a half, transparent elsewhere."""
+    strokes = Image.new("RGBA", (mask.shape[-1], mask.shape[-2]), color)
+    strokes.putalpha(Image.fromarray(((mask[0] > 0.5) * 255).to(torch.uint8).numpy()))
+    return strokes
+
+
 def to_pil(image: Tensor) -> Image.Image:
     """`[3, H, W]` -> an RGB picture of Pillow's without metadata."""
     # Channel by channel and in place, because each float32 copy of a print takes gigabytes.
