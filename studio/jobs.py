@@ -367,4 +367,5 @@ def wire(page: gr.Blocks, outputs: list) -> None:
 
     token = gr.BrowserState(None, storage_key=_STORAGE, secret=_STORAGE)
     arrived = page.load(arrive, token, token, **IMMEDIATE)
+    page.unload(gpu.tidy_when_quiet)
     arrived.success(attach, None, outputs, concurrency_limit=None, **SILENT)
