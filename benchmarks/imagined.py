@@ -36,11 +36,14 @@ def main() -> None:
     network = evaluation_network(given.vgg19)
     held = split(given.data / "style")[1]
     real, other = (Crops(held, seed=seed).batch(given.samples, SIZE, CROP_SCALE) for seed in (7, 8))
-    plain = imagined(given.samples, size=SIDE, finish="plain")
+    decoded, enlarged = (imagined(given.samples, size=size, finish="plain") for size in (SIDE, SIZE))
+    generator = open_generator(Compute.choose())
     rows = {
         "other real crops": other,
-        "decoded, enlarged": torch.stack([resize(picture, (SIZE, SIZE)).clamp(0, 1) for picture in plain]),
-        "painted in their own style": torch.stack([in_own_style(picture) for picture in plain]),
+        "decoded, enlarged": enlarged,
+        "painted in their own style": torch.stack(
+            [painted(generator, photo, generator.encode_style(style)) for photo, style in zip(enlarged, decoded)]
+        ),
         "painted in imagined styles": imagined(given.samples, size=SIZE),
     }
     truth, hues = pooled(network, real), hue_shares(real)
@@ -61,12 +64,6 @@ def imagined(count: int, **options) -> Tensor:
     """The pictures of the first seeds, `[count, 3, size, size]`."""
     made = [finish(imagine(ImagineOptions(seed=seed, **options))).image for seed in range(count)]
     return torch.stack([image for image in made if image is not None])
-
-
-def in_own_style(picture: Tensor) -> Tensor:
-    """A decoded picture, painted in the style of itself."""
-    generator = open_generator(Compute.choose())
-    return painted(generator, resize(picture, (SIZE, SIZE)).clamp(0, 1), generator.encode_style(picture))
 
 
 def chroma(batch: Tensor) -> Tensor:

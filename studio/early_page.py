@@ -52,7 +52,7 @@ class _Page:
 
 
 def with_early_picture(page: bytes) -> bytes:
-    """The page's HTML with the picture's, if it shows the picture; a login page doesn't."""
+    """The page's HTML with the early picture added; unchanged if the page doesn't show that picture, as a login page."""
     place, photo, painted = _PLACE.search(page), *(_address_in(page, file) for file in first_picture.before_and_after())
     if place is None or not photo or not painted or _LOGIN.search(page):
         return page

@@ -145,7 +145,7 @@ _idle = IdleRelease(_IDLE_SECONDS, _tidied)
 
 
 def tidy_when_quiet() -> None:
-    """Return freed memory to the system a few seconds from now, if nothing is computed and nobody comes until then."""
+    """Return freed memory to the system a few seconds from now, unless something is computed, or this is called again, before then."""
     _idle.used()
 
 

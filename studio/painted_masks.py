@@ -51,16 +51,21 @@ def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGI
 
 def _brought(path: str | None) -> dict | None:
     """The photo in the editor, without strokes."""
-    return None if path is None else _on_editor(to_pil(fit(read_image(path, long_side=_SIDE), _SIDE)))
+    return None if path is None else _on_editor(to_pil(_small(path)))
 
 
 def _proposed(path: str | None, inverted: bool) -> dict | None:
     """The photo in the editor, its main subject painted over with the first color, or all but it; the brush can mend it."""
     if path is None:
         return None
-    photo = fit(read_image(path, long_side=_SIDE), _SIDE)
+    photo = _small(path)
     mask = gpu.call(find_subject, photo)
     return _on_editor(to_pil(photo), canvas_layer(strokes_of(1 - mask if inverted else mask, COLORS[0])))
+
+
+def _small(path: str):
+    """The photo at the size of the editor."""
+    return fit(read_image(path, long_side=_SIDE), _SIDE)
 
 
 def _on_editor(photo: Image.Image, *layers: Image.Image) -> dict:

@@ -3,14 +3,13 @@
 import gradio as gr
 from gradio.components.base import server
 from gradio.components.image_editor import AcceptBlobs
-from gradio.data_classes import FileData
 from gradio.i18n import I18nData
 from PIL import Image
 
 from studio import i18n
 from style_core import RequestError, read_image
 from style_core.media.images import Picture, load_picture, to_pil
-from style_core.media.reading import Header, read_header, read_pixels
+from style_core.media.reading import read_header, read_pixels
 
 PAINTING_SIDE = 4096  # px; enough of a painting for any stroke size
 _LAYERS, _UNASKED = 4, 32  # layers of an editor, and visitors with strokes not yet requested
@@ -91,13 +90,20 @@ class RawEditor(gr.ImageEditor):
     def preprocess(self, payload):
         if payload is None:
             return None
+        background = None
         if payload.id is None:
-            paths = [layer.path for layer in payload.layers if layer is not None and layer.path]
-            layers = [_within(_strokes(path), payload.background) for path in paths[:_LAYERS]]
+            layers = [layer.path for layer in payload.layers if layer is not None and layer.path]
+            background = payload.background
         else:
             sent = self.blob_storage.pop(payload.id, None)
-            layers = [_strokes(layer) for layer in [layer for layer in sent.layers if layer][:_LAYERS]] if sent else []
-        return {"background": None, "layers": layers, "composite": None}
+            layers = [layer for layer in sent.layers if layer] if sent else []
+        try:
+            strokes = [_strokes(layer) for layer in layers[:_LAYERS]]
+            if strokes and background is not None and background.path:
+                strokes = _within(strokes, read_header(background.path).size)
+        except RequestError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return {"background": None, "layers": strokes, "composite": None}
 
     @server
     def accept_blobs(self, data: AcceptBlobs):
@@ -120,35 +126,27 @@ def canvas_layer(strokes: Image.Image) -> Image.Image:
     return layer
 
 
-def _within(strokes: Image.Image, background: FileData | None) -> Image.Image:
-    """Strokes without what a `canvas_layer` has beyond its background; a layer that was painted on comes back without that."""
-    if background is None or not background.path:
-        return strokes
-    height, width = _header(background.path).size
-    return strokes.crop((0, 0, min(width, strokes.width), min(height, strokes.height)))
+def _within(layers: list[Image.Image], size: tuple[int, int]) -> list[Image.Image]:
+    """Layers without what a `canvas_layer` has beyond its background; one that was painted on comes back without that.
+
+    Args:
+        size: height and width of the background.
+    """
+    height, width = size
+    return [layer.crop((0, 0, min(width, layer.width), min(height, layer.height))) for layer in layers]
 
 
 def _strokes(layer: str | bytes) -> Image.Image:
     """A layer as an RGBA picture.
 
     Raises:
-        gr.Error: when it can't be read.
+        RequestError: when it can't be read, or is too large.
     """
-    header = _header(layer)
-    try:
-        if max(header.size) > PAINTING_SIDE:
-            raise RequestError("{file} is too large for a mask; it may have {most} px a side.", file=header.name, most=PAINTING_SIDE)
-        read = read_pixels(header)
-    except RequestError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+    header = read_header(layer)
+    if max(header.size) > PAINTING_SIDE:
+        raise RequestError("{file} is too large for a mask; it may have {most} px a side.", file=header.name, most=PAINTING_SIDE)
+    read = read_pixels(header)
     strokes = to_pil(read.image)
     if read.alpha is not None:
         strokes.putalpha(to_pil(read.alpha.expand(3, -1, -1)).convert("L"))
     return strokes
-
-
-def _header(file: str | bytes) -> Header:
-    try:
-        return read_header(file)
-    except RequestError as error:
-        raise gr.Error(str(error), print_exception=False) from error

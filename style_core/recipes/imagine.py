@@ -27,6 +27,7 @@ FINISHES = ("painted", "plain")
 MAX_COUNT = 64
 
 _MOST_FRAMES = 2400  # of a walk
+_NO_STYLE = torch.zeros(1, 0)
 
 
 @dataclass(frozen=True)
@@ -81,20 +82,21 @@ def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = No
     latent = open_latent()
     compute = compute or Compute.choose()
     finish = _Finish(options, compute)
-    around = None
     watch = Watch("imagine", compute, generator_cost(options.size, options.size, compute, options.count, imagined=True))
+    around = None
     if near is not None:
-        around = yield from _found(latent, near, options.count, started)
+        around = (yield from _found(latent, near, options.count, started)), finish.seen(near)
     for index in range(options.count):
         seed = options.seed + index
         code, noise_maps, manner = latent.code(seed), latent.noise_maps(seed), finish.imagined(seed)
-        if around is None or near is None:
+        if around is None:
             style = latent.style(code, options.truncation, options.axes)
         else:
-            style = latent.style(slerp(around.code, code, options.variation), _truncation(options, near), options.axes)
-            style = style[:, None] + (1 - options.variation) * around.detail
-            noise_maps = blended(around.noise_maps, noise_maps, options.variation)
-            manner = torch.lerp(finish.seen(near), manner, options.variation)
+            inversion, seen = around
+            style = latent.style(slerp(inversion.code, code, options.variation), _truncation(options, near), options.axes)
+            style = style[:, None] + (1 - options.variation) * inversion.detail
+            noise_maps = blended(inversion.noise_maps, noise_maps, options.variation)
+            manner = torch.lerp(seen, manner, options.variation)
         image = finish.paint(latent.paint(style, noise_maps)[0], manner)
         seconds = time.monotonic() - started
         eta = seconds / (index + 1) * (options.count - index - 1)
@@ -152,32 +154,46 @@ def _truncation(options: ImagineOptions, near: Tensor | None) -> float:
 
 
 class _Finish:
-    """Enlarges decoded pictures and, unless they are to stay plain, paints them; styles are codes `[1, 265]`."""
+    """Enlarges decoded pictures and, unless they are to stay plain, paints them.
+
+    Styles are codes `[1, 265]`; those of plain pictures are empty, `[1, 0]`.
+    """
 
     def __init__(self, options: ImagineOptions, compute: Compute):
-        self._options = options
-        self._generator = open_generator(compute) if options.finish == "painted" else None
-        self._prior = open_style_prior(self._generator.sha256 if self._generator else "")
+        self._options, self._networks = options, None
+        if options.finish == "painted":
+            generator = open_generator(compute)
+            self._networks = generator, open_style_prior(generator.sha256)
 
     @property
     def weights(self) -> dict[str, str]:
         """The sha256 of each file in use, by name."""
-        return {"generator": self._generator.sha256, "styles": self._prior.sha256} if self._generator else {}
+        if self._networks is None:
+            return {}
+        generator, prior = self._networks
+        return {"generator": generator.sha256, "styles": prior.sha256}
 
     def imagined(self, seed: int) -> Tensor:
         """The style of a seed."""
-        return self._prior.moved(self._prior.code(seed), self._options.colors)
+        if self._networks is None:
+            return _NO_STYLE
+        _, prior = self._networks
+        return prior.moved(prior.code(seed), self._options.colors)
 
     def seen(self, image: Tensor) -> Tensor:
-        """The style of a picture `[3, h, w]`; not used for plain pictures."""
-        return self._prior.moved(self._generator.encode_style(image), self._options.colors) if self._generator else self.imagined(0)
+        """The style of a picture `[3, h, w]`."""
+        if self._networks is None:
+            return _NO_STYLE
+        generator, prior = self._networks
+        return prior.moved(generator.encode_style(image), self._options.colors)
 
     def paint(self, picture: Tensor, style: Tensor) -> Tensor:
         """A decoded picture `[3, SIDE, SIDE]` at the size of the result."""
         enlarged = resize(picture, (self._options.size, self._options.size)).clamp(0, 1)
-        if self._generator is None:
+        if self._networks is None:
             return enlarged
-        *_, (_, _, painted) = self._generator.paint(self._generator.encode_content(enlarged, remember=False), [style])
+        generator, _ = self._networks
+        *_, (_, _, painted) = generator.paint(generator.encode_content(enlarged, remember=False), [style])
         assert painted is not None  # the last one is the whole picture
         return painted
 
