@@ -1,4 +1,4 @@
-"""Temporal stability of painted films: `python -m benchmarks.film [--frames N] [--time] [CLIP ...]`.
+"""Temporal stability of painted films: `python -m benchmarks.film [--frames N] [--key-every N] [--time] [CLIP ...]`.
 
 Each clip of `benchmarks.clips`, whose motion is known, is painted with steadiness 0 and with the default. The warping error is the
 root mean square difference of each frame from the one before it, warped by the true motion; it is divided by the clip's own, so
@@ -8,7 +8,6 @@ painted independently.
 """
 
 import argparse
-import statistics
 import time
 from collections.abc import Sequence
 
@@ -21,13 +20,16 @@ from benchmarks.common import SAMPLES
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit, read_image
 from style_core.networks.generator import Generator
+from style_core.progress import returned
 from style_core.recipes.stylize import StylizeOptions
-from style_core.recipes.stylize_clip import FilmOptions, FramePainter
+from style_core.recipes.stylize_clip import FramePainter, StylizedFilmOptions
 from style_core.weights.gallery import gallery, gallery_code
 from style_core.weights.open import open_generator
 
-_TIMED = 24  # frames
+_ALONE = StylizedFilmOptions(steadiness=0.0)  # each frame painted independently
+_TIMED = 25  # frames
 _TIMED_SIZE = (288, 512)
+_REPEATS = 3
 
 
 def main() -> None:
@@ -35,6 +37,7 @@ def main() -> None:
     parser.add_argument("clips", nargs="*", help="Names of clips (default: all).")
     parser.add_argument("--style", default="sunflowers", choices=list(gallery()), help="A style of the gallery.")
     parser.add_argument("--frames", type=int, help="Number of frames per clip (default: all).")
+    parser.add_argument("--key-every", type=int, default=StylizedFilmOptions().key_every, help="Frames from key frame to key frame.")
     parser.add_argument("--time", action="store_true", help="Also measure the time of a frame.")
     given = parser.parse_args()
     prepare_cpu()
@@ -44,14 +47,15 @@ def main() -> None:
     print(f"{given.style}, {compute.describe()}\n")
     print("| clip | the clip's own | without | with | without / own | with / own | with / own, Lanczos | sharpness with |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
+    film = StylizedFilmOptions(key_every=given.key_every)
     rows = []
     for name, clip in clips(*given.clips).items():
-        rows.append(_row(generator, code, _start_of(clip, given.frames)))
+        rows.append(_row(generator, code, _start_of(clip, given.frames), film))
         print(f"| {name}{' *' if name in CHANGING else ''} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)
     means = [sum(column) / len(rows) for column in zip(*rows)]
     print("| mean | " + " | ".join(f"{value:.2f}" for value in means) + " |")
     if given.time:
-        _print_times(generator, code)
+        _print_times(generator, code, film)
 
 
 def _start_of(clip: Clip, frames: int | None) -> Clip:
@@ -59,19 +63,24 @@ def _start_of(clip: Clip, frames: int | None) -> Clip:
     return Clip(clip.frames[:frames], clip.flow[:frames], clip.valid[:frames], cuts)
 
 
-def _row(generator: Generator, code: Tensor, clip: Clip) -> tuple[float, ...]:
+def _row(generator: Generator, code: Tensor, clip: Clip, film: StylizedFilmOptions) -> tuple[float, ...]:
     own = _mean(warping_error(clip))
-    alone, steady = (painted(generator, code, clip, steadiness) for steadiness in (0.0, FilmOptions().steadiness))
+    alone, steady = (painted(generator, code, clip, how) for how in (_ALONE, film))
     without, with_ = _mean(warping_error(alone)), _mean(warping_error(steady))
     by_lanczos = _ratio(_mean(warping_error(steady, warped_by_lanczos)), _mean(warping_error(clip, warped_by_lanczos)))
     return own, without, with_, _ratio(without, own), _ratio(with_, own), by_lanczos, sharpness(steady.frames) / sharpness(alone.frames)
 
 
-def painted(generator: Generator, code: Tensor, clip: Clip, steadiness: float) -> Clip:
+def painted(generator: Generator, code: Tensor, clip: Clip, film: StylizedFilmOptions) -> Clip:
     """The painted clip."""
-    painter = _painter(generator, code, steadiness)
-    frames = [(painter.paint(frame.float() / 255) * 255 + 0.5).byte() for frame in clip.frames]
-    return Clip(frames, clip.flow, clip.valid, clip.cuts)
+    paintings = _paintings(generator, code, [frame.float() / 255 for frame in clip.frames], film)
+    return Clip([(image * 255 + 0.5).byte() for image in paintings], clip.flow, clip.valid, clip.cuts)
+
+
+def _paintings(generator: Generator, code: Tensor, frames: Sequence[Tensor], film: StylizedFilmOptions) -> list[Tensor]:
+    painter = FramePainter(generator, [], [code], [1.0], StylizeOptions(), film)
+    done = [painting for frame in frames for painting in returned(painter.paint_next(frame))]
+    return [*done, *returned(painter.paint_rest())]
 
 
 def sharpness(frames: Sequence[Tensor]) -> float:
@@ -81,26 +90,21 @@ def sharpness(frames: Sequence[Tensor]) -> float:
     return _mean(float(functional.conv2d(frame.float().mean(0)[None, None], kernel).abs().mean()) for frame in late)
 
 
-def _painter(generator: Generator, code: Tensor, steadiness: float) -> FramePainter:
-    return FramePainter(generator, [], [code], [1.0], StylizeOptions(), steadiness)
-
-
-def _print_times(generator: Generator, code: Tensor) -> None:
-    """Print the median time of a frame with and without; both are painted in turn, so that load from elsewhere affects both."""
+def _print_times(generator: Generator, code: Tensor, film: StylizedFilmOptions) -> None:
+    """Print the time of a frame with and without, the best of a few films painted in turn."""
     height, width = _TIMED_SIZE
     picture = fit(read_image(SAMPLES / "mountain-lake.jpg"), 640)
     frames = [picture[:, 2 * t : 2 * t + height, 3 * t : 3 * t + width].contiguous() for t in range(_TIMED)]
-    painters = [_painter(generator, code, steadiness) for steadiness in (0.0, FilmOptions().steadiness)]
     times: list[tuple[float, ...]] = []
-    for frame in frames:
-        times.append(tuple(_seconds(painter, frame) for painter in painters))
-    without, with_ = (statistics.median(column) for column in zip(*times[1:]))
+    for _ in range(_REPEATS):
+        times.append(tuple(_seconds(generator, code, frames, how) / len(frames) for how in (_ALONE, film)))
+    without, with_ = (min(column) for column in zip(*times))
     print(f"\nA frame of {width} x {height} px: {1000 * without:.0f} ms without, {1000 * with_:.0f} ms with ({with_ / without:.2f} times).")
 
 
-def _seconds(painter: FramePainter, frame: Tensor) -> float:
+def _seconds(generator: Generator, code: Tensor, frames: Sequence[Tensor], film: StylizedFilmOptions) -> float:
     started = time.monotonic()
-    painter.paint(frame)
+    _paintings(generator, code, frames, film)
     return time.monotonic() - started
 
 

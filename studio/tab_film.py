@@ -18,8 +18,10 @@ from style_core.media.images import fit, from_pil, to_pil
 from style_core.media.settings import settings_of
 from style_core.media.video import Clip
 from style_core.progress import Steps
+from style_core.recipes.estimate import film_estimate
 from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
-from style_core.recipes.stylize_clip import FilmOptions, stylize_clip
+from style_core.recipes.stylize_clip import FilmOptions, StylizedFilmOptions, stylize_clip
+from style_core.weights import registry as weights
 from style_core.weights.open import open_generator
 
 _LIVE_EVERY = 0.05  # seconds between frames that the webcam sends
@@ -79,10 +81,10 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
         resume = gr.Button(i18n.CONTINUE, visible=False, elem_id="film-continue")
     place = _Place(status, preview, result, run, stop, resume, gr.State(None))
 
-    def tell(clip, size, request: gr.Request) -> str:
-        """How long and how large the clip is, before it is painted."""
+    def tell(clip, size, steadiness, finer, iterations, request: gr.Request) -> str:
+        """How long and how large the clip is, before it is painted, and what painting it takes."""
         try:
-            return _about(clip, int(size), request) if clip is not None else ""
+            return _about(compute, _FilmRequest(clip, "", None, int(size), 1.0, steadiness, finer, iterations), request) if clip else ""
         except RequestError as error:
             return i18n.translate(str(error), request)
 
@@ -96,7 +98,8 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
         event = trigger(paint, [clip, earlier, *chosen, *film], place.outputs, api_visibility="private", **how)
         event.failure(place.idle, None, [run, stop], queue=False, api_visibility="private")
     jobs.wire_stop(stop, "film")
-    gr.on([clip.upload, clip.clear, chosen[-1].release], tell, [clip, chosen[-1]], about, **IMMEDIATE)
+    sliders = [chosen[-1], film[0], film[2]]
+    gr.on([clip.upload, clip.clear, film[1].input, *(one.release for one in sliders)], tell, [clip, chosen[-1], *film], about, **IMMEDIATE)
     return place.outputs
 
 
@@ -155,16 +158,25 @@ class _FilmRequest:
         """
         if self.clip is None:
             raise RequestError(i18n.say("NO_CLIP", request))
-        film = OptimizedFilmOptions(steadiness=self.steadiness, frame_iterations=self.iterations)
+        options, film = self.options()
         more: dict[str, Any] = {"compute": compute, "begun": earlier}
         if self.finer:
             if not self.painting:
                 raise RequestError(i18n.say("FINER_NEEDS_PAINTING", request))
-            slow = OptimizeOptions(size=self.size, strength=_FULL_STRENGTH * self.strength)
-            return gpu.steps(optimize_clip, self.clip, out, [read_image(self.painting)], slow, film, **more)
+            return gpu.steps(optimize_clip, self.clip, out, [read_image(self.painting)], options, film, **more)
         styles, codes = _style_of(compute, self.style, self.painting, request)
-        options, steady = StylizeOptions(size=self.size, strength=self.strength), FilmOptions(self.steadiness)
-        return gpu.steps(stylize_clip, self.clip, out, styles, options, steady, codes=codes, **more)
+        return gpu.steps(stylize_clip, self.clip, out, styles, options, film, codes=codes, **more)
+
+    def options(self) -> tuple[StylizeOptions | OptimizeOptions, FilmOptions]:
+        """Options of the recipe, and those of the film.
+
+        Raises:
+            RequestError: for options out of range.
+        """
+        if self.finer:
+            slow = OptimizeOptions(size=self.size, strength=_FULL_STRENGTH * self.strength)
+            return slow, OptimizedFilmOptions(steadiness=self.steadiness, frame_iterations=self.iterations)
+        return StylizeOptions(size=self.size, strength=self.strength), StylizedFilmOptions(self.steadiness)
 
 
 def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier: str | None, request: gr.Request) -> Updates:
@@ -242,13 +254,25 @@ def _build_webcam(compute: Compute, chosen: list) -> dict:
     return {"uses": uses, "result": result}
 
 
-def _about(path: str, size: int, request: gr.Request) -> str:
-    clip = Clip.open(path)
-    height, width = clip.size(size)
-    return i18n.say(
+def _about(compute: Compute, wanted: _FilmRequest, request: gr.Request) -> str:
+    """A clip's length and sizes, and the time and memory of the film; without these on a lent GPU, as in `Forecast`.
+
+    Raises:
+        RequestError: for a clip that can't be read.
+    """
+    assert wanted.clip is not None
+    clip = Clip.open(wanted.clip)
+    height, width = clip.size(wanted.size)
+    said = i18n.say(
         "CLIP_ABOUT", request, seconds=i18n.duration(clip.seconds), frames=clip.frames, width=clip.width, height=clip.height,
         painted_width=width, painted_height=height,
     )  # fmt: skip
+    if gpu.is_lent():
+        return said
+    options, film = wanted.options()
+    network = "vgg19" if weights.find("vgg19", ["relu5_1"]) else "lite"
+    needed = gpu.call(film_estimate, clip, options, film, compute, extractor=network)
+    return f"{said} {i18n.say('ESTIMATE', request, seconds=i18n.duration(needed.seconds), gigabytes=needed.bytes / 1e9)}"
 
 
 def _style_of(compute: Compute, name: str, own: str | None, request: gr.Request) -> tuple[list, list]:

@@ -4,8 +4,11 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,3 +60,12 @@ def finish(steps: Iterable[Step]) -> Step:
     if not last:
         raise ValueError("A recipe yields at least one Step; this one yielded none.")
     return last[0]
+
+
+def returned(steps: Generator[Any, None, T]) -> T:
+    """Run a generator to its end, without looking at what it yields, for what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value

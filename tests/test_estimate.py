@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,11 +10,15 @@ from networks import FP32, picture
 
 from style_core import RECIPES, DreamOptions, ImagineOptions, OptimizeOptions, StylizeOptions, stylize
 from style_core.errors import RequestError
+from style_core.media.video import Clip, FrameWriter
 from style_core.progress import finish
 from style_core.recipes import estimate as estimates
 from style_core.recipes import run_history
-from style_core.recipes.estimate import estimate, larger_than_photo
+from style_core.recipes.estimate import estimate, film_estimate, larger_than_photo
+from style_core.recipes.optimize import largest_generated
+from style_core.recipes.optimize_clip import OptimizedFilmOptions
 from style_core.recipes.run_history import Estimate, Watch, corrected
+from style_core.recipes.stylize_clip import StylizedFilmOptions
 
 PHOTO = (480, 640)
 
@@ -38,6 +43,31 @@ def test_a_size_that_does_not_fit_is_refused_with_one_that_would(options, monkey
     monkeypatch.setattr("style_core.recipes.memory_plan.budget", lambda compute: 0.6e9)
     with pytest.raises(RequestError, match="GB can be used here; choose a size of at most"):
         estimate(options, PHOTO, FP32)
+
+
+def test_a_picture_that_does_not_fit_is_not_begun(monkeypatch):
+    monkeypatch.setattr("style_core.recipes.stylize.budget", lambda compute: 2e9)
+    running = stylize(picture(48, 64), [picture(48, 48)], StylizeOptions(size=8192), compute=FP32)
+    with pytest.raises(RequestError, match="GB can be used here; choose a size of at most [0-9]{4} px"):
+        next(running)
+
+
+def test_a_run_within_little_memory_starts_from_a_smaller_picture_of_the_generator():
+    assert largest_generated((4677, 7016), FP32, 6e9) < 6000 < largest_generated((4677, 7016), FP32, 20e9) == 7016
+
+
+def test_films_have_estimates(tmp_path):
+    with FrameWriter(tmp_path / "clip.mp4", 10) as writer:
+        for _ in range(4):
+            writer.add(picture(64, 96))
+    clip = Clip.open(tmp_path / "clip.mp4")
+    least = film_estimate(clip, StylizeOptions(), StylizedFilmOptions(), FP32)
+    each = film_estimate(clip, StylizeOptions(), StylizedFilmOptions(key_every=1), FP32)
+    finer = film_estimate(clip, OptimizeOptions(), OptimizedFilmOptions(), FP32)
+    finest = film_estimate(clip, OptimizeOptions(), OptimizedFilmOptions(frame_iterations=80), FP32)
+    assert 0 < least.seconds < each.seconds < finer.seconds < finest.seconds
+    longer = film_estimate(replace(clip, frames=8), StylizeOptions(), StylizedFilmOptions(), FP32)
+    assert longer.seconds == pytest.approx(2 * least.seconds)
 
 
 def test_the_size_control_says_when_it_goes_beyond_the_photo():
@@ -73,6 +103,19 @@ def test_only_the_last_runs_count_and_one_odd_one_does_not(runs_file):
     assert corrected("paint", FP32, Estimate(1.0, 1e9)) == Estimate(2.0, 1e9)
     runs_file.write_text("{damaged")
     assert corrected("paint", FP32, Estimate(1.0, 1e9)) == Estimate(1.0, 1e9)
+
+
+def test_runs_that_were_predicted_from_a_much_lower_speed_are_forgotten(monkeypatch, runs_file):
+    monkeypatch.setattr(run_history.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    assert run_history.best_seen("operations a second", FP32, lambda: 10.0) == 10.0
+    run_history._keep(run_history._key("paint", FP32), [3.0, None])
+    assert run_history.best_seen("operations a second", FP32, lambda: 11.0) == 11.0
+    assert corrected("paint", FP32, Estimate(1.0, 1e9)).seconds == 3.0, "about as fast as was known"
+    assert run_history.best_seen("bytes a second", FP32, lambda: 5.0) == 5.0
+    run_history._keep(run_history._key("paint", FP32), [3.0, None])
+    assert run_history.best_seen("operations a second", FP32, lambda: 20.0) == 20.0
+    assert corrected("paint", FP32, Estimate(1.0, 1e9)).seconds == 1.0
+    assert run_history.best_seen("bytes a second", FP32, lambda: 4.0) == 5.0, "speeds stay"
 
 
 def test_a_run_is_remembered_where_its_cache_can_be_written(monkeypatch, runs_file):

@@ -8,8 +8,9 @@ from networks import FP32, made_up_code
 from style_core import StylizeOptions
 from style_core.media.motion import Motion, carried_along, motion_between
 from style_core.media.motion_layers import affine_layers
+from style_core.progress import returned
 from style_core.recipes.steady_paint import SteadyPaint
-from style_core.recipes.stylize_clip import FramePainter
+from style_core.recipes.stylize_clip import FramePainter, StylizedFilmOptions
 from style_core.weights.open import open_generator
 
 
@@ -24,6 +25,12 @@ def crossing(left, ground, ball):
     frame = ground.clone()
     frame[:, 30:62, left : left + 32] = ball[:, 30:62, 40:72]
     return frame
+
+
+def painted_by(painter, frames):
+    """All paintings of some frames, in order."""
+    done = [painting for frame in frames for painting in returned(painter.paint_next(frame))]
+    return [*done, *returned(painter.paint_rest())]
 
 
 def test_a_pan_is_measured_and_followed():
@@ -98,11 +105,12 @@ def test_paint_whose_photo_has_changed_is_dropped_even_if_each_change_was_small(
 def test_the_paint_of_a_still_ground_stays_while_an_object_crosses_and_leaves_no_trail():
     ground, ball = smooth(144, 200, seed=1), smooth(144, 200, seed=2)
     fresh = torch.Generator().manual_seed(0)
-    paint, frames = SteadyPaint(1.0), []
+    paint, frames, last = SteadyPaint(1.0), [], None
     for left in range(20, 120, 10):
         photo = crossing(left, ground, ball)
         flicker = 0.1 * torch.rand((3, 1, 1), generator=fresh)
-        motion = paint.motion_to(photo)
+        motion = motion_between(last, photo) if last is not None else None
+        last = photo
         frames.append(paint.onto(photo, photo * 0.7 + flicker, motion))
     for before, now in zip(frames, frames[1:]):
         assert float((before - now)[:, 100:].abs().max()) < 1 / 255
@@ -131,8 +139,7 @@ def test_paint_stands_still_where_only_noise_moves_and_starts_anew_at_a_cut():
     frames = [(photo + 0.03 * torch.randn(photo.shape, generator=noise)).clamp(0, 1) for _ in range(4)] + [other]
 
     def painted(steadiness):
-        painter = FramePainter(generator, [], [code], [1.0], StylizeOptions(), steadiness)
-        return [painter.paint(frame) for frame in frames]
+        return painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(steadiness)), frames)
 
     plain, steady = painted(0.0), painted(1.0)
 
@@ -141,3 +148,34 @@ def test_paint_stands_still_where_only_noise_moves_and_starts_anew_at_a_cut():
 
     assert flicker(steady) < 0.1 * flicker(plain)
     assert torch.equal(steady[-1], painted(0.0)[-1]) or float((steady[-1] - plain[-1]).abs().mean()) < 0.02
+
+
+def test_frames_come_in_order_and_what_is_uncovered_between_key_frames_has_the_later_ones_paint():
+    generator, code = open_generator(FP32), made_up_code()
+    ground, ball = smooth(144, 200, seed=1), smooth(144, 200, seed=2)
+    photos = [crossing(20 + 8 * index, ground, ball) for index in range(6)]
+    painter = FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(key_every=4))
+    counts, film = [], []
+    for photo in photos:
+        done = returned(painter.paint_next(photo))
+        counts.append(len(done))
+        film += done
+    assert counts == [1, 0, 0, 0, 4, 0]
+    film += returned(painter.paint_rest())
+    assert len(film) == 6 and not returned(painter.paint_rest())
+    alone = painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(0.0)), photos)
+    for index in (1, 2, 3):  # between the first frame and the next key frame, the fifth
+        behind = (slice(None), slice(34, 58), slice(22, 20 + 8 * index - 4))  # uncovered by now
+        off = (film[index] - film[4])[behind].abs().mean()
+        assert off < 0.02 and off < 0.5 * (alone[index] - alone[4])[behind].abs().mean()
+        square = (slice(None), slice(36, 56), slice(26 + 8 * index, 46 + 8 * index))
+        first = (slice(None), slice(36, 56), slice(26, 46))
+        assert (film[index][square] - film[0][first]).abs().mean() < 0.03, "paint moves along with the square"
+
+
+def test_a_cut_between_key_frames_starts_anew():
+    generator, code = open_generator(FP32), made_up_code()
+    photos = [smooth(64, 96)] * 3 + [smooth(64, 96, seed=7)] * 2
+    film = painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(key_every=8)), photos)
+    alone = painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(0.0)), photos[3:])
+    assert len(film) == 5 and torch.equal(film[3], alone[0])

@@ -6,6 +6,7 @@ Videos", section 5. Where a rigid motion fits as well (see `motion_layers`), tha
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy
@@ -47,6 +48,60 @@ class Motion:
 
 def motion_between(before: Tensor, now: Tensor) -> Motion:
     """Motion from one photo `[3, H, W]` to the next, of the same size."""
+    there, back = _ways_between(before, now)
+    return _motion(there, back, *now.shape[-2:])
+
+
+def motions_between(before: Tensor, now: Tensor) -> tuple[Motion, Motion]:
+    """Motion from one photo to the next, as `motion_between`, and from the next one back to the first."""
+    there, back = _ways_between(before, now)
+    return _motion(there, back, *now.shape[-2:]), _motion(back, there, *now.shape[-2:])
+
+
+def onward(motion: Motion, further: Motion) -> Motion:
+    """The motion over two steps: `motion` leads to a frame, and `further` from there to another; trusted where both are."""
+    x, y = _source(motion.flow)
+    values = cv2.merge([further.flow, further.confidence])
+    there = cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return Motion(motion.flow + there[..., :2], motion.confidence * there[..., 2], motion.ground)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One direction between two photos.
+
+    Attributes:
+        old, new: the photos `[h, w, 3]`, uint8; the motion is sought for each pixel of the new one.
+        rigid: flows `[h, w, 2]` of the rigid motions.
+        dense, other_way: dense flow, and the one from the old photo to the new.
+    """
+
+    old: numpy.ndarray
+    new: numpy.ndarray
+    rigid: list[numpy.ndarray]
+    dense: numpy.ndarray
+    other_way: numpy.ndarray
+
+    @cached_property
+    def followed(self) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+        """The best of the flows at each pixel, its index (the dense one is last), and how far the photos differ by it."""
+        flows = [*self.rigid, self.dense]
+        unlike = [_unlike(self.old, self.new, flow) for flow in flows]
+        choice = followed([*unlike[:-1], unlike[-1] + _UNSURE * (1 - self.returning)])
+        best, difference = self.dense.copy(), unlike[-1]
+        for index, flow in enumerate(self.rigid):
+            mask = (choice == index).astype(numpy.uint8)
+            cv2.copyTo(flow, mask, best)
+            cv2.copyTo(unlike[index], mask, difference)
+        return best, choice, difference
+
+    @cached_property
+    def returning(self) -> numpy.ndarray:
+        return _returning(self.dense, self.other_way)
+
+
+def _ways_between(before: Tensor, now: Tensor) -> tuple[_Way, _Way]:
+    """Both directions, at a reduced size: from the photo before to the present one, and back."""
     height, width = now.shape[-2:]
     shrunk = min(1.0, _SIDE / max(height, width))
     size = (max(16, round(width * shrunk)), max(16, round(height * shrunk))) if shrunk < 1 else (width, height)
@@ -54,35 +109,23 @@ def motion_between(before: Tensor, now: Tensor) -> Motion:
     was, gray = cv2.cvtColor(old, cv2.COLOR_RGB2GRAY), cv2.cvtColor(new, cv2.COLOR_RGB2GRAY)
     back, forth = flow_between(gray, was), flow_between(was, gray)
     layers = affine_layers(was, gray, back)
-    flow, choice, difference = _chosen(old, new, [*(flow_of(layer, gray.shape) for layer in layers), back], forth)
-    confidence = numpy.where(choice == len(layers), _returning(back, forth), 1)
-    if len(layers) > 1:
-        returns = [flow_of(cv2.invertAffineTransform(layer), gray.shape) for layer in layers]
-        confidence = confidence * _seen_before(flow, _chosen(new, old, [*returns, forth], back)[0], choice == 0)
-    confidence = confidence * numpy.clip((_ODD - difference) / (_ODD - _EVEN), 0, 1) * _inside(flow)
+    flows, returns = ([flow_of(layer, gray.shape) for layer in way] for way in (layers, map(cv2.invertAffineTransform, layers)))
+    return _Way(old, new, flows, back, forth), _Way(new, old, returns, forth, back)
+
+
+def _motion(way: _Way, other: _Way, height: int, width: int) -> Motion:
+    """The motion along one of two opposite ways, at a size."""
+    flow, choice, difference = way.followed
+    confidence = numpy.where(choice == len(way.rigid), way.returning, 1)
+    if len(way.rigid) > 1:
+        confidence = confidence * _seen_before(flow, other.followed[0], choice == 0)
+    confidence = (confidence * numpy.clip((_ODD - difference) / (_ODD - _EVEN), 0, 1) * _inside(flow)).astype(numpy.float32)
     ground = choice == 0
-    if shrunk < 1:
-        scale = numpy.array([width / size[0], height / size[1]], numpy.float32)
+    if flow.shape[:2] != (height, width):
+        scale = numpy.array([width / flow.shape[1], height / flow.shape[0]], numpy.float32)
         flow, confidence = (cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR) for values in (flow * scale, confidence))
         ground = cv2.resize(ground.astype(numpy.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    return Motion(flow, confidence.astype(numpy.float32), ground)
-
-
-def _chosen(
-    old: numpy.ndarray, new: numpy.ndarray, flows: list[numpy.ndarray], other_way: numpy.ndarray
-) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
-    """The best of several flows at each pixel: the flow, its index, and how far the frames differ by it.
-
-    The last flow is the dense one, and `other_way` is the dense flow from the old frame to the new.
-    """
-    unlike = [_unlike(old, new, flow) for flow in flows]
-    choice = followed([*unlike[:-1], unlike[-1] + _UNSURE * (1 - _returning(flows[-1], other_way))])
-    best, difference = flows[-1].copy(), unlike[-1]
-    for index, flow in enumerate(flows[:-1]):
-        mask = (choice == index).astype(numpy.uint8)
-        cv2.copyTo(flow, mask, best)
-        cv2.copyTo(unlike[index], mask, difference)
-    return best, choice, difference
+    return Motion(flow, confidence, ground)
 
 
 def _seen_before(back: numpy.ndarray, forth: numpy.ndarray, ground: numpy.ndarray) -> numpy.ndarray:
@@ -119,14 +162,31 @@ def _returning(back: numpy.ndarray, forth: numpy.ndarray) -> numpy.ndarray:
 
 def _squares(flow: numpy.ndarray) -> numpy.ndarray:
     """Squared length `[H, W]` of a flow."""
-    return flow[..., 0] ** 2 + flow[..., 1] ** 2
+    x, y = cv2.split(flow)
+    return x * x + y * y
 
 
-def carried_along(image: Tensor, motion: Motion, *, smooth: bool = False) -> Tensor:
-    """The frame before, `[3, H, W]`, warped to the current one; bicubic, because sharper kernels ring, or bilinear if `smooth`."""
-    pixels = image.permute(1, 2, 0).contiguous().numpy()
-    moved = _moved(pixels, motion.flow, cv2.INTER_LINEAR if smooth else cv2.INTER_CUBIC).reshape(pixels.shape)
-    return torch.from_numpy(moved).permute(2, 0, 1).clamp(0, 1)
+def carried_along(image: Tensor, motion: Motion) -> Tensor:
+    """The frame before, `[3, H, W]`, warped to the current one; bicubic, because sharper kernels ring."""
+    return image_of(carried_pixels(pixels_of(image), motion))
+
+
+def carried_pixels(pixels: numpy.ndarray, motion: Motion, *, smooth: bool = False) -> numpy.ndarray:
+    """The same for pixels `[H, W, C]` in `[0, 1]`; bilinear if `smooth`."""
+    if smooth:
+        return _moved(pixels, motion.flow, cv2.INTER_LINEAR)
+    moved = _moved(pixels, motion.flow, cv2.INTER_CUBIC)
+    return numpy.clip(moved, 0, 1, out=moved)
+
+
+def pixels_of(image: Tensor) -> numpy.ndarray:
+    """`[3, H, W]` as `[H, W, 3]`, as OpenCV wants it."""
+    return image.permute(1, 2, 0).contiguous().numpy()
+
+
+def image_of(pixels: numpy.ndarray) -> Tensor:
+    """`[H, W, 3]` as `[3, H, W]`."""
+    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def padded_to(image: Tensor, other: Tensor) -> Tensor:
@@ -149,15 +209,17 @@ def undisplaced(position):
     the phase `s` is `s + s (1 - s) (1/2 - s)`, off by up to 0.05 px, which would add up from frame to frame. Solved by a step of
     Newton's method, exact to 0.002 px.
     """
-    phase = position % 1
-    return position - phase * (1 - phase) * (0.5 - phase) / (1.5 - 3 * phase * (1 - phase))
+    phase = position - (position - 0.5).round()
+    arc = phase * (1 - phase)
+    return position - arc * (0.5 - phase) / (1.5 - 3 * arc)
 
 
 def _source(flow: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Where each pixel comes from, x and y, `[H, W]`."""
     height, width = flow.shape[:2]
     columns, rows = numpy.arange(width, dtype=numpy.float32), numpy.arange(height, dtype=numpy.float32)
-    return flow[..., 0] + columns, flow[..., 1] + rows[:, None]
+    x, y = cv2.split(flow)
+    return x + columns, y + rows[:, None]
 
 
 def _inside(flow: numpy.ndarray) -> numpy.ndarray:

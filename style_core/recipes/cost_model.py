@@ -24,9 +24,12 @@ _OVERHEAD = 1.1  # of a run's time over its iterations: targets, previews
 _DREAM_PICTURES = 12  # float32 pictures that a dream keeps
 _ROUND_TRIP = 2.2  # as in memory_plan.py
 _GENERATED = 5e5  # operations per pixel of the generator, encoder and decoder
-_GENERATED_BYTES = 1100  # per pixel, in float32, up to the size of a tile
+_GENERATED_BYTES = 750  # per pixel, in float32, up to the size of a tile: measured from 1 to 33 megapixels, with the next two
 _GENERATED_TILE = 2**20  # pixels of a tile
+_COARSE_BYTES = 140  # per pixel, in float32, of the coarse stages, which see the whole picture
 _PICTURES = 8  # float32 pictures that stylize keeps
+_STEADYING = 5.5e-7  # seconds per pixel of a film's frame, in one thread: motion, and paint that moves along
+_FILED = 1e-7  # seconds per pixel: reading a frame and writing one
 _IMAGINED = 0.02e12  # operations of a latent picture before it is enlarged
 
 
@@ -101,8 +104,15 @@ def generator_cost(height: int, width: int, compute: Compute, count: int = 1, im
     """Time and memory of `count` pictures of the generator; `imagined` ones come from the latent space first."""
     pixels = height * width
     work = count * (_GENERATED * pixels + (_IMAGINED if imagined else 0))
-    features = _GENERATED_BYTES * compute.dtype.itemsize / 4 * min(pixels, _GENERATED_TILE)
+    features = compute.dtype.itemsize / 4 * (_GENERATED_BYTES * min(pixels, _GENERATED_TILE) + _COARSE_BYTES * pixels)
     return Estimate(0.05 + work / _rate(compute), _BASE_BYTES + features + _PICTURES * 12 * pixels)
+
+
+def film_cost(height: int, width: int, compute: Compute, frames: int, key_every: int, steady: bool) -> Estimate:
+    """Time and memory of a stylized film: each frame painted if not `steady`, else one of `key_every`."""
+    painted = generator_cost(height, width, compute)
+    seconds = painted.seconds / key_every + _STEADYING * height * width if steady else painted.seconds
+    return Estimate(frames * (seconds + _FILED * height * width), painted.bytes)
 
 
 def _passes(plan: Plan, deepest: str) -> float:

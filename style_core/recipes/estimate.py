@@ -1,12 +1,16 @@
 """Estimates of a run's time and memory, for any recipe."""
 
 from style_core.devices import Compute
-from style_core.errors import RequestError
 from style_core.media.images import beyond, size_to_fit
+from style_core.media.video import Clip
 from style_core.options import Options
-from style_core.recipes.cost_model import Situation
-from style_core.recipes.memory_plan import budget, largest_that_fits
+from style_core.recipes.cost_model import Cost, Situation
+from style_core.recipes.memory_plan import budget, check_fits
+from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimized_film_cost
+from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.run_history import Estimate, corrected
+from style_core.recipes.stylize import StylizeOptions
+from style_core.recipes.stylize_clip import FilmOptions, StylizedFilmOptions, stylized_film_cost
 from style_core.recipes.table import RECIPES
 
 
@@ -29,7 +33,20 @@ def estimate(
         raise TypeError(f"No estimate is known for {type(options).__name__}.")
     wanted = getattr(options, "extractor", "auto")
     network = extractor if wanted == "auto" else wanted
-    cost = recipe.cost(options, Situation(compute, photo, network, started, styles))
+    return _corrected(recipe.cost(options, Situation(compute, photo, network, started, styles)), compute)
+
+
+def film_estimate(clip: Clip, options: Options, film: FilmOptions, compute: Compute, *, extractor: str = "lite") -> Estimate:
+    """The same for a film, stylized or optimized by the class of `options`."""
+    if isinstance(options, OptimizeOptions) and isinstance(film, OptimizedFilmOptions):
+        network = extractor if options.extractor == "auto" else options.extractor
+        return _corrected(optimized_film_cost(clip, options, film, compute, network), compute)
+    if isinstance(options, StylizeOptions) and isinstance(film, StylizedFilmOptions):
+        return _corrected(stylized_film_cost(clip, options.size, film, compute), compute)
+    raise TypeError(f"No film is made with {type(options).__name__} and {type(film).__name__}.")
+
+
+def _corrected(cost: Cost, compute: Compute) -> Estimate:
     found = corrected(cost.kind, compute, cost.estimate)
     return found if cost.size is None else _fitting(found, cost.size, compute)
 
@@ -45,16 +62,6 @@ def _fitting(found: Estimate, size: tuple[int, int], compute: Compute) -> Estima
     Raises:
         RequestError: if it doesn't fit.
     """
-    allowed, pixels = budget(compute), size[0] * size[1]
-    if found.bytes <= allowed:
-        return found
-    fitting = largest_that_fits(size, lambda smaller: found.bytes * smaller[0] * smaller[1] / pixels <= allowed)
-    raise RequestError(
-        "A picture of {width} x {height} px needs at least {needed:.1f} GB of memory, and {free:.1f} GB can be used here; choose a size of "
-        "at most {fitting} px.",
-        width=size[1],
-        height=size[0],
-        needed=found.bytes / 1e9,
-        free=allowed / 1e9,
-        fitting=fitting,
-    )
+    each = found.bytes / (size[0] * size[1])
+    check_fits(size, lambda smaller: each * smaller[0] * smaller[1], budget(compute))
+    return found

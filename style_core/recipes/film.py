@@ -3,8 +3,10 @@
 import hashlib
 import json
 import time
+from collections import deque
 from collections.abc import Generator, Mapping, Sequence
-from itertools import islice
+from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,8 +31,14 @@ class Painter(Protocol):
 
     weights: dict[str, str]
 
-    def paint_next(self, photo: Tensor) -> Generator[Step, None, Tensor]:
-        """Paint the next frame `[3, H, W]`; yields Steps without pictures and returns the painting."""
+    def paint_next(self, photo: Tensor) -> Generator[Step, None, list[Tensor]]:
+        """Take the next frame `[3, H, W]`; yields Steps without pictures, and returns the paintings that are done now.
+
+        Those may be none, or of several frames, in order.
+        """
+
+    def paint_rest(self) -> Generator[Step, None, list[Tensor]]:
+        """The paintings of all frames that are not done yet, likewise."""
 
     def observe(self, photo: Tensor) -> Any:
         """Update the state for a frame that was painted in an earlier run."""
@@ -79,24 +87,28 @@ def painted_film(
         if earlier:
             yield Step(done, clip.frames, note=Message("Continuing after {frames} frames.", frames=done), weights=made)
             painted = yield from _copied_from(earlier, clip, writer, painter, long_side)
-        for frame in clip.read(long_side, skip=done):
+        waiting: deque[Fraction] = deque()  # times of the frames that are not painted yet
+        for frame in chain(clip.read(long_side, skip=done), (None,)):
+            if frame is not None:
+                waiting.append(frame.at)
+            working = painter.paint_rest() if frame is None else painter.paint_next(frame.image)
             left = _time_left(started, writer.count - done, clip.frames - writer.count)
-            working = painter.paint_next(frame.image)
             while True:
                 try:
                     step = next(working)
                 except StopIteration as finished:
-                    painted = finished.value
+                    paintings = finished.value
                     break
                 seconds = time.monotonic() - started
                 yield Step(writer.count, clip.frames, image=step.image, seconds=seconds, eta=left, note=step.note, weights=made)
-            writer.add(painted, frame.at)
-            preview = None
-            if time.monotonic() - shown_at >= preview_every:
-                preview, shown_at = painted, time.monotonic()
-            total = max(writer.count, clip.frames)
-            left = _time_left(started, writer.count - done, total - writer.count)
-            yield Step(writer.count, total, image=preview, seconds=time.monotonic() - started, eta=left, weights=made)
+            for painted in paintings:
+                writer.add(painted, waiting.popleft())
+                preview = None
+                if time.monotonic() - shown_at >= preview_every:
+                    preview, shown_at = painted, time.monotonic()
+                total = max(writer.count, clip.frames)
+                left = _time_left(started, writer.count - done, total - writer.count)
+                yield Step(writer.count, total, image=preview, seconds=time.monotonic() - started, eta=left, weights=made)
     yield Step(writer.count, writer.count, image=painted, seconds=time.monotonic() - started, eta=0.0, weights=made)
 
 

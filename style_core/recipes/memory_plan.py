@@ -126,14 +126,28 @@ def plan_for(
         if found.bytes <= allowed:
             return found
     least = min(_ways(size, network, compute, optimizer, tileable), key=lambda way: way.bytes)
-    height, width = size
     fitting = largest_that_fits(size, lambda smaller: _fits(smaller, network, compute, optimizer, tileable, allowed))
-    raise RequestError(
+    raise _too_large(size, least.bytes, allowed, fitting)
+
+
+def check_fits(size: tuple[int, int], needed: Callable[[tuple[int, int]], float], allowed: float) -> None:
+    """Check that a picture of `size` (height, width), which needs so many bytes, fits into those that are allowed.
+
+    Raises:
+        RequestError: if it doesn't fit; names a size that would.
+    """
+    if needed(size) > allowed:
+        raise _too_large(size, needed(size), allowed, largest_that_fits(size, lambda smaller: needed(smaller) <= allowed))
+
+
+def _too_large(size: tuple[int, int], needed: float, allowed: float, fitting: int) -> RequestError:
+    height, width = size
+    return RequestError(
         "A picture of {width} x {height} px needs at least {needed:.1f} GB of memory, and {free:.1f} GB can be used here; choose a size of "
         "at most {fitting} px.",
         width=width,
         height=height,
-        needed=least.bytes / 1e9,
+        needed=needed / 1e9,
         free=allowed / 1e9,
         fitting=fitting,
     )

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -17,9 +18,9 @@ from style_core.optimization.descent import Descent, Diverged
 from style_core.optimization.dream_term import term_layers
 from style_core.optimization.temporal import TemporalTarget
 from style_core.progress import Step, Steps
-from style_core.recipes.cost_model import Cost, Situation, network_cost
+from style_core.recipes.cost_model import Cost, Situation, generator_cost, network_cost
 from style_core.recipes.loss_weights import for_network, loss_weights_of
-from style_core.recipes.memory_plan import budget
+from style_core.recipes.memory_plan import budget, largest_that_fits
 from style_core.recipes.optimize_inputs import OptimizeInputs, Planner
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.pyramid import Pace, levels_left, levels_of
@@ -90,7 +91,8 @@ def optimize(
     inputs = OptimizeInputs(content, styles, style_weights, masks, options, extractor, loss_weights, memory, held)
     note = joined(note, beyond(tuple(content.shape[-2:]), size), inputs.planner.plan(size).sentence())
     if options.init == "generator" and init_image is None:
-        init_image = yield from _from_generator(content, styles, style_weights, masks, options, compute)
+        start = largest_generated(size, compute, memory)
+        init_image = yield from _from_generator(content, styles, style_weights, masks, replace(options, size=start), compute)
     with large_blocks_returned() if inputs.planner.plan(size).side is not None else nullcontext():
         yield from _paint(inputs, init_image, (begun, done if begun is not None else 0), started, preview_every, note)
 
@@ -126,6 +128,15 @@ def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, ma
     for mask in masks or ():
         if mask is not None and not mask.any():
             raise RequestError("A mask is all black, so its style would not appear; paint where it should go.")
+
+
+def largest_generated(size: tuple[int, int], compute: Compute, memory: float) -> int:
+    """The long side of the largest picture, up to `size` (height, width), that the generator paints within so many bytes."""
+
+    def fits(size: tuple[int, int]) -> bool:
+        return generator_cost(*size, compute).bytes <= memory
+
+    return max(size) if fits(size) else largest_that_fits(size, fits)
 
 
 def _from_generator(content, styles, weights, masks, options: OptimizeOptions, compute: Compute) -> Generator[Step, None, Tensor]:

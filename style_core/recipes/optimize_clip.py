@@ -22,9 +22,11 @@ from style_core.networks.moments import style_shares
 from style_core.optimization.temporal import TemporalTarget
 from style_core.options import Range, option
 from style_core.progress import Step, Steps
+from style_core.recipes.cost_model import Cost, Situation, network_cost
 from style_core.recipes.film import announcement, film_request, painted_film
-from style_core.recipes.optimize import optimize
+from style_core.recipes.optimize import optimize, optimize_cost
 from style_core.recipes.optimize_options import OptimizeOptions
+from style_core.recipes.run_history import Estimate
 from style_core.recipes.stylize_clip import FilmOptions
 
 _TEMPORAL_WEIGHT = 1000.0  # weight of the mean squared difference at steadiness 1
@@ -62,6 +64,19 @@ def optimize_clip(
     yield from painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every)
 
 
+def optimized_film_cost(clip: Clip, options: OptimizeOptions, film: OptimizedFilmOptions, compute: Compute, network: str) -> Cost:
+    """Predicted cost of a film, as if it had no cuts.
+
+    Raises:
+        RequestError: when the frames don't fit into memory.
+    """
+    size = clip.size(options.size)
+    given = Situation(compute, size, network)
+    first = optimize_cost(replace(options, size=max(64, *size)), given)
+    others = network_cost([(*size, film.frame_iterations)], network, compute)
+    return Cost(first.kind, Estimate(first.estimate.seconds + (clip.frames - 1) * others.seconds, first.estimate.bytes))
+
+
 class FrameOptimizer:
     """Optimizes frames in order, each starting from the one before."""
 
@@ -72,8 +87,8 @@ class FrameOptimizer:
         self._styles, self._shares, self._options, self._film, self._compute = styles, shares, options, film, compute
         self._before: tuple[Tensor, Tensor] | None = None  # the last photo, and its painting
 
-    def paint_next(self, photo: Tensor) -> Generator[Step, None, Tensor]:
-        """Paint the next frame `[3, H, W]`; yields Steps and returns the painting."""
+    def paint_next(self, photo: Tensor) -> Generator[Step, None, list[Tensor]]:
+        """Paint the next frame `[3, H, W]`; see `Painter`."""
         options, start, held = replace(self._options, size=max(64, *photo.shape[-2:])), None, None
         motion = motion_between(self._before[0], photo) if self._before is not None else None
         if motion is not None and self._before is not None and not motion.cut:
@@ -91,7 +106,12 @@ class FrameOptimizer:
         painted = step.result[:, : photo.shape[-2], : photo.shape[-1]]
         painted = padded_to(painted, photo)
         self._before = photo, painted
-        return painted
+        return [painted]
+
+    def paint_rest(self) -> Generator[Step, None, list[Tensor]]:
+        """No frame waits."""
+        yield from ()
+        return []
 
     def observe(self, photo: Tensor) -> None:
         """Earlier frames are not needed, except the last one."""

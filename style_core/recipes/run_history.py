@@ -16,6 +16,8 @@ from style_core.weights.registry import cache_folder
 _KEPT = 9  # runs per kind: few enough to follow changes of the machine, and their median ignores outliers
 _BUSY = 0.6  # least share of the cores' time; a run with less shared the machine and isn't recorded
 _IDLE = 0.3  # largest share of the cores used by other processes during a measurement
+_FASTER = 1.2  # ratio of a newly measured speed to the known one from which earlier runs no longer count
+_SPEED = "a second"  # ends the kinds that are speeds
 _SHORTEST = 0.2  # seconds; shorter runs are not recorded
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -71,12 +73,17 @@ def best_seen(kind: str, compute: Compute, measure: Callable[[], float]) -> floa
         return known
     found = measure()
     if found > known:
-        _keep(key, [found, None])
+        # Runs that were predicted from a much lower speed say nothing about predictions from now on.
+        _keep(key, [found, None], without=_ending(compute) if found > _FASTER * known else "")
     return max(found, known)
 
 
 def _key(kind: str, compute: Compute) -> str:
-    return f"{kind}, {compute.describe()}"
+    return kind + _ending(compute)
+
+
+def _ending(compute: Compute) -> str:
+    return f", {compute.describe()}"
 
 
 def _file() -> Path:
@@ -91,12 +98,15 @@ def _read() -> dict[str, list]:
     return found if isinstance(found, dict) else {}
 
 
-def _keep(key: str, run: list) -> None:
+def _keep(key: str, run: list, without: str = "") -> None:
+    """Keep a run, or a speed. If `without` is given, runs whose keys end so are removed; speeds stay."""
     file = _file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file}.lock", timeout=1):
             runs = _read()
+            if without:
+                runs = {kind: kept for kind, kept in runs.items() if not kind.endswith(without) or kind.split(",")[0].endswith(_SPEED)}
             runs[key] = [*runs.get(key, []), run][-_KEPT:]
             partial = file.with_name(f".{file.name}.{os.getpid()}.part")
             partial.write_text(json.dumps(runs))

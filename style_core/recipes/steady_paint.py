@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy
-import torch
 from torch import Tensor
 
-from style_core.media.motion import Motion, carried_along, motion_between, padded_to
+from style_core.media.motion import Motion, carried_pixels, image_of, padded_to, pixels_of
 
 _ALIKE, _UNLIKE = 0.03, 0.18  # changes of a photo's color at which its paint begins to fade, and is gone
 _FRESH = 0.03  # share of fresh paint per frame that is let in
@@ -23,6 +22,7 @@ _MOST_RENEWED = 0.5 / 255  # limit per frame of a moving color's change by fresh
 _MOVING = 0.5  # px per frame from which paint counts as moving
 _BESIDE, _SETTLING = 9, 0.98  # px, width of the area around new paint that settles, and how slowly it does so
 _JOINED = 6  # px, Gaussian over which fresh colors join those of old paint beside them
+_GAP = 2.0  # px, Gaussian over which colors fill the borders of objects that no frame shows
 _DETAIL = 0.8  # px, Gaussian that separates the strokes' detail, which warping and averaging blur
 _AROUND = 8  # px, Gaussian over which the detail's contrast is measured
 _GAIN, _MOST_SHARPENED = 1.3, 1 / 255  # limits per frame of the detail's gain, and of a color's change by it
@@ -34,15 +34,13 @@ class _Past:
     """A painted frame and what is known of each pixel's paint.
 
     Attributes:
-        photo, paint: `[3, H, W]`.
-        origin: `[3, H, W]`, the photo that the paint was made from.
-        new: `[1, H, W]`, from 1 where paint is new or beside what is, slowly falling to 0.
+        paint: `[H, W, 3]`.
+        history: `[H, W, 4]`: the photo that the paint was made from, and from 1 where paint is new or beside what is, slowly falling
+            to 0.
     """
 
-    photo: Tensor
-    paint: Tensor
-    origin: Tensor
-    new: Tensor
+    paint: numpy.ndarray
+    history: numpy.ndarray
 
 
 class SteadyPaint:
@@ -58,27 +56,31 @@ class SteadyPaint:
 
     def start(self, photo: Tensor, painted: Tensor) -> None:
         """Begin with a painted frame, both `[3, H, W]`; the painting may lack an odd row and column."""
-        self._past = _Past(photo, padded_to(painted, photo), photo, torch.zeros_like(photo[:1]))
+        seen = pixels_of(photo)
+        self._past = _Past(pixels_of(padded_to(painted, photo)), cv2.merge([seen, numpy.zeros(seen.shape[:2], numpy.float32)]))
 
-    def motion_to(self, photo: Tensor) -> Motion | None:
-        """Motion from the last frame; None if there is no such frame, or if no paint is to be kept."""
-        return motion_between(self._past.photo, photo) if self._steadiness and self._past is not None else None
+    def onto(self, photo: Tensor, fresh: Tensor, motion: Motion | None, shown: numpy.ndarray | None = None) -> Tensor:
+        """The fresh painting of a photo with the paint of the frame before where that belongs, `[3, H, W]`.
 
-    def onto(self, photo: Tensor, fresh: Tensor, motion: Motion | None) -> Tensor:
-        """The fresh painting of a photo with the paint of the frame before where that belongs, `[3, H, W]`."""
+        Args:
+            shown: `[H, W]` in `[0, 1]`, how far the fresh painting shows what the photo shows; None if it does everywhere. Where it
+                doesn't, there is no other paint than that of the frame before.
+        """
         if motion is None or motion.cut or self._past is None:
             self.start(photo, fresh)
             return fresh
-        moved, origin = carried_along(self._past.paint, motion), carried_along(self._past.origin, motion, smooth=True)
-        new = _SETTLING * carried_along(self._past.new, motion, smooth=True)
-        trust = (self._steadiness * motion.confidence * _unchanged(photo, origin)).astype(numpy.float32)
+        seen, paint = pixels_of(photo), pixels_of(fresh)
+        moved, history = carried_pixels(self._past.paint, motion), carried_pixels(self._past.history, motion, smooth=True)
+        origin, new = numpy.ascontiguousarray(history[..., :3]), _SETTLING * history[..., 3]
+        trust = self._steadiness * motion.confidence * _unchanged(seen, origin)
+        if shown is not None:
+            paint = _completed(paint, shown, moved, trust)
         moving = numpy.minimum(cv2.magnitude(*cv2.split(motion.flow)) / _MOVING, 1)
-        shares = BlendShares(trust, moving, new[0].numpy(), motion.ground)
-        painted = blended(fresh, moved, shares)
+        painted = blended(paint, moved, BlendShares(trust, moving, new, motion.ground))
         beside = cv2.dilate(1 - trust * motion.ground, numpy.ones((_BESIDE, _BESIDE), numpy.uint8))
-        kept = torch.from_numpy(trust * (1 - _FRESH * moving))
-        self._past = _Past(photo, painted, torch.lerp(photo, origin, kept), torch.maximum(new, torch.from_numpy(beside)[None]))
-        return painted
+        kept = _thrice(trust * (1 - _FRESH * moving))
+        self._past = _Past(painted, cv2.merge([seen + kept * (origin - seen), numpy.maximum(new, beside)]))
+        return image_of(painted)
 
 
 @dataclass(frozen=True)
@@ -98,35 +100,44 @@ class BlendShares:
     ground: numpy.ndarray
 
 
-def blended(fresh: Tensor, moved: Tensor, shares: BlendShares) -> Tensor:
-    """Fresh paint and the frame before's, `moved` along, `[3, H, W]`.
+def blended(new: numpy.ndarray, old: numpy.ndarray, shares: BlendShares) -> numpy.ndarray:
+    """Fresh paint and the frame before's, moved along, `[H, W, 3]`.
 
     The strokes' contrast is raised to that of fresh ones, because repeated warping and averaging blurs them.
     """
-    new, old, trust = _rows(fresh), _rows(moved), shares.trust
-    renewed = numpy.clip((_FRESH * shares.moving)[..., None] * (new - old), -_MOST_RENEWED, _MOST_RENEWED)
-    kept = old + renewed + (_FRESH * shares.new * (1 - shares.moving))[..., None] * (new - old)
-    joined = new + _beside(old - new, numpy.maximum(2 * trust - 1, 0) * shares.ground)
-    mixed = joined + trust[..., None] * (kept - joined)
+    trust, apart = shares.trust, new - old
+    renewed = numpy.clip(_thrice(_FRESH * shares.moving) * apart, -_MOST_RENEWED, _MOST_RENEWED)
+    kept = old + renewed + _thrice(_FRESH * shares.new * (1 - shares.moving)) * apart
+    mixed = new - _beside(apart, numpy.maximum(2 * trust - 1, 0) * shares.ground)
+    mixed += _thrice(trust) * (kept - mixed)
     detail = mixed - cv2.GaussianBlur(mixed, (0, 0), _DETAIL)
     before, now, wanted = (_contrast(image) for image in (old, mixed, new))
     sought = before + numpy.maximum(shares.moving, 1 - trust) * (wanted - before)
     gain = numpy.clip(numpy.sqrt((sought + 1e-5) / (now + 1e-5)), 1 / _GAIN, _GAIN)
-    limit = (_MOST_SHARPENED + 0.1 * (1 - trust))[..., None]
-    sharpened = mixed + numpy.clip((gain - 1)[..., None] * detail, -limit, limit)
-    return torch.from_numpy(sharpened).permute(2, 0, 1).clamp(0, 1)
+    limit = _thrice(_MOST_SHARPENED + 0.1 * (1 - trust))
+    detail *= _thrice(gain - 1)
+    mixed += numpy.clip(detail, -limit, limit, out=detail)
+    return numpy.clip(mixed, 0, 1, out=mixed)
 
 
-def _unchanged(photo: Tensor, origin: Tensor) -> numpy.ndarray:
-    """`[H, W]` in `[0, 1]`: whether a photo looks as it did when its paint was new."""
-    red, green, blue = cv2.split(numpy.abs(cv2.GaussianBlur(_rows(photo - origin), (0, 0), 1.5)))
+def _completed(new: numpy.ndarray, shown: numpy.ndarray, old: numpy.ndarray, trust: numpy.ndarray) -> numpy.ndarray:
+    """Fresh paint, where it isn't `shown` old paint, and where that isn't trusted either the colors around; `[H, W, 3]`."""
+    known = shown + (1 - shown) * trust
+    paint = _thrice(shown) * new + _thrice(known - shown) * old
+    around, weight = (cv2.GaussianBlur(values, (0, 0), _GAP) for values in (paint, known))
+    return paint + _thrice((1 - known) / (weight + 1e-3)) * (around + 1e-3 * new)
+
+
+def _unchanged(photo: numpy.ndarray, origin: numpy.ndarray) -> numpy.ndarray:
+    """`[H, W]` in `[0, 1]`: whether a photo `[H, W, 3]` looks as it did when its paint was new."""
+    red, green, blue = cv2.split(numpy.abs(cv2.GaussianBlur(photo - origin, (0, 0), 1.5)))
     return numpy.clip((_UNLIKE - cv2.max(cv2.max(red, green), blue)) / (_UNLIKE - _ALIKE), 0, 1)
 
 
 def _beside(apart: numpy.ndarray, trust: numpy.ndarray) -> numpy.ndarray:
     """What to add to fresh colors, `[H, W, 3]`, so that they join those of trusted old paint beside them."""
     height, width = trust.shape
-    small = cv2.resize(cv2.merge([apart * trust[..., None], trust]), _reduced(width, height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(cv2.merge([apart * _thrice(trust), trust]), _reduced(width, height), interpolation=cv2.INTER_AREA)
     spread = cv2.GaussianBlur(small, (0, 0), _JOINED / _REDUCED)
     return cv2.resize(spread[..., :3] / numpy.maximum(spread[..., 3:], 0.5), (width, height), interpolation=cv2.INTER_LINEAR)
 
@@ -144,6 +155,6 @@ def _reduced(width: int, height: int) -> tuple[int, int]:
     return max(1, width // _REDUCED), max(1, height // _REDUCED)
 
 
-def _rows(image: Tensor) -> numpy.ndarray:
-    """`[3, H, W]` as `[H, W, 3]`, contiguous."""
-    return image.permute(1, 2, 0).contiguous().numpy()
+def _thrice(weights: numpy.ndarray) -> numpy.ndarray:
+    """`[H, W]` as `[H, W, 3]`; NumPy broadcasts along a last axis of 3 ten times slower."""
+    return cv2.merge([weights, weights, weights])

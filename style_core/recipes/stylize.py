@@ -15,13 +15,14 @@ from torch import Tensor
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.color import keep_color, luminance_of, match_color, match_palette, painting_color_option, palette_of
-from style_core.media.images import beyond, fit
+from style_core.media.images import beyond, fit, size_to_fit
 from style_core.networks.generator import Generator
 from style_core.networks.generator_net import CODE_SIZE
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.cost_model import Cost, Situation, generator_cost
+from style_core.recipes.memory_plan import budget, check_fits
 from style_core.recipes.run_history import Watch
 from style_core.weights.open import open_generator
 
@@ -68,7 +69,7 @@ def stylize(
         codes: encoded styles, `[1, 256]` each, such as the gallery's.
         compute: where to run; None chooses.
     Raises:
-        RequestError: for a request that can't be carried out, before any heavy work.
+        RequestError: for a request that can't be carried out, before any heavy work; if memory is short, it names a size that fits.
     """
     count = len(styles) + len(codes)
     if not count:
@@ -77,11 +78,14 @@ def stylize(
     if masks is not None and len(masks) != count:
         raise RequestError("There are {masks} masks for {styles} styles; give one for each.", masks=len(masks), styles=count)
     check_color(options, from_codes=bool(codes))
+    compute = compute or Compute.choose()
+    size = size_to_fit(tuple(content.shape[-2:]), options.size)
+    check_fits(size, lambda size: generator_cost(*size, compute).bytes, budget(compute))
     started = time.monotonic()
     yield Step(0, 1, note="Starting.")
     photo = fit(content, options.size, enlarge=True)
     note = beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:]))
-    generator = open_generator(compute or Compute.choose())
+    generator = open_generator(compute)
     made = {"generator": generator.sha256}
     watch = Watch("stylize", generator.compute, generator_cost(photo.shape[-2], photo.shape[-1], generator.compute))
     for done, total, result, judged in paint_photo(generator, photo, styles, options, style_weights, masks, codes):

@@ -1,14 +1,17 @@
 """Clips painted frame by frame, with statistics averaged over time and paint carried along, to prevent flicker."""
 
+from collections import deque
 from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from style_core.devices import Compute
+from style_core.devices import Compute, cores
 from style_core.errors import RequestError
+from style_core.media.motion import Motion, carried_along, motions_between, onward, padded_to
 from style_core.media.video import Clip, check_video_path
 from style_core.networks.generator import EncodedPhoto
 from style_core.networks.generator import Generator as PaintingNet
@@ -16,13 +19,16 @@ from style_core.networks.generator_net import LEVELS
 from style_core.networks.moments import Moments, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
+from style_core.recipes.cost_model import Cost, film_cost
 from style_core.recipes.film import announcement, film_request, painted_film
+from style_core.recipes.run_history import Watch
 from style_core.recipes.steady_paint import SteadyPaint
 from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
 from style_core.weights.open import open_generator
 
 _MEMORY = 0.9  # weight of earlier statistics in the running average
 _CUT = 0.35  # relative change of the statistics that indicates a new scene
+_MOST_UNEXPLAINED = 0.4  # share of the picture that motion needn't explain between two key frames
 
 
 @dataclass(frozen=True)
@@ -34,9 +40,18 @@ class FilmOptions(Options):
     )
 
 
+@dataclass(frozen=True)
+class StylizedFilmOptions(FilmOptions):
+    """Consistency of a stylized film's frames, and how many of them are painted."""
+
+    key_every: int = option(
+        8, "Paint every n-th frame anew; those in between take its paint along with the motion. 1 paints every frame.", Range(1, 24, 1)
+    )
+
+
 def stylize_clip(
     source: str | Path, out: str | Path, styles: Sequence[Tensor], options: StylizeOptions = StylizeOptions(),
-    film: FilmOptions = FilmOptions(), *, style_weights: Sequence[float] | None = None, codes: Sequence[Tensor] = (),
+    film: StylizedFilmOptions = StylizedFilmOptions(), *, style_weights: Sequence[float] | None = None, codes: Sequence[Tensor] = (),
     compute: Compute | None = None, preview_every: float = 1.0, begun: str | Path | None = None,
 ) -> Steps:  # fmt: skip
     """Paint a clip into the film `out`, with its sound and timing; yields a Step for each frame.
@@ -56,9 +71,28 @@ def stylize_clip(
     yield announcement(clip, options.size)
     generator = open_generator(compute or Compute.choose())
     asked = options.as_dict() | film.as_dict() | {"shares": shares}
-    painter = FramePainter(generator, styles, codes, shares, options, film.steadiness)
+    painter = FramePainter(generator, styles, codes, shares, options, film)
     request = film_request("stylize", clip, [*styles, *codes], asked, painter.weights)
+    cost = stylized_film_cost(clip, options.size, film, generator.compute)
+    watch = None if begun else Watch(cost.kind, generator.compute, cost.estimate)
     yield from painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every)
+    if watch is not None:
+        watch.finish()
+
+
+def stylized_film_cost(clip: Clip, long_side: int, film: StylizedFilmOptions, compute: Compute) -> Cost:
+    """Predicted cost of a film."""
+    height, width = clip.size(long_side)
+    return Cost("film", film_cost(height, width, compute, clip.frames, film.key_every, film.steadiness > 0), (height, width))
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """A photo `[3, H, W]`, the motion from the one before, and the motion back to that."""
+
+    photo: Tensor
+    motion: Motion
+    back: Motion
 
 
 class FramePainter:
@@ -68,64 +102,115 @@ class FramePainter:
     picture (as in Ruder et al. 2016, but blended instead of optimized). Both start anew at a cut. If options ask for the photo's
     colors, style pictures are recolored by the first frame.
 
-    Args:
-        steadiness: in `[0, 1]`, how much paint is carried along.
+    With steadiness, only key frames are painted by the network. What the frames between two of them show for the first time takes
+    its paint from the later one, back along the motion (as key frames are propagated by Jamriska et al. 2019, "Stylizing Video by
+    Example"). A key frame is set earlier if motion explains too little of the picture.
     """
 
     def __init__(
         self, generator: PaintingNet, styles: Sequence[Tensor], codes: Sequence[Tensor], shares: Sequence[float], options: StylizeOptions,
-        steadiness: float = 0.0,
+        film: StylizedFilmOptions = StylizedFilmOptions(),
     ):  # fmt: skip
         if options.color == "palette":
             raise RequestError("Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.")
         self.weights = {"generator": generator.sha256}
-        self._generator, self._styles, self._shares, self._options = generator, styles, shares, options
+        self._generator, self._styles, self._shares, self._options, self._film = generator, styles, shares, options, film
         self._given = list(codes)
         self._codes: list[Tensor] = []
         self._memory: Moments | None = None
         self._tones: Tensor | None = None  # of what the network painted, likewise
-        self._paint = SteadyPaint(steadiness)  # before recoloring
+        self._paint = SteadyPaint(film.steadiness)  # before recoloring
+        self._last: Tensor | None = None  # the newest photo
+        self._waiting: deque[tuple[Tensor, Future]] = deque()  # photos that aren't painted yet, and their motion
+        self._pool = ThreadPoolExecutor(cores())  # OpenCV computes most of the motion in one thread
 
-    def paint(self, photo: Tensor) -> Tensor:
-        """The next frame `[3, H, W]`, painted."""
-        motion = self._paint.motion_to(photo)
-        if motion is not None and motion.cut:
-            self._memory = None
-        encoded = self.observe(photo)
-        self._codes = self._codes or [*encoded_styles(self._generator, self._styles, photo, self._options), *self._given]
-        *_, (_, _, fresh) = self._generator.paint(encoded, self._codes, self._shares, self._options.strength, carry=self._carry)
-        assert fresh is not None  # the last one is the result
-        painted = self._paint.onto(photo, fresh, motion)
-        # Colors matched frame by frame would flicker, so codes keep their own.
-        return recolored(painted, photo, self._options, from_codes=False)
+    def paint_next(self, photo: Tensor) -> Generator[Step, None, list[Tensor]]:
+        """Take the next frame `[3, H, W]`, and return the paintings that are done then, in order; see `Painter`."""
+        last, self._last = self._last, photo
+        if last is None or not self._film.steadiness:
+            return [self._painted_anew(photo)]
+        self._waiting.append((photo, self._pool.submit(motions_between, last, photo)))
+        return (yield from self.paint_rest()) if len(self._waiting) == self._film.key_every else []
 
-    def _carry(self, tones: Tensor) -> Tensor:
-        self._tones = tones if self._tones is None else torch.lerp(tones, self._tones, _MEMORY)
-        return self._tones
-
-    def paint_next(self, photo: Tensor) -> Generator[Step, None, Tensor]:
-        """`paint` as `Painter` requires it, without Steps in between."""
+    def paint_rest(self) -> Generator[Step, None, list[Tensor]]:
+        """Paint the frames that wait; see `Painter`."""
         yield from ()
-        return self.paint(photo)
+        done: list[Tensor] = []
+        while self._waiting:
+            done += self._painted_next()
+        return done
 
-    def observe(self, photo: Tensor) -> EncodedPhoto:
-        """Encode a frame and update the statistics, without painting it."""
+    def _painted_next(self) -> list[Tensor]:
+        """Paint the frames that wait, up to the next key frame."""
+        group: list[_Moved] = []
+        unexplained = 0.0
+        while self._waiting and len(group) < self._film.key_every and unexplained < _MOST_UNEXPLAINED:
+            moved = _Moved(self._waiting[0][0], *self._waiting[0][1].result())
+            if moved.motion.cut and group:
+                break
+            self._waiting.popleft()
+            if moved.motion.cut:
+                self._memory = None
+                return [self._painted_anew(moved.photo)]
+            group.append(moved)
+            unexplained += 1 - float(moved.motion.confidence.mean())
+        return self._painted_together(group)
+
+    def _painted_together(self, group: Sequence["_Moved"]) -> list[Tensor]:
+        """Paint frames that follow each other, the last one as a key frame."""
+        key = padded_to(self._fresh(group[-1].photo, len(group)), group[-1].photo)
+        ways: list[Motion] = []  # from each frame but the last to the key frame, the last of these first
+        for after in reversed(group[1:]):
+            ways.append(onward(after.back, ways[-1]) if ways else after.back)
+        done = []
+        for moved in group[:-1]:
+            way = ways.pop()
+            done.append(self._paint.onto(moved.photo, carried_along(key, way), moved.motion, way.confidence))
+        done.append(self._paint.onto(group[-1].photo, key, group[-1].motion))
+        # Colors matched frame by frame would flicker, so codes keep their own.
+        return [recolored(painted, moved.photo, self._options, from_codes=False) for painted, moved in zip(done, group)]
+
+    def _painted_anew(self, photo: Tensor) -> Tensor:
+        """The painting of a scene's first frame, or of a frame that takes nothing from the others."""
+        fresh = self._fresh(photo)
+        self._paint.start(photo, fresh)
+        return recolored(fresh, photo, self._options, from_codes=False)
+
+    def _fresh(self, photo: Tensor, frames: int = 1) -> Tensor:
+        """What the network paints. `frames` have passed since it painted last."""
+        encoded = self._encoded(photo, frames)
+        self._codes = self._codes or [*encoded_styles(self._generator, self._styles, photo, self._options), *self._given]
+
+        def carry(tones: Tensor) -> Tensor:
+            self._tones = tones if self._tones is None else torch.lerp(tones, self._tones, _MEMORY**frames)
+            return self._tones
+
+        *_, (_, _, fresh) = self._generator.paint(encoded, self._codes, self._shares, self._options.strength, carry=carry)
+        assert fresh is not None  # the last one is the result
+        return fresh
+
+    def _encoded(self, photo: Tensor, frames: int = 1) -> EncodedPhoto:
         encoded = self._generator.encode_content(photo, remember=False)
-        self._memory = carried(self._memory, encoded.moments)
+        self._memory = carried(self._memory, encoded.moments, frames)
         if self._memory is encoded.moments:  # a new scene
             self._tones = None
         return replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory, encoded.tones))
 
+    def observe(self, photo: Tensor) -> None:
+        """Update the statistics for a frame that was painted in an earlier run."""
+        self._encoded(photo)
+
     def resume_from(self, photo: Tensor, painted: Tensor) -> None:
         """Continue a film after its last frame, `painted`, which may lack an odd row and column."""
+        self._last = photo
         self._paint.start(photo, painted)
 
 
-def carried(memory: Moments | None, new: Moments) -> Moments:
-    """The running average of the statistics, or the new ones alone after a cut."""
+def carried(memory: Moments | None, new: Moments, frames: int = 1) -> Moments:
+    """The running average of the statistics, `frames` after the last ones, or the new ones alone after a cut."""
     if memory is None or _change(memory, new) > _CUT:
         return new
-    return new.lerp(memory, _MEMORY)
+    return new.lerp(memory, _MEMORY**frames)
 
 
 def _change(one: Moments, two: Moments) -> float:

@@ -5,6 +5,7 @@ from torch import Tensor
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.networks.subject import LAYERS, subject_mask
+from style_core.progress import returned
 from style_core.weights.open import open_extractor
 
 SUBJECTS = ("keep", "only", "first")
@@ -12,13 +13,8 @@ SUBJECTS = ("keep", "only", "first")
 
 def find_subject(photo: Tensor, compute: Compute | None = None) -> Tensor:
     """The mask of a photo's main subject, `[3, H, W]` -> `[1, H, W]` in `[0, 1]`. Uses `lite`, so that nothing is downloaded."""
-    opening = open_extractor("lite", LAYERS, compute or Compute.choose())
-    while True:
-        try:
-            next(opening)
-        except StopIteration as done:
-            extractor, _ = done.value
-            return subject_mask(extractor, photo)
+    extractor, _ = returned(open_extractor("lite", LAYERS, compute or Compute.choose()))
+    return subject_mask(extractor, photo)
 
 
 def check_subject(how: str, styles: int) -> None:

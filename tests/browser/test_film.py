@@ -28,7 +28,7 @@ def test_a_clip_is_painted(page, tmp_path):
     page.click("#film-run")
     page.get_by_test_id("toast-body").filter(has_text="Choose a video first.").wait_for()
     page.locator("#film-clip input[type=file]").set_input_files(clip)
-    page.locator("#film-about").filter(has_text="4 frames of 96 x 64 px").wait_for()
+    page.locator("#film-about").filter(has_text="4 frames of 96 x 64 px").filter(has_text="Takes about").wait_for()
     page.click("#film-run")
     page.locator("#film-status").filter(has_text="Done: 4 frames").wait_for()
     assert painted(page, tmp_path / "out.mp4").frames == 4
