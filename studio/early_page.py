@@ -1,18 +1,21 @@
-"""What a browser shows in the seconds in which Gradio builds the page: the name, and the picture that the studio opens with.
+"""What a browser shows in the seconds in which Gradio builds the page: the picture that the studio opens with, and its styles.
 
-Gradio's page is empty until its scripts have made every component. A few lines of HTML are added to it, which disappear as soon as the
-real picture is there.
+Gradio's page is empty until its scripts have made every component. A few lines of HTML are added to it. In them a visitor can choose a
+photo and a style already; both are handed to the real page as soon as that is ready, and the lines disappear.
 """
 
+import json
 import re
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from studio import first_picture, theme
+from studio import first_picture, i18n, theme
 
 _PLACE = re.compile(rb"<body[^>]*>")
+_TEXTS = json.dumps(i18n.in_all_languages(("CHOOSE_PHOTO", "EARLY_CHOSEN")))
+_EARLY = theme.EARLY.replace("TEXTS_BY_LANGUAGE", _TEXTS).encode()
 _LOGIN = re.compile(rb'"auth_required":\s*true')
 
 
@@ -56,7 +59,7 @@ def with_early_picture(page: bytes) -> bytes:
     place, photo, painted = _PLACE.search(page), *(_address_in(page, file) for file in first_picture.before_and_after())
     if place is None or not photo or not painted or _LOGIN.search(page):
         return page
-    early = theme.EARLY.encode().replace(b"PHOTO", photo).replace(b"PAINTED", painted)
+    early = _EARLY.replace(b"PHOTO_ADDRESS", photo).replace(b"PAINTED_ADDRESS", painted)
     return page[: place.end()] + early + page[place.end() :]
 
 

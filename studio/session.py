@@ -60,7 +60,8 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
 
     outputs = [tabs, photo, *inputs, *fields.values(), quick["result"], quick["download"], quick["drawn"]]
     # Queued, because reactions to the photo follow only queued events.
-    page.load(restore, [tab, seen, settings], outputs, **SILENT)
+    restored = page.load(restore, [tab, seen, settings], outputs, **SILENT)
+    restored.then(None, None, None, js="() => { document.body.dataset.restored = ''; }", **IMMEDIATE)  # the early page waits for it
 
 
 def _sound(recipe: str, values: object, fields: dict) -> dict:

@@ -71,7 +71,7 @@
     const picture = await fetched(file);
     if (picture && navigator.canShare?.({ files: [picture] })) await navigator.share({ files: [picture], title: 'Pentimento' }).catch(() => {});
   };
-  window.pentimento = { copy, share };
+  window.pentimento = { copy, share, take };
   if (!navigator.canShare) document.documentElement.classList.add('no-share');
 
   // A camera that isn't there, or isn't allowed, is told about; Gradio's own component says nothing.

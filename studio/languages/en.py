@@ -13,6 +13,7 @@ WORDS: dict[str, str] = {
     "FILM_TAB": "Video",
     "ABOUT_TAB": "About",
     "CHOOSE_PHOTO": "Choose a photo",
+    "EARLY_CHOSEN": "Your choice is painted as soon as the page is ready.",
     # Pictures
     "CONTENT": "Your photo",
     "STYLE": "Painting",

@@ -33,6 +33,7 @@ _FINE_HALO = 16  # px around a tile within the fine stages' receptive field
 _COARSE_LEVELS = LEVELS[2:]
 _FADE = 0.25  # strength below which the result is blended with the photo
 _REMEMBERED_BYTES = 2**28  # of cached photos; a photo of 1,024 x 768 px takes about 80 MB in float32
+_LARGEST_REMEMBERED = 2**29  # bytes of a photo that is cached, if need be alone
 _REMEMBERED_STYLES = 64
 _TONED = 0.5  # share of the way to the style's colors that results are moved after the network; chosen on other pairs than the card's
 _SOFT_EDGE = 0.01  # of the long side: softness of mask edges
@@ -77,10 +78,11 @@ class _Memory:
 
     Args:
         limit: bytes in all.
+        largest: of a single value, which is kept even beyond the limit; larger ones are not cached.
     """
 
-    def __init__(self, limit: int):
-        self._limit = limit
+    def __init__(self, limit: int, largest: int):
+        self._limit, self._largest = limit, largest
         self._sizes: dict[tuple, int] = {}
         self._values: OrderedDict[tuple, Any] = OrderedDict()
         self._lock = threading.Lock()
@@ -91,8 +93,11 @@ class _Memory:
                 self._values.move_to_end(key)
                 return self._values[key]
         value = make()
+        size = size_of(value)
+        if size > self._largest:
+            return value
         with self._lock:
-            self._values[key], self._sizes[key] = value, size_of(value)
+            self._values[key], self._sizes[key] = value, size
             while len(self._values) > 1 and sum(self._sizes.values()) > self._limit:
                 oldest, _ = self._values.popitem(last=False)
                 del self._sizes[oldest]
@@ -116,7 +121,7 @@ class Generator:
 
     def __init__(self, net: GeneratorNet, compute: Compute, sha256: str = "", tile: int = _TILE):
         self.net, self.compute, self.sha256, self.tile = net, compute, sha256, tile
-        self._photos, self._styles = _Memory(_REMEMBERED_BYTES), _Memory(_REMEMBERED_STYLES)
+        self._photos, self._styles = _Memory(_REMEMBERED_BYTES, _LARGEST_REMEMBERED), _Memory(_REMEMBERED_STYLES, 1)
 
     @classmethod
     def load(cls, path: str | Path, compute: Compute, tile: int = _TILE) -> "Generator":

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from style_core.devices import Compute, large_blocks_returned
+from style_core.devices import Compute, large_blocks_returned, release_memory
 from style_core.errors import RequestError
 from style_core.media.images import beyond, fit, size_to_fit
 from style_core.messages import Message, joined
@@ -90,10 +90,11 @@ def optimize(
     loss_weights = for_network(loss_weights, extractor.name, options)
     inputs = OptimizeInputs(content, styles, style_weights, masks, options, extractor, loss_weights, memory, held)
     note = joined(note, beyond(tuple(content.shape[-2:]), size), inputs.planner.plan(size).sentence())
-    if options.init == "generator" and init_image is None:
-        start = largest_generated(size, compute, memory)
-        init_image = yield from _from_generator(content, styles, style_weights, masks, replace(options, size=start), compute)
     with large_blocks_returned() if inputs.planner.plan(size).side is not None else nullcontext():
+        if options.init == "generator" and init_image is None:
+            start = largest_generated(size, compute, memory)
+            init_image = yield from _from_generator(content, styles, style_weights, masks, replace(options, size=start), compute)
+            release_memory()
         yield from _paint(inputs, init_image, (begun, done if begun is not None else 0), started, preview_every, note)
 
 

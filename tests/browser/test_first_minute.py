@@ -57,6 +57,32 @@ def test_the_painted_picture_is_there_before_gradio_s_scripts_and_gives_way_to_t
     page.close()
 
 
+@pytest.mark.parametrize("how", ["chosen", "drop", "paste"])
+def test_what_is_chosen_before_gradio_s_scripts_is_painted_when_the_page_is_built(chromium, address, pictures, how):
+    page = chromium.new_page()
+    page.set_default_timeout(90_000)
+    held = []
+    page.route("**/assets/index-*.js", lambda route: held.append(route))
+    page.goto(address, wait_until="commit")
+    page.locator("#early [aria-pressed]").nth(4).click()
+    style = page.evaluate("[...document.querySelectorAll('#early [aria-pressed]')].findIndex((one) => one.ariaPressed === 'true')")
+    assert style == 4
+    if how == "chosen":
+        page.locator("#early input[type=file]").set_input_files(str(pictures[0]))
+    else:
+        give(page, how, "#early figure", pictures[0])
+    page.locator("#early p").filter(has_text="painted as soon as the page is ready").wait_for()
+    assert page.locator("#early figure img").first.get_attribute("src").startswith("blob:")
+    page.unroute("**/assets/index-*.js")  # lets the held ones go on
+    assert held
+    page.wait_for_selector("#early", state="detached")
+    done(page, "768 x 461 px")
+    pressed = page.locator("#stylize-gallery .tile-pick").nth(4)
+    assert pressed.get_attribute("aria-pressed") == "true"
+    assert page.locator("#stylize-gallery .tile-pick[aria-pressed=true]").count() == 1
+    page.close()
+
+
 def test_the_pictures_of_the_page_weigh_at_most_a_megabyte_at_the_start(chromium, address):
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     page, sizes = context.new_page(), []

@@ -17,6 +17,7 @@ WORDS: dict[str, str] = {
     "FILM_TAB": "Vídeo",
     "ABOUT_TAB": "Info",
     "CHOOSE_PHOTO": "Elegir una foto",
+    "EARLY_CHOSEN": "Tu elección se pinta en cuanto la página esté lista.",
     # Pictures
     "CONTENT": "Tu foto",
     "STYLE": "Cuadro",

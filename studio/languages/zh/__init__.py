@@ -17,6 +17,7 @@ WORDS: dict[str, str] = {
     "FILM_TAB": "视频",
     "ABOUT_TAB": "关于",
     "CHOOSE_PHOTO": "选择照片",
+    "EARLY_CHOSEN": "页面准备好后，会立即按你的选择绘制。",
     # Pictures
     "CONTENT": "你的照片",
     "STYLE": "画作",
