@@ -29,18 +29,29 @@ def build(small: Callable, inputs: list, option_controls: Controls, chosen: gr.H
         The event that sets them.
     """
     styles = gallery()
-    with gr.Accordion(i18n.COMPARE, open=False, elem_id="compare"):
+
+    def named(request: gr.Request | None) -> list[tuple[str, str]]:
+        return [(i18n.named_painting(entry, request), entry.name) for entry in styles.values()]
+
+    with gr.Accordion(i18n.COMPARE, open=False, elem_id="compare") as section:
         what = gr.Radio(
             [(i18n.COMPARE_STYLES, "styles"), (i18n.COMPARE_STRENGTHS, "strengths")],
             value="styles",
             label=i18n.COMPARE_WHAT,
             elem_id="compare-what",
         )
-        named = [(f"{entry.title} · {entry.painter}", entry.name) for entry in styles.values()]
-        which = gr.Dropdown(named, value=list(styles)[:_FIRST], multiselect=True, max_choices=16, label=i18n.COMPARE_WHICH)
+        which = gr.Dropdown(
+            named(None), value=list(styles)[:_FIRST], multiselect=True, max_choices=16, label=i18n.COMPARE_WHICH, elem_id="compare-which"
+        )
         run = gr.Button(i18n.COMPARE_RUN, size="sm", elem_id="compare-run")
         grid = picture_grid("compare-grid", 4, label=i18n.COMPARED)
     offered = gr.State([])
+
+    def translate(request: gr.Request) -> dict:
+        return gr.update(choices=named(request))
+
+    # Gradio translates labels in the browser, but not the choices of a menu.
+    section.expand(translate, None, which, **IMMEDIATE)
 
     def compare(what, which, current, content, style, mix, request: gr.Request, **options) -> Updates:
         if what == "styles":

@@ -221,6 +221,8 @@ def test_a_chinese_browser_gets_a_chinese_page(visitor, tmp_path):
     page.locator("#stylize-status").filter(has_text="完成：768 x 512 像素").wait_for()
     english = [word for word in ("Style strength", "Brush size", "Download", "Gallery") if word in page.inner_text("body")]
     assert english == []
+    page.locator("#compare > button").click()
+    page.locator("#compare-which").filter(has_text="撑阳伞的女人").wait_for()
     (tmp_path / "broken.png").write_bytes(b"no picture")
     upload(page, "stylize-content", tmp_path / "broken.png")
     page.locator("#stylize-content-notice").filter(has_text="broken.png 不是可读取的图片").wait_for()
