@@ -51,7 +51,7 @@ class Bust:
         tendon = capsule((p[0].abs(), p[1], p[2]), (0.36, -0.75, 0.25), (0.10, -1.72, -0.06), 0.08, 0.07)
         chest = join(ellipsoid(moved(p, 0, -2.25, 0.36), 1.42, 0.72, 0.66), ellipsoid(moved(p, 0, -2.75, 0.25), 1.0, 1.0, 0.75), 0.4)
         skin = join(join(neck, tendon, 0.12), chest, 0.32)
-        slope = p[1] + 1.86 - 0.42 * p[0].abs() + 0.10 * p[0]
+        slope = p[1] + 1.86 - 0.42 * length(p[0], torch.full_like(p[0], 0.22)) + 0.10 * p[0]
         fold = torch.sin(slope * 13 + 2.2 * torch.sin(p[0] * 1.7 + 0.6) + p[2] * 2.0) * 0.5 + 0.5
         cloth = chest - 0.06 - 0.055 * fold * smoothstep(0.0, -0.25, slope)
         cloth = torch.maximum(cloth, slope * 0.8)
@@ -84,11 +84,11 @@ class Bust:
 
     def _mouth(self, d: Tensor, q: Place, twin: Place) -> Tensor:
         d = join(d, ellipsoid(moved(q, 0, -0.56, -0.665), 0.25, 0.17, 0.15), 0.12)
-        upper = ellipsoid(turned(moved(twin, 0.075, -0.527, -0.795), 2, -0.22), 0.125, 0.042, 0.065)
-        lower = ellipsoid(moved(q, 0, -0.622, -0.792), 0.135, 0.055, 0.07)
+        upper = ellipsoid(turned(moved(twin, 0.070, -0.530, -0.780), 2, -0.16), 0.120, 0.040, 0.062)
+        lower = ellipsoid(moved(q, 0, -0.618, -0.772), 0.130, 0.052, 0.070)
         d = join(join(d, upper, 0.035), lower, 0.04)
-        line = capsule(twin, (0.0, -0.570, -0.865), (0.185, -0.562, -0.755), 0.012, 0.007)
-        d = carve(d, line, 0.028)
+        line = capsule(twin, (0.0, -0.572, -0.858), (0.165, -0.566, -0.775), 0.010, 0.006)
+        d = carve(d, line, 0.035)
         return carve(d, sphere(moved(q, 0, -0.455, -0.90), 0.032), 0.05)
 
     def _hair(self, q: Place) -> Tensor:
@@ -101,10 +101,10 @@ class Bust:
         window = ellipsoid(moved(q, 0, -0.22, -0.86), 0.66, 0.86, 0.66)
         d = carve(d, window, 0.09)
         d = carve(d, ellipsoid(moved((q[0].abs(), q[1], q[2]), 0.86, -0.10, 0.02), 0.22, 0.22, 0.20), 0.08)
-        wander = tiled(self.volume, q[0] * 0.22, q[1] * 0.22, q[2] * 0.22)
-        part = q[0].abs() + 0.02
-        comb = torch.atan2(q[1] - 0.1, part) * 9 + 1.6 * torch.sin(q[2] * 5.2 + q[0].abs() * 2) + 0.8 * wander
-        lock = torch.sin(comb) * 0.024 + torch.sin(comb * 3.1 + wander * 2) * 0.010
+        # Strands run from the forehead over the head, side by side by their angle about that way.
+        angle = torch.atan2(q[0].abs(), q[1] - 0.05)
+        sway = 0.9 * torch.sin(q[2] * 3.1 + 2.0 * angle) + 0.4 * torch.sin(q[2] * 7.3 - 3.0 * angle + 1.0)
+        lock = torch.sin(angle * 15 + sway) * 0.026 + torch.sin(angle * 41 + 2.4 * sway) * 0.009 + torch.sin(angle * 90 + 3 * sway) * 0.003
         groove = 0.03 * torch.exp(-((q[0] / 0.035) ** 2)) * (q[2] < 0.6)
         near = d.abs() < 0.2
         return d - torch.where(near, lock - groove, torch.zeros_like(d))
@@ -115,7 +115,7 @@ class Bust:
         """Color `[3, n]` and gloss of veined marble."""
         bend = tiled(self.volume, p[0] * 0.12, p[1] * 0.12, p[2] * 0.12)
         vein = tiled(self.volume, p[0] * 0.17 + bend * 0.10, p[1] * 0.10 + 0.3, p[2] * 0.17 + bend * 0.08)
-        line = torch.exp(-((vein / 0.10) ** 2)) * 0.55 * smoothstep(-0.6, 0.8, bend)
+        line = torch.exp(-((vein / 0.16) ** 2)) * 0.28 * smoothstep(-0.6, 0.8, bend)
         speck = tiled(self.volume, p[0] * 1.3, p[1] * 1.3, p[2] * 1.3)
         color = mix(rgb(0.74, 0.69, 0.61), rgb(0.80, 0.765, 0.70), (0.5 + 0.3 * bend).clamp(0, 1)[None])
         color = mix(color, rgb(0.46, 0.40, 0.35), line[None]) * (1 + 0.02 * speck)[None]
@@ -154,7 +154,7 @@ class Bust:
             visible = torch.zeros_like(away)
             lit = (facing > -0.25).nonzero()[:, 0]
             if len(lit):
-                visible[lit] = self.world.shade(cut(start, lit), cut(toward, lit), away[lit], width, which[lit], 18)
+                visible[lit] = self.world.shade(cut(start, lit), cut(toward, lit), away[lit], width, which[lit], 40)
             # subsurface scattering: light bleeds past the terminator, in a warmer color
             wrap = torch.tensor([0.26, 0.19, 0.15])[:, None]
             light = light + strength * visible[None] * ((facing[None] + wrap) / (1 + wrap)).clamp(min=0) ** 1.15
