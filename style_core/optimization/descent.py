@@ -118,10 +118,13 @@ class Descent:
 
     def image(self) -> Tensor:
         """The current picture, `[3, H, W]` in `[0, 1]`, on the CPU; the average when averaging."""
-        current = self.picture
+        return self.current().clamp(0, 1).float().cpu()  # clamped, it is a copy
+
+    def current(self) -> Tensor:
+        """Like `image`, but neither clamped nor copied: valid until the next step."""
         if self._average is not None and self._steps:
-            current = self._average / (1 - self.averaging**self._steps)
-        return current[0].clamp(0, 1).float().cpu()  # clamped, it is a copy
+            return (self._average / (1 - self.averaging**self._steps))[0]
+        return self.picture[0]
 
     def result(self) -> Tensor:
         """Like `image`, but without averaging the best iterate so far."""

@@ -144,7 +144,7 @@ def _from_generator(content, styles, weights, masks, options: OptimizeOptions, c
     """The generator's result for the same request, to start from."""
     color = "style" if options.color == "palette" else options.color
     wanted = StylizeOptions(size=options.size, color=color, style_scale=options.style_scale)
-    for step in stylize(content, styles, wanted, style_weights=weights, masks=masks, compute=compute):
+    for step in stylize(content, styles, wanted, style_weights=weights, masks=masks, compute=compute, remember=False):
         yield Step(0, options.iterations, image=step.image, note="Starting from the generator's picture.")
     return step.result
 
@@ -153,6 +153,7 @@ def _paint(
     inputs: OptimizeInputs, init_image: Tensor | None, before: tuple[Tensor | None, int], started: float, preview_every: float, note: str
 ) -> Steps:
     begun, done = before
+    large = inputs.planner.plan(inputs.size).side is not None
     every = levels_of(inputs.size, inputs.options, started=init_image is not None)
     levels = levels_left(every, done)
     painting = _Painting(inputs, Pace(levels, started), preview_every, note, done)
@@ -164,8 +165,13 @@ def _paint(
             picture = inputs.enlarged(image, height, width, init_image)
         else:
             picture = inputs.start(height, width, init_image if begun is None else begun)
-        image = yield from painting.level(picture, count, first=index == 0 and len(levels) == len(every), last=index == len(levels) - 1)
+        descent = painting.begin(picture, first=index == 0 and len(levels) == len(every))
         del picture
+        image = None  # at a print's size, each copy takes a gigabyte
+        image = yield from painting.level(descent, count, last=index == len(levels) - 1)
+        del descent
+        if large:
+            release_memory()
     assert image is not None  # there is at least one level
     image = inputs.shown(image)
     if painting.finished:
@@ -194,14 +200,17 @@ class _Painting:
         total, weights = self._inputs.options.iterations, self._inputs.extractor.weights
         return Step(self._done, total, self._losses, image, self._pace.elapsed(), eta, note, weights)
 
-    def level(self, picture: Tensor, count: int, *, first: bool, last: bool) -> Generator[Step, None, Tensor]:
-        """Optimize `picture` `[1, 3, H, W]` for `count` iterations; the result as `[3, H, W]`."""
-        inputs, (height, width) = self._inputs, picture.shape[-2:]
-        plan = inputs.planner.plan((height, width))
+    def begin(self, picture: Tensor, *, first: bool) -> Descent:
+        """Prepare a level that starts from `picture`, `[1, 3, H, W]`, which is copied."""
+        inputs = self._inputs
+        plan = inputs.planner.plan((picture.shape[-2], picture.shape[-1]))
         slope = _SLOPE if first else 0.0
         objective = inputs.objective(plan) if inputs.held is None else inputs.held.beside(inputs.objective(plan))
-        descent = Descent(picture, objective, plan.history, inputs.options.learning_rate, inputs.options.averaging, slope)
-        del picture
+        return Descent(picture, objective, plan.history, inputs.options.learning_rate, inputs.options.averaging, slope)
+
+    def level(self, descent: Descent, count: int, *, last: bool) -> Generator[Step, None, Tensor]:
+        """Optimize for `count` iterations; the result as `[3, H, W]`."""
+        inputs, (height, width) = self._inputs, descent.picture.shape[-2:]
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)
         yield self.moment(eta=self._pace.left())
         for iteration in range(1, count + 1):
@@ -230,7 +239,8 @@ class _Painting:
             self._note = "The optimizer diverged and was restarted once from the best picture so far."
         preview = None
         if time.monotonic() - self._shown_at >= self._preview_every:
-            preview, self._shown_at = self._inputs.shown(descent.image(), _LARGEST_PREVIEW), time.monotonic()
+            current = descent.image() if pixels <= _LARGEST_PREVIEW else descent.current()
+            preview, self._shown_at = self._inputs.shown(current, _LARGEST_PREVIEW), time.monotonic()
         yield self.moment(preview, self._pace.left())
 
 

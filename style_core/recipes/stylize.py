@@ -58,6 +58,7 @@ def stylize(
     masks: Sequence[Tensor | None] | None = None,
     codes: Sequence[Tensor] = (),
     compute: Compute | None = None,
+    remember: bool = True,
 ) -> Steps:
     """Paint `content` in `styles` in one pass; the last Step holds the result.
 
@@ -68,6 +69,7 @@ def stylize(
         masks: for each style and code the area it covers, `[1, H', W']` in `[0, 1]`, or None for the area outside all masks.
         codes: encoded styles, `[1, 256]` each, such as the gallery's.
         compute: where to run; None chooses.
+        remember: keep what was encoded in memory, so that the same photo is painted again in half the time.
     Raises:
         RequestError: for a request that can't be carried out, before any heavy work; if memory is short, it names a size that fits.
     """
@@ -88,7 +90,7 @@ def stylize(
     generator = open_generator(compute)
     made = {"generator": generator.sha256}
     watch = Watch("stylize", generator.compute, generator_cost(photo.shape[-2], photo.shape[-1], generator.compute))
-    for done, total, result, judged in paint_photo(generator, photo, styles, options, style_weights, masks, codes):
+    for done, total, result, judged in paint_photo(generator, photo, styles, options, style_weights, masks, codes, remember):
         if done == total:
             watch.finish()
         note = VERDICTS.get(judged, note)
@@ -103,11 +105,12 @@ def paint_photo(
     weights: Sequence[float] | None = None,
     masks: Sequence[Tensor | None] | None = None,
     codes: Sequence[Tensor] = (),
+    remember: bool = True,
 ) -> Iterator[tuple[int, int, Tensor | None, str]]:
-    """What `stylize` does with a photo `[3, H, W]` of the result's size. The generator remembers what it has encoded.
+    """What `stylize` does with a photo `[3, H, W]` of the result's size.
 
     Args:
-        styles, options, weights, masks, codes: as in `stylize`.
+        styles, options, weights, masks, codes, remember: as in `stylize`.
     Yields:
         Tiles done, tiles in all, and with the last the result and a key of `VERDICTS`, or an empty string.
     Raises:
@@ -116,7 +119,8 @@ def paint_photo(
     check_color(options, from_codes=bool(codes))
     style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
     yield 0, 1, None, ""
-    for done, total, result in generator.paint(generator.encode_content(photo), style_codes, weights, options.strength, masks):
+    encoded = generator.encode_content(photo, remember=remember)
+    for done, total, result in generator.paint(encoded, style_codes, weights, options.strength, masks):
         judged = ""
         if result is not None:
             if masks is None and is_judged(options):
