@@ -12,7 +12,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,28 +49,38 @@ def stylize(client: Client, style: str) -> None:
     client.predict(content=handle_file(_PHOTO), gallery_style=style, size=_SIZE, api_name="/stylize")
 
 
+@contextmanager
+def visitor(address: str) -> Iterator[Client]:
+    """A client that leaves at the end, as a closed page does."""
+    client = Client(address, verbose=False)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
 def under_load(address: str, clients: int, seconds: float) -> Load:
     """Let clients stylize without pause for so long, each at least once."""
     load, lock, until = Load(), threading.Lock(), time.monotonic() + seconds
     styles = list(gallery())[:_STYLES]
 
     def visit(number: int) -> None:
-        draw, client = random.Random(number), Client(address, verbose=False)
-        again = True
-        while again:
-            started, problem = time.monotonic(), None
-            try:
-                stylize(client, draw.choice(styles))
-            except Exception as error:  # whatever a client meets is what is counted here
-                problem = f"{type(error).__name__}: {error}"
-            with lock:
-                if problem is None:
-                    load.seconds.append(time.monotonic() - started)
-                elif "full" in problem or "busy" in problem:
-                    load.busy += 1
-                else:
-                    load.errors.append(problem)
-            again = time.monotonic() < until
+        draw, again = random.Random(number), True
+        with visitor(address) as client:
+            while again:
+                started, problem = time.monotonic(), None
+                try:
+                    stylize(client, draw.choice(styles))
+                except Exception as error:  # whatever a client meets is what is counted here
+                    problem = f"{type(error).__name__}: {error}"
+                with lock:
+                    if problem is None:
+                        load.seconds.append(time.monotonic() - started)
+                    elif "full" in problem or "busy" in problem:
+                        load.busy += 1
+                    else:
+                        load.errors.append(problem)
+                again = time.monotonic() < until
 
     with ThreadPoolExecutor(clients) as visitors:
         list(visitors.map(visit, range(clients)))
@@ -87,6 +99,7 @@ def change_of_mind(address: str, actions: int, seed: int = 0) -> list[str]:
             running.pop(draw.randrange(len(running))).cancel()
 
     def load_again() -> Client:
+        client.close()
         return Client(address, verbose=False)
 
     for _ in range(actions):
@@ -107,7 +120,9 @@ def change_of_mind(address: str, actions: int, seed: int = 0) -> list[str]:
         time.sleep(draw.uniform(0, 0.3))
     for job in running:
         job.cancel()
-    stylize(load_again(), next(iter(gallery())))
+    client = load_again()
+    stylize(client, next(iter(gallery())))
+    client.close()
     return errors
 
 
@@ -151,7 +166,8 @@ def main() -> int:
             looks.append((when, state_of(process, Path(folder))))
 
         warm = under_load(address, given.clients, 1)
-        Client(address, verbose=False).predict(**_LONG | {"iterations": 10}, api_name="/optimize")
+        with visitor(address) as client:
+            client.predict(**_LONG | {"iterations": 10}, api_name="/optimize")
         look("at the start, warm")
         load = under_load(address, given.clients, given.seconds)
         look("after the load")

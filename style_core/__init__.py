@@ -10,8 +10,9 @@ write_image("painted.png", result)
 
 import os
 
-# Set before torch is imported: idle OpenMP threads sleep. By default they spin and block the cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Set before torch is imported: OpenMP threads that wait spin for some 50 microseconds and then sleep. By default they spin on and block
+# the cores; without any spinning, a small picture takes a third longer (benchmarks/reliability.md).
+os.environ.update({} if "OMP_WAIT_POLICY" in os.environ else {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"})
 
 from style_core.devices import Compute
 from style_core.errors import RequestError

@@ -239,7 +239,7 @@ def test_divergence_yields_the_last_good_picture_and_then_the_reason(monkeypatch
 
 def tiled_plan(side=64):
     """Plans as if memory were short, with all else as it is."""
-    return lambda size, *_: Plan(*size, side, History(), 0.0)
+    return lambda size, *_: Plan(*size, side, History(), 1e9)
 
 
 @pytest.mark.parametrize("style_loss", ["gram", "covariance"])
