@@ -84,7 +84,7 @@ def test_old_paint_stays_where_it_is_trusted_and_what_is_new_is_fresh():
         return paint.onto(now, fresh, still)
 
     result = next_frame(1.0)
-    torch.testing.assert_close(result[:, :, :24], old[:, :, :24], atol=0.001, rtol=0)
+    torch.testing.assert_close(result[:, :, :24], old[:, :, :24], atol=1 / 255, rtol=0)
     torch.testing.assert_close(result[:, :, 60:], fresh[:, :, 60:], atol=1 / 255, rtol=0)
     torch.testing.assert_close(next_frame(0.0), fresh)
     torch.testing.assert_close(next_frame(1.0, now=1 - photo.round()), fresh, atol=0.11, rtol=0)
@@ -148,6 +148,17 @@ def test_paint_stands_still_where_only_noise_moves_and_starts_anew_at_a_cut():
 
     assert flicker(steady) < 0.1 * flicker(plain)
     assert torch.equal(steady[-1], painted(0.0)[-1]) or float((steady[-1] - plain[-1]).abs().mean()) < 0.02
+
+
+def test_what_a_long_pan_brings_in_does_not_drift_away_in_color():
+    wide, paint, last = smooth(64, 260), SteadyPaint(1.0), None
+    for left in range(0, 120, 4):
+        photo = wide[:, :, left : left + 120]
+        fresh = 0.2 + 0.6 * photo
+        fresh[:, :, -12:] += 0.03  # as a network errs at a frame's edge
+        motion = motion_between(last, photo) if last is not None else None
+        painted, last = paint.onto(photo, fresh, motion), photo
+    assert float((painted - fresh)[:, :, -30:].abs().mean()) < 0.08
 
 
 def test_frames_come_in_order_and_what_is_uncovered_between_key_frames_has_the_later_ones_paint():

@@ -22,6 +22,7 @@ _MOST_RENEWED = 0.5 / 255  # limit per frame of a moving color's change by fresh
 _MOVING = 0.5  # px per frame from which paint counts as moving
 _BESIDE, _SETTLING = 9, 0.98  # px, width of the area around new paint that settles, and how slowly it does so
 _JOINED = 6  # px, Gaussian over which fresh colors join those of old paint beside them
+_JOINING = 0.6  # how far they do; all the way, the network's errors at a frame's edge would add up in a long pan
 _GAP = 2.0  # px, Gaussian over which colors fill the borders of objects that no frame shows
 _DETAIL = 0.8  # px, Gaussian that separates the strokes' detail, which warping and averaging blur
 _AROUND = 8  # px, Gaussian over which the detail's contrast is measured
@@ -108,7 +109,7 @@ def blended(new: numpy.ndarray, old: numpy.ndarray, shares: BlendShares) -> nump
     trust, apart = shares.trust, new - old
     renewed = numpy.clip(_thrice(_FRESH * shares.moving) * apart, -_MOST_RENEWED, _MOST_RENEWED)
     kept = old + renewed + _thrice(_FRESH * shares.new * (1 - shares.moving)) * apart
-    mixed = new - _beside(apart, numpy.maximum(2 * trust - 1, 0) * shares.ground)
+    mixed = new - _JOINING * _beside(apart, numpy.maximum(2 * trust - 1, 0) * shares.ground)
     mixed += _thrice(trust) * (kept - mixed)
     detail = mixed - cv2.GaussianBlur(mixed, (0, 0), _DETAIL)
     before, now, wanted = (_contrast(image) for image in (old, mixed, new))
