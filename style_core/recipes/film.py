@@ -80,7 +80,7 @@ def painted_film(
         long_side: px, of the frames.
         begun: a stopped film of the same request to continue, which may be `out` itself. A film of another request is ignored.
     """
-    earlier = _earlier_film(begun, request)
+    earlier = earlier_film(begun, request)
     done = earlier.frames if earlier else 0
     made, started, shown_at, painted = painter.weights, time.monotonic(), float("-inf"), None
     with FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1) as writer:
@@ -116,8 +116,8 @@ def _time_left(started: float, done: int, to_do: int) -> float | None:
     return (time.monotonic() - started) / done * max(0, to_do) if done else None
 
 
-def _earlier_film(path: str | Path | None, request: str) -> Clip | None:
-    """The film at `path`, if it belongs to this request."""
+def earlier_film(path: str | Path | None, request: str) -> Clip | None:
+    """The film at `path`, if it belongs to this request and so can be continued."""
     if path is None or not Path(path).is_file() or Path(path).suffix.lower() != ".mp4":
         return None
     try:

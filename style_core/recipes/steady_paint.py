@@ -122,7 +122,7 @@ def blended(new: numpy.ndarray, old: numpy.ndarray, shares: BlendShares) -> nump
 
 
 def _completed(new: numpy.ndarray, shown: numpy.ndarray, old: numpy.ndarray, trust: numpy.ndarray) -> numpy.ndarray:
-    """Fresh paint, where it isn't `shown` old paint, and where that isn't trusted either the colors around; `[H, W, 3]`."""
+    """Fresh paint where it is `shown`, elsewhere old paint, and the colors around where that isn't trusted either; `[H, W, 3]`."""
     known = shown + (1 - shown) * trust
     paint = _thrice(shown) * new + _thrice(known - shown) * old
     around, weight = (cv2.GaussianBlur(values, (0, 0), _GAP) for values in (paint, known))

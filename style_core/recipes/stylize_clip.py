@@ -20,7 +20,7 @@ from style_core.networks.moments import Moments, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.cost_model import Cost, film_cost
-from style_core.recipes.film import announcement, film_request, painted_film
+from style_core.recipes.film import announcement, earlier_film, film_request, painted_film
 from style_core.recipes.run_history import Watch
 from style_core.recipes.steady_paint import SteadyPaint
 from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
@@ -74,9 +74,10 @@ def stylize_clip(
     painter = FramePainter(generator, styles, codes, shares, options, film)
     request = film_request("stylize", clip, [*styles, *codes], asked, painter.weights)
     cost = stylized_film_cost(clip, options.size, film, generator.compute)
-    watch = None if begun else Watch(cost.kind, generator.compute, cost.estimate)
+    watch = Watch(cost.kind, generator.compute, cost.estimate)
+    continued = earlier_film(begun, request) is not None
     yield from painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every)
-    if watch is not None:
+    if not continued:
         watch.finish()
 
 
@@ -156,7 +157,7 @@ class FramePainter:
             unexplained += 1 - float(moved.motion.confidence.mean())
         return self._painted_together(group)
 
-    def _painted_together(self, group: Sequence["_Moved"]) -> list[Tensor]:
+    def _painted_together(self, group: Sequence[_Moved]) -> list[Tensor]:
         """Paint frames that follow each other, the last one as a key frame."""
         key = padded_to(self._fresh(group[-1].photo, len(group)), group[-1].photo)
         ways: list[Motion] = []  # from each frame but the last to the key frame, the last of these first
