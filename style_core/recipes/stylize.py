@@ -29,8 +29,8 @@ from style_core.weights.open import open_generator
 # Thresholds of a verdict, meant to catch results with more than 0.6 of the photo's style distance. How often they do:
 # benchmarks/verdicts.md.
 _ALMOST_THE_PHOTO = 0.745
-_LOST_THE_PHOTO = 0.6
-_CONTENT_LEVEL = "relu4_1"
+_LOST_THE_PHOTO = 0.86
+_CONTENT_LEVEL = "relu3_1"
 _MIDDLE_SIDE = 320  # px
 _JUDGED_FROM = 0.5  # strength below which a result close to the photo is expected
 VERDICTS = {
@@ -139,7 +139,7 @@ def verdict(generator: Generator, photo: Tensor, result: Tensor, codes: Sequence
     """Detect a failed result with the generator's own encoder, at the middle of the picture.
 
     The result's code should be close to the style's. If it is still beyond `_ALMOST_THE_PHOTO` of the distance to the photo's
-    code, the result counts as unchanged. Its features at relu4_1 should be close to the photo's; otherwise the photo is lost.
+    code, the result counts as unchanged. Its features at relu3_1 should be close to the photo's; otherwise the photo is lost.
 
     Args:
         photo, result: `[3, H, W]`, the same size.

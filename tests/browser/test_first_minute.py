@@ -54,6 +54,12 @@ def test_the_painted_picture_is_there_before_gradio_s_scripts_and_gives_way_to_t
     page.reload()
     ready(page)
     page.wait_for_selector("#early", state="detached")
+    page.get_by_role("tab", name="About", exact=True).click()
+    page.wait_for_function("localStorage.getItem('pentimento-tab') !== null")
+    page.wait_for_timeout(500)
+    page.reload()
+    page.wait_for_selector("#early", state="detached", timeout=30_000)
+    assert page.get_by_role("tab", name="About", exact=True).get_attribute("aria-selected") == "true"
     page.close()
 
 
