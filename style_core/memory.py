@@ -7,6 +7,9 @@ from pathlib import Path
 from style_core.errors import RequestError
 
 
+_CGROUP = Path("/sys/fs/cgroup")  # of the container, if there is one
+
+
 def available_bytes() -> float | None:
     """Bytes that this process can still allocate; None if the system doesn't report it."""
     meminfo = Path("/proc/meminfo")
@@ -14,10 +17,17 @@ def available_bytes() -> float | None:
         return None
     fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
     free = 1024.0 * int(fields["MemAvailable"].split()[0])
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    limit, used = _CGROUP / "memory.max", _CGROUP / "memory.current"
     if limit.exists() and used.exists() and limit.read_text().strip() != "max":
-        free = min(free, float(limit.read_text()) - float(used.read_text()))
+        free = min(free, float(limit.read_text()) - float(used.read_text()) + _cached())
     return free
+
+
+def _cached() -> float:
+    """Bytes of a container's memory that only cache files, and are given up when they are needed."""
+    stat = _CGROUP / "memory.stat"
+    fields = dict(line.split() for line in stat.read_text().splitlines()) if stat.exists() else {}
+    return float(fields.get("inactive_file", 0))
 
 
 class OutOfMemory(RequestError):

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from style_core import devices
+from style_core import devices, memory
 
 KEPT_AND_RELEASED = """
 import resource, torch
@@ -43,3 +43,12 @@ def test_there_are_as_many_threads_as_cores(monkeypatch):
     assert devices.cores() == 1
     monkeypatch.setattr(devices, "_cgroup_quota", lambda: None)
     assert devices.cores() >= 1
+
+
+def test_files_cached_in_a_container_count_as_free_memory(monkeypatch, tmp_path):
+    for name, text in (("memory.max", "300000000"), ("memory.current", "290000000"), ("memory.stat", "anon 5\ninactive_file 190000000\n")):
+        (tmp_path / name).write_text(text + "\n")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    assert memory.available_bytes() in (None, 2e8)
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.available_bytes() != 2e8
