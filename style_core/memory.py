@@ -6,7 +6,6 @@ from pathlib import Path
 
 from style_core.errors import RequestError
 
-
 _CGROUP = Path("/sys/fs/cgroup")  # of the container, if there is one
 
 

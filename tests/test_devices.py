@@ -46,7 +46,7 @@ def test_there_are_as_many_threads_as_cores(monkeypatch):
 
 
 def test_files_cached_in_a_container_count_as_free_memory(monkeypatch, tmp_path):
-    for name, text in (("memory.max", "300000000"), ("memory.current", "290000000"), ("memory.stat", "anon 5\ninactive_file 190000000\n")):
+    for name, text in (("memory.max", "300000000"), ("memory.current", "290000000"), ("memory.stat", "anon 5\ninactive_file 190000000")):
         (tmp_path / name).write_text(text + "\n")
     monkeypatch.setattr(memory, "_CGROUP", tmp_path)
     assert memory.available_bytes() in (None, 2e8)
