@@ -11,6 +11,7 @@ from studio.events import IMMEDIATE
 from style_core import Compute, RequestError
 from style_core.media.images import size_of
 from style_core.recipes.estimate import estimate, larger_than_photo
+from style_core.recipes.run_history import Estimate
 from style_core.recipes.table import RECIPES
 from style_core.weights import registry as weights
 
@@ -75,11 +76,21 @@ class Forecast:
             photo = None if path is None else size_of(path)
         except RequestError:
             return ""  # already reported next to the picture or by the run
-        network = "vgg19" if given.get("extractor") == "auto" and weights.find("vgg19", ["relu5_1"]) else "lite"
+        network = network_of_auto() if given.get("extractor") == "auto" else "lite"
         try:
             needed = gpu.call(estimate, options, photo, compute, extractor=network, started=started)
         except RequestError as error:
             return "⚠ " + i18n.translate(str(error), request)
-        said = i18n.say("ESTIMATE", request, seconds=i18n.duration(needed.seconds), gigabytes=needed.bytes / 1e9)
+        said = sentence_of(needed, request)
         larger = "" if photo is None else larger_than_photo(options, photo)
         return f"{said} {i18n.translate(larger, request)}" if larger else said
+
+
+def network_of_auto() -> str:
+    """The feature network that the choice `auto` uses without a download."""
+    return "vgg19" if weights.find("vgg19", ["relu5_1"]) else "lite"
+
+
+def sentence_of(needed: Estimate, request: gr.Request) -> str:
+    """Time and memory in words."""
+    return i18n.say("ESTIMATE", request, seconds=i18n.duration(needed.seconds), gigabytes=needed.bytes / 1e9)

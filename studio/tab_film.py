@@ -11,6 +11,7 @@ import gradio as gr
 from studio import files, first_picture, gpu, i18n, jobs, live, style_choice
 from studio.controls import component, use_buttons
 from studio.events import IMMEDIATE, SILENT, Update, Updates
+from studio.forecast import network_of_auto, sentence_of
 from studio.tab_stylize import style_tiles
 from studio.uploads import picture_input
 from style_core import Compute, OptimizeOptions, RequestError, StylizeOptions, finish, gallery_code, read_image, stylize
@@ -21,7 +22,6 @@ from style_core.progress import Steps
 from style_core.recipes.estimate import film_estimate
 from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import FilmOptions, StylizedFilmOptions, stylize_clip
-from style_core.weights import registry as weights
 from style_core.weights.open import open_generator
 
 _LIVE_EVERY = 0.05  # seconds between frames that the webcam sends
@@ -270,9 +270,8 @@ def _about(compute: Compute, wanted: _FilmRequest, request: gr.Request) -> str:
     if gpu.is_lent():
         return said
     options, film = wanted.options()
-    network = "vgg19" if weights.find("vgg19", ["relu5_1"]) else "lite"
-    needed = gpu.call(film_estimate, clip, options, film, compute, extractor=network)
-    return f"{said} {i18n.say('ESTIMATE', request, seconds=i18n.duration(needed.seconds), gigabytes=needed.bytes / 1e9)}"
+    needed = gpu.call(film_estimate, clip, options, film, compute, extractor=network_of_auto())
+    return f"{said} {sentence_of(needed, request)}"
 
 
 def _style_of(compute: Compute, name: str, own: str | None, request: gr.Request) -> tuple[list, list]:

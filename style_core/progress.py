@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-T = TypeVar("T")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def finish(steps: Iterable[Step]) -> Step:
     return last[0]
 
 
-def returned(steps: Generator[Any, None, T]) -> T:
+def returned(steps: Generator[Any, None, _Value]) -> _Value:
     """Run a generator to its end, without looking at what it yields, for what it returns."""
     while True:
         try:
