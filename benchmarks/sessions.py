@@ -3,7 +3,8 @@
     python -m benchmarks.sessions --sessions 200
 
 Each session fetches the page and its configuration and runs every event that the page fires on load, as a browser does. It prints
-the resident memory in MB and the growth in KB per session, round by round; the first rounds fill caches.
+the resident memory in MB and the growth in KB per session, round by round; the first rounds fill caches. Packages beyond
+requirements.txt change the figures: with pyarrow, which Ray brings along, pandas keeps more.
 """
 
 import argparse

@@ -17,11 +17,12 @@ from style_core.progress import finish
 from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_options import OptimizeOptions
 
-# Environment of a run, by how its threads wait.
+_SET = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+# Environment of a run, by how its threads wait. It is read when torch is loaded; `style_core` has set that of the app.
 _WAYS = {
     "spinning": {"OMP_WAIT_POLICY": "ACTIVE"},
     "sleeping": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"},
-    "spinning briefly, as the app does": {},
+    "spinning briefly, as the app does": {name: os.environ[name] for name in _SET if name in os.environ},
 }
 
 
@@ -40,8 +41,7 @@ def seconds_of_a_run(size: int, iterations: int) -> float:
 def together(count: int, way: str, flags: list[str]) -> float:
     """Seconds of the slowest of `count` processes that start at once."""
     command = [sys.executable, "-m", "benchmarks.waiting", "--one", *flags]
-    set_here = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    environment = {name: value for name, value in os.environ.items() if name not in set_here} | _WAYS[way]
+    environment = {name: value for name, value in os.environ.items() if name not in _SET} | _WAYS[way]
     runs = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(count)]
     return max(float(run.communicate()[0]) for run in runs)
 

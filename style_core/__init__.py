@@ -10,9 +10,9 @@ write_image("painted.png", result)
 
 import os
 
-# Set before torch is imported: OpenMP threads that wait spin for some 50 microseconds and then sleep. By default they spin on and block
+# Set before torch is imported: OpenMP threads that wait spin for some 60 microseconds and then sleep. By default they spin on and block
 # the cores; without any spinning, a small picture takes a third longer (benchmarks/reliability.md).
-os.environ.update({} if "OMP_WAIT_POLICY" in os.environ else {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"})
+os.environ.update({} if "OMP_WAIT_POLICY" in os.environ else {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2500"})
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
