@@ -57,8 +57,8 @@ def read_pair(photo: Path, painting: Path, size: int, *, short: bool = False) ->
 
 
 def painted(generator: Generator, photo: Tensor, code: Tensor) -> Tensor:
-    """The photo `[3, H, W]` in one style."""
-    *_, (_, _, result) = generator.paint(generator.encode_content(photo), [code])
+    """The photo `[3, H, W]` in one style, as `stylize` paints it."""
+    *_, (_, _, result) = generator.paint(generator.encode_content(photo), generator.adjusted(photo, [code]))
     assert result is not None  # the last one carries the whole picture
     return result
 

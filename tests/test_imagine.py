@@ -1,12 +1,14 @@
 """The latent space: seeds, inversions, walks, directions, sizes; with the shipped weights."""
 
+import statistics
+
 import pytest
 import torch
 from networks import FP32, picture
 from safetensors.torch import load_file, save_file
 
 from style_core import ImagineOptions, RequestError, finish, imagine
-from style_core.media.tones import tones_of
+from style_core.media.tones import TONES, tones_of
 from style_core.networks import latent
 from style_core.networks.latent import Latent, slerp
 from style_core.networks.latent_net import DIRECTIONS, SIDE, Z_SIZE, LatentNet
@@ -104,7 +106,7 @@ def test_attributes_are_those_of_the_pixels():
     red, green, blue = image
     found = {name: float(value) for name, value in attributes(tones_of(image)[None]).items()}
     assert found["warmth"] == pytest.approx(float((red - blue).mean()), abs=1e-5)
-    assert found["darkness"] == pytest.approx(0.5 - float((0.2126 * red + 0.7152 * green + 0.0722 * blue).mean()), abs=1e-5)
+    assert found["darkness"] == pytest.approx(0.5 - float((0.299 * red + 0.587 * green + 0.114 * blue).mean()), abs=1e-5)
     colorful = (red - blue).square().mean() + (2 * green - red - blue).square().mean() / 3
     assert found["vividness"] == pytest.approx(float(colorful.sqrt()), abs=1e-5)
 
@@ -117,7 +119,7 @@ def test_the_colors_of_painted_pictures_change_as_asked_and_their_shapes_stay(na
     assert (colors[0] < colors[1]).all() and (colors[1] < colors[2]).all()
     gray = [batch.mean(1).flatten(1) for batch in (less, more)]
     alike = [float(torch.corrcoef(torch.stack(pair))[0, 1]) for pair in zip(*gray)]
-    assert min(alike) > 0.4, alike
+    assert statistics.mean(alike) > 0.6, alike
 
 
 def test_a_seed_has_one_style_and_each_seed_another():
@@ -128,6 +130,16 @@ def test_a_seed_has_one_style_and_each_seed_another():
     # A mixture is no further from the mean than paintings are.
     mean = prior.codes.mean(0)
     assert (codes - mean).norm(dim=1).max() < 1.1 * (prior.codes - mean).norm(dim=1).max()
+
+
+def test_blue_styles_are_mixed_with_blue_ones_and_stay_blue_when_they_get_more_vivid():
+    prior = open_style_prior()
+    codes = torch.cat([prior.code(seed) for seed in range(200)])
+    coldest = [attributes(each[:, -TONES:])["warmth"].quantile(0.05) for each in (codes, prior.codes)]
+    assert coldest[0] < 0.7 * coldest[1] < 0
+    blue = prior.codes[attributes(prior.codes[:, -TONES:])["warmth"].argmin()][None]
+    before, after = (attributes(code[:, -TONES:]) for code in (blue, prior.moved(blue, {"vividness": 1.0})))
+    assert after["warmth"] < before["warmth"] and after["vividness"] > before["vividness"]
 
 
 def test_styles_of_another_generator_and_other_files_are_refused(tmp_path):

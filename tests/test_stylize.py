@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from style_core import RequestError, StylizeOptions, finish, gallery, gallery_code, stylize
 from style_core.devices import Compute
-from style_core.media.images import fit, read_image
+from style_core.media.images import fit, fit_short, from_pil, read_image, to_pil
 from style_core.media.video import Clip, FrameWriter
 from style_core.networks.generator import Generator
 from style_core.networks.generator_net import GeneratorNet
@@ -85,6 +85,19 @@ def test_the_photo_stays_outside_all_masks(shipped, codes):
     assert (result - photo)[..., :48].abs().mean() > 0.02
 
 
+def test_the_strength_outside_all_masks_can_be_another(shipped):
+    photo, code = fit(read_image("studio/samples/still-life.jpg"), 256), gallery_code("sunflowers")
+    left = torch.zeros(1, *photo.shape[-2:])
+    left[..., :128] = 1
+    both = painted(shipped, photo, [code], masks=[left], outside=0.5)
+    full, half = (painted(shipped, photo, [code], strength=strength) for strength in (1.0, 0.5))
+    for part, like, unlike in ((slice(0, 96), full, half), (slice(160, None), half, full)):
+        assert (both - like)[..., part].abs().mean() < 0.75 * (both - unlike)[..., part].abs().mean()
+    only_outside = painted(shipped, photo, [code], strength=0.0, masks=[left], outside=0.5)
+    assert torch.equal(only_outside[..., :96], photo[..., :96])
+    assert (only_outside - half)[..., 160:].abs().mean() < 0.5 * (only_outside - photo)[..., 160:].abs().mean()
+
+
 @pytest.mark.parametrize("size", [(16, 16), (65, 97), (64, 1000), (17, 33)])
 def test_odd_sizes_keep_their_size(shipped, codes, size):
     result = painted(shipped, picture(*size), codes[:1])
@@ -96,9 +109,41 @@ def test_a_gray_photo_is_painted_and_a_flat_one_stays_calm(shipped, codes):
     assert painted(shipped, gray, codes[:1]).isfinite().all()
     for compute in (FP32, Compute.choose("cpu", "bf16")):
         generator = Generator.load(MODELS / "generator.safetensors", compute)
-        flat = painted(generator, torch.full((3, 96, 160), 0.5), codes[:1])
+        wall = torch.full((3, 96, 160), 0.5)
+        flat = painted(generator, wall, generator.adjusted(wall, codes[:1]))
         assert flat.std((1, 2)).max() < 0.01
         assert (flat.mean((1, 2)) - 0.5).abs().max() > 0.02
+
+
+def test_a_code_is_adjusted_by_what_a_first_result_misses(shipped):
+    photo, code = fit(read_image("studio/samples/still-life.jpg"), 384), gallery_code("sunflowers")
+    (adjusted,) = shipped.adjusted(photo, [code])
+    own = shipped.encode_content(photo).code
+    moved, apart = (adjusted - code)[:, :256].norm(), (code - own)[:, :256].norm()
+    assert 0.05 * apart < moved < 0.35 * apart
+    assert torch.equal(adjusted[:, 256:], code[:, 256:])  # colors are moved in closed form
+    missed = [(shipped.encode_content(painted(shipped, photo, [each])).code - code)[:, :256].norm() for each in (code, adjusted)]
+    assert missed[1] < 0.9 * missed[0]
+
+
+def test_weights_of_earlier_releases_adjust_nothing(shipped, tmp_path):
+    tensors = load_file(MODELS / "generator.safetensors")
+    for name in ("style.feedback", "style.sharpening"):
+        del tensors[name]
+    save_file(tensors, tmp_path / "generator.safetensors")
+    earlier = Generator.load(tmp_path / "generator.safetensors", FP32)
+    code, thumbnail = gallery_code("sunflowers"), picture(200, 240)
+    assert torch.equal(earlier.adjusted(picture(64, 64), [code])[0], code)
+    assert not torch.equal(earlier.encode_style(thumbnail), shipped.encode_style(thumbnail))
+
+
+@pytest.mark.parametrize("name", ["impasto", "mosaic", "stained-glass"])
+def test_a_thumbnail_is_read_almost_as_its_painting(shipped, name):
+    painting = fit_short(read_image(f"studio/samples/styles/{name}.jpg"), 512)
+    thumbnail = from_pil(to_pil(fit_short(painting, 200)))
+    wanted = shipped.encode_style(painting)
+    sharpened, enlarged = shipped.encode_style(thumbnail), shipped.encode_style(fit_short(thumbnail, 512))
+    assert (sharpened - wanted)[:, :256].norm() < 0.6 * (enlarged - wanted)[:, :256].norm()
 
 
 def test_no_frame_along_the_borders(shipped, codes):

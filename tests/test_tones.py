@@ -1,9 +1,11 @@
 """Color statistics as nine numbers, and pictures moved toward them."""
 
+import pytest
 import torch
 from networks import FP32, picture
 
-from style_core.media.tones import toned, tones_of
+from style_core.media.color import luminance_of
+from style_core.media.tones import saturated, toned, tones_of
 from style_core.networks.generator import Generator
 from style_core.weights.registry import MODELS
 
@@ -19,6 +21,13 @@ def test_a_toned_picture_has_the_wanted_mean_and_covariance():
     moved = toned(image, tones_of(image), tones_of(reference), 1.0)
     for found, wanted in zip(gaussian(moved), gaussian(reference)):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.5, 1.7])
+def test_saturated_tones_are_those_of_the_saturated_picture(factor):
+    image = picture(48, 64, seed=5)
+    gray = luminance_of(image)
+    torch.testing.assert_close(saturated(tones_of(image), factor), tones_of(gray + factor * (image - gray)), atol=1e-5, rtol=0)
 
 
 def test_half_the_way_is_half_the_way_and_none_is_none():

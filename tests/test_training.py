@@ -13,9 +13,9 @@ from torch import nn
 from style_core import RequestError, write_image
 from style_core.devices import Compute
 from style_core.networks.extractor import load_extractor
-from style_core.networks.generator_net import LEVELS
+from style_core.networks.generator_net import LEVELS, SHARPENING_TERMS, GeneratorNet
 from style_core.networks.moments import Moments, gram_matrix
-from style_core.training import blend, distill, register, runs
+from style_core.training import blend, distill, register, runs, sharpening
 from style_core.training.average import running_average
 from style_core.training.data import Crops, is_held_out, split
 from style_core.training.muon import Muon, orthogonalized
@@ -172,6 +172,17 @@ def test_a_blend_lies_between_a_network_and_its_further_trained_version(tmp_path
     load_extractor("lite", blended, FP32)
     with pytest.raises(RequestError, match="before.safetensors and other.safetensors differ in shape"):
         blend.blend(before, other, blended)
+
+
+def test_regressions_find_what_thumbnails_lack():
+    draw = torch.Generator().manual_seed(0)
+    codes, shown = torch.randn(4000, 6, generator=draw), torch.rand(4000, generator=draw)
+    true = torch.randn(SHARPENING_TERMS, 6, 7, generator=draw)
+    net = GeneratorNet(FP32).style
+    net.sharpening = true
+    wanted = torch.cat([net.sharpened(code[None], float(share)) for code, share in zip(codes, shown)])
+    torch.testing.assert_close(sharpening.regressions(codes, wanted, shown, ridge=1e-6), true, atol=1e-3, rtol=1e-3)
+    assert torch.equal(net.sharpened(codes[:1], 1.0), codes[:1])
 
 
 def test_moments_mix_linearly():

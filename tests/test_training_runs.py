@@ -47,6 +47,12 @@ def test_the_generator_is_trained_to_a_file_that_paints(program, data, vgg19, tm
     result = painted(trained, photo, trained.encode_style(picture(64, 64, seed=1)))
     assert result.shape == photo.shape and torch.isfinite(result).all()
     assert (tmp_path / "sheet.jpg").is_file()
+    corrected = tmp_path / "corrected.safetensors"
+    program("style_core.training.sharpening", tmp_path / "generator.safetensors", "--data", data, "--paintings", 2, "--out", corrected)
+    before, after = load_file(tmp_path / "generator.safetensors"), load_file(corrected)
+    assert float(after["style.feedback"]) > 0 and after["style.sharpening"].abs().max() > 0
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items() if name not in ("style.feedback", "style.sharpening"))
+    assert torch.isfinite(painted(Generator.load(corrected, FP32), photo, trained.encode_style(photo))).all()
 
 
 @pytest.mark.parametrize("alone", [1.0, 0.0], ids=["the VAE alone", "with the critic"])

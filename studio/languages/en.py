@@ -240,6 +240,7 @@ LABELS: dict[str, str] = {
     "DreamOptions.strength": "Strength",
     "color": "Colors",
     "style_scale": "Brush size",
+    "outside": "Strength outside your regions",
     "extractor": "Feature network",
     "preset": "Layer weights",
     "optimizer": "Optimizer",

@@ -13,7 +13,7 @@ from style_core.options import option
 COLORS = ("style", "keep", "match")
 PAINTING_COLORS = (*COLORS, "palette")
 # Luma weights of Rec. 601, as in the YIQ space that Gatys et al. use.
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
 _TURNS = 8  # rotations of color space in which palettes are matched; more make no visible difference
 _RANKS = 512  # points of the curve from one distribution to another; few enough not to amplify grain
 _PART = 2**22  # pixels matched at a time, so that large pictures fit into memory
@@ -31,7 +31,7 @@ def painting_color_option() -> Any:
 
 def luminance_of(image: Tensor) -> Tensor:
     """`[3, H, W]` -> its luma `[1, H, W]` in `[0, 1]`."""
-    return (image * image.new_tensor(_LUMA).view(3, 1, 1)).sum(0, keepdim=True)
+    return (image * image.new_tensor(LUMA).view(3, 1, 1)).sum(0, keepdim=True)
 
 
 def keep_color(result: Tensor, photo: Tensor) -> Tensor:

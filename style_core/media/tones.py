@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from style_core.matrices import eigh, matrix_root
-from style_core.media.color import color_moments, mapped
+from style_core.media.color import LUMA, color_moments, mapped
 
 TONES = 9  # three means, six products
 _MIDDLE = 0.5
@@ -46,6 +46,14 @@ def toned(image: Tensor, own: Tensor, wanted: Tensor, share: float) -> Tensor:
     transform = torch.lerp(torch.eye(3, dtype=transform.dtype), transform, share)
     offset = torch.lerp(mean, wanted_mean, share) + _MIDDLE - transform @ (mean + _MIDDLE)
     return mapped(image, transform.float(), offset.float()[:, None])
+
+
+def saturated(tones: Tensor, factor: float) -> Tensor:
+    """The tones `[9]` of a picture whose colors' distances from the gray of the same brightness are multiplied by `factor`."""
+    scale = factor * torch.eye(3) + (1 - factor) * torch.tensor(LUMA).expand(3, 3)
+    (rows, columns), products = torch.triu_indices(3, 3), torch.zeros(3, 3)
+    products[rows, columns] = products[columns, rows] = tones[3:]
+    return torch.cat([scale @ tones[:3], (scale @ products @ scale.mT)[rows, columns]])
 
 
 def _gaussian(tones: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,6 +26,7 @@ LEVELS = STYLE_LAYERS
 ENCODER_WIDTHS = (16, 32, 96, 128, 160)
 STRIDE = 16  # of the deepest level; sides are padded to a multiple of it
 CODE_SIZE = 256
+SHARPENING_TERMS = 2  # powers of how much a style picture was enlarged, by which its code is corrected
 _PROBES = 16  # projections of each level whose second moments enter the code
 _WIDTHS = (16, 32, 64, 96, 96)  # of the decoder's stages, finest first
 _BLOCKS = (0, 0, 1, 4, 2)  # residual blocks in each stage
@@ -144,11 +145,17 @@ class StyleNet(nn.Module):
     """Moments of a style picture -> its code; a code -> the decoder's scales and shifts."""
 
     scales: Tensor
+    feedback: Tensor
+    sharpening: Tensor
 
     def __init__(self, values: int):
         super().__init__()
         self.probes = nn.ParameterList(nn.Parameter(torch.randn(_PROBES, width) / width**0.5) for width in ENCODER_WIDTHS)
         self.register_buffer("scales", torch.ones(len(LEVELS)))
+        # How far codes are moved by what a first result misses; see `Generator.adjusted`.
+        self.register_buffer("feedback", torch.zeros(()))
+        # Regressions from the code of an enlarged thumbnail to what the sharp painting's adds; see `sharpened`.
+        self.register_buffer("sharpening", torch.zeros(SHARPENING_TERMS, CODE_SIZE, CODE_SIZE + 1))
         pairs = _PROBES * (_PROBES + 1) // 2
         self.read = nn.Linear(sum(2 * width + pairs for width in ENCODER_WIDTHS), _HIDDEN)
         self.code = nn.Linear(_HIDDEN, CODE_SIZE)
@@ -167,6 +174,19 @@ class StyleNet(nn.Module):
             second = second.sign() * (second.abs() + 1e-4).sqrt()
             parts += [moments.means[level] / unit, (moments.deviations(level) / unit).log1p(), second]
         return self.code(functional.leaky_relu(self.read(torch.cat(parts, 1)), 0.2))
+
+    def sharpened(self, code: Tensor, shown: float) -> Tensor:
+        """The code `[1, CODE_SIZE]` that a painting would have, given that of a thumbnail enlarged to the same size.
+
+        Enlarging leaves out the finest strokes, whose statistics follow from the others' (by ridge regressions on training paintings;
+        `style_core.training.sharpening`).
+
+        Args:
+            shown: in `(0, 1]`, the thumbnail's side over that which it was enlarged to.
+        """
+        lacking = 1 - shown
+        known = torch.cat([code, code.new_ones(len(code), 1)], 1)
+        return code + sum(lacking ** (power + 1) * known @ matrix.mT for power, matrix in enumerate(self.sharpening))
 
     def forward(self, code: Tensor) -> Tensor:
         """Codes `[B, CODE_SIZE]` -> the modulation's values, `[B, V]`."""

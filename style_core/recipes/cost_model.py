@@ -24,6 +24,7 @@ _OVERHEAD = 1.1  # of a run's time over its iterations: targets, previews
 _DREAM_PICTURES = 12  # float32 pictures that a dream keeps
 _ROUND_TRIP = 2.2  # as in memory_plan.py
 _GENERATED = 5e5  # operations per pixel of the generator, encoder and decoder
+_ADJUSTED, _ADJUSTED_SIDE = 8e5, 256  # the same of a first result, which is encoded too, and its short side in px
 _GENERATED_BYTES = 750  # per pixel, in float32, up to the size of a tile: measured from 1 to 33 megapixels, with the next two
 _GENERATED_TILE = 2**20  # pixels of a tile
 _COARSE_BYTES = 140  # per pixel, in float32, of the coarse stages, which see the whole picture
@@ -103,7 +104,8 @@ def network_cost(
 def generator_cost(height: int, width: int, compute: Compute, count: int = 1, imagined: bool = False) -> Estimate:
     """Time and memory of `count` pictures of the generator; `imagined` ones come from the latent space first."""
     pixels = height * width
-    work = count * (_GENERATED * pixels + (_IMAGINED if imagined else 0))
+    first = 0 if imagined else _ADJUSTED * min(1, _ADJUSTED_SIDE / min(height, width)) ** 2 * pixels
+    work = count * (_GENERATED * pixels + first + (_IMAGINED if imagined else 0))
     features = compute.dtype.itemsize / 4 * (_GENERATED_BYTES * min(pixels, _GENERATED_TILE) + _COARSE_BYTES * pixels)
     return Estimate(0.05 + work / _rate(compute), _BASE_BYTES + features + _PICTURES * 12 * pixels)
 

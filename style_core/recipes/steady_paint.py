@@ -83,6 +83,11 @@ class SteadyPaint:
         self._past = _Past(painted, cv2.merge([seen + kept * (origin - seen), numpy.maximum(new, beside)]))
         return image_of(painted)
 
+    def along(self, photo: Tensor, motion: Motion) -> Tensor:
+        """The paint of the frame before where it belongs, and the colors around it elsewhere, `[3, H, W]`."""
+        nowhere = numpy.zeros(photo.shape[-2:], numpy.float32)
+        return self.onto(photo, photo, motion, nowhere)
+
 
 @dataclass(frozen=True)
 class BlendShares:

@@ -46,6 +46,7 @@ class StylizeOptions(Options):
     size: int = option(1024, "Long side of the result.", Range(64, 8192, 32, "px"))
     strength: float = option(1.0, "0 keeps the photo exactly, 1 applies the full style, more exaggerates it.", Range(0, 1.5, 0.01))
     color: str = painting_color_option()
+    outside: float = option(0.0, "Strength outside the painted areas; 0 keeps the photo there.", Range(0, 1.5, 0.01))
     style_scale: float = option(1.0, "Size of the strokes: higher values use the style picture at a larger size.", Range(0.25, 4, 0.05))
 
 
@@ -120,7 +121,9 @@ def paint_photo(
     style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
     yield 0, 1, None, ""
     encoded = generator.encode_content(photo, remember=remember)
-    for done, total, result in generator.paint(encoded, style_codes, weights, options.strength, masks):
+    # Nothing is painted at strength 0.
+    adjusted = generator.adjusted(photo, style_codes, remember=remember) if options.strength or options.outside else style_codes
+    for done, total, result in generator.paint(encoded, adjusted, weights, options.strength, masks, outside=options.outside):
         judged = ""
         if result is not None:
             if masks is None and is_judged(options):
@@ -196,9 +199,10 @@ def recolored(
     from_codes: bool,
 ) -> Tensor:
     """A result in the colors from options; codes, unlike style pictures, can only be recolored afterwards."""
-    if options.color == "palette" and options.strength:
+    painted = options.strength or options.outside
+    if options.color == "palette" and painted:
         return match_palette(result, palette_of(styles, style_shares(weights, len(styles))))
-    if options.color == "keep" and options.strength:
+    if options.color == "keep" and painted:
         return keep_color(result, photo)
     if options.color == "match" and from_codes:
         return match_color(result, photo)

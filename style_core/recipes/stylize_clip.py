@@ -11,7 +11,7 @@ from torch import Tensor
 
 from style_core.devices import Compute, cores
 from style_core.errors import RequestError
-from style_core.media.motion import Motion, carried_along, motions_between, onward, padded_to
+from style_core.media.motion import Motion, carried_along, motion_between, motions_between, onward, padded_to
 from style_core.media.video import Clip, check_video_path
 from style_core.networks.generator import EncodedPhoto
 from style_core.networks.generator import Generator as PaintingNet
@@ -118,6 +118,8 @@ class FramePainter:
         self._generator, self._styles, self._shares, self._options, self._film = generator, styles, shares, options, film
         self._given = list(codes)
         self._codes: list[Tensor] = []
+        self._scene: Tensor | None = None  # the first photo of the scene
+        self._adjusted: list[Tensor] = []  # the codes, adjusted to that photo: adjusted to each one, they would flicker
         self._memory: Moments | None = None
         self._tones: Tensor | None = None  # of what the network painted, likewise
         self._paint = SteadyPaint(film.steadiness)  # before recoloring
@@ -181,12 +183,15 @@ class FramePainter:
         """What the network paints. `frames` have passed since it painted last."""
         encoded = self._encoded(photo, frames)
         self._codes = self._codes or [*encoded_styles(self._generator, self._styles, photo, self._options), *self._given]
+        if not self._adjusted:
+            assert self._scene is not None
+            self._adjusted = self._generator.adjusted(self._scene, self._codes, remember=False)
 
         def carry(tones: Tensor) -> Tensor:
             self._tones = tones if self._tones is None else torch.lerp(tones, self._tones, _MEMORY**frames)
             return self._tones
 
-        *_, (_, _, fresh) = self._generator.paint(encoded, self._codes, self._shares, self._options.strength, carry=carry)
+        *_, (_, _, fresh) = self._generator.paint(encoded, self._adjusted, self._shares, self._options.strength, carry=carry)
         assert fresh is not None  # the last one is the result
         return fresh
 
@@ -194,7 +199,7 @@ class FramePainter:
         encoded = self._generator.encode_content(photo, remember=False)
         self._memory = carried(self._memory, encoded.moments, frames)
         if self._memory is encoded.moments:  # a new scene
-            self._tones = None
+            self._tones, self._scene, self._adjusted = None, photo, []
         return replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory, encoded.tones))
 
     def observe(self, photo: Tensor) -> None:
@@ -205,6 +210,36 @@ class FramePainter:
         """Continue a film after its last frame, `painted`, which may lack an odd row and column."""
         self._last = photo
         self._paint.start(photo, painted)
+
+
+class LivePainter(FramePainter):
+    """Paints the frames of a camera as they come, each at once.
+
+    Unlike those of a film, the frames between two key frames can't wait for the later one: they take all their paint from the frame
+    before, and what they show for the first time takes the colors around it, until the next key frame paints it.
+    """
+
+    _since = 0  # frames painted since the last key frame, this one included
+    _unexplained = 0.0
+
+    def paint(self, photo: Tensor) -> Tensor:
+        """The painting of the next frame `[3, H, W]`, of the same size."""
+        last, self._last = self._last, photo
+        motion = None
+        if last is not None and last.shape == photo.shape and self._film.steadiness:
+            motion = motion_between(last, photo)
+        if motion is None or motion.cut:
+            self._since, self._unexplained = 0, 0.0
+            self._memory = None
+            return self._painted_anew(photo)
+        self._since += 1
+        self._unexplained += 1 - float(motion.confidence.mean())
+        if self._since < self._film.key_every and self._unexplained < _MOST_UNEXPLAINED:
+            painted = self._paint.along(photo, motion)
+        else:
+            painted = self._paint.onto(photo, padded_to(self._fresh(photo, self._since), photo), motion)
+            self._since, self._unexplained = 0, 0.0
+        return recolored(painted, photo, self._options, from_codes=False)
 
 
 def carried(memory: Moments | None, new: Moments, frames: int = 1) -> Moments:

@@ -52,6 +52,8 @@ def _grown(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Ten
             grown.setdefault(name, torch.zeros_like(tensor) if name.endswith("second.conv.weight") else tensor)
         elif name.startswith("style.values.") and len(first.get(name, tensor)) < len(tensor):
             grown[name] = torch.cat([first[name], torch.zeros_like(tensor[len(first[name]) :])])
+        elif name in ("style.feedback", "style.sharpening"):
+            grown.setdefault(name, tensor)
     return grown
 
 

@@ -48,7 +48,8 @@ def main() -> None:
         at_scales = [generator.encode_style(painting, scale) for scale in CODE_SCALES]
         codes[style.name] = torch.cat(at_scales).half().contiguous()
         # Neighboring tiles show different pictures.
-        *_, (_, _, painted) = generator.paint(encoded[index % len(encoded)], [codes[style.name][1:2].float()])
+        photo = encoded[index % len(encoded)]
+        *_, (_, _, painted) = generator.paint(photo, generator.adjusted(photo.photo, [codes[style.name][1:2].float()]))
         assert painted is not None  # the last yield carries the result
         to_pil(fit_short(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=82)
     save_file(codes, MODELS / CODES, {"generator": generator.sha256, "sha256": digest_of(codes)})

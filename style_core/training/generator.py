@@ -203,7 +203,8 @@ def begin(net: GeneratorNet, path: Path) -> None:
         RequestError: when they belong to another network.
     """
     state = {name: tensor.float() for name, tensor in load_file(path).items() if not name.startswith("encoder.")}
-    fresh = _grow(net, state)
+    # Corrections are fitted after training; see `style_core.training.sharpening`.
+    fresh = (*_grow(net, state), "style.feedback", "style.sharpening")
     missing, unknown = net.load_state_dict(state, strict=False)
     if unknown or any(not name.startswith(("encoder.", *fresh)) for name in missing):
         raise RequestError(f"{path.name} holds another network than this one.")

@@ -255,6 +255,7 @@ LABELS: dict[str, str] = {
     "DreamOptions.strength": "Intensidad",
     "color": "Colores",
     "style_scale": "Tamaño del pincel",
+    "outside": "Intensidad fuera de tus zonas",
     "extractor": "Red de características",
     "preset": "Pesos de las capas",
     "optimizer": "Optimizador",

@@ -253,6 +253,7 @@ LABELS: dict[str, str] = {
     "DreamOptions.strength": "强度",
     "color": "色彩",
     "style_scale": "笔触大小",
+    "outside": "区域之外的强度",
     "extractor": "特征网络",
     "preset": "层权重",
     "optimizer": "优化器",

@@ -1,0 +1,48 @@
+"""A cache of encodings by their pictures' digests."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+_Value = TypeVar("_Value")
+
+
+class Cache:
+    """A thread-safe cache that drops the least recently used values.
+
+    Args:
+        limit: of all values' sizes together.
+        largest: of a single value's, which is kept even beyond the limit; larger ones are not cached.
+    """
+
+    def __init__(self, limit: int, largest: int):
+        self._limit, self._largest = limit, largest
+        self._sizes: dict[tuple, int] = {}
+        self._values: OrderedDict[tuple, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple, make: Callable[[], _Value], size_of: Callable[[_Value], int] = lambda value: 1) -> _Value:
+        """The value of a key, made if it isn't there; two threads may make it at once."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        size = size_of(value)
+        if size > self._largest:
+            return value
+        with self._lock:
+            self._values[key], self._sizes[key] = value, size
+            while len(self._values) > 1 and sum(self._sizes.values()) > self._limit:
+                oldest, _ = self._values.popitem(last=False)
+                del self._sizes[oldest]
+        return value
+
+
+def digest_of(image: Tensor) -> bytes:
+    """A digest of a tensor's values."""
+    return hashlib.blake2b(image.contiguous().numpy().data, digest_size=16).digest()
