@@ -1,6 +1,5 @@
-"""The tab "Film": a clip painted with its sound, and a webcam painted live."""
+"""The tab "Film": a clip painted with its sound; a webcam painted live is in `webcam`."""
 
-import functools
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +7,14 @@ from typing import Any
 
 import gradio as gr
 
-from studio import files, first_picture, gpu, i18n, jobs, live, style_choice
-from studio.controls import component, use_buttons
-from studio.events import IMMEDIATE, SILENT, Update, Updates
+from studio import files, first_picture, gpu, i18n, jobs, live, style_choice, webcam
+from studio.controls import component
+from studio.events import IMMEDIATE, Update, Updates
 from studio.forecast import network_of_auto, sentence_of
 from studio.tab_stylize import style_tiles
 from studio.uploads import picture_input
-from style_core import Compute, OptimizeOptions, RequestError, StylizeOptions, finish, gallery_code, read_image, stylize
-from style_core.media.images import fit, from_pil, to_pil
-from style_core.media.settings import settings_of
+from style_core import Compute, OptimizeOptions, RequestError, StylizeOptions, gallery_code, read_image
+from style_core.media.images import fit, to_pil
 from style_core.media.video import Clip
 from style_core.progress import Steps
 from style_core.recipes.estimate import film_estimate
@@ -24,9 +22,6 @@ from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import FilmOptions, StylizedFilmOptions, stylize_clip
 from style_core.weights.open import open_generator
 
-_LIVE_EVERY = 0.05  # seconds between frames that the webcam sends
-_LIVE_LIMIT = 120  # seconds until the webcam queues up again, so that others get their turn
-_LIVE_SIDE = 384  # px
 _FULL_STRENGTH = 0.5  # of an optimization, where the generator's strength is 1
 
 
@@ -60,7 +55,7 @@ def build(compute: Compute) -> dict:
             with gr.Tab(i18n.CLIP_TAB):
                 outputs = _build_clip(compute, [tiles, style, use_own, strength, size], [steadiness, finer, iterations])
             with gr.Tab(i18n.WEBCAM_TAB):
-                snapshot = _build_webcam(compute, [tiles, style, use_own, strength])
+                snapshot = webcam.build(compute, [tiles, style, use_own, strength])
     style_choice.wire(style, use_own, tiles)(style.input)
     return {**snapshot, "outputs": outputs}
 
@@ -215,45 +210,6 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
     }  # fmt: skip
 
 
-def _build_webcam(compute: Compute, chosen: list) -> dict:
-    gr.Markdown(i18n.WEBCAM_READY, elem_classes="quiet")
-    with gr.Row():
-        camera = gr.Image(
-            label=i18n.WEBCAM, sources=["webcam"], streaming=True, type="pil", height=360, elem_id="film-camera",
-            webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": {"width": 640}}),
-        )  # fmt: skip
-        shown_live = gr.Image(label=i18n.RESULT, format="jpeg", type="pil", height=360, interactive=False, buttons=[], elem_id="film-live")
-
-    def paint_frame(frame, name, own, used, strength, request: gr.Request):
-        if frame is None or not (name or own):
-            return None
-        code = _code_of(compute, name, own if used else None)
-        return gpu.call(_painted_live, compute, from_pil(frame), code, StylizeOptions(size=_LIVE_SIDE, strength=strength))
-
-    camera.stream(
-        paint_frame, [camera, *chosen], shown_live, stream_every=_LIVE_EVERY, time_limit=_LIVE_LIMIT, concurrency_id="device",
-        concurrency_limit=gpu.places(), **SILENT,
-    )  # fmt: skip
-
-    def keep(picture, name, strength, request: gr.Request) -> tuple[str, dict]:
-        """The frame in view as a result like any other."""
-        if picture is None:
-            raise i18n.no_result(request)
-        options = StylizeOptions(size=_LIVE_SIDE, strength=strength).as_dict()
-        made = {"generator": open_generator(compute).sha256}
-        path = files.save(from_pil(picture), "stylize", settings_of("stylize", options, made, gallery=name or None))
-        return path, gr.update(value=path, visible=True)
-
-    with gr.Row(elem_classes="actions"):
-        snap = gr.Button(i18n.SNAPSHOT, elem_id="film-snap")
-        download = gr.DownloadButton(i18n.DOWNLOAD, visible=False, elem_id="film-download")  # type: ignore[arg-type]  # Gradio declares str
-    uses, result = use_buttons("film"), gr.State(None)
-    snap.click(
-        keep, [shown_live, chosen[0], chosen[-1]], [result, download], **IMMEDIATE
-    )  # fmt: skip
-    return {"uses": uses, "result": result}
-
-
 def _about(compute: Compute, wanted: _FilmRequest, request: gr.Request) -> str:
     """A clip's length and sizes, and the time and memory of the film; without these on a lent GPU, as in `Forecast`.
 
@@ -279,17 +235,3 @@ def _style_of(compute: Compute, name: str, own: str | None, request: gr.Request)
     if not (own or name):
         raise RequestError(i18n.say("NO_STYLE_AT_ALL", request))
     return ([read_image(own)], []) if own else ([], [gallery_code(name, open_generator(compute).sha256)])
-
-
-@functools.lru_cache(maxsize=16)
-def _code_of(compute: Compute, name: str, own: str | None):
-    """The chosen style's code; a painting is encoded once and not at every frame."""
-    return gpu.call(_encoded, compute, own) if own else gallery_code(name, open_generator(compute).sha256)
-
-
-def _encoded(compute: Compute, own: str):
-    return open_generator(compute).encode_style(read_image(own))
-
-
-def _painted_live(compute: Compute, frame, code, options: StylizeOptions):
-    return to_pil(finish(stylize(frame, [], options, codes=[code], compute=compute)).result)

@@ -10,7 +10,7 @@ from style_core.media.motion import Motion, carried_along, motion_between
 from style_core.media.motion_layers import affine_layers
 from style_core.progress import returned
 from style_core.recipes.steady_paint import SteadyPaint
-from style_core.recipes.stylize_clip import FramePainter, StylizedFilmOptions
+from style_core.recipes.stylize_clip import FramePainter, LivePainter, StylizedFilmOptions
 from style_core.weights.open import open_generator
 
 
@@ -191,3 +191,23 @@ def test_a_cut_between_key_frames_starts_anew():
     film = painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(key_every=8)), photos)
     alone = painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(0.0)), photos[3:])
     assert len(film) == 5 and torch.equal(film[3], alone[0])
+
+
+def test_a_camera_s_frames_are_painted_at_once_and_by_the_network_only_at_key_frames(monkeypatch):
+    generator, code = open_generator(FP32), made_up_code()
+    wide = smooth(96, 200, seed=1)
+    photos = [wide[:, :, 3 * index : 3 * index + 144] for index in range(9)] + [smooth(96, 144, seed=7), smooth(64, 96, seed=7)]
+    painter = LivePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(key_every=4))
+    fresh, by_network, made = painter._fresh, [], []
+    monkeypatch.setattr(painter, "_fresh", lambda photo, *frames: by_network.append(len(made)) or fresh(photo, *frames))
+    for photo in photos:
+        made.append(painter.paint(photo))
+    assert by_network == [0, 4, 8, 9, 10], "the first, each fourth after it, a new scene, another size"
+    assert all(painting.shape == photo.shape for painting, photo in zip(made, photos))
+    for before, after in zip(made[:8], made[1:9]):
+        assert float((after[:, 8:-8, 8:-16] - before[:, 8:-8, 11:-13]).abs().mean()) < 0.02, "paint moves along"
+    alone = painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(0.0)), photos[9:10])
+    assert float((made[9] - alone[0]).abs().mean()) < 1e-3, "nothing is left of the scene before"
+    for painting in made[:9]:
+        edge, beside = painting[:, :, -8:].mean((1, 2)), painting[:, :, -32:-8].mean((1, 2))
+        assert float((edge - beside).abs().max()) < 0.15, "what comes into view takes the colors beside it"

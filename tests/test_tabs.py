@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from networks import FP32, picture
 
-from studio import tab_film, tab_imagine
+from studio import tab_imagine, webcam
 from style_core import ImagineOptions, Step, read_settings, write_image
 from style_core.media.video import Clip
 
@@ -50,9 +50,9 @@ def test_a_run_of_imagine_stopped_before_its_first_picture_leaves_nothing_to_cho
 def test_a_painting_is_encoded_once_and_not_at_every_frame_of_the_webcam(monkeypatch, tmp_path):
     write_image(tmp_path / "painting.png", picture(16, 16))
     calls = []
-    monkeypatch.setattr(tab_film.gpu, "call", lambda work, *given: calls.append(work) or SimpleNamespace())
-    codes = [tab_film._code_of(FP32, "", str(tmp_path / "painting.png")) for _ in range(3)]
-    assert calls == [tab_film._encoded] and codes[0] is codes[1] is codes[2]
+    monkeypatch.setattr(webcam.gpu, "call", lambda work, *given: calls.append(work) or SimpleNamespace())
+    codes = [webcam._code_of(FP32, "", str(tmp_path / "painting.png")) for _ in range(3)]
+    assert calls == [webcam._encoded] and codes[0] is codes[1] is codes[2]
 
 
 def test_a_stopped_walk_is_a_film_of_its_frames_so_far(monkeypatch, stop):

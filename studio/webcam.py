@@ -1,0 +1,86 @@
+"""The camera of the tab "Film": frames painted as they come, and a snapshot that goes to every tab."""
+
+import functools
+from collections import OrderedDict
+
+import gradio as gr
+from PIL import Image
+
+from studio import files, gpu, i18n
+from studio.controls import use_buttons
+from studio.events import IMMEDIATE, SILENT
+from style_core import Compute, StylizeOptions, gallery_code, read_image
+from style_core.media.images import fit, from_pil, to_pil
+from style_core.media.settings import settings_of
+from style_core.recipes.stylize_clip import LivePainter
+from style_core.weights.open import open_generator
+
+_EVERY = 0.05  # seconds between frames that the camera sends
+_LIMIT = 120  # seconds until the camera queues up again, so that others get their turn
+_SIDE = 384  # px
+_CAMERAS = 4  # whose paint is kept
+
+# In the process that computes. A frame that arrives at another process finds no paint there, or that of an earlier frame, and is painted
+# anew as far as it must be.
+_painters: OrderedDict[tuple, LivePainter] = OrderedDict()
+
+
+def build(compute: Compute, chosen: list) -> dict:
+    """Lay the camera out and wire it; returns its snapshot and the buttons that hand it to other tabs.
+
+    Args:
+        chosen: the components with the gallery style, the visitor's painting, whether to use that, and the strength.
+    """
+    gr.Markdown(i18n.WEBCAM_READY, elem_classes="quiet")
+    with gr.Row():
+        camera = gr.Image(
+            label=i18n.WEBCAM, sources=["webcam"], streaming=True, type="pil", height=360, elem_id="film-camera",
+            webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": {"width": 640}}),
+        )  # fmt: skip
+        shown_live = gr.Image(label=i18n.RESULT, format="jpeg", type="pil", height=360, interactive=False, buttons=[], elem_id="film-live")
+
+    def paint_frame(frame, name, own, used, strength, request: gr.Request):
+        if frame is None or not (name or own):
+            return None
+        code = _code_of(compute, name, own if used else None)
+        return gpu.call(_painted_live, compute, request.session_hash, frame, code, StylizeOptions(size=_SIDE, strength=strength))
+
+    camera.stream(
+        paint_frame, [camera, *chosen], shown_live, stream_every=_EVERY, time_limit=_LIMIT, concurrency_id="device",
+        concurrency_limit=gpu.places(), **SILENT,
+    )  # fmt: skip
+
+    def keep(picture, name, strength, request: gr.Request) -> tuple[str, dict]:
+        """The frame in view as a result like any other."""
+        if picture is None:
+            raise i18n.no_result(request)
+        options = StylizeOptions(size=_SIDE, strength=strength).as_dict()
+        made = {"generator": open_generator(compute).sha256}
+        path = files.save(from_pil(picture), "stylize", settings_of("stylize", options, made, gallery=name or None))
+        return path, gr.update(value=path, visible=True)
+
+    with gr.Row(elem_classes="actions"):
+        snap = gr.Button(i18n.SNAPSHOT, elem_id="film-snap")
+        download = gr.DownloadButton(i18n.DOWNLOAD, visible=False, elem_id="film-download")  # type: ignore[arg-type]  # Gradio declares str
+    uses, result = use_buttons("film"), gr.State(None)
+    snap.click(keep, [shown_live, chosen[0], chosen[-1]], [result, download], **IMMEDIATE)
+    return {"uses": uses, "result": result}
+
+
+@functools.lru_cache(maxsize=16)
+def _code_of(compute: Compute, name: str, own: str | None):
+    """The chosen style's code; a painting is encoded once and not at every frame."""
+    return gpu.call(_encoded, compute, own) if own else gallery_code(name, open_generator(compute).sha256)
+
+
+def _encoded(compute: Compute, own: str):
+    return open_generator(compute).encode_style(read_image(own))
+
+
+def _painted_live(compute: Compute, visitor: str, frame: Image.Image, code, options: StylizeOptions) -> Image.Image:
+    key = (visitor, options.strength, code.numpy().tobytes())
+    painter = _painters.pop(key, None) or LivePainter(open_generator(compute), [], [code], [1.0], options)
+    _painters[key] = painter
+    while len(_painters) > _CAMERAS:
+        _painters.popitem(last=False)
+    return to_pil(painter.paint(fit(from_pil(frame), options.size, enlarge=True)))
