@@ -8,9 +8,11 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice, pairwise
 from pathlib import Path
 
 import cv2
+import numpy
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -18,8 +20,10 @@ from torch.nn import functional
 from benchmarks.common import SAMPLES
 from style_core.media.images import fit, read_image
 from style_core.media.motion import undisplaced
+from style_core.media.video import Clip as Movie
 
 WIDTH, HEIGHT, LENGTH = 384, 288, 24
+_CONSISTENT = 0.5  # px by which estimated flow, forward and back, may miss its start
 # A pose maps a frame's pixels (x, y, 1) to a picture's: `[3, 3]`.
 Pose = Callable[[int], Tensor]
 
@@ -250,6 +254,25 @@ def clips(*names: str) -> dict[str, Clip]:
     """All clips by name, or only those named."""
     shots = _shots()
     return {name: _filmed(shots[name], seed) for seed, name in enumerate(shots) if not names or name in names}
+
+
+def filmed(path: Path, length: int = 2 * LENGTH) -> Clip:
+    """The first frames of a filmed clip. Its true motion isn't known: it is estimated on full frames, with finer settings than films use,
+    and valid only where forward and backward flow agree.
+    """
+    frames = [(fit(frame, WIDTH) * 255 + 0.5).byte() for frame in islice(Movie.open(path).images(), length)]
+    gray = [cv2.cvtColor(frame.permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2GRAY) for frame in frames]
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(0)
+    flows, valid = [torch.zeros(2, *gray[0].shape)], [torch.zeros(gray[0].shape, dtype=torch.bool)]
+    for before, now in pairwise(gray):
+        back, forth = (
+            torch.from_numpy(search.calc(*pair, numpy.zeros((*pair[0].shape, 2), numpy.float32))).permute(2, 0, 1)
+            for pair in ((now, before), (before, now))
+        )
+        flows.append(back)
+        valid.append((back + warped(forth, back)).norm(dim=0) < _CONSISTENT)
+    return Clip(frames, flows, valid)
 
 
 def warping_error(clip: Clip, warp: Callable[[Tensor, Tensor], Tensor] = warped) -> Iterator[float]:

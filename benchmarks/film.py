@@ -10,25 +10,27 @@ painted independently.
 import argparse
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.clips import CHANGING, Clip, clips, warped_by_lanczos, warping_error
+from benchmarks.clips import CHANGING, Clip, clips, filmed, warped_by_lanczos, warping_error
 from benchmarks.common import SAMPLES
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit, read_image
 from style_core.networks.generator import Generator
 from style_core.progress import returned
 from style_core.recipes.stylize import StylizeOptions
-from style_core.recipes.stylize_clip import FramePainter, StylizedFilmOptions
+from style_core.recipes.stylize_clip import FramePainter, LivePainter, StylizedFilmOptions
 from style_core.weights.gallery import gallery, gallery_code
 from style_core.weights.open import open_generator
 
 _ALONE = StylizedFilmOptions(steadiness=0.0)  # each frame painted independently
 _TIMED = 25  # frames
 _TIMED_SIZE = (288, 512)
+_LIVE = 384  # px, a camera's frames
 _REPEATS = 3
 
 
@@ -38,6 +40,9 @@ def main() -> None:
     parser.add_argument("--style", default="sunflowers", choices=list(gallery()), help="A style of the gallery.")
     parser.add_argument("--frames", type=int, help="Number of frames per clip (default: all).")
     parser.add_argument("--key-every", type=int, default=StylizedFilmOptions().key_every, help="Frames from key frame to key frame.")
+    parser.add_argument(
+        "--filmed", nargs="+", type=Path, default=[], metavar="FILE", help="Filmed clips instead; their motion is estimated."
+    )
     parser.add_argument("--time", action="store_true", help="Also measure the time of a frame.")
     given = parser.parse_args()
     prepare_cpu()
@@ -49,7 +54,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|", flush=True)
     film = StylizedFilmOptions(key_every=given.key_every)
     rows = []
-    for name, clip in clips(*given.clips).items():
+    chosen = {path.name: filmed(path) for path in given.filmed} if given.filmed else clips(*given.clips)
+    for name, clip in chosen.items():
         rows.append(_row(generator, code, _start_of(clip, given.frames), film))
         print(f"| {name}{' *' if name in CHANGING else ''} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)
     means = [sum(column) / len(rows) for column in zip(*rows)]
@@ -99,12 +105,21 @@ def _print_times(generator: Generator, code: Tensor, film: StylizedFilmOptions) 
     for _ in range(_REPEATS):
         times.append(tuple(_seconds(generator, code, frames, how) / len(frames) for how in (_ALONE, film)))
     without, with_ = (min(column) for column in zip(*times))
-    print(f"\nA frame of {width} x {height} px: {1000 * without:.0f} ms without, {1000 * with_:.0f} ms with ({with_ / without:.2f} times).")
+    live = min(_live_seconds(generator, code, [fit(frame, _LIVE) for frame in frames]) for _ in range(_REPEATS)) / len(frames)
+    print(f"\nA camera's frame, {_LIVE} px: {1000 * live:.0f} ms.")
+    print(f"A frame of {width} x {height} px: {1000 * without:.0f} ms without, {1000 * with_:.0f} ms with ({with_ / without:.2f} times).")
 
 
 def _seconds(generator: Generator, code: Tensor, frames: Sequence[Tensor], film: StylizedFilmOptions) -> float:
     started = time.monotonic()
     _paintings(generator, code, frames, film)
+    return time.monotonic() - started
+
+
+def _live_seconds(generator: Generator, code: Tensor, frames: Sequence[Tensor]) -> float:
+    started, painter = time.monotonic(), LivePainter(generator, [], [code], [1.0], StylizeOptions())
+    for frame in frames:
+        painter.paint(frame)
     return time.monotonic() - started
 
 

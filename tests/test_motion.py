@@ -1,5 +1,7 @@
 """Motion between frames, and paint that moves along with it."""
 
+from itertools import pairwise
+
 import numpy
 import pytest
 import torch
@@ -50,6 +52,13 @@ def test_the_motions_of_an_object_and_of_the_ground_are_told_apart():
     assert abs(motion.flow[34:58, 71:95, 0] + 7).max() < 0.2 and abs(motion.flow[34:58, 71:95, 1]).max() < 0.2
     assert motion.confidence[34:58, 71:95].min() > 0.9 and not motion.ground[34:58, 71:95].any()
     assert abs(motion.flow[:, 120:]).max() == 0 and motion.ground[:, 120:].all()
+
+
+def test_a_motion_that_the_frames_do_not_bear_out_is_none():
+    old = (smooth()[0] * 50).to(torch.uint8).numpy()
+    new, flow = 255 - old, numpy.zeros((*old.shape, 2), numpy.float32)  # the light goes on
+    flow[24:72, 40:100] = (-6, 2)
+    assert len(affine_layers(old, new, flow)) == 1
 
 
 def test_what_was_hidden_or_outside_is_not_trusted():
@@ -202,12 +211,13 @@ def test_a_camera_s_frames_are_painted_at_once_and_by_the_network_only_at_key_fr
     monkeypatch.setattr(painter, "_fresh", lambda photo, *frames: by_network.append(len(made)) or fresh(photo, *frames))
     for photo in photos:
         made.append(painter.paint(photo))
-    assert by_network == [0, 4, 8, 9, 10], "the first, each fourth after it, a new scene, another size"
+    assert by_network[0] == 0 and by_network[-2:] == [9, 10], "the first, a new scene, another size"
+    assert len(by_network) <= 6 and all(1 < after - before <= 4 for before, after in pairwise(by_network[:-2]))
     assert all(painting.shape == photo.shape for painting, photo in zip(made, photos))
     for before, after in zip(made[:8], made[1:9]):
         assert float((after[:, 8:-8, 8:-16] - before[:, 8:-8, 11:-13]).abs().mean()) < 0.02, "paint moves along"
     alone = painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(0.0)), photos[9:10])
-    assert float((made[9] - alone[0]).abs().mean()) < 1e-3, "nothing is left of the scene before"
+    assert float((made[9] - alone[0]).abs().mean()) < 0.05, "nothing is left of the scene before but how codes were adjusted"
     for painting in made[:9]:
         edge, beside = painting[:, :, -8:].mean((1, 2)), painting[:, :, -32:-8].mean((1, 2))
         assert float((edge - beside).abs().max()) < 0.15, "what comes into view takes the colors beside it"

@@ -45,7 +45,11 @@ def affine_layers(old: numpy.ndarray, new: numpy.ndarray, flow: numpy.ndarray) -
         matrix = _aligned(old, new, matrix, chosen)
         if layers:
             # Dense flow agrees with a small object's motion only in its middle.
-            matrix = _aligned(old, new, matrix, _fitting(old, new, matrix, samples, chosen))
+            fitting = _fitting(old, new, matrix, samples, chosen)
+            if not fitting.any():  # the frames don't bear the motion out
+                left &= ~chosen
+                continue
+            matrix = _aligned(old, new, matrix, fitting)
         moved = samples @ matrix[:, :2].T + matrix[:, 2]
         if not layers and (numpy.abs(moved - samples).max() < _STILL or _as_good_unmoved(old, new, moved)):
             matrix, moved = numpy.eye(2, 3), samples

@@ -27,6 +27,7 @@ _GAP = 2.0  # px, Gaussian over which colors fill the borders of objects that no
 _DETAIL = 0.8  # px, Gaussian that separates the strokes' detail, which warping and averaging blur
 _AROUND = 8  # px, Gaussian over which the detail's contrast is measured
 _GAIN, _MOST_SHARPENED = 1.3, 1 / 255  # limits per frame of the detail's gain, and of a color's change by it
+_COARSE = 16  # by which a frame is reduced, to fill what no paint is near with the colors around it
 _REDUCED = 4  # by which frames are reduced where only wide averages are needed
 
 
@@ -84,9 +85,12 @@ class SteadyPaint:
         return image_of(painted)
 
     def along(self, photo: Tensor, motion: Motion) -> Tensor:
-        """The paint of the frame before where it belongs, and the colors around it elsewhere, `[3, H, W]`."""
-        nowhere = numpy.zeros(photo.shape[-2:], numpy.float32)
-        return self.onto(photo, photo, motion, nowhere)
+        """The paint of the frame before where it belongs, and the colors around it elsewhere, `[3, H, W]`. There must be one."""
+        assert self._past is not None
+        height, width = photo.shape[-2:]
+        small = cv2.resize(self._past.paint, (max(1, width // _COARSE), max(1, height // _COARSE)), interpolation=cv2.INTER_AREA)
+        around = cv2.resize(cv2.GaussianBlur(small, (0, 0), 1.0), (width, height), interpolation=cv2.INTER_LINEAR)
+        return self.onto(photo, image_of(around), motion, numpy.zeros((height, width), numpy.float32))
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ from style_core.weights.open import open_generator
 
 _MEMORY = 0.9  # weight of earlier statistics in the running average
 _CUT = 0.35  # relative change of the statistics that indicates a new scene
+_MOST_GUESSED = 0.25  # the same for a camera, where what motion doesn't explain is guessed
+_ADJUSTED_FOR = 40  # frames of a camera, at least
 _MOST_UNEXPLAINED = 0.4  # share of the picture that motion needn't explain between two key frames
 
 
@@ -221,10 +223,12 @@ class LivePainter(FramePainter):
 
     _since = 0  # frames painted since the last key frame, this one included
     _unexplained = 0.0
+    _age = 0  # frames since codes were adjusted
 
     def paint(self, photo: Tensor) -> Tensor:
         """The painting of the next frame `[3, H, W]`, of the same size."""
         last, self._last = self._last, photo
+        self._age += 1
         motion = None
         if last is not None and last.shape == photo.shape and self._film.steadiness:
             motion = motion_between(last, photo)
@@ -234,12 +238,19 @@ class LivePainter(FramePainter):
             return self._painted_anew(photo)
         self._since += 1
         self._unexplained += 1 - float(motion.confidence.mean())
-        if self._since < self._film.key_every and self._unexplained < _MOST_UNEXPLAINED:
+        if self._since < self._film.key_every and self._unexplained < _MOST_GUESSED:
             painted = self._paint.along(photo, motion)
         else:
             painted = self._paint.onto(photo, padded_to(self._fresh(photo, self._since), photo), motion)
             self._since, self._unexplained = 0, 0.0
         return recolored(painted, photo, self._options, from_codes=False)
+
+    def _encoded(self, photo: Tensor, frames: int = 1) -> EncodedPhoto:
+        adjusted = self._adjusted
+        encoded = super()._encoded(photo, frames)
+        if adjusted and not self._adjusted:  # a new scene; adjusting takes as long as painting, so not at every jolt of the camera
+            self._adjusted, self._age = (adjusted, self._age) if self._age < _ADJUSTED_FOR else ([], 0)
+        return encoded
 
 
 def carried(memory: Moments | None, new: Moments, frames: int = 1) -> Moments:

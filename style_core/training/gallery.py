@@ -21,7 +21,8 @@ from style_core.weights.gallery import CODE_SCALES, CODES, digest_of, gallery
 from style_core.weights.registry import MODELS
 
 _THUMBNAIL_SIDE = 256
-_SAMPLES = [Path("studio/samples") / name for name in ("mountain-lake.jpg", "still-life.jpg", "night-street.jpg")]
+_SAMPLES = [Path("studio/samples") / name for name in ("mountain-lake.jpg", "still-life.jpg", "night-street.jpg", "bust.jpg")]
+_SMALLEST_CROP = 0.6  # of a sample picture's short side
 _OWN = Path("studio/samples/styles")
 
 
@@ -40,16 +41,16 @@ def main() -> None:
     for stale in folder.glob("*.jpg"):
         if stale.stem not in codes:
             stale.unlink()
-    encoded = [generator.encode_content(_square(path)) for path in given.samples]
+    samples = [read_image(path) for path in given.samples]
     for index, style in enumerate(gallery().values()):
         if style.name in codes:
             continue
         painting = read_image(_OWN / style.picture if style.picture else given.data / "style" / style.file)
         at_scales = [generator.encode_style(painting, scale) for scale in CODE_SCALES]
         codes[style.name] = torch.cat(at_scales).half().contiguous()
-        # Neighboring tiles show different pictures.
-        photo = encoded[index % len(encoded)]
-        *_, (_, _, painted) = generator.paint(photo, generator.adjusted(photo.photo, [codes[style.name][1:2].float()]))
+        photo = _crop(samples[index % len(samples)], index // len(samples))
+        code = codes[style.name][1:2].float()
+        *_, (_, _, painted) = generator.paint(generator.encode_content(photo, remember=False), generator.adjusted(photo, [code]))
         assert painted is not None  # the last yield carries the result
         to_pil(fit_short(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=82)
     save_file(codes, MODELS / CODES, {"generator": generator.sha256, "sha256": digest_of(codes)})
@@ -69,13 +70,13 @@ def _kept(generator: Generator, again: set[str]) -> dict[str, torch.Tensor]:
         return {name: file.get_tensor(name) for name in names if gallery()[name].thumbnail.is_file()}
 
 
-def _square(path: Path) -> torch.Tensor:
-    """The center of a sample picture, twice the thumbnail's side."""
-    image = fit_short(read_image(path), 2 * _THUMBNAIL_SIDE)
-    height, width = image.shape[-2:]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return image[:, top : top + side, left : left + side]
+def _crop(sample: torch.Tensor, number: int) -> torch.Tensor:
+    """A square part of a sample picture at twice the thumbnail's side; each number is another one, evenly spread over sizes and places."""
+    height, width = sample.shape[-2:]
+    smaller, down, across = torch.quasirandom.SobolEngine(3, scramble=True, seed=0).draw(number + 1)[-1].tolist()
+    side = round(min(height, width) * (1 - (1 - _SMALLEST_CROP) * smaller))
+    top, left = round(down * (height - side)), round(across * (width - side))
+    return fit_short(sample[:, top : top + side, left : left + side], 2 * _THUMBNAIL_SIDE)
 
 
 def _write_contact(path: Path, columns: int = 10) -> None:
