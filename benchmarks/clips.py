@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from benchmarks.common import SAMPLES
 from style_core.media.images import fit, read_image
-from style_core.media.motion import undisplaced
+from style_core.media.motion import pixels_of, undisplaced
 from style_core.media.video import Clip as Movie
 
 WIDTH, HEIGHT, LENGTH = 384, 288, 24
@@ -261,7 +261,7 @@ def filmed(path: Path, length: int = 2 * LENGTH) -> Clip:
     and valid only where forward and backward flow agree.
     """
     frames = [(fit(frame, WIDTH) * 255 + 0.5).byte() for frame in islice(Movie.open(path).images(), length)]
-    gray = [cv2.cvtColor(frame.permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2GRAY) for frame in frames]
+    gray = [cv2.cvtColor(pixels_of(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)
     flows, valid = [torch.zeros(2, *gray[0].shape)], [torch.zeros(gray[0].shape, dtype=torch.bool)]
@@ -295,7 +295,7 @@ def main() -> None:
             stream = file.add_stream("libx264", 24)
             stream.width, stream.height, stream.pix_fmt, stream.options = WIDTH, HEIGHT, "yuv420p", {"crf": "16"}
             for frame in clip.frames:
-                file.mux(stream.encode(av.VideoFrame.from_ndarray(frame.permute(1, 2, 0).contiguous().numpy(), "rgb24")))
+                file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels_of(frame), "rgb24")))
             file.mux(stream.encode())
         errors = list(warping_error(clip))
         print(f"{name}: {len(clip.frames)} frames, warping error {sum(errors) / len(errors):.2f} of 255")

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.clips import CHANGING, Clip, clips, filmed, warped_by_lanczos, warping_error
-from benchmarks.common import SAMPLES
+from benchmarks.common import SAMPLES, best_of
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit, read_image
 from style_core.networks.generator import Generator
@@ -105,7 +105,8 @@ def _print_times(generator: Generator, code: Tensor, film: StylizedFilmOptions) 
     for _ in range(_REPEATS):
         times.append(tuple(_seconds(generator, code, frames, how) / len(frames) for how in (_ALONE, film)))
     without, with_ = (min(column) for column in zip(*times))
-    live = min(_live_seconds(generator, code, [fit(frame, _LIVE) for frame in frames]) for _ in range(_REPEATS)) / len(frames)
+    small = [fit(frame, _LIVE) for frame in frames]
+    live = best_of(_REPEATS, lambda: _painted_live(generator, code, small)) / len(frames)
     print(f"\nA camera's frame, {_LIVE} px: {1000 * live:.0f} ms.")
     print(f"A frame of {width} x {height} px: {1000 * without:.0f} ms without, {1000 * with_:.0f} ms with ({with_ / without:.2f} times).")
 
@@ -116,11 +117,9 @@ def _seconds(generator: Generator, code: Tensor, frames: Sequence[Tensor], film:
     return time.monotonic() - started
 
 
-def _live_seconds(generator: Generator, code: Tensor, frames: Sequence[Tensor]) -> float:
-    started, painter = time.monotonic(), LivePainter(generator, [], [code], [1.0], StylizeOptions())
-    for frame in frames:
-        painter.paint(frame)
-    return time.monotonic() - started
+def _painted_live(generator: Generator, code: Tensor, frames: Sequence[Tensor]) -> list[Tensor]:
+    painter = LivePainter(generator, [], [code], [1.0], StylizeOptions())
+    return [painter.paint(frame) for frame in frames]
 
 
 def _ratio(one: float, two: float) -> float:

@@ -42,12 +42,12 @@ def affine_layers(old: numpy.ndarray, new: numpy.ndarray, flow: numpy.ndarray) -
             break
         chosen = numpy.zeros_like(left)
         chosen[left] = inliers[:, 0] > 0
+        left &= ~chosen
         matrix = _aligned(old, new, matrix, chosen)
         if layers:
             # Dense flow agrees with a small object's motion only in its middle.
             fitting = _fitting(old, new, matrix, samples, chosen)
             if not fitting.any():  # the frames don't bear the motion out
-                left &= ~chosen
                 continue
             matrix = _aligned(old, new, matrix, fitting)
         moved = samples @ matrix[:, :2].T + matrix[:, 2]
@@ -55,7 +55,6 @@ def affine_layers(old: numpy.ndarray, new: numpy.ndarray, flow: numpy.ndarray) -
             matrix, moved = numpy.eye(2, 3), samples
         layers.append(matrix)
         left &= numpy.linalg.norm(moved - samples - seen, axis=2) > _AGREEING[1]
-        left &= ~chosen
     return layers
 
 

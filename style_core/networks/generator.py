@@ -20,7 +20,7 @@ from style_core.files import sha256_of
 from style_core.media.images import fit_short
 from style_core.media.tones import toned, tones_of
 from style_core.networks.cache import Cache, digest_of
-from style_core.networks.generator_net import CODE_SIZE, LEVELS, STRIDE, GeneratorNet, StyleModulation
+from style_core.networks.generator_net import CODE_SIZE, CORRECTIONS, LEVELS, STRIDE, GeneratorNet, StyleModulation
 from style_core.networks.moments import Moments, relative_distance, style_shares
 
 STYLE_SIDE = 512  # px, short side at which a style picture is encoded when its scale is 1
@@ -33,7 +33,7 @@ _REMEMBERED_BYTES = 2**28  # of cached photos; a photo of 1,024 x 768 px takes a
 _LARGEST_REMEMBERED = 2**29  # bytes of a photo that is cached, if need be alone
 _REMEMBERED_STYLES = 64
 _TONED = 0.5  # share of the way to the style's colors that results are moved after the network; chosen on other pairs than the card's
-_FIRST_SIDE = 256  # px, short side of the first result by which a code is adjusted
+FIRST_SIDE = 256  # px, short side of the first result by which a code is adjusted
 _MOST_ADJUSTED = 0.3  # limit of the adjustment, as a share of the distance between the photo's code and the style's
 # Distances of a first result from the photo, at the level, from which its code is adjusted less, and not at all: asking for more style
 # where little of the photo is left loses the rest. Chosen on 24 pairs of training pictures.
@@ -107,9 +107,7 @@ class Generator:
             missing = net.load_state_dict(rest, strict=False)
         except RuntimeError as error:
             raise RequestError("{file} does not contain the generator: {reason}", file=Path(path).name, reason=str(error)) from error
-        # Weights of earlier releases lack the two buffers, whose zeros change nothing.
-        optional = ("encoder.", "style.feedback", "style.sharpening")
-        unfilled = [name for name in missing.missing_keys if not name.startswith(optional)]
+        unfilled = [name for name in missing.missing_keys if not name.startswith(("encoder.", *CORRECTIONS))]
         if unfilled or missing.unexpected_keys:
             wrong = (unfilled + missing.unexpected_keys)[0]
             raise RequestError("{file} does not contain the generator: {wrong} is missing or unknown.", file=Path(path).name, wrong=wrong)
@@ -122,7 +120,8 @@ class Generator:
     def encode_style(self, style: Tensor, scale: float = 1.0) -> Tensor:
         """The code of a style picture `[3, h, w]`: `[1, 265]`, float32, on the CPU. Codes are cached.
 
-        The first 256 numbers are for the network, the last 9 the picture's tones (`style_core.media.tones`).
+        The first 256 numbers are for the network, the last 9 the picture's tones (`style_core.media.tones`). A picture that is
+        enlarged for this is read almost as if it had been larger (`StyleNet.sharpened`).
         """
         sized = fit_short(style, max(64, round(STYLE_SIDE * scale)))
         shown = min(1.0, min(style.shape[-2:]) / (STYLE_SIDE * min(1.0, scale)))
@@ -157,7 +156,7 @@ class Generator:
         """
         if not float(self.net.style.feedback):
             return list(codes)
-        small = fit_short(photo, _FIRST_SIDE) if min(photo.shape[-2:]) > _FIRST_SIDE else photo
+        small = fit_short(photo, FIRST_SIDE) if min(photo.shape[-2:]) > FIRST_SIDE else photo
         return [self._adjusted.get((digest_of(small), digest_of(code)), lambda: self._closer(small, code, remember)) for code in codes]
 
     def _closer(self, small: Tensor, code: Tensor, remember: bool) -> Tensor:

@@ -26,6 +26,8 @@ LEVELS = STYLE_LAYERS
 ENCODER_WIDTHS = (16, 32, 96, 128, 160)
 STRIDE = 16  # of the deepest level; sides are padded to a multiple of it
 CODE_SIZE = 256
+# Tensors that are fitted after training, and that weights of earlier releases lack; as zeros they change nothing.
+CORRECTIONS = ("style.feedback", "style.sharpening")
 SHARPENING_TERMS = 2  # powers of how much a style picture was enlarged, by which its code is corrected
 _PROBES = 16  # projections of each level whose second moments enter the code
 _WIDTHS = (16, 32, 64, 96, 96)  # of the decoder's stages, finest first

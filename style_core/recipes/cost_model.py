@@ -13,6 +13,7 @@ from style_core.devices import Compute
 from style_core.media.images import size_to_fit
 from style_core.networks.backbones import BACKBONES
 from style_core.networks.costs import Shape
+from style_core.networks.generator import FIRST_SIDE
 from style_core.optimization.tiles import tiles_of
 from style_core.recipes.memory_plan import Plan
 from style_core.recipes.run_history import Estimate, best_seen
@@ -24,7 +25,7 @@ _OVERHEAD = 1.1  # of a run's time over its iterations: targets, previews
 _DREAM_PICTURES = 12  # float32 pictures that a dream keeps
 _ROUND_TRIP = 2.2  # as in memory_plan.py
 _GENERATED = 5e5  # operations per pixel of the generator, encoder and decoder
-_ADJUSTED, _ADJUSTED_SIDE = 8e5, 256  # the same of a first result, which is encoded too, and its short side in px
+_ADJUSTED = 8e5  # the same of a small first result, which is encoded too
 _GENERATED_BYTES = 750  # per pixel, in float32, up to the size of a tile: measured from 1 to 33 megapixels, with the next two
 _GENERATED_TILE = 2**20  # pixels of a tile
 _COARSE_BYTES = 140  # per pixel, in float32, of the coarse stages, which see the whole picture
@@ -103,16 +104,21 @@ def network_cost(
 
 def generator_cost(height: int, width: int, compute: Compute, count: int = 1, imagined: bool = False) -> Estimate:
     """Time and memory of `count` pictures of the generator; `imagined` ones come from the latent space first."""
+    first = _IMAGINED if imagined else _ADJUSTED * height * width * min(1, FIRST_SIDE / min(height, width)) ** 2
+    return _painting(height, width, compute, count, first)
+
+
+def _painting(height: int, width: int, compute: Compute, count: int = 1, first: float = 0.0) -> Estimate:
+    """Time and memory of `count` pictures, each after `first` other operations."""
     pixels = height * width
-    first = 0 if imagined else _ADJUSTED * min(1, _ADJUSTED_SIDE / min(height, width)) ** 2 * pixels
-    work = count * (_GENERATED * pixels + first + (_IMAGINED if imagined else 0))
+    work = count * (_GENERATED * pixels + first)
     features = compute.dtype.itemsize / 4 * (_GENERATED_BYTES * min(pixels, _GENERATED_TILE) + _COARSE_BYTES * pixels)
     return Estimate(0.05 + work / _rate(compute), _BASE_BYTES + features + _PICTURES * 12 * pixels)
 
 
 def film_cost(height: int, width: int, compute: Compute, frames: int, key_every: int, steady: bool) -> Estimate:
     """Time and memory of a stylized film: each frame painted if not `steady`, else one of `key_every`."""
-    painted = generator_cost(height, width, compute)
+    painted = _painting(height, width, compute)  # codes are adjusted only once for a scene
     seconds = painted.seconds / key_every + _STEADYING * height * width if steady else painted.seconds
     return Estimate(frames * (seconds + _FILED * height * width), painted.bytes)
 

@@ -28,9 +28,9 @@ from style_core.weights.open import open_generator
 
 _MEMORY = 0.9  # weight of earlier statistics in the running average
 _CUT = 0.35  # relative change of the statistics that indicates a new scene
-_MOST_GUESSED = 0.25  # the same for a camera, where what motion doesn't explain is guessed
-_ADJUSTED_FOR = 40  # frames of a camera, at least
 _MOST_UNEXPLAINED = 0.4  # share of the picture that motion needn't explain between two key frames
+_MOST_GUESSED = 0.25  # the same for a camera, where what motion doesn't explain is guessed
+_ADJUSTED_FOR = 40  # frames of a camera for which codes stay as they are, whatever it shows
 
 
 @dataclass(frozen=True)
@@ -248,8 +248,10 @@ class LivePainter(FramePainter):
     def _encoded(self, photo: Tensor, frames: int = 1) -> EncodedPhoto:
         adjusted = self._adjusted
         encoded = super()._encoded(photo, frames)
-        if adjusted and not self._adjusted:  # a new scene; adjusting takes as long as painting, so not at every jolt of the camera
-            self._adjusted, self._age = (adjusted, self._age) if self._age < _ADJUSTED_FOR else ([], 0)
+        if self._age < _ADJUSTED_FOR:  # adjusting takes as long as painting, so not at every jolt of the camera
+            self._adjusted = adjusted
+        elif not self._adjusted:
+            self._age = 0
         return encoded
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from style_core.errors import RequestError
+from style_core.networks.generator_net import CORRECTIONS
 from style_core.networks.vgg19 import pooling_of
 
 
@@ -52,7 +53,7 @@ def _grown(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Ten
             grown.setdefault(name, torch.zeros_like(tensor) if name.endswith("second.conv.weight") else tensor)
         elif name.startswith("style.values.") and len(first.get(name, tensor)) < len(tensor):
             grown[name] = torch.cat([first[name], torch.zeros_like(tensor[len(first[name]) :])])
-        elif name in ("style.feedback", "style.sharpening"):
+        elif name in CORRECTIONS:
             grown.setdefault(name, tensor)
     return grown
 

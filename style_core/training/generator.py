@@ -25,7 +25,7 @@ from style_core.devices import Compute, prepare_cpu
 from style_core.errors import RequestError
 from style_core.media.images import fit_short, read_image, to_pil
 from style_core.networks.extractor import FeatureExtractor, load_extractor
-from style_core.networks.generator_net import LEVELS, STRIDE, GeneratorNet, Residual, StyleModulation
+from style_core.networks.generator_net import CORRECTIONS, LEVELS, STRIDE, GeneratorNet, Residual, StyleModulation
 from style_core.networks.moments import Moments, gram_matrix, relative_distances
 from style_core.networks.vgg19 import CONTENT_LAYER, STYLE_LAYERS
 from style_core.optimization.losses import evaluate, total_variation
@@ -203,8 +203,7 @@ def begin(net: GeneratorNet, path: Path) -> None:
         RequestError: when they belong to another network.
     """
     state = {name: tensor.float() for name, tensor in load_file(path).items() if not name.startswith("encoder.")}
-    # Corrections are fitted after training; see `style_core.training.sharpening`.
-    fresh = (*_grow(net, state), "style.feedback", "style.sharpening")
+    fresh = (*_grow(net, state), *CORRECTIONS)
     missing, unknown = net.load_state_dict(state, strict=False)
     if unknown or any(not name.startswith(("encoder.", *fresh)) for name in missing):
         raise RequestError(f"{path.name} holds another network than this one.")

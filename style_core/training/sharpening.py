@@ -19,7 +19,6 @@ from torch import Tensor
 
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit_short, from_pil, read_image, to_pil
-from style_core.media.tones import tones_of
 from style_core.networks.generator import STYLE_SIDE, Generator
 from style_core.networks.generator_net import CODE_SIZE, SHARPENING_TERMS
 from style_core.training.data import sharp, split
@@ -34,8 +33,8 @@ def thumbnails(generator: Generator, paintings: list[Path], seed: int) -> Iterat
     draw = random.Random(seed)
 
     def code_of(image: Tensor) -> Tensor:
-        sized = fit_short(image, STYLE_SIDE)
-        return generator.code_of(generator.encode_content(sized, remember=False).moments, tones_of(sized))[0, :CODE_SIZE]
+        # As content, because style pictures are sharpened already.
+        return generator.encode_content(fit_short(image, STYLE_SIDE), remember=False).code[0, :CODE_SIZE]
 
     for path in paintings:
         painting = read_image(path)
