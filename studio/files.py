@@ -13,7 +13,9 @@ from typing import TypeGuard
 
 from style_core import RequestError, read_image, read_settings, write_image
 from style_core.media.images import fit, resize
+from style_core.media.proof import proof, read_profile, write_separation
 from style_core.media.video import FrameWriter
+from style_core.sizes import DPI
 
 KINDS = ("png", "jpg", "webp")
 _PREFIX = "pentimento-results-"
@@ -99,12 +101,41 @@ def converted(path: str, kind: str) -> str:
     source = Path(path)
     target = source.with_suffix(f".{kind}")
     if not target.exists():
-        try:
-            settings = read_settings(source)
-        except RequestError:
-            settings = None  # an uploaded picture has none
-        write_image(target, read_image(source), settings=settings)
+        write_image(target, read_image(source), settings=settings_in(source))
     return str(target)
+
+
+def settings_in(path: str | Path) -> dict | None:
+    """The settings inside a picture; None for one from elsewhere."""
+    try:
+        return read_settings(path)
+    except RequestError:
+        return None
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A result as a profile prints it: paths of the proof and of the picture in inks, the profile's name, and the share of lost colors."""
+
+    proof: str
+    inks: str
+    profile: str
+    lost: float
+
+
+def printed(path: str, profile: str, *, paper: bool) -> Printed:
+    """Proof a result and write it in the profile's inks, next to it.
+
+    Raises:
+        RequestError: for a file that is no profile of a printer.
+    """
+    source, inks = Path(path), read_profile(profile)
+    image = read_image(source)
+    made = proof(image, inks, paper=paper)
+    targets = [source.with_name(f"{source.stem}-{end}") for end in (f"proof-{time.monotonic_ns() % 100_000}.png", "cmyk.tif")]
+    write_image(targets[0], made.image)
+    write_separation(targets[1], image, inks, dpi=DPI, settings=settings_in(source))
+    return Printed(str(targets[0]), str(targets[1]), inks.name, made.lost)
 
 
 def is_result(path: object) -> TypeGuard[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, i18n
+from studio import files, i18n, print_proof
 from style_core import read_image, read_settings
 from style_core.files import sha256_of
 from style_core.media.color import COLORS
@@ -37,6 +37,7 @@ def build(
             make_gif = gr.Button(i18n.GIF_OF_IT, size="sm", elem_id=f"{run_id}-gif-run")
             gif = gr.DownloadButton(i18n.DOWNLOAD_GIF, size="sm", visible=False, elem_id=f"{run_id}-gif")  # type: ignore[arg-type]  # Gradio declares str
         film = gr.Video(label=i18n.FILM_OF_IT, interactive=False, visible=False, loop=True, height=300, elem_id=f"{run_id}-film")
+        print_proof.build(run_id, slider, result)
 
     def retouch(path, position, color):
         if not files.is_result(path):

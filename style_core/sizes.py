@@ -72,6 +72,16 @@ class Size:
     square: bool = False
 
 
+def check_dpi(dpi: float | None) -> None:
+    """Check dots per inch; None is none.
+
+    Raises:
+        RequestError: if they are out of range.
+    """
+    if dpi is not None and not DPI_RANGE[0] <= dpi <= DPI_RANGE[1]:
+        raise RequestError("dpi is {dpi:g}; it must be between {low:g} and {high:g}.", dpi=dpi, low=DPI_RANGE[0], high=DPI_RANGE[1])
+
+
 def parse_size(text: str, dpi: float | None = None) -> Size:
     """`1024`, `1024px`, `42cm`, `16.5in`, `A3` or another of `PRESETS` -> a Size.
 
@@ -80,8 +90,7 @@ def parse_size(text: str, dpi: float | None = None) -> Size:
     Raises:
         RequestError: for an invalid size, or dpi out of range.
     """
-    if dpi is not None and not DPI_RANGE[0] <= dpi <= DPI_RANGE[1]:
-        raise RequestError("dpi is {dpi:g}; it must be between {low:g} and {high:g}.", dpi=dpi, low=DPI_RANGE[0], high=DPI_RANGE[1])
+    check_dpi(dpi)
     by_name = {name.lower(): preset for name, preset in PRESETS.items()}
     if preset := by_name.get(str(text).strip().lower()):
         printed = dpi if preset.pixels else dpi or DPI

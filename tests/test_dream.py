@@ -1,5 +1,7 @@
 """Dreams with the shipped network: responses rise, at the right place and scale; masks, guides and zooms."""
 
+import dataclasses
+
 import pytest
 import torch
 from networks import FP32, picture
@@ -65,6 +67,14 @@ def test_the_photo_stays_where_the_mask_is_black(lite):
     sized, middle = fit(photo, SMALL.size, enlarge=True), SMALL.size // 2
     assert torch.allclose(result[..., : middle - 10], sized[..., : middle - 10], atol=0.02)
     assert (result[..., middle + 16 :] - sized[..., middle + 16 :]).abs().mean() > 0.02
+
+
+def test_a_share_of_the_dream_can_go_on_outside_the_mask(lite):
+    photo, mask = picture(128, 128), torch.zeros(1, 128, 128)
+    mask[..., 64:] = 1
+    options = dataclasses.replace(SMALL, outside=0.4)
+    change = (finish(dream(photo, options, mask=mask, extractor=lite, preview_every=1e9)).result - photo).abs().mean((0, 1))
+    assert 0.2 * change[70:].mean() < change[:58].mean() < 0.7 * change[70:].mean()
 
 
 def test_noise_is_dreamt_from_without_a_photo(lite):

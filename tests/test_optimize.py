@@ -137,6 +137,26 @@ def test_a_style_without_a_mask_gets_the_area_outside_all_masks():
     assert by_target["free"].share == by_target["masked"].share == 0.5
 
 
+def test_the_strength_outside_the_painted_areas_can_be_another():
+    content, style = picture(96, 96), torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    left = torch.zeros(1, 96, 96)
+    left[..., :48] = 1
+    change = []
+    for outside in (0.0, 0.3, 0.8):
+        image = painted(content, [style], masks=[left], strength=0.8, outside=outside, iterations=40)
+        change.append([float((image - content)[..., columns].abs().mean()) for columns in (slice(0, 40), slice(56, 96))])
+    inside, beyond = zip(*change)
+    assert beyond[0] < beyond[1] < beyond[2] and beyond[2] > 0.6 * inside[2]
+    assert min(inside) > 0.9 * max(inside)  # it changes nothing inside
+
+
+def test_a_strength_outside_without_painted_areas_says_that_it_has_no_effect():
+    for masks, said in (None, True), ([torch.ones(1, 8, 8)], False):
+        options = OptimizeOptions(**SMALL | {"outside": 0.5, "iterations": 1})
+        steps = list(optimize(picture(64, 96), [picture(64, 64, seed=1)], options, masks=masks, compute=FP32))
+        assert ("strength outside has no effect" in steps[-1].note) is said
+
+
 @pytest.mark.parametrize("color", ["keep", "match"])
 def test_the_photo_can_keep_its_colors(color):
     content, style = picture(64, 96), torch.zeros(3, 64, 64)

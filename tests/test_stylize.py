@@ -98,6 +98,12 @@ def test_the_strength_outside_all_masks_can_be_another(shipped):
     assert (only_outside - half)[..., 160:].abs().mean() < 0.5 * (only_outside - photo)[..., 160:].abs().mean()
 
 
+def test_a_strength_outside_without_painted_areas_says_that_it_has_no_effect():
+    photo, options = picture(64, 96), StylizeOptions(size=96, outside=0.5, strength=0)
+    done = finish(stylize(photo, [picture(64, 64, seed=1)], options, compute=FP32))
+    assert torch.equal(done.result, photo) and "strength outside has no effect" in done.note
+
+
 @pytest.mark.parametrize("size", [(16, 16), (65, 97), (64, 1000), (17, 33)])
 def test_odd_sizes_keep_their_size(shipped, codes, size):
     result = painted(shipped, picture(*size), codes[:1])

@@ -155,6 +155,13 @@ WORDS: dict[str, str] = {
     "FILM_OF_IT": "Time-lapse video",
     "GIF_OF_IT": "Time-lapse GIF",
     "DOWNLOAD_GIF": "Download GIF",
+    "PRINT": "Print in ink (CMYK)",
+    "PROFILE": "Color profile of your printer or print shop (.icc)",
+    "PROOF_SHOW": "Show how it prints",
+    "PAPER": "With the paper's color",
+    "PROOFED": "Left is the screen, right is the print by {profile}: {lost:.0%} of the picture changes visibly.",
+    "CMYK_DOWNLOAD": "Download CMYK TIFF",
+    "NO_PROFILE": "Choose the color profile of your printer or print shop first.",
     # This visit
     "HISTORY": "Your pictures",
     "HISTORY_EMPTY": "What you make appears here. It stays when you reload the page.",

@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TypeVar
 from torch import Tensor
 
 from style_core.cli import batch as cli_batch
+from style_core.cli import proof as cli_proof
 from style_core.cli import redo
 from style_core.cli import weights as cli_weights
 from style_core.cli.batch import run_folder
@@ -130,6 +131,7 @@ def _parser(changed: str = "", defaults: Mapping[str, Any] | None = None) -> arg
     cli_batch.add(commands)
     cli_weights.add(commands)
     redo.add(commands, main)
+    cli_proof.add(commands)
     if defaults:
         commands.choices[changed].set_defaults(**defaults)
     return parser
@@ -219,7 +221,7 @@ def _stylize(given: argparse.Namespace) -> int:
     codes = [gallery_code(name, open_generator(compute).sha256, options.style_scale) for name in named]
     weights = _pictures_first(given.styles, given.style_weights)
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
-        refuse_with_clip(given, "mask", "subject")
+        refuse_with_clip(given, "mask", "subject", "outside")
         film = stylize_clip(
             given.content, given.out, styles, options, options_from(given, StylizedFilmOptions),
             style_weights=weights, codes=codes, compute=compute, begun=given.out,
@@ -291,7 +293,7 @@ def _optimize(given: argparse.Namespace) -> int:
 
 
 def _optimize_clip(given: argparse.Namespace, options: OptimizeOptions) -> int:
-    refuse_with_clip(given, "mask", "subject", "init_image", "timelapse", "continue_from")
+    refuse_with_clip(given, "mask", "subject", "outside", "init_image", "timelapse", "continue_from")
     compute = Compute.choose(given.device)
     steps = optimize_clip(
         given.content, given.out, [_read(path) for path in given.styles], options, options_from(given, OptimizedFilmOptions),

@@ -42,7 +42,7 @@ def iterations_of(settings: Mapping[str, Any]) -> int:
 
 
 def embed(settings: dict | None, kind: str) -> dict[str, Any]:
-    """Arguments for Pillow's `save` that store settings in a PNG (text chunk), JPEG, WebP or AVIF (EXIF user comment)."""
+    """Arguments for Pillow's `save` that store settings: in a PNG's text chunk, a TIFF's description, or else the EXIF user comment."""
     if not settings:
         return {}
     text = json.dumps(settings, ensure_ascii=False, sort_keys=True)
@@ -50,6 +50,8 @@ def embed(settings: dict | None, kind: str) -> dict[str, Any]:
         chunks = PngImagePlugin.PngInfo()
         chunks.add_itxt(KEY, text)
         return {"pnginfo": chunks}
+    if kind == "TIFF":
+        return {"description": _COMMENT_PREFIX + json.dumps(settings)}
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + _COMMENT_PREFIX.encode() + json.dumps(settings).encode()
     return {"exif": exif.tobytes()}

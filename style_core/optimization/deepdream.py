@@ -136,6 +136,7 @@ class AscentConfig:
         tv: weight of the logarithm of the total variation, relative to that of the response.
         colors: `[3, 3]`, multiplies the colors of a move; None leaves them unchanged.
         wrap: whether the picture wraps around at its borders, as a repeating tile does, or is mirrored.
+        outside: size of moves outside a mask, as a share of those inside.
     """
 
     step: float
@@ -144,6 +145,7 @@ class AscentConfig:
     tv: float = 0.0
     colors: Tensor | None = None
     wrap: bool = False
+    outside: float = 0.0
 
 
 class Ascent:
@@ -157,7 +159,7 @@ class Ascent:
         objective: what to maximize.
         config: settings.
         generator: of the random shifts and cuts, on the CPU, so that a seed gives the same ones on every device.
-        mask: `[1, 1, H, W]`, where to dream; None dreams everywhere.
+        mask: `[1, 1, H, W]`, where to dream; None dreams everywhere. Elsewhere moves are smaller by the config's `outside`.
     """
 
     def __init__(
@@ -166,7 +168,8 @@ class Ascent:
         self.picture = picture
         self.objective = objective
         self.config = config
-        self.mask = mask
+        self.mask = None if config.outside else mask
+        self._pace = None if mask is None else torch.lerp(mask, torch.ones_like(mask), config.outside)
         self._generator = generator
         self._weights = torch.tensor([term.weight for term in objective.terms], device=picture.device)
         self._levels: Tensor | None = None
@@ -217,9 +220,9 @@ class Ascent:
         if self.config.colors is not None:
             direction = torch.einsum("ij,bjhw->bihw", self.config.colors, direction)
         size = _rms(direction)
-        if self.mask is not None:
-            direction = direction * self.mask
-            size = _rms(direction) / _rms(self.mask)
+        if self._pace is not None:
+            direction = direction * self._pace
+            size = _rms(direction) / _rms(self._pace)
         with torch.no_grad():
             self.picture.add_(direction * (self.config.step / size)).clamp_(0, 1)
 

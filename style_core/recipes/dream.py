@@ -19,6 +19,7 @@ from style_core.networks.vgg19 import LAYERS
 from style_core.optimization.deepdream import Ascent, AscentConfig, DreamObjective, Term
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
+from style_core.recipes.areas import unused_outside
 from style_core.recipes.cost_model import Cost, Situation, network_cost
 from style_core.recipes.run_history import Watch
 from style_core.weights.open import open_extractor
@@ -44,6 +45,7 @@ class DreamOptions(Options):
     strength: float = option(0.15, "0 keeps the photo; higher values change it more in each step.", Range(0, 1, 0.01))
     octaves: int = option(4, "Number of sizes to dream at, from small to large: more give larger shapes.", Range(1, 8, 1))
     iterations: int = option(15, "Steps in each octave.", Range(1, 200, 1))
+    outside: float = option(0.0, "Share of the dream outside the painted area; 0 keeps the photo there.", Range(0, 1, 0.01))
     start: str = option("photo", "Dream on the photo, or from noise.", STARTS)
     extractor: str = option(
         "auto",
@@ -116,7 +118,7 @@ def dream(
     Args:
         image: `[3, H, W]`; None dreams from noise, a square.
         guide: `[3, h, w]`, whose features the dream imitates.
-        mask: `[1, h, w]` in `[0, 1]`, where to dream; the photo is unchanged elsewhere.
+        mask: `[1, h, w]` in `[0, 1]`, where to dream; elsewhere `options.outside` applies.
         begun: a dream `[3, h, w]` to continue, made from the same photo.
         done: its steps, which are skipped; of a dream that was finished none are, so that it goes as deep again.
         compute: where to run; None chooses.
@@ -138,7 +140,7 @@ def dream(
     objective = objective_of(extractor, terms, guide)
     growth = Growth(_canvas(image, options), objective, options, mask, begun, done)
     larger = "" if image is None else beyond(tuple(image.shape[-2:]), tuple(growth.photo.shape[-2:]))
-    note = joined(note, larger, growth.note)
+    note = joined(note, larger, growth.note, unused_outside(options.outside, None if mask is None else [mask]))
     sizes = [(height, width, options.iterations) for height, width in growth.sizes]
     deepest = max(objective.layers, key=LAYERS.index)
     watch = Watch(f"dream {extractor.name}", extractor.compute, network_cost(sizes, extractor.shape, extractor.compute, deepest))
@@ -259,7 +261,7 @@ class Growth:
         image = self._base(size)
         if self._added is not None:
             image = (image + _sized(self._added, size)).clamp(0, 1)
-        if self.mask is not None:
+        if self.mask is not None and not self.options.outside:
             image = self.photo.lerp(image, self.mask)
         return image[0].float().cpu().clone()
 
@@ -270,7 +272,10 @@ class Growth:
             return photo
         noise = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(self._noise_seed)).to(photo)
         noise = (photo.mean((2, 3), keepdim=True) + _NOISE * noise).clamp(0, 1)
-        return noise if self.mask is None else photo.lerp(noise, _sized(self.mask, size).clamp(0, 1))
+        if self.mask is None:
+            return noise
+        mask = _sized(self.mask, size).clamp(0, 1)
+        return photo.lerp(noise, mask.lerp(torch.ones_like(mask), self.options.outside))
 
     def _config(self) -> AscentConfig:
         options = self.options
@@ -281,6 +286,7 @@ class Growth:
             tv=options.tv,
             colors=color_kinship(self.photo) if options.decorrelate else None,
             wrap=options.start == "noise" and self.mask is None,
+            outside=options.outside,
         )
 
     def _note_rise(self, answers: Tensor, plain: Tensor) -> None:

@@ -18,6 +18,7 @@ from style_core.optimization.descent import Descent, Diverged
 from style_core.optimization.dream_term import term_layers
 from style_core.optimization.temporal import TemporalTarget
 from style_core.progress import Step, Steps
+from style_core.recipes.areas import unused_outside
 from style_core.recipes.cost_model import Cost, Situation, generator_cost, network_cost
 from style_core.recipes.loss_weights import for_network, loss_weights_of
 from style_core.recipes.memory_plan import budget, largest_that_fits
@@ -89,7 +90,8 @@ def optimize(
     extractor, note = yield from open_extractor(options.extractor, layers, compute, options.pooling)
     loss_weights = for_network(loss_weights, extractor.name, options)
     inputs = OptimizeInputs(content, styles, style_weights, masks, options, extractor, loss_weights, memory, held)
-    note = joined(note, beyond(tuple(content.shape[-2:]), size), inputs.planner.plan(size).sentence())
+    notes = (note, beyond(tuple(content.shape[-2:]), size), unused_outside(options.outside, masks), inputs.planner.plan(size).sentence())
+    note = joined(*notes)
     with large_blocks_returned() if inputs.planner.plan(size).side is not None else nullcontext():
         if options.init == "generator" and init_image is None:
             start = largest_generated(size, compute, memory)
@@ -143,7 +145,7 @@ def largest_generated(size: tuple[int, int], compute: Compute, memory: float) ->
 def _from_generator(content, styles, weights, masks, options: OptimizeOptions, compute: Compute) -> Generator[Step, None, Tensor]:
     """The generator's result for the same request, to start from."""
     color = "style" if options.color == "palette" else options.color
-    wanted = StylizeOptions(size=options.size, color=color, style_scale=options.style_scale)
+    wanted = StylizeOptions(size=options.size, color=color, style_scale=options.style_scale, outside=options.outside)
     for step in stylize(content, styles, wanted, style_weights=weights, masks=masks, compute=compute, remember=False):
         yield Step(0, options.iterations, image=step.image, note="Starting from the generator's picture.")
     return step.result

@@ -76,14 +76,14 @@ class OptimizeInputs:
         self.content, self.styles = _in_color(self.photo, styles, options.color)
         self.shares = style_shares(weights, len(styles))
         self.masks = list(masks) if masks is not None else [None] * len(styles)
-        regions = len(styles) if any(mask is not None for mask in self.masks) else 1
+        regions = len(styles) + bool(options.outside) if any(mask is not None for mask in self.masks) else 1
         self.planner = Planner.of(extractor.shape, loss_weights, options, extractor.compute, regions, memory)
 
     def objective(self, plan: Plan) -> Objective | TiledObjective:
         """The objective, with targets measured at a plan's size."""
         size, device = (plan.height, plan.width), self.extractor.compute.device
         targets = [self._measured(style, plan) for style in self.styles]
-        regions = regions_of(targets, self.shares, self.masks, size, device)
+        regions = regions_of(targets, self.shares, self.masks, size, device, outside=outside_share(self.options))
         photo = resize(self.content, size)[None].to(device)
         if plan.side is not None:
             return TiledObjective(self.extractor, photo, regions, self.loss_weights, self.options.loss, side=plan.side)
@@ -140,6 +140,9 @@ class OptimizeInputs:
         picture = self.content
         if any(free):
             picture = match_color(picture, self.styles[free.index(max(free))])
+        if self.options.outside and not any(free):
+            painted = match_color(picture, palette_of(self.styles, self.shares))
+            picture = torch.lerp(picture, painted, min(1.0, outside_share(self.options)))
         for style, mask in zip(self.styles, self.masks):
             if mask is not None:
                 region = resize(mask.to(self.content), tuple(self.content.shape[-2:])).clamp(0, 1)
@@ -171,8 +174,18 @@ def _in_color(photo: Tensor, styles: Sequence[Tensor], color: str) -> tuple[Tens
     return gray, [match_color(luminance_of(style).expand(3, -1, -1), gray) for style in styles]
 
 
-def regions_of(targets, shares, masks, size, device) -> list[Region]:
-    """A region for each masked style; the other styles, mixed, get the area outside all masks."""
+def outside_share(options: OptimizeOptions) -> float:
+    """How much the style weighs outside the painted areas, relative to inside: strength is the share of style against content."""
+    inside, outside = ((share / max(1 - share, 1e-3)) for share in (options.strength, options.outside))
+    return outside / inside if inside else 0.0
+
+
+def regions_of(targets, shares, masks, size, device, *, outside: float = 0.0) -> list[Region]:
+    """A region for each masked style; the other styles, mixed, get the area outside all masks.
+
+    Args:
+        outside: weight of all styles, mixed, outside all masks, relative to inside, if every style has a mask.
+    """
     free = [index for index, mask in enumerate(masks) if mask is None]
     guides = {
         index: functional.interpolate(mask[None].float(), size=size, mode="area").clamp(0, 1).to(device)
@@ -189,7 +202,14 @@ def regions_of(targets, shares, masks, size, device) -> list[Region]:
             regions.append((mixed, rest))
     regions += [(targets[index], guide) for index, guide in guides.items()]
     areas = [float(guide.mean()) for _, guide in regions]
-    return [Region(target, area / sum(areas), guide) for (target, guide), area in zip(regions, areas)]
+    weighed = [Region(target, area / sum(areas), guide) for (target, guide), area in zip(regions, areas)]
+    if free or not outside:
+        return weighed
+    rest = (1 - torch.stack(list(guides.values())).sum(0)).clamp(0, 1)
+    if not rest.any():
+        return weighed
+    mixed = type(targets[0]).mix(targets, shares) if len(targets) > 1 else targets[0]
+    return [*weighed, Region(mixed, outside * float(rest.mean()) / sum(areas), rest)]
 
 
 def sized_style(style: Tensor, size: tuple[int, int], scale: float) -> Tensor:

@@ -44,6 +44,7 @@ class OptimizeOptions(Options):
     iterations: int = option(200, "Optimizer steps; you can stop at any step and keep the picture.", Range(1, 3000, 1))
     strength: float = option(0.5, "0 keeps the photo, 1 keeps only the style.", Range(0, 1, 0.01))
     color: str = painting_color_option()
+    outside: float = option(0.0, "Strength outside the painted areas; 0 keeps the photo there.", Range(0, 1, 0.01))
     style_scale: float = option(1.0, "Size of the strokes: 1 uses the style picture at the size of the result.", Range(0.25, 4, 0.05))
     extractor: str = option(
         "auto",

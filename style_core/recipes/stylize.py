@@ -16,11 +16,13 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.color import keep_color, luminance_of, match_color, match_palette, painting_color_option, palette_of
 from style_core.media.images import beyond, fit, size_to_fit
+from style_core.messages import joined
 from style_core.networks.generator import Generator
 from style_core.networks.generator_net import CODE_SIZE
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
+from style_core.recipes.areas import leave_outside, unused_outside
 from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.memory_plan import budget, check_fits
 from style_core.recipes.run_history import Watch
@@ -87,7 +89,7 @@ def stylize(
     started = time.monotonic()
     yield Step(0, 1, note="Starting.")
     photo = fit(content, options.size, enlarge=True)
-    note = beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:]))
+    note = joined(beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:])), unused_outside(options.outside, masks))
     generator = open_generator(compute)
     made = {"generator": generator.sha256}
     watch = Watch("stylize", generator.compute, generator_cost(photo.shape[-2], photo.shape[-1], generator.compute))
@@ -118,12 +120,13 @@ def paint_photo(
         RequestError: for colors that codes can't have.
     """
     check_color(options, from_codes=bool(codes))
+    outside = options.outside if leave_outside(masks) else 0.0
     style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
     yield 0, 1, None, ""
     encoded = generator.encode_content(photo, remember=remember)
     # Nothing is painted at strength 0.
-    adjusted = generator.adjusted(photo, style_codes, remember=remember) if options.strength or options.outside else style_codes
-    for done, total, result in generator.paint(encoded, adjusted, weights, options.strength, masks, outside=options.outside):
+    adjusted = generator.adjusted(photo, style_codes, remember=remember) if options.strength or outside else style_codes
+    for done, total, result in generator.paint(encoded, adjusted, weights, options.strength, masks, outside=outside):
         judged = ""
         if result is not None:
             if masks is None and is_judged(options):

@@ -159,6 +159,13 @@ WORDS: dict[str, str] = {
     "FILM_OF_IT": "Vídeo a cámara rápida",
     "GIF_OF_IT": "GIF a cámara rápida",
     "DOWNLOAD_GIF": "Descargar GIF",
+    "PRINT": "Imprimir con tintas (CMYK)",
+    "PROFILE": "Perfil de color de tu impresora o imprenta (.icc)",
+    "PROOF_SHOW": "Ver cómo se imprime",
+    "PAPER": "Con el color del papel",
+    "PROOFED": "A la izquierda, la pantalla; a la derecha, la impresión con {profile}: cambia a la vista el {lost:.0%} de la imagen.",
+    "CMYK_DOWNLOAD": "Descargar TIFF CMYK",
+    "NO_PROFILE": "Elige primero el perfil de color de tu impresora o imprenta.",
     # This visit
     "HISTORY": "Tus imágenes",
     "HISTORY_EMPTY": "Lo que crees aparece aquí y se mantiene al recargar la página.",

@@ -159,6 +159,13 @@ WORDS: dict[str, str] = {
     "FILM_OF_IT": "延时视频",
     "GIF_OF_IT": "延时 GIF",
     "DOWNLOAD_GIF": "下载 GIF",
+    "PRINT": "油墨印刷（CMYK）",
+    "PROFILE": "打印机或印刷厂的色彩配置文件（.icc）",
+    "PROOF_SHOW": "查看印刷效果",
+    "PAPER": "显示纸张颜色",
+    "PROOFED": "左边是屏幕，右边是按 {profile} 印刷的效果：画面有 {lost:.0%} 变色明显。",
+    "CMYK_DOWNLOAD": "下载 CMYK TIFF",
+    "NO_PROFILE": "请先选择打印机或印刷厂的色彩配置文件。",
     # This visit
     "HISTORY": "你的图片",
     "HISTORY_EMPTY": "你生成的图会出现在这里，重新载入页面后仍在。",

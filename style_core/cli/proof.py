@@ -1,0 +1,61 @@
+"""`proof`: how a picture would look printed, and the picture in the printer's inks."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from style_core.errors import RequestError
+from style_core.media.images import check_writable, read_image, write_image
+from style_core.media.proof import check_separation, proof, read_profile, write_separation
+from style_core.media.settings import read_settings
+from style_core.sizes import DPI, check_dpi
+
+
+def add(commands: Any) -> None:
+    """Add the command to the shell's subcommands."""
+    about = "Show how a picture would look printed, by the printer's color profile (a soft proof)."
+    parser = commands.add_parser("proof", help=about, description=about)
+    parser.add_argument("picture", metavar="PICTURE", help="The picture to print.")
+    parser.add_argument("--profile", required=True, metavar="PROFILE.icc", help="A CMYK profile, which print shops offer for their papers.")
+    parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="The proof to write: .png, .jpg, .webp, .avif or .tif.")
+    parser.add_argument("--paper", action="store_true", help="Also show the color of the paper.")
+    parser.add_argument("--cmyk", metavar="FILE.tif", help="Also write the picture in the profile's inks, as print shops take it.")
+    parser.add_argument("--dpi", type=float, default=DPI, metavar="N", help=f"Dots per inch of that file (default {DPI:g}).")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
+    parser.set_defaults(run=_proof)
+
+
+def _proof(given: argparse.Namespace) -> int:
+    check_writable(given.out)
+    if given.cmyk:
+        check_separation(given.cmyk)
+        check_dpi(given.dpi)
+    profile, image = read_profile(given.profile), read_image(given.picture)
+    made = proof(image, profile, paper=given.paper)
+    write_image(given.out, made.image)
+    if given.cmyk:
+        write_separation(given.cmyk, image, profile, dpi=given.dpi, settings=_settings(given.picture))
+    height, width = image.shape[-2:]
+    if given.json:
+        facts = {
+            "out": given.out,
+            "cmyk": given.cmyk,
+            "width": width,
+            "height": height,
+            "profile": profile.name,
+            "lost": round(made.lost, 4),
+        }
+        print(json.dumps({key: value for key, value in facts.items() if value is not None}, ensure_ascii=False))
+        return 0
+    written = " and ".join(Path(path).name for path in (given.out, given.cmyk) if path)
+    print(f"{written}: {width} x {height} px by {profile.name}; {made.lost:.0%} of the picture changes visibly in print.", file=sys.stderr)
+    return 0
+
+
+def _settings(path: str) -> dict | None:
+    try:
+        return read_settings(path)
+    except RequestError:
+        return None  # a picture from elsewhere has none
