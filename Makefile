@@ -21,6 +21,7 @@ test-fast: $(VENV)/.test
 
 soak: $(VENV)/.test
 	$(BIN)/python -m benchmarks.reliability
+	PENTIMENTO_ACTIONS=100 $(BIN)/python -m pytest -s tests/browser/test_change_of_mind.py
 	$(BIN)/python -m benchmarks.waiting
 	$(BIN)/python -m benchmarks.batching
 

@@ -1,15 +1,16 @@
-"""Temporal stability of painted films: `python -m benchmarks.film [--frames N] [--key-every N] [--time] [CLIP ...]`.
+"""Temporal stability of painted films: `python -m benchmarks.film [CLIP ...]`; results are in film.md.
 
 Each clip of `benchmarks.clips`, whose motion is known, is painted with steadiness 0 and with the default. The warping error is the
 root mean square difference of each frame from the one before it, warped by the true motion; it is divided by the clip's own, so
 that 1 is as steady as the clip. Films are painted and measured with a bicubic kernel. Lanczos' kernel is a check that doesn't share
 it, and leaves less of the clip's own error, which is mostly interpolation. Sharpness is the mean Laplacian relative to frames
-painted independently.
+painted independently. With `--finer`, frames are optimized instead, with `lite`, in the style of a picture of ours.
 """
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,14 +21,16 @@ from benchmarks.clips import CHANGING, Clip, clips, filmed, warped_by_lanczos, w
 from benchmarks.common import SAMPLES, best_of
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit, read_image
-from style_core.networks.generator import Generator
 from style_core.progress import returned
+from style_core.recipes.film import Painter
+from style_core.recipes.optimize_clip import FrameOptimizer, OptimizedFilmOptions
+from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.stylize import StylizeOptions
 from style_core.recipes.stylize_clip import FramePainter, LivePainter, StylizedFilmOptions
 from style_core.weights.gallery import gallery, gallery_code
 from style_core.weights.open import open_generator
 
-_ALONE = StylizedFilmOptions(steadiness=0.0)  # each frame painted independently
+_FINER_STYLE = SAMPLES / "impasto.jpg"
 _TIMED = 25  # frames
 _TIMED_SIZE = (288, 512)
 _LIVE = 384  # px, a camera's frames
@@ -43,25 +46,32 @@ def main() -> None:
     parser.add_argument(
         "--filmed", nargs="+", type=Path, default=[], metavar="FILE", help="Filmed clips instead; their motion is estimated."
     )
+    parser.add_argument("--finer", action="store_true", help="Optimize the frames.")
     parser.add_argument("--time", action="store_true", help="Also measure the time of a frame.")
     given = parser.parse_args()
     prepare_cpu()
     compute = Compute.choose("cpu")
-    generator = open_generator(compute)
-    code = gallery_code(given.style, generator.sha256)
-    print(f"{given.style}, {compute.describe()}\n")
+    if given.finer and given.time:
+        parser.error("--time is for films that are painted by the generator; leave out --finer.")
+    if given.finer:
+        style = _FINER_STYLE.stem
+        ways = [partial(_optimizer, compute, how) for how in (OptimizedFilmOptions(steadiness=0.0), OptimizedFilmOptions())]
+    else:
+        style = given.style
+        steady = StylizedFilmOptions(key_every=given.key_every)
+        ways = [partial(_stylizer, compute, style, how) for how in (StylizedFilmOptions(steadiness=0.0), steady)]
+    print(f"{style}, {compute.describe()}\n")
     print("| clip | the clip's own | without | with | without / own | with / own | with / own, Lanczos | sharpness with |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
-    film = StylizedFilmOptions(key_every=given.key_every)
     rows = []
     chosen = {path.name: filmed(path) for path in given.filmed} if given.filmed else clips(*given.clips)
     for name, clip in chosen.items():
-        rows.append(_row(generator, code, _start_of(clip, given.frames), film))
+        rows.append(_row(ways, _start_of(clip, given.frames)))
         print(f"| {name}{' *' if name in CHANGING else ''} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)
     means = [sum(column) / len(rows) for column in zip(*rows)]
     print("| mean | " + " | ".join(f"{value:.2f}" for value in means) + " |")
     if given.time:
-        _print_times(generator, code, film)
+        _print_times(compute, style, ways)
 
 
 def _start_of(clip: Clip, frames: int | None) -> Clip:
@@ -69,22 +79,32 @@ def _start_of(clip: Clip, frames: int | None) -> Clip:
     return Clip(clip.frames[:frames], clip.flow[:frames], clip.valid[:frames], cuts)
 
 
-def _row(generator: Generator, code: Tensor, clip: Clip, film: StylizedFilmOptions) -> tuple[float, ...]:
+def _stylizer(compute: Compute, style: str, film: StylizedFilmOptions) -> Painter:
+    generator = open_generator(compute)
+    return FramePainter(generator, [], [gallery_code(style, generator.sha256)], [1.0], StylizeOptions(), film)
+
+
+def _optimizer(compute: Compute, film: OptimizedFilmOptions) -> Painter:
+    options = OptimizeOptions(extractor="lite")
+    return FrameOptimizer([read_image(_FINER_STYLE)], [1.0], options, film, compute)
+
+
+def _row(ways: Sequence[Callable[[], Painter]], clip: Clip) -> tuple[float, ...]:
+    """Figures of a clip painted without and with steadying."""
     own = _mean(warping_error(clip))
-    alone, steady = (painted(generator, code, clip, how) for how in (_ALONE, film))
+    alone, steady = (painted(way(), clip) for way in ways)
     without, with_ = _mean(warping_error(alone)), _mean(warping_error(steady))
     by_lanczos = _ratio(_mean(warping_error(steady, warped_by_lanczos)), _mean(warping_error(clip, warped_by_lanczos)))
     return own, without, with_, _ratio(without, own), _ratio(with_, own), by_lanczos, sharpness(steady.frames) / sharpness(alone.frames)
 
 
-def painted(generator: Generator, code: Tensor, clip: Clip, film: StylizedFilmOptions) -> Clip:
+def painted(painter: Painter, clip: Clip) -> Clip:
     """The painted clip."""
-    paintings = _paintings(generator, code, [frame.float() / 255 for frame in clip.frames], film)
+    paintings = _paintings(painter, [frame.float() / 255 for frame in clip.frames])
     return Clip([(image * 255 + 0.5).byte() for image in paintings], clip.flow, clip.valid, clip.cuts)
 
 
-def _paintings(generator: Generator, code: Tensor, frames: Sequence[Tensor], film: StylizedFilmOptions) -> list[Tensor]:
-    painter = FramePainter(generator, [], [code], [1.0], StylizeOptions(), film)
+def _paintings(painter: Painter, frames: Sequence[Tensor]) -> list[Tensor]:
     done = [painting for frame in frames for painting in returned(painter.paint_next(frame))]
     return [*done, *returned(painter.paint_rest())]
 
@@ -96,29 +116,30 @@ def sharpness(frames: Sequence[Tensor]) -> float:
     return _mean(float(functional.conv2d(frame.float().mean(0)[None, None], kernel).abs().mean()) for frame in late)
 
 
-def _print_times(generator: Generator, code: Tensor, film: StylizedFilmOptions) -> None:
+def _print_times(compute: Compute, style: str, ways: Sequence[Callable[[], Painter]]) -> None:
     """Print the time of a frame with and without, the best of a few films painted in turn."""
     height, width = _TIMED_SIZE
     picture = fit(read_image(SAMPLES / "mountain-lake.jpg"), 640)
     frames = [picture[:, 2 * t : 2 * t + height, 3 * t : 3 * t + width].contiguous() for t in range(_TIMED)]
     times: list[tuple[float, ...]] = []
     for _ in range(_REPEATS):
-        times.append(tuple(_seconds(generator, code, frames, how) / len(frames) for how in (_ALONE, film)))
+        times.append(tuple(_seconds(way(), frames) / len(frames) for way in ways))
     without, with_ = (min(column) for column in zip(*times))
     small = [fit(frame, _LIVE) for frame in frames]
-    live = best_of(_REPEATS, lambda: _painted_live(generator, code, small)) / len(frames)
+    live = best_of(_REPEATS, lambda: _painted_live(compute, style, small)) / len(frames)
     print(f"\nA camera's frame, {_LIVE} px: {1000 * live:.0f} ms.")
     print(f"A frame of {width} x {height} px: {1000 * without:.0f} ms without, {1000 * with_:.0f} ms with ({with_ / without:.2f} times).")
 
 
-def _seconds(generator: Generator, code: Tensor, frames: Sequence[Tensor], film: StylizedFilmOptions) -> float:
+def _seconds(painter: Painter, frames: Sequence[Tensor]) -> float:
     started = time.monotonic()
-    _paintings(generator, code, frames, film)
+    _paintings(painter, frames)
     return time.monotonic() - started
 
 
-def _painted_live(generator: Generator, code: Tensor, frames: Sequence[Tensor]) -> list[Tensor]:
-    painter = LivePainter(generator, [], [code], [1.0], StylizeOptions())
+def _painted_live(compute: Compute, style: str, frames: Sequence[Tensor]) -> list[Tensor]:
+    generator = open_generator(compute)
+    painter = LivePainter(generator, [], [gallery_code(style, generator.sha256)], [1.0], StylizeOptions())
     return [painter.paint(frame) for frame in frames]
 
 

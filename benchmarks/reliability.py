@@ -158,7 +158,10 @@ def main() -> int:
     parser.add_argument("--actions", type=int, default=100, help="Random ones (default 100).")
     given = parser.parse_args()
     looks: list[tuple[str, dict[str, float]]] = []
-    with tempfile.TemporaryDirectory() as folder, app("--device", "cpu", GRADIO_TEMP_DIR=folder, HF_HUB_OFFLINE="1") as address:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        app("--device", "cpu", TMPDIR=folder, GRADIO_TEMP_DIR=folder, HF_HUB_OFFLINE="1") as address,
+    ):
         (process,) = psutil.Process().children()
 
         def look(when: str) -> None:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
-from style_core import RequestError, read_image, read_settings, write_image
+from style_core import read_image, write_image
 from style_core.media.images import fit, resize
 from style_core.media.proof import proof, read_profile, write_separation
+from style_core.media.settings import settings_in
 from style_core.media.video import FrameWriter
+from style_core.memory import memory_in_words
 from style_core.sizes import DPI
 
 KINDS = ("png", "jpg", "webp")
@@ -25,6 +27,7 @@ _KEEP_SECONDS = 2 * 3600
 _FRAME_SIDE = 1024  # px, of intermediate frames
 _MOST_FRAMES = 96  # above this, every other frame is dropped
 _FILM_FPS = 12
+_PROOF_SIDE = 2048  # px, of a proof; the file in inks has the full size
 _BEFORE, _SHOWN = "before.png", "shown.jpg"
 _folder: Path | None = None
 
@@ -105,37 +108,30 @@ def converted(path: str, kind: str) -> str:
     return str(target)
 
 
-def settings_in(path: str | Path) -> dict | None:
-    """The settings inside a picture; None for one from elsewhere."""
-    try:
-        return read_settings(path)
-    except RequestError:
-        return None
-
-
-@dataclass(frozen=True)
-class Printed:
-    """A result as a profile prints it: paths of the proof and of the picture in inks, the profile's name, and the share of lost colors."""
-
-    proof: str
-    inks: str
-    profile: str
-    lost: float
-
-
-def printed(path: str, profile: str, *, paper: bool) -> Printed:
-    """Proof a result and write it in the profile's inks, next to it.
+def proofed(path: str, profile: str, *, paper: bool) -> tuple[str, str, float]:
+    """A result as it looks printed, at the page's size: its path, the profile's name, and the share of the picture that changes.
 
     Raises:
         RequestError: for a file that is no profile of a printer.
     """
-    source, inks = Path(path), read_profile(profile)
-    image = read_image(source)
-    made = proof(image, inks, paper=paper)
-    targets = [source.with_name(f"{source.stem}-{end}") for end in (f"proof-{time.monotonic_ns() % 100_000}.png", "cmyk.tif")]
-    write_image(targets[0], made.image)
-    write_separation(targets[1], image, inks, dpi=DPI, settings=settings_in(source))
-    return Printed(str(targets[0]), str(targets[1]), inks.name, made.lost)
+    inks, image = read_profile(profile), read_image(path, long_side=_PROOF_SIDE)
+    made = proof(fit(image, _PROOF_SIDE), inks, paper=paper)
+    target = new_folder() / f"{Path(path).stem}-proof.png"
+    write_image(target, made.image)
+    return str(target), inks.name, made.changed
+
+
+def separated(path: str, profile: str) -> str:
+    """A result in a profile's inks, at full size: the path of a CMYK TIFF.
+
+    Raises:
+        RequestError: for a file that is no profile of a printer.
+    """
+    inks, image = read_profile(profile), read_image(path)
+    target = new_folder() / f"{Path(path).stem}-cmyk.tif"
+    with memory_in_words(max(image.shape[-2:])):
+        write_separation(target, image, inks, dpi=DPI, settings=settings_in(path))
+    return str(target)
 
 
 def is_result(path: object) -> TypeGuard[str]:

@@ -11,6 +11,7 @@ from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_c
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import ImageTensor, fit, to_pil
 from style_core.media.settings import settings_of
+from style_core.recipes.areas import in_effect
 from style_core.recipes.recorded_inputs import GALLERY, request_of
 from style_core.recipes.stylize import is_judged, paint_photo
 from style_core.weights.open import open_generator
@@ -106,6 +107,11 @@ def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | Non
     named = f"{i18n.named_painting(entry, request)}. " if entry else ""
     sentence = named + i18n.say("DONE", request, width=width, height=height, seconds=i18n.duration(seconds))
     trouble = trouble or (diagnose(image, photo, look) if look is not None else "")
+    options = StylizeOptions.make(**wanted.options)
+    masks = [style.mask for style in styles]
+    _, unused = in_effect(options, masks, [style.weight for style in styles])
+    if unused:
+        sentence += f" {i18n.translate(unused, request)}"
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
     return path, to_pil(photo), sentence

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import compare, first_picture, gpu, i18n, live, more_paintings, painted_masks, style_choice, stylizing
+from studio import compare, first_picture, gpu, i18n, live, more_paintings, painted_masks, print_proof, style_choice, stylizing
 from studio.controls import Controls, Field, behind_more, change_events, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.examples import example_tiles, first_photo
@@ -97,6 +97,8 @@ def _lay_out(photo: gr.State) -> _Parts:
                 download, kind = live.download_button("stylize")
                 refine = gr.Button(i18n.REFINE, elem_id="stylize-refine")
             live.small_buttons("stylize", download)
+            result = gr.State(None)
+            print_proof.build("stylize", slider, result)
             uses = use_buttons("stylize")
             grid_place = gr.Column()
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
@@ -115,7 +117,7 @@ def _lay_out(photo: gr.State) -> _Parts:
                 option_controls = behind_more("stylize", shown)
                 more = more_paintings.build("stylize")
                 painted = painted_masks.build("stylize", content, [i18n.GALLERY_SHORT, i18n.OWN_SHORT, i18n.STYLE_2, i18n.STYLE_3])
-    result, drawn = gr.State(None), gr.State(None)
+    drawn = gr.State(None)
     return _Parts(
         slider, status, run, refine, download, kind, uses, grid_place, content, style, use_own, trials, chosen, mix, forecast,
         option_controls, more, painted, result, drawn,

@@ -144,7 +144,7 @@ def _strokes(layer: str | bytes) -> Image.Image:
     """
     header = read_header(layer)
     if max(header.size) > PAINTING_SIDE:
-        raise RequestError("{file} is too large for a mask; it may have {most} px a side.", file=header.name, most=PAINTING_SIDE)
+        raise RequestError("{file} is too large for a mask; it may have at most {most} px a side.", file=header.name, most=PAINTING_SIDE)
     read = read_pixels(header)
     strokes = to_pil(read.image)
     if read.alpha is not None:

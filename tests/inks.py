@@ -11,7 +11,8 @@ _COARSE, _FINE = 9, 17  # points a side of the tables from and to inks
 _TAKEN = torch.tensor([[0.95, 0.35, 0.15], [0.15, 0.90, 0.40], [0.05, 0.10, 0.90]])
 _BLACK = 0.99
 _TO_XYZ = torch.tensor([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])  # linear sRGB, D50
-_WHITE = torch.tensor([0.9642, 1.0, 0.8249])
+_D50 = (0.9642, 1.0, 0.8249)
+_WHITE = torch.tensor(_D50)
 
 
 def lab_of(inks: Tensor) -> Tensor:
@@ -23,20 +24,18 @@ def lab_of(inks: Tensor) -> Tensor:
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], 1)
 
 
-@lru_cache
-def ink_profile() -> bytes:
-    """The profile: a file's bytes."""
-    to_lab = _bytes_of_lab(lab_of(_grid(4, _COARSE)))
-    colored = _grid(3, 15)
-    some = torch.cat([torch.cat([colored, torch.full_like(colored[:, :1], black)], 1) for black in (0, 0.3, 0.6, 0.8, 1)])
-    wanted = _grid(3, _FINE) * torch.tensor([100.0, 255, 255]) - torch.tensor([0.0, 128, 128])
-    from_lab = (some[torch.cdist(wanted, lab_of(some)).argmin(1)] * 255).round()
-    xyz = b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(float(value) * 65536)) for value in _WHITE)
-    text = b"Three formulas\0"
+def ink_profile(paper: tuple[float, float, float] = _D50, name: str = "Three formulas") -> bytes:
+    """The profile: a file's bytes.
+
+    Args:
+        paper: its color, XYZ under D50.
+    """
+    to_lab, from_lab = _tables()
+    text = name.encode() + b"\0"
     tags = {
         b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + b"\0" * 78,
         b"cprt": b"text\0\0\0\0none\0",
-        b"wtpt": xyz,
+        b"wtpt": b"XYZ \0\0\0\0" + _fixed(paper),
         b"A2B0": _table(4, 3, _COARSE, to_lab),
         b"B2A0": _table(3, 4, _FINE, from_lab),
     }
@@ -47,8 +46,17 @@ def ink_profile() -> bytes:
         body += data + b"\0" * (-len(data) % 4)
     facts = b"\0" * 4 + struct.pack(">I", 0x02400000) + b"prtrCMYKLab " + struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + b"\0" * 28
     size = start + len(body)
-    light = b"".join(struct.pack(">i", round(float(value) * 65536)) for value in _WHITE)
-    return (struct.pack(">I", size) + facts + light).ljust(128, b"\0") + head + body
+    return (struct.pack(">I", size) + facts + _fixed(_D50)).ljust(128, b"\0") + head + body
+
+
+@lru_cache
+def _tables() -> tuple[Tensor, Tensor]:
+    """The tables from inks to CIELAB, and back."""
+    colored = _grid(3, 15)
+    some = torch.cat([torch.cat([colored, torch.full_like(colored[:, :1], black)], 1) for black in (0, 0.3, 0.6, 0.8, 1)])
+    wanted = _grid(3, _FINE) * torch.tensor([100.0, 255, 255]) - torch.tensor([0.0, 128, 128])
+    from_lab = (some[torch.cdist(wanted, lab_of(some)).argmin(1)] * 255).round()
+    return _bytes_of_lab(lab_of(_grid(4, _COARSE))), from_lab
 
 
 def _grid(axes: int, points: int) -> Tensor:
@@ -63,6 +71,11 @@ def _bytes_of_lab(lab: Tensor) -> Tensor:
 def _table(inputs: int, outputs: int, points: int, values: Tensor) -> bytes:
     """A `lut8Type` with linear curves."""
     curve = bytes(range(256))
-    unit = b"".join(struct.pack(">i", 65536 * (row == column)) for row in range(3) for column in range(3))
+    unit = _fixed([float(row == column) for row in range(3) for column in range(3)])
     cells = bytes(values.flatten().to(torch.uint8).tolist())
     return b"mft1\0\0\0\0" + struct.pack(">BBBx", inputs, outputs, points) + unit + curve * inputs + cells + curve * outputs
+
+
+def _fixed(values) -> bytes:
+    """Numbers as `s15Fixed16Number`s."""
+    return b"".join(struct.pack(">i", round(value * 65536)) for value in values)

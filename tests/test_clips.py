@@ -58,7 +58,7 @@ def test_a_failure_leaves_the_film_that_was_there(tmp_path):
     before = film.read_bytes()
     (tmp_path / "broken.mp4").write_bytes(moving(tmp_path / "in.mp4").read_bytes()[:900])
     for source in (tmp_path / "broken.mp4", tmp_path / "missing.mp4"):
-        with pytest.raises(RequestError, match="is not a readable clip"):
+        with pytest.raises(RequestError, match="is not a readable video"):
             finish(painting(source, film))
     with pytest.raises(ZeroDivisionError), FrameWriter(film, 10) as writer:
         writer.add(picture(32, 32))
@@ -74,7 +74,7 @@ def test_a_stopped_film_is_kept_and_continued(tmp_path):
     stop_after(painting(source, out, begun=out), 3)
     assert Clip.open(out).frames == 3, "stopped again before anything new: what there was stays"
     steps = list(painting(source, out, begun=out))
-    assert any(step.note == "Continuing after 3 frames." for step in steps) and steps[-1].iteration == 6
+    assert any(step.note == "Continuing after frame 3." for step in steps) and steps[-1].iteration == 6
     whole = list(Clip.open(out).images())
     assert len(whole) == 6 and all(float((a - b).abs().mean()) < 0.02 for a, b in zip(kept, whole))
     finish(painting(source, tmp_path / "straight.mp4"))

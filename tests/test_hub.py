@@ -247,4 +247,4 @@ def test_without_a_hub_optimize_starts_with_lite_and_says_so(environment, tmp_pa
     )  # fmt: skip
     told = json.loads(said.stdout)
     assert told["extractor"] == "lite"
-    assert told["note"] == "Using the compact network instead: The hub could not be reached."
+    assert told["note"] == "Using the built-in network instead: The hub could not be reached."

@@ -76,7 +76,7 @@ def test_a_walk_has_no_jump_and_ends_where_it_should():
     assert steps.max() <= 3 * steps.median()
 
 
-@pytest.mark.parametrize("ends, frames, sentence", [(3, 8, "A walk has two ends, but 3 pictures"), (0, 1, "it must have 2 to 2400")])
+@pytest.mark.parametrize("ends, frames, sentence", [(3, 8, "A morph has two ends, but 3 pictures"), (0, 1, "it must have 2 to 2400")])
 def test_an_invalid_walk_is_refused(ends, frames, sentence):
     with pytest.raises(RequestError, match=sentence):
         finish(walk(PLAIN, [picture(64, 64)] * ends, frames=frames))

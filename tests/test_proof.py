@@ -28,24 +28,27 @@ def muted(height: int = 40, width: int = 60):
 
 def test_reachable_colors_print_as_they_are_and_others_lose_color(profile):
     kept = proof(muted(), profile)
-    assert (kept.image - muted()).abs().mean() < 0.05 and kept.lost < 0.2  # the profile is coarse
+    assert (kept.image - muted()).abs().mean() < 0.05 and kept.changed < 0.2  # the profile is coarse
     green = torch.tensor([0.0, 1.0, 0.0]).view(3, 1, 1).expand(3, 40, 60)
     lost = proof(green, profile)
-    assert lost.lost == 1
+    assert lost.changed == 1
     assert lost.image[1].mean() < 0.9 and lost.image[0].mean() > 0.1  # darker, and with red in it
 
 
-def test_large_pictures_are_proved_strip_by_strip_as_small_ones(profile):
+def test_large_pictures_are_proofed_strip_by_strip_as_small_ones(profile):
     tall = picture(40, 60, seed=4).repeat(1, 60, 20)  # 2,400 x 1,200 px: several strips
     whole = proof(tall, profile).image
     torch.testing.assert_close(whole[:, :40, :60], proof(picture(40, 60, seed=4), profile).image)
     torch.testing.assert_close(whole[:, -40:, -60:], whole[:, :40, :60])
 
 
-def test_paper_shows_its_own_color_only_when_asked(profile):
-    white = torch.ones(3, 32, 32)
-    assert proof(white, profile).image.min() > 0.98
-    assert (proof(white, profile, paper=True).image - 1).abs().max() < 0.05  # this profile's paper is white
+def test_paper_shows_its_own_color_only_when_asked(tmp_path):
+    path = tmp_path / "cream.icc"
+    path.write_bytes(ink_profile(paper=(0.90, 0.93, 0.62)))
+    cream, white = read_profile(path), torch.ones(3, 32, 32)
+    assert proof(white, cream).image.min() > 0.98
+    shown = proof(white, cream, paper=True).image.mean((1, 2))
+    assert shown[2] < 0.93 and shown[2] < shown[0] - 0.04  # yellowish
 
 
 def test_a_picture_in_inks_reads_back_as_its_proof(profile, tmp_path):
@@ -96,7 +99,7 @@ def test_the_shell_writes_the_proof_and_the_picture_in_inks(tmp_path, capsys):
     given = ["proof", str(tmp_path / "painted.png"), "--profile", str(tmp_path / "press.icc"), "-o", str(tmp_path / "proof.png")]
     assert main([*given, "--cmyk", str(tmp_path / "print.tif"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["profile"] == "Three formulas" and 0 <= said["lost"] <= 1 and (said["width"], said["height"]) == (60, 40)
+    assert said["profile"] == "Three formulas" and 0 <= said["changed"] <= 1 and (said["width"], said["height"]) == (60, 40)
     assert read_image(tmp_path / "proof.png").shape == (3, 40, 60)
     with Image.open(tmp_path / "print.tif") as file:
         assert file.mode == "CMYK"
@@ -104,3 +107,23 @@ def test_the_shell_writes_the_proof_and_the_picture_in_inks(tmp_path, capsys):
     assert "does not end in .tif" in capsys.readouterr().err
     assert main([*given, "--cmyk", str(tmp_path / "print.tif"), "--dpi", "4"]) == 2
     assert "between 36 and 1200" in capsys.readouterr().err
+
+
+def test_the_shell_keeps_the_resolution_and_no_file_replaces_another(tmp_path, capsys):
+    (tmp_path / "press.icc").write_bytes(ink_profile())
+    painted, proofed, inks = (str(tmp_path / name) for name in ("painted.png", "proof.tif", "print.tif"))
+    write_image(painted, picture(40, 60), dpi=150)
+    given = ["proof", painted, "--profile", str(tmp_path / "press.icc"), "-o", proofed]
+    assert main([*given, "--cmyk", inks]) == 0
+    with Image.open(inks) as file:
+        assert round(file.info["dpi"][0]) == 150
+    for wrong in ([*given[:-1], painted], [*given, "--cmyk", proofed]):
+        assert main(wrong) == 2 and "must be different files" in capsys.readouterr().err
+    assert main([*given, "--dpi", "300"]) == 2 and "--cmyk" in capsys.readouterr().err
+
+
+def test_a_profile_s_name_is_one_printable_line(tmp_path):
+    path = tmp_path / "loud.icc"
+    path.write_bytes(ink_profile(name="![](https://host/x.png)\n\x1b[31m" + "x" * 300))
+    name = read_profile(path).name
+    assert name.isprintable() and len(name) == 80 and "\n" not in name

@@ -119,8 +119,8 @@ def test_messages_are_translated_with_their_values():
     assert i18n.translate(str(refused.value), Request("zh-CN")) == "size 的值是 99999；应在 64 与 12288 px 之间。"
     assert i18n.translate(str(refused.value), Request("en")) == "size is 99999; it must be between 64 and 12288 px."
     reason = RequestError("The hub could not be reached.")
-    note = Message("Using the compact network instead: {reason}", reason=str(reason))
-    assert i18n.translate(note, Request("zh-CN")) == "改用内置的精简网络：无法连接 hub。"
+    note = Message("Using the built-in network instead: {reason}", reason=str(reason))
+    assert i18n.translate(note, Request("zh-CN")) == "改用内置的精简网络：无法连接存放权重的 Hugging Face。"
     notes = joined(
         Message("{file} is animated; its first frame is used.", file="a.gif"),
         Message("The color profile of {file} is broken and was ignored.", file="a.gif"),

@@ -7,6 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from style_core import RequestError, StylizeOptions, finish, gallery, gallery_code, stylize
 from style_core.devices import Compute
+from style_core.media.color import PAINTING_COLORS
 from style_core.media.images import fit, fit_short, from_pil, read_image, to_pil
 from style_core.media.video import Clip, FrameWriter
 from style_core.networks.generator import Generator
@@ -99,9 +100,11 @@ def test_the_strength_outside_all_masks_can_be_another(shipped):
 
 
 def test_a_strength_outside_without_painted_areas_says_that_it_has_no_effect():
-    photo, options = picture(64, 96), StylizeOptions(size=96, outside=0.5, strength=0)
-    done = finish(stylize(photo, [picture(64, 64, seed=1)], options, compute=FP32))
-    assert torch.equal(done.result, photo) and "strength outside has no effect" in done.note
+    photo = picture(64, 96)
+    for color in PAINTING_COLORS:
+        options = StylizeOptions(size=96, outside=0.5, strength=0, color=color)
+        done = finish(stylize(photo, [picture(64, 64, seed=1)], options, compute=FP32))
+        assert torch.equal(done.result, photo) and "strength outside has no effect" in done.note
 
 
 @pytest.mark.parametrize("size", [(16, 16), (65, 97), (64, 1000), (17, 33)])

@@ -176,7 +176,7 @@ def test_a_failed_film_leaves_no_file(tmp_path):
 
 def test_a_file_that_is_not_a_clip_is_refused(tmp_path):
     (tmp_path / "text.mp4").write_text("no clip")
-    with pytest.raises(RequestError, match="text.mp4 is not a readable clip; choose an MP4, MOV or WebM file."):
+    with pytest.raises(RequestError, match="text.mp4 is not a readable video; choose an MP4, MOV or WebM file."):
         Clip.open(tmp_path / "text.mp4")
     with pytest.raises(RequestError, match="film.avi does not end in a suffix"):
         FrameWriter(tmp_path / "film.avi", 25)

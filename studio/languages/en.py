@@ -13,7 +13,7 @@ WORDS: dict[str, str] = {
     "FILM_TAB": "Video",
     "ABOUT_TAB": "About",
     "CHOOSE_PHOTO": "Choose a photo",
-    "EARLY_CHOSEN": "Your choice is painted as soon as the page is ready.",
+    "EARLY_CHOSEN": "Your choice will be painted as soon as the page is ready.",
     # Pictures
     "CONTENT": "Your photo",
     "STYLE": "Painting",
@@ -35,7 +35,7 @@ WORDS: dict[str, str] = {
     "EXAMPLE_MOUNTAIN_LAKE": "Mountain lake",
     "EXAMPLE_STILL_LIFE": "Still life",
     "EXAMPLE_NIGHT_STREET": "Street at night",
-    "EXAMPLE_BUST": "Portrait",
+    "EXAMPLE_BUST": "Marble bust",
     "EXAMPLE_LANDSCAPE": "House by a lake",
     "EXAMPLE_TOWER": "Tower",
     "EXAMPLE_CHEETAH": "Cheetah",
@@ -98,7 +98,7 @@ WORDS: dict[str, str] = {
     "PAINTING_NOW": "Painting…",
     "READY": "Choose a photo and a painting, then press Paint.",
     "DREAM_READY": "Choose a look, then press Dream.",
-    "IMAGINE_READY": "Click a picture to choose it. Imagine paints these at your size; New pictures draws others.",
+    "IMAGINE_READY": "Click a picture to choose it. “Imagine” paints these at the size you chose; “New pictures” makes others.",
     "REFINING": "Paint starts from your picture and makes it richer.",
     "NO_CONTENT": "Choose a photo first.",
     "NO_STYLE": "Choose a painting first.",
@@ -159,7 +159,8 @@ WORDS: dict[str, str] = {
     "PROFILE": "Color profile of your printer or print shop (.icc)",
     "PROOF_SHOW": "Show how it prints",
     "PAPER": "With the paper's color",
-    "PROOFED": "Left is the screen, right is the print by {profile}: {lost:.0%} of the picture changes visibly.",
+    "PROOFED": "Left: on screen. Right: printed with {profile}. {changed:.0%} of the picture changes visibly.",
+    "CMYK": "Make CMYK TIFF",
     "CMYK_DOWNLOAD": "Download CMYK TIFF",
     "NO_PROFILE": "Choose the color profile of your printer or print shop first.",
     # This visit
@@ -178,8 +179,8 @@ WORDS: dict[str, str] = {
     "ITERATION": "step",
     "DISTANCE": "distance",
     # Imagine
-    "IMAGINE_DONE": "{count} pictures in {seconds}. Click one to choose it.",
-    "IMAGINE_STOPPED": "Stopped. {count} pictures are kept. Click one to choose it.",
+    "IMAGINE_DONE": "Pictures made: {count}, in {seconds}. Click one to choose it.",
+    "IMAGINE_STOPPED": "Stopped. Pictures kept: {count}. Click one to choose it.",
     "IMAGINED": "Imagined pictures",
     "ANOTHER_SEED": "New pictures",
     "SEED": "no. {seed}",
@@ -203,7 +204,7 @@ WORDS: dict[str, str] = {
     "LAYERS_INFO": "The patterns that each part of the network responds to most: fine textures first, then larger shapes. A number after a layer's name is a channel.",
     "LAYERS": "Patterns of the network's layers",
     "ZOOM_HEAD": "Fly into the dream: a video",
-    "ZOOM_INTRO": "Each frame zooms into the last one and continues the dream.",
+    "ZOOM_INTRO": "Each frame zooms into the one before and continues the dream.",
     "ZOOM": "Fly",
     "NO_FRAME": "Stopped before the first frame was done.",
     # Video
@@ -218,11 +219,11 @@ WORDS: dict[str, str] = {
     "FINER": "Finer",
     "FINER_ON": "Optimize each frame",
     "FINER_INFO": "Much slower, with brushstrokes like those of the Paint tab. Needs a painting of your own.",
-    "FINER_NEEDS_PAINTING": "Finer needs a painting of your own: choose one, or turn Finer off.",
+    "FINER_NEEDS_PAINTING": "“Optimize each frame” needs a painting of your own: choose one, or turn it off.",
     "SNAPSHOT": "Take a snapshot",
     "CLIP_STOPPED": "Stopped after {frames} of {total} frames. The video so far is kept, and Continue goes on from here.",
-    "MORPH_STOPPED": "Stopped. The first {frames} frames are kept.",
-    "CLIP_DONE": "Done: {frames} frames in {seconds}.",
+    "MORPH_STOPPED": "Stopped. Frames kept: {frames}.",
+    "CLIP_DONE": "Done in {seconds}. Frames: {frames}.",
     "WEBCAM_READY": "Allow the camera, then press Record. Nothing is stored.",
     "NO_CAMERA": "No camera was found. Connect one or allow it in your browser, then reload the page. You can also paint a video file.",
     # About
@@ -249,11 +250,11 @@ LABELS: dict[str, str] = {
     "style_scale": "Brush size",
     "outside": "Strength outside your regions",
     "extractor": "Feature network",
-    "preset": "Layer weights",
+    "preset": "Preset (layer weights)",
     "optimizer": "Optimizer",
     "init": "Start from",
     "pyramid": "Coarse to fine",
-    "seed": "Number",
+    "seed": "Random seed",
     "ImagineOptions.seed": "Picture number",
     "style_loss": "Style loss",
     "pooling": "Pooling",
@@ -291,11 +292,11 @@ LABELS: dict[str, str] = {
     "iterations_each": "Steps per frame",
 }
 
-UNITS: dict[str, str] = {"px": "px", "sd": "sd", "degrees": "degrees"}
+UNITS: dict[str, str] = {"px": "px", "degrees": "degrees"}
 
 # Names of choices that differ from the shell's.
 CHOICES: dict[str, dict[str, str]] = {
-    "color": {"style": "the painting's", "keep": "the photo's", "match": "a blend", "palette": "the painting's palette exactly"},
+    "color": {"style": "the painting's", "keep": "the photo's", "match": "a blend", "palette": "exactly the painting's palette"},
     "extractor": {"auto": "automatic", "lite": "built-in"},
     "finish": {"painted": "painted", "plain": "plain"},
     "start": {"photo": "the photo", "noise": "noise"},

@@ -330,6 +330,8 @@ def _dream(given: argparse.Namespace) -> int:
     if given.zoom:
         if mask is not None:
             raise RequestError("A mask can't follow a zoom; give --mask or --zoom, not both.")
+        if options.outside:
+            raise RequestError("--outside needs a mask, which can't follow a zoom; leave it out.")
         zoom = options_from(given, ZoomOptions)
         facts = {**options.as_dict(), **zoom.as_dict(), "image": given.image, "guide": given.guide}
         return run_zoom(

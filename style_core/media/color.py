@@ -24,7 +24,7 @@ def painting_color_option() -> Any:
     """The option `color` of recipes that have the style pictures."""
     return option(
         "style",
-        "Colors of the style, of the photo, of the style matched to the photo, or exactly the style picture's palette.",
+        "The painting's colors, the photo's, a blend of both, or exactly the painting's palette.",
         PAINTING_COLORS,
     )
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from style_core.media.settings import KEY, embed
+from style_core.media.settings import KEY, described, embed
 
 # The suffix chooses the format.
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -62,9 +62,8 @@ def save(picture: Image.Image, path: Path, kind: str, quality: int, dpi: float |
 
 def save_deep(pixels: numpy.ndarray, path: Path, kind: str, dpi: float | None, settings: dict | None) -> None:
     """Write a 16-bit picture `[H, W, 3 or 4]`, uint16, as PNG or TIFF."""
-    text = json.dumps(settings, ensure_ascii=False, sort_keys=True) if settings else ""
     with path.open("wb") as file:
-        (_write_png if kind == "PNG" else _write_tiff)(file, pixels, dpi, text)
+        (_write_png if kind == "PNG" else _write_tiff)(file, pixels, dpi, settings)
 
 
 def _with_resolution(exif: bytes, dpi: float) -> bytes:
@@ -75,7 +74,7 @@ def _with_resolution(exif: bytes, dpi: float) -> bytes:
     return tags.tobytes()
 
 
-def _write_png(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, text: str) -> None:
+def _write_png(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, settings: dict | None) -> None:
     height, width, channels = pixels.shape
 
     def chunk(kind: bytes, data: bytes) -> None:
@@ -87,8 +86,8 @@ def _write_png(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, text: 
     if dpi:
         dots = round(dpi / 0.0254)  # per meter
         chunk(b"pHYs", struct.pack(">IIB", dots, dots, 1))
-    if text:
-        chunk(b"iTXt", KEY.encode() + b"\0\0\0\0\0" + text.encode())
+    if settings:
+        chunk(b"iTXt", KEY.encode() + b"\0\0\0\0\0" + json.dumps(settings, ensure_ascii=False, sort_keys=True).encode())
     deflate = zlib.compressobj(6)
     above = numpy.zeros((1, width * channels * 2), numpy.uint8)
     for strip in _strips(pixels):
@@ -103,7 +102,7 @@ def _write_png(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, text: 
     chunk(b"IEND", b"")
 
 
-def _write_tiff(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, text: str) -> None:
+def _write_tiff(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, settings: dict | None) -> None:
     height, width, channels = pixels.shape
     file.write(b"II*\0\0\0\0\0")  # the offset of the directory is filled in at the end
     offsets, counts, rows = [], [], 0
@@ -131,9 +130,9 @@ def _write_tiff(file: IO[bytes], pixels: numpy.ndarray, dpi: float | None, text:
     ]
     if channels == 4:
         fields.append((338, short, 1, struct.pack("<H", 2)))  # the fourth channel is unassociated alpha
-    if text:
-        described = f"{KEY} {json.dumps(json.loads(text))}".encode() + b"\0"
-        fields.append((270, ascii_text, len(described), described))
+    if settings:
+        text = described(settings).encode() + b"\0"
+        fields.append((270, ascii_text, len(text), text))
     entries = b""
     for tag, kind, count, value in sorted(fields):
         if len(value) > 4:

@@ -5,6 +5,7 @@ their settings, but no camera data or location.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -114,15 +115,26 @@ def write_image(
         )  # fmt: skip
     if alpha is not None:
         alpha = resize(alpha, tuple(image.shape[-2:])) if kind in TRANSPARENT else None
+    with writing(path) as aside:
+        if depth > 8 and depth in DEPTHS.get(kind, ()) or kind == "TIFF":
+            save_deep(_sixteen_bit(image, alpha), aside, kind, dpi, settings)
+        else:
+            picture = to_pil(image)
+            if alpha is not None:
+                picture.putalpha(to_pil(alpha.expand(3, -1, -1)).convert("L"))
+            save(picture, aside, kind, quality, dpi, settings)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary path that replaces `path` at the end of the block.
+
+    Raises:
+        RequestError: when writing fails.
+    """
     try:
         with written_aside(path) as aside:
-            if depth > 8 and depth in DEPTHS.get(kind, ()) or kind == "TIFF":
-                save_deep(_sixteen_bit(image, alpha), aside, kind, dpi, settings)
-            else:
-                picture = to_pil(image)
-                if alpha is not None:
-                    picture.putalpha(to_pil(alpha.expand(3, -1, -1)).convert("L"))
-                save(picture, aside, kind, quality, dpi, settings)
+            yield aside
     except (OSError, ValueError) as error:
         if isinstance(error, RequestError):
             raise

@@ -1,6 +1,6 @@
 """Prints in ink: how a picture would look printed with an ICC profile, and the picture in that profile's inks.
 
-The conversions are littlecms', through Pillow, in 8 bits and strip by strip, because a second copy of a print may not fit into memory.
+The conversions are littlecms', through Pillow, in 8 bits; strip by strip, so that they need no more memory than their result.
 """
 
 import io
@@ -16,17 +16,17 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from style_core.errors import RequestError
-from style_core.files import check_target, written_aside
-from style_core.media.images import fit, row_strips, to_pil
+from style_core.files import check_target
+from style_core.media.images import fit, row_strips, to_pil, writing
 from style_core.media.settings import embed
 
-PROFILE_SUFFIXES = (".icc", ".icm")
 _MOST_MB = 16  # of a profile
+_LONGEST = 80  # characters of a profile's name
 _INKS = "CMYK"
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION  # as picture editors do it
-_LOST = 5.0  # distance in CIELAB (CIE76) beyond which a color counts as lost; two to three is the least that most people see
-_COUNTED_SIDE = 1024  # px, of the copy in which lost colors are counted
+_VISIBLE = 5.0  # difference in CIELAB (CIE76) that counts; two to three is the least that most people see
+_COMPARED_SIDE = 1024  # px, of the copy in which differences are counted
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class InkProfile:
     """The profile of a printer, an ink and a paper.
 
     Attributes:
-        name: as the profile describes itself.
+        name: its own description, else the file's name; printable, at most 80 characters.
         data: the whole file, which goes into separated pictures.
     """
 
@@ -47,10 +47,15 @@ class InkProfile:
 
 @dataclass(frozen=True)
 class Proof:
-    """How a picture would look printed: `image` `[3, H, W]` in sRGB, and the share of its pixels whose colors the inks can't reach."""
+    """A soft proof.
+
+    Attributes:
+        image: `[3, H, W]` in sRGB: how the print looks.
+        changed: share of the picture, in `[0, 1]`, whose color visibly changes in print, whatever the paper's color.
+    """
 
     image: Tensor
-    lost: float
+    changed: float
 
 
 def read_profile(path: str | Path) -> InkProfile:
@@ -62,32 +67,34 @@ def read_profile(path: str | Path) -> InkProfile:
     path = Path(path)
     try:
         if path.stat().st_size > _MOST_MB * 2**20:
-            raise RequestError("{file} is too large for a color profile; it may have {most} MB.", file=path.name, most=_MOST_MB)
+            raise RequestError("{file} is too large for a color profile; it may have at most {most} MB.", file=path.name, most=_MOST_MB)
         data = path.read_bytes()
     except OSError as error:
         raise RequestError("{file} can't be opened ({reason}).", file=path.name, reason=error.strerror or str(error)) from error
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(data)).profile
-        kind, name = opened.xcolor_space.strip(), (opened.profile_description or path.stem).strip()
+        kind, described = opened.xcolor_space.strip(), opened.profile_description or ""
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError) as error:
         raise RequestError("{file} is not a color profile; choose the .icc or .icm file of your printer.", file=path.name) from error
     if kind != _INKS:
         raise RequestError("{file} is a profile for {kind}; a print needs one for CMYK, from your printer.", file=path.name, kind=kind)
-    return InkProfile(name, data)
+    name = " ".join("".join(letter if letter.isprintable() else " " for letter in described).split())
+    return InkProfile(name[:_LONGEST] or path.stem[:_LONGEST], data)
 
 
 def proof(image: Tensor, profile: InkProfile, *, paper: bool = False) -> Proof:
-    """How an image `[3, H, W]` would look printed (a soft proof), relative colorimetric with black point compensation.
+    """How an image `[3, H, W]` would look printed, relative colorimetric with black point compensation.
 
     Args:
         paper: also show the paper's own color; otherwise paper is shown white, as eyes take it for white.
     """
     printed = torch.empty_like(image, memory_format=torch.contiguous_format)
-    transform = _printed(profile, paper=paper)
+    plain = _printed(profile, paper=False)
+    shown = _printed(profile, paper=True) if paper else plain
     for rows in row_strips(image):
-        pixels = torch.from_numpy(numpy.array(_applied(image[:, rows], transform))).permute(2, 0, 1)
+        pixels = torch.from_numpy(numpy.array(_applied(to_pil(image[:, rows]), shown))).permute(2, 0, 1)
         torch.div(pixels, 255, out=printed[:, rows])
-    return Proof(printed, _lost(to_pil(fit(image, _COUNTED_SIDE)), _printed(profile, paper=False)))
+    return Proof(printed, _changed(to_pil(fit(image, _COMPARED_SIDE)), plain))
 
 
 def write_separation(
@@ -107,14 +114,10 @@ def write_separation(
         transform = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), profile.opened(), "RGB", _INKS, _INTENT, _FLAGS)
     separated = Image.new(_INKS, (image.shape[-1], image.shape[-2]))
     for rows in row_strips(image):
-        separated.paste(_applied(image[:, rows], transform), (0, rows.start))
+        separated.paste(_applied(to_pil(image[:, rows]), transform), (0, rows.start))
     more: dict[str, Any] = {"dpi": (dpi, dpi)} if dpi else {}
-    try:
-        with written_aside(path) as aside:
-            separated.save(aside, "TIFF", compression="tiff_lzw", icc_profile=profile.data, **embed(settings, "TIFF"), **more)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise RequestError("{file} could not be written ({reason}); choose another folder.", file=path.name, reason=reason) from error
+    with writing(path) as aside:
+        separated.save(aside, "TIFF", compression="tiff_lzw", icc_profile=profile.data, **embed(settings, "TIFF"), **more)
 
 
 def check_separation(path: str | Path) -> None:
@@ -124,7 +127,7 @@ def check_separation(path: str | Path) -> None:
         RequestError: as `write_separation`.
     """
     if Path(path).suffix.lower() not in (".tif", ".tiff"):
-        raise RequestError("{file} does not end in .tif; a picture in inks is written as TIFF.", file=Path(path).name)
+        raise RequestError("{file} does not end in .tif; a CMYK picture is saved as TIFF.", file=Path(path).name)
     check_target(path)
 
 
@@ -146,17 +149,17 @@ def _in_words() -> Iterator[None]:
         raise RequestError("The color profile can't be used for printing ({reason}); choose another.", reason=str(error)) from error
 
 
-def _applied(strip: Tensor | Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
-    converted = ImageCms.applyTransform(to_pil(strip) if isinstance(strip, Tensor) else strip, transform)
+def _applied(picture: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
+    converted = ImageCms.applyTransform(picture, transform)
     assert converted is not None  # None only for in-place transforms
     return converted
 
 
-def _lost(picture: Image.Image, printed: ImageCms.ImageCmsTransform) -> float:
+def _changed(picture: Image.Image, printed: ImageCms.ImageCmsTransform) -> float:
     """The share of pixels, in `[0, 1]`, that a print shows in a visibly different color."""
     to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
     before, after = (_lab(_applied(each, to_lab)) for each in (picture, _applied(picture, printed)))
-    return float(((before - after).norm(dim=-1) > _LOST).float().mean())
+    return float(((before - after).norm(dim=-1) > _VISIBLE).float().mean())
 
 
 def _lab(picture: Image.Image) -> Tensor:

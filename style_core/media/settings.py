@@ -51,10 +51,23 @@ def embed(settings: dict | None, kind: str) -> dict[str, Any]:
         chunks.add_itxt(KEY, text)
         return {"pnginfo": chunks}
     if kind == "TIFF":
-        return {"description": _COMMENT_PREFIX + json.dumps(settings)}
+        return {"description": described(settings)}
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + _COMMENT_PREFIX.encode() + json.dumps(settings).encode()
     return {"exif": exif.tobytes()}
+
+
+def described(settings: dict) -> str:
+    """Settings as the description of a TIFF, in ASCII."""
+    return _COMMENT_PREFIX + json.dumps(settings, sort_keys=True)
+
+
+def settings_in(path: str | Path) -> dict | None:
+    """The settings inside a picture, or None for one from elsewhere."""
+    try:
+        return read_settings(path)
+    except RequestError:
+        return None
 
 
 def read_settings(path: str | Path) -> dict:

@@ -206,21 +206,21 @@ class Clip:
         try:
             with av.open(str(path)) as container:
                 if not container.streams.video:
-                    raise RequestError("{file} contains no video; choose an MP4, MOV or WebM clip.", file=path.name)
+                    raise RequestError("{file} contains no video; choose an MP4, MOV or WebM file.", file=path.name)
                 stream = container.streams.video[0]
                 fps = stream.average_rate or stream.guessed_rate or Fraction(25)
                 seconds = (container.duration or 0) / av.time_base
                 count = stream.frames or round(seconds * fps)
                 first = next(container.decode(stream), None)
                 if first is None:
-                    raise RequestError("{file} has no frames; choose another clip.", file=path.name)
+                    raise RequestError("{file} has no frames; choose another video.", file=path.name)
                 height, width = _shown_size(first, stream.sample_aspect_ratio)
                 return cls(
                     path, fps, width, height, max(1, int(count)), seconds or float(count / fps), _time(first) or Fraction(0),
                     first.color_trc in (PQ, HLG), bool(container.streams.audio), container.metadata.get("comment", ""),
                 )  # fmt: skip
         except (av.FFmpegError, OSError) as error:
-            raise RequestError("{file} is not a readable clip; choose an MP4, MOV or WebM file.", file=path.name) from error
+            raise RequestError("{file} is not a readable video; choose an MP4, MOV or WebM file.", file=path.name) from error
 
     def size(self, long_side: int | None = None) -> tuple[int, int]:
         """Height and width of its frames at a `long_side`; smaller clips are not enlarged."""

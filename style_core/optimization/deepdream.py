@@ -136,7 +136,7 @@ class AscentConfig:
         tv: weight of the logarithm of the total variation, relative to that of the response.
         colors: `[3, 3]`, multiplies the colors of a move; None leaves them unchanged.
         wrap: whether the picture wraps around at its borders, as a repeating tile does, or is mirrored.
-        outside: size of moves outside a mask, as a share of those inside.
+        outside: share of the dream outside a mask, in `[0, 1]`.
     """
 
     step: float
@@ -159,7 +159,7 @@ class Ascent:
         objective: what to maximize.
         config: settings.
         generator: of the random shifts and cuts, on the CPU, so that a seed gives the same ones on every device.
-        mask: `[1, 1, H, W]`, where to dream; None dreams everywhere. Elsewhere moves are smaller by the config's `outside`.
+        mask: `[1, 1, H, W]`, where to dream; None dreams everywhere. Elsewhere it dreams `config.outside` as much.
     """
 
     def __init__(
@@ -168,8 +168,8 @@ class Ascent:
         self.picture = picture
         self.objective = objective
         self.config = config
-        self.mask = None if config.outside else mask
-        self._pace = None if mask is None else torch.lerp(mask, torch.ones_like(mask), config.outside)
+        # It weighs responses as well as moves, so that half of it outside, too, would be a quarter.
+        self.mask = torch.lerp(mask, torch.ones_like(mask), config.outside).sqrt() if mask is not None and config.outside else mask
         self._generator = generator
         self._weights = torch.tensor([term.weight for term in objective.terms], device=picture.device)
         self._levels: Tensor | None = None
@@ -220,9 +220,9 @@ class Ascent:
         if self.config.colors is not None:
             direction = torch.einsum("ij,bjhw->bihw", self.config.colors, direction)
         size = _rms(direction)
-        if self._pace is not None:
-            direction = direction * self._pace
-            size = _rms(direction) / _rms(self._pace)
+        if self.mask is not None:
+            direction = direction * self.mask
+            size = _rms(direction) / _rms(self.mask)
         with torch.no_grad():
             self.picture.add_(direction * (self.config.step / size)).clamp_(0, 1)
 

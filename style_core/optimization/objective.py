@@ -41,7 +41,7 @@ class Region:
 
     Attributes:
         target: the style, measured for its loss.
-        share: its part of the style term. Those of the painted areas sum to 1.
+        share: its part of the style term: as much as its area, if all areas have the same strength.
         guide: `[1, 1, H, W]` in `[0, 1]`; None is everywhere.
     """
 

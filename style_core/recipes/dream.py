@@ -19,7 +19,7 @@ from style_core.networks.vgg19 import LAYERS
 from style_core.optimization.deepdream import Ascent, AscentConfig, DreamObjective, Term
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.areas import unused_outside
+from style_core.recipes.areas import in_effect
 from style_core.recipes.cost_model import Cost, Situation, network_cost
 from style_core.recipes.run_history import Watch
 from style_core.weights.open import open_extractor
@@ -49,7 +49,7 @@ class DreamOptions(Options):
     start: str = option("photo", "Dream on the photo, or from noise.", STARTS)
     extractor: str = option(
         "auto",
-        "Feature network: vgg19 is the reference, lite the compact one that ships; auto uses vgg19 if it is available.",
+        "Feature network: vgg19 is the reference, lite the smaller built-in one; auto uses vgg19 if it is available.",
         EXTRACTORS,
     )
     octave_scale: float = option(1.5, "How much larger each octave is than the one before.", Range(1.1, 2.5, 0.05), expert=True)
@@ -128,6 +128,7 @@ def dream(
         RequestError: for a request that can't be carried out.
     """
     terms = check_request(image, options, mask)
+    options, unused = in_effect(options, None if mask is None else [mask])
     started, total = time.monotonic(), options.octaves * options.iterations
     yield Step(0, total, note="Starting.")
     if options.strength == 0 and image is not None:
@@ -140,7 +141,7 @@ def dream(
     objective = objective_of(extractor, terms, guide)
     growth = Growth(_canvas(image, options), objective, options, mask, begun, done)
     larger = "" if image is None else beyond(tuple(image.shape[-2:]), tuple(growth.photo.shape[-2:]))
-    note = joined(note, larger, growth.note, unused_outside(options.outside, None if mask is None else [mask]))
+    note = joined(note, larger, growth.note, unused)
     sizes = [(height, width, options.iterations) for height, width in growth.sizes]
     deepest = max(objective.layers, key=LAYERS.index)
     watch = Watch(f"dream {extractor.name}", extractor.compute, network_cost(sizes, extractor.shape, extractor.compute, deepest))

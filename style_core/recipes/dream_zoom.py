@@ -22,7 +22,7 @@ from style_core.weights.open import open_extractor
 class ZoomOptions(Options):
     """The motion of a dream zoom."""
 
-    frames: int = option(96, "Frames of the film, at 24 per second.", Range(2, 2400, 1))
+    frames: int = option(96, "Frames of the video, at 24 per second.", Range(2, 2400, 1))
     zoom_rate: float = option(1.03, "Zoom factor from each frame to the next.", Range(1, 1.25, 0.005))
     turn: float = option(0.4, "Rotation from each frame to the next.", Range(-10, 10, 0.1, "degrees"))
     iterations_each: int = option(3, "Dream steps per octave in each frame after the first.", Range(1, 50, 1))

@@ -85,7 +85,7 @@ def painted_film(
     made, started, shown_at, painted = painter.weights, time.monotonic(), float("-inf"), None
     with FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1) as writer:
         if earlier:
-            yield Step(done, clip.frames, note=Message("Continuing after {frames} frames.", frames=done), weights=made)
+            yield Step(done, clip.frames, note=Message("Continuing after frame {frames}.", frames=done), weights=made)
             painted = yield from _copied_from(earlier, clip, writer, painter, long_side)
         waiting: deque[Fraction] = deque()  # times of the frames that are not painted yet
         for frame in chain(clip.read(long_side, skip=done), (None,)):

@@ -35,15 +35,15 @@ class ImagineOptions(Options):
     """Imagine abstract paintings from a latent space."""
 
     size: int = option(512, "Side of the square result.", Range(128, 2048, 32, "px"))
-    seed: int = option(0, "Which picture: each seed gives a different one.", Range(0, 2**31 - 1, 1))
-    count: int = option(1, "Number of pictures, from this seed and the following ones.", Range(1, MAX_COUNT, 1))
+    seed: int = option(0, "Which picture: each number gives a different one.", Range(0, 2**31 - 1, 1))
+    count: int = option(1, "Number of pictures, from this seed on.", Range(1, MAX_COUNT, 1))
     truncation: float = option(0.8, "0 gives average shapes; higher values give more unusual ones.", Range(0, 1.5, 0.05))
     variation: float = option(0.4, "With a picture to start from: 0 reproduces it as closely as possible, 1 ignores it.", Range(0, 1, 0.05))
     finish: str = option("painted", "Painted in a style of its own, or only enlarged.", FINISHES)
     # Of the colors: directions of the style, or of the latent space for plain pictures.
     warmth: float = option(0.0, "Lower values are colder and bluer, higher values warmer.", Range(-4, 4, 0.1))
     darkness: float = option(0.0, "Lower values are lighter, higher values darker.", Range(-4, 4, 0.1))
-    vividness: float = option(0.0, "Lower values are grayer, higher values more colorful; for painted pictures.", Range(-4, 4, 0.1))
+    vividness: float = option(0.0, "Lower values are grayer, higher values more colorful; only for painted pictures.", Range(-4, 4, 0.1))
     # Of the shapes: the latent space's principal directions, named by their visible effect.
     boldness: float = option(0.0, "Lower values are calmer, higher values have bolder shapes.", Range(-3, 4, 0.1))
     composition: float = option(0.0, "Moves the shapes around.", Range(-4, 4, 0.1), expert=True)
@@ -119,9 +119,9 @@ def walk(
         RequestError: for a request that can't be carried out.
     """
     if len(ends) > 2:
-        raise RequestError("A walk has two ends, but {given} pictures were given; give at most two.", given=len(ends))
+        raise RequestError("A morph has two ends, but {given} pictures were given; give at most two.", given=len(ends))
     if not 2 <= frames <= _MOST_FRAMES:
-        raise RequestError("A walk has {frames} frames; it must have 2 to {most}.", frames=frames, most=_MOST_FRAMES)
+        raise RequestError("A morph has {frames} frames; it must have 2 to {most}.", frames=frames, most=_MOST_FRAMES)
     started = time.monotonic()
     yield Step(0, frames, note="Starting.")
     latent = open_latent()

@@ -17,6 +17,8 @@ STYLE_GAIN = 15.0
 # strength.
 LOSS_GAINS = {"gram": 1.0, "covariance": 1.0, "nearest": 0.4, "transport": 0.2, "sliced": 4.0}
 _MOST_WEIGHT = 1e9  # of a layer relative to the others
+# With another strength outside the painted areas, the most that either counts: one content term holds both.
+_MOST_BESIDE = 0.95
 
 
 def loss_weights_of(options: OptimizeOptions) -> LossWeights:
@@ -32,8 +34,29 @@ def loss_weights_of(options: OptimizeOptions) -> LossWeights:
     if options.alpha or options.beta:
         alpha, beta = options.alpha, options.beta
     else:
-        alpha, beta = 1 - options.strength, STYLE_GAIN * LOSS_GAINS[options.loss] * options.strength
+        strength = min(_MOST_BESIDE, max(options.strength, options.outside)) if options.outside else options.strength
+        alpha, beta = 1 - strength, STYLE_GAIN * LOSS_GAINS[options.loss] * strength
     return LossWeights(_scaled(content, alpha), _scaled(style, beta), options.tv_weight, _dream_terms(options))
+
+
+def area_shares(options: OptimizeOptions) -> tuple[float, float]:
+    """How much of the style's weight counts inside and outside the painted areas, in `[0, 1]`.
+
+    A strength is the ratio of style to content. The content's weight is the same everywhere, so the larger of the two strengths makes
+    the weights, and the other area gets a share of the style's.
+    """
+    if not options.outside:
+        return 1.0, 0.0
+    inside, outside = _ratio(options.strength), _ratio(options.outside)
+    if options.alpha or options.beta:
+        inside = options.beta / options.alpha / (STYLE_GAIN * LOSS_GAINS[options.loss]) if options.alpha else float("inf")
+        return 1.0, min(1.0, outside / inside) if inside else 0.0
+    return inside / max(inside, outside), outside / max(inside, outside)
+
+
+def _ratio(strength: float) -> float:
+    strength = min(_MOST_BESIDE, strength)
+    return strength / (1 - strength)
 
 
 def _dream_terms(options: OptimizeOptions) -> tuple[Term, ...]:

@@ -27,7 +27,7 @@ _SIDES = (2048, 1536, 1024, 768, 512, 384, 256)  # px, of tiles; crops of smalle
 _SHARE = 0.9  # of the free memory that a run may use
 _UNKNOWN = 4e9  # bytes to assume if the system doesn't report free memory
 # From the longest history to the shortest; the effect on quality has not been measured yet (benchmarks/large.md).
-_HISTORIES = (
+HISTORIES = (
     History(10),
     History(10, torch.bfloat16),
     History(5, torch.bfloat16),
@@ -174,7 +174,7 @@ def _fits(size, network, compute, optimizer, tileable, allowed) -> bool:
 
 def _ways(size: tuple[int, int], network: Network, compute: Compute, optimizer: str, tileable: bool) -> Iterator[Plan]:
     """Possible plans, the best first."""
-    histories = _HISTORIES if optimizer == "lbfgs" else _HISTORIES[-2:]
+    histories = HISTORIES if optimizer == "lbfgs" else HISTORIES[-2:]
     for history in histories[:3] if tileable else histories:
         yield _plan(size, None, history, network, compute)
     for history in histories if tileable else ():

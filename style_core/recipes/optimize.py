@@ -18,11 +18,11 @@ from style_core.optimization.descent import Descent, Diverged
 from style_core.optimization.dream_term import term_layers
 from style_core.optimization.temporal import TemporalTarget
 from style_core.progress import Step, Steps
-from style_core.recipes.areas import unused_outside
+from style_core.recipes.areas import in_effect
 from style_core.recipes.cost_model import Cost, Situation, generator_cost, network_cost
 from style_core.recipes.loss_weights import for_network, loss_weights_of
 from style_core.recipes.memory_plan import budget, largest_that_fits
-from style_core.recipes.optimize_inputs import OptimizeInputs, Planner
+from style_core.recipes.optimize_inputs import OptimizeInputs, Planner, region_count
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.pyramid import Pace, levels_left, levels_of
 from style_core.recipes.run_history import Estimate, Watch
@@ -71,12 +71,13 @@ def optimize(
             `Diverged`, a subclass, if the optimization fails twice, after a last Step with the last good picture.
     """
     _check_request(styles, style_weights, masks)
+    options, unused = in_effect(options, masks, style_shares(style_weights, len(styles)))
     loss_weights = loss_weights_of(options)
     started = time.monotonic()
     yield Step(0, options.iterations, note="Starting.")
-    if options.strength == 0 and not (options.alpha or options.beta):
+    if not (options.strength or options.outside or options.alpha or options.beta):
         photo = fit(content, options.size, enlarge=True)
-        yield Step(options.iterations, options.iterations, image=photo, note="Strength 0 keeps the photo as it is.")
+        yield Step(options.iterations, options.iterations, image=photo, note=joined("Strength 0 keeps the photo as it is.", unused))
         return
     if begun is not None and done >= options.iterations:
         init_image, begun = begun, None
@@ -85,13 +86,12 @@ def optimize(
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
     # Requests that don't fit even with the smallest network are refused before any download.
     smallest = BACKBONES["lite" if options.extractor == "auto" else options.extractor].shape
-    Planner.of(smallest, loss_weights, options, compute, len(styles), memory).plan(size)
+    Planner.of(smallest, loss_weights, options, compute, region_count(masks, options), memory).plan(size)
     layers = [*loss_weights.content, *loss_weights.style, *term_layers(loss_weights.dream)]
     extractor, note = yield from open_extractor(options.extractor, layers, compute, options.pooling)
     loss_weights = for_network(loss_weights, extractor.name, options)
     inputs = OptimizeInputs(content, styles, style_weights, masks, options, extractor, loss_weights, memory, held)
-    notes = (note, beyond(tuple(content.shape[-2:]), size), unused_outside(options.outside, masks), inputs.planner.plan(size).sentence())
-    note = joined(*notes)
+    note = joined(note, beyond(tuple(content.shape[-2:]), size), unused, inputs.planner.plan(size).sentence())
     with large_blocks_returned() if inputs.planner.plan(size).side is not None else nullcontext():
         if options.init == "generator" and init_image is None:
             start = largest_generated(size, compute, memory)
@@ -220,7 +220,7 @@ class _Painting:
             if _stalled(recent, self._losses["total"]):
                 if last:
                     self._note = Message(
-                        "Stopped after {done} of {total} iterations; the picture no longer changed.",
+                        "Stopped after {done} of {total} steps; the picture no longer changed.",
                         done=self._done,
                         total=inputs.options.iterations,
                     )

@@ -36,7 +36,7 @@ _TEMPORAL_WEIGHT = 1000.0  # weight of the mean squared difference at steadiness
 class OptimizedFilmOptions(FilmOptions):
     """Consistency of an optimized film's frames."""
 
-    frame_iterations: int = option(40, "Optimizer steps for each frame of a clip after the first of a scene.", Range(1, 1000, 1))
+    frame_iterations: int = option(40, "Optimizer steps for each frame of a video after the first of a scene.", Range(1, 1000, 1))
 
 
 def optimize_clip(
@@ -101,7 +101,7 @@ class FrameOptimizer:
             photo, self._styles, options, style_weights=self._shares, init_image=start, held=held, compute=self._compute
         ):  # fmt: skip
             self.weights.update(step.weights)
-            said = Message("This frame: {iteration} of {total} iterations.", iteration=step.iteration, total=step.total)
+            said = Message("This frame: {iteration} of {total} steps.", iteration=step.iteration, total=step.total)
             yield replace(step, note=said)
         painted = step.result[:, : photo.shape[-2], : photo.shape[-1]]
         painted = padded_to(painted, photo)

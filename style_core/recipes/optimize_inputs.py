@@ -18,6 +18,8 @@ from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_TARGETS, LossWeights, Objective, Region, content_target
 from style_core.optimization.temporal import TemporalTarget
 from style_core.optimization.tiled_objective import TiledObjective, measured_in_tiles
+from style_core.recipes.areas import Masks
+from style_core.recipes.loss_weights import area_shares
 from style_core.recipes.memory_plan import Network, Plan, network_of, plan_for
 from style_core.recipes.optimize_options import OptimizeOptions
 
@@ -76,14 +78,14 @@ class OptimizeInputs:
         self.content, self.styles = _in_color(self.photo, styles, options.color)
         self.shares = style_shares(weights, len(styles))
         self.masks = list(masks) if masks is not None else [None] * len(styles)
-        regions = len(styles) + bool(options.outside) if any(mask is not None for mask in self.masks) else 1
+        regions = region_count(self.masks, options)
         self.planner = Planner.of(extractor.shape, loss_weights, options, extractor.compute, regions, memory)
 
     def objective(self, plan: Plan) -> Objective | TiledObjective:
         """The objective, with targets measured at a plan's size."""
         size, device = (plan.height, plan.width), self.extractor.compute.device
         targets = [self._measured(style, plan) for style in self.styles]
-        regions = regions_of(targets, self.shares, self.masks, size, device, outside=outside_share(self.options))
+        regions = regions_of(targets, self.shares, self.masks, size, device, area_shares(self.options))
         photo = resize(self.content, size)[None].to(device)
         if plan.side is not None:
             return TiledObjective(self.extractor, photo, regions, self.loss_weights, self.options.loss, side=plan.side)
@@ -140,13 +142,13 @@ class OptimizeInputs:
         picture = self.content
         if any(free):
             picture = match_color(picture, self.styles[free.index(max(free))])
-        if self.options.outside and not any(free):
-            painted = match_color(picture, palette_of(self.styles, self.shares))
-            picture = torch.lerp(picture, painted, min(1.0, outside_share(self.options)))
+        inside, outside = area_shares(self.options)
+        if outside:
+            picture = torch.lerp(picture, match_color(picture, palette_of(self.styles, self.shares)), outside)
         for style, mask in zip(self.styles, self.masks):
             if mask is not None:
                 region = resize(mask.to(self.content), tuple(self.content.shape[-2:])).clamp(0, 1)
-                picture = torch.lerp(picture, match_color(self.content, style, region), region)
+                picture = torch.lerp(picture, match_color(self.content, style, region), inside * region)
         return picture
 
     def shown(self, image: Tensor, most: float = float("inf")) -> Tensor:
@@ -174,42 +176,43 @@ def _in_color(photo: Tensor, styles: Sequence[Tensor], color: str) -> tuple[Tens
     return gray, [match_color(luminance_of(style).expand(3, -1, -1), gray) for style in styles]
 
 
-def outside_share(options: OptimizeOptions) -> float:
-    """How much the style weighs outside the painted areas, relative to inside: strength is the share of style against content."""
-    inside, outside = ((share / max(1 - share, 1e-3)) for share in (options.strength, options.outside))
-    return outside / inside if inside else 0.0
+def region_count(masks: Masks, options: OptimizeOptions) -> int:
+    """Number of regions with their own style, as memory depends on it."""
+    covered = sum(mask is not None for mask in masks or ())
+    return covered + bool(options.outside or covered < len(masks or ())) if covered else 1
 
 
-def regions_of(targets, shares, masks, size, device, *, outside: float = 0.0) -> list[Region]:
-    """A region for each masked style; the other styles, mixed, get the area outside all masks.
+def regions_of(targets, shares, masks, size, device, strengths: tuple[float, float] = (1.0, 0.0)) -> list[Region]:
+    """A region for each masked style; the other styles, mixed, get the area outside all masks, or all of them at another strength.
+
+    Each weighs as much as its area, so that a strength means the same in an area of any size.
 
     Args:
-        outside: weight of all styles, mixed, outside all masks, relative to inside, if every style has a mask.
+        strengths: how much of the style's weight counts inside the painted areas, and outside if no style covers it.
     """
-    free = [index for index, mask in enumerate(masks) if mask is None]
+    free = [index for index, mask in enumerate(masks) if mask is None and shares[index]]
     guides = {
         index: functional.interpolate(mask[None].float(), size=size, mode="area").clamp(0, 1).to(device)
         for index, mask in enumerate(masks)
         if mask is not None
     }
-    regions = []
-    if free:
-        mixed = type(targets[0]).mix([targets[i] for i in free], [shares[i] for i in free]) if len(free) > 1 else targets[free[0]]
-        if not guides:
-            return [Region(mixed, 1.0)]
-        rest = (1 - torch.stack(list(guides.values())).sum(0)).clamp(0, 1)
-        if rest.any():
-            regions.append((mixed, rest))
-    regions += [(targets[index], guide) for index, guide in guides.items()]
-    areas = [float(guide.mean()) for _, guide in regions]
-    weighed = [Region(target, area / sum(areas), guide) for (target, guide), area in zip(regions, areas)]
-    if free or not outside:
-        return weighed
-    rest = (1 - torch.stack(list(guides.values())).sum(0)).clamp(0, 1)
-    if not rest.any():
-        return weighed
-    mixed = type(targets[0]).mix(targets, shares) if len(targets) > 1 else targets[0]
-    return [*weighed, Region(mixed, outside * float(rest.mean()) / sum(areas), rest)]
+    if not guides:
+        return [Region(_mixed(targets, shares, free), 1.0)]
+    total = torch.stack(list(guides.values())).sum(0)
+    inside, outside = (1.0, 1.0) if free else strengths
+    regions = [(targets[index], inside, guide) for index, guide in guides.items()]
+    if outside:
+        regions = [(_mixed(targets, shares, free or list(range(len(targets)))), outside, (1 - total).clamp(0, 1)), *regions]
+    crowd = max(1.0, sum(float(guide.mean()) for _, _, guide in regions))  # above 1 where masks overlap
+    weighed = [(target, weight * float(guide.mean()) / crowd, guide) for target, weight, guide in regions]
+    return [Region(target, share, guide) for target, share, guide in weighed if share]
+
+
+def _mixed(targets, shares, chosen: Sequence[int]):
+    """The chosen styles as one."""
+    if len(chosen) == 1:
+        return targets[chosen[0]]
+    return type(targets[0]).mix([targets[index] for index in chosen], [shares[index] for index in chosen])
 
 
 def sized_style(style: Tensor, size: tuple[int, int], scale: float) -> Tensor:

@@ -48,7 +48,7 @@ class OptimizeOptions(Options):
     style_scale: float = option(1.0, "Size of the strokes: 1 uses the style picture at the size of the result.", Range(0.25, 4, 0.05))
     extractor: str = option(
         "auto",
-        "Feature network: vgg19 is the reference, lite the compact one that ships; auto uses vgg19 if it is available.",
+        "Feature network: vgg19 is the reference, lite the smaller built-in one; auto uses vgg19 if it is available.",
         EXTRACTORS,
     )
     preset: str = option("gatys-2016", "Layer weights; portrait preserves faces, by optimal transport.", tuple(PRESETS), expert=True)

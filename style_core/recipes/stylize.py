@@ -22,7 +22,7 @@ from style_core.networks.generator_net import CODE_SIZE
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.areas import leave_outside, unused_outside
+from style_core.recipes.areas import in_effect
 from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.memory_plan import budget, check_fits
 from style_core.recipes.run_history import Watch
@@ -79,25 +79,26 @@ def stylize(
     count = len(styles) + len(codes)
     if not count:
         raise RequestError("There is no style; give a style picture or choose one from the gallery.")
-    style_shares(style_weights, count)
+    shares = style_shares(style_weights, count)
     if masks is not None and len(masks) != count:
         raise RequestError("There are {masks} masks for {styles} styles; give one for each.", masks=len(masks), styles=count)
     check_color(options, from_codes=bool(codes))
+    _, unused = in_effect(options, masks, shares)
     compute = compute or Compute.choose()
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
     check_fits(size, lambda size: generator_cost(*size, compute).bytes, budget(compute))
     started = time.monotonic()
     yield Step(0, 1, note="Starting.")
     photo = fit(content, options.size, enlarge=True)
-    note = joined(beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:])), unused_outside(options.outside, masks))
+    note = joined(beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:])), unused)
     generator = open_generator(compute)
     made = {"generator": generator.sha256}
     watch = Watch("stylize", generator.compute, generator_cost(photo.shape[-2], photo.shape[-1], generator.compute))
     for done, total, result, judged in paint_photo(generator, photo, styles, options, style_weights, masks, codes, remember):
         if done == total:
             watch.finish()
-        note = VERDICTS.get(judged, note)
-        yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made, note=note)
+        said = joined(VERDICTS.get(judged, ""), note)
+        yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made, note=said)
 
 
 def paint_photo(
@@ -120,13 +121,13 @@ def paint_photo(
         RequestError: for colors that codes can't have.
     """
     check_color(options, from_codes=bool(codes))
-    outside = options.outside if leave_outside(masks) else 0.0
+    options, _ = in_effect(options, masks, style_shares(weights, len(styles) + len(codes)))
     style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
     yield 0, 1, None, ""
     encoded = generator.encode_content(photo, remember=remember)
     # Nothing is painted at strength 0.
-    adjusted = generator.adjusted(photo, style_codes, remember=remember) if options.strength or outside else style_codes
-    for done, total, result in generator.paint(encoded, adjusted, weights, options.strength, masks, outside=outside):
+    adjusted = generator.adjusted(photo, style_codes, remember=remember) if options.strength or options.outside else style_codes
+    for done, total, result in generator.paint(encoded, adjusted, weights, options.strength, masks, outside=options.outside):
         judged = ""
         if result is not None:
             if masks is None and is_judged(options):
@@ -187,9 +188,7 @@ def check_color(options: StylizeOptions, *, from_codes: bool) -> None:
         RequestError: if it was requested.
     """
     if options.color == "palette" and from_codes:
-        raise RequestError(
-            "Gallery styles don't include the painting's palette; give the painting itself, or choose the colors style, keep or match."
-        )
+        raise RequestError("Gallery styles don't include the painting's palette; give the painting itself, or choose other colors.")
 
 
 def recolored(

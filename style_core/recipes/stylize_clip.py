@@ -38,7 +38,7 @@ class FilmOptions(Options):
     """Consistency of a film's frames."""
 
     steadiness: float = option(
-        1.0, "How much of the last frame's paint moves along with the picture; 0 paints each frame independently.", Range(0, 1, 0.05)
+        1.0, "How much of the previous frame's paint moves along with the picture; 0 paints each frame independently.", Range(0, 1, 0.05)
     )
 
 

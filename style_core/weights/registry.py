@@ -272,7 +272,7 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.
     for progress in hub.fetch_spans(remote, {name: spans[name] for name in wanted}, parts):
         if time.monotonic() - yielded > _SECONDS_A_STEP or progress.note != said:
             yielded, said = time.monotonic(), progress.note
-            note = progress.note or Message("Downloading {weights} from the hub; this happens once.", weights=entry.name)
+            note = progress.note or Message("Downloading {weights} from Hugging Face; this happens once.", weights=entry.name)
             yield Step(progress.done // _MEGABYTE, progress.total // _MEGABYTE, note=note)
     try:
         tensors = {name: _tensor(parts / name, spans[name]) for name in wanted}

@@ -1,14 +1,12 @@
 """The real app in its own process, offline, on shipped weights, and a real Chromium that looks at it."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from serving import app
-from steering import ready, said_by
+from steering import FLAGS, chromium_here, ready, said_by
 
-_FLAGS = ("--no-sandbox", "--disable-dev-shm-usage")  # root has no sandbox, and containers little shared memory
 _CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # a moving test picture
 
 
@@ -43,12 +41,12 @@ def address(tmp_path_factory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chromium():
     """A real browser; tests that need it are skipped where there is none."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    path = chromium_here()
     if path is None:
         pytest.skip("needs Chromium, which is not installed here (make test installs it on Debian)")
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, from requirements-dev.txt")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=[*_FLAGS, *_CAMERA])
+        browser = driver.chromium.launch(executable_path=path, args=[*FLAGS, *_CAMERA])
         yield browser
         browser.close()
 

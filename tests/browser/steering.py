@@ -1,5 +1,8 @@
 """What a person does on the page, in words."""
 
+import shutil
+
+FLAGS = ("--no-sandbox", "--disable-dev-shm-usage")  # root has no sandbox, and containers little shared memory
 # What is shown for the first time, in a tab or an accordion, Gradio sets once more a frame later: whoever was faster than
 # that, as only a program is, finds it as it was.
 _SETTLED = """async () => {
@@ -8,6 +11,11 @@ _SETTLED = """async () => {
     await new Promise((done) => setTimeout(done, 100));
   }
 }"""
+
+
+def chromium_here() -> str | None:
+    """The path of this machine's Chromium; None if there is none."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def ready(page) -> None:

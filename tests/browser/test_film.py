@@ -80,9 +80,9 @@ def test_a_video_that_cannot_be_read_has_its_sentence_and_nothing_goes_on_waitin
     (tmp_path / "broken.mp4").write_bytes(b"no video at all" * 100)
     open_tab(page, "Video", "film")
     page.locator("#film-clip input[type=file]").set_input_files(str(tmp_path / "broken.mp4"))
-    page.locator("#film-about").filter(has_text="broken.mp4 is not a readable clip").wait_for()
+    page.locator("#film-about").filter(has_text="broken.mp4 is not a readable video").wait_for()
     page.click("#film-run")
-    page.locator("#film-status").filter(has_text="broken.mp4 is not a readable clip").wait_for()
+    page.locator("#film-status").filter(has_text="broken.mp4 is not a readable video").wait_for()
     page.locator("#film-run:not([disabled])").wait_for()
 
 

@@ -155,7 +155,7 @@ def test_an_imagined_picture_that_is_to_be_a_style_wins_over_the_gallery(page, t
     open_tab(page, "Imagine", "imagine")
     fill(page, "Exact size (px)", "128")
     page.click("#imagine-run")
-    page.locator("#imagine-status").filter(has_text="6 pictures in").wait_for()
+    page.locator("#imagine-status").filter(has_text="Pictures made: 6").wait_for()
     unfold(page, "Use this picture", "[role=tabpanel]:visible")
     page.click("#imagine-to-stylize-style")
     page.wait_for_selector("#stylize-run", state="visible")

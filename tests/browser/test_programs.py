@@ -29,7 +29,7 @@ def test_the_readme_s_script_does_what_it_says(script, name, address, tmp_path):
         for url in re.findall(r"http://[^']+", said):
             with urllib.request.urlopen(url) as file:
                 assert read_image(file.read()).shape == (3, 256, 256)
-        assert said.startswith("2 pictures in")
+        assert said.startswith("Pictures made: 2")
     else:
         assert max(read_image(said).shape) in (160, 256, 512)
 

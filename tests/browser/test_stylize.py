@@ -1,7 +1,9 @@
 """Stylizing in the browser: one click paints, controls act live, and the result goes on to Paint."""
 
 import pytest
+from inks import ink_profile
 from networks import picture
+from PIL import Image
 from steering import fill, press, shown, tile, unfold, upload, wait_for_another
 
 from style_core import read_settings, write_image
@@ -63,3 +65,27 @@ def test_a_result_is_painted_finer_in_one_click(painted):
     painted.locator("#paint-status progress").wait_for()
     painted.click("#paint-stop")
     painted.locator("#paint-status").filter(has_text="The picture so far is kept").wait_for()
+
+
+def test_a_result_is_shown_as_it_prints_and_downloads_in_inks(painted, tmp_path):
+    unfold(painted, "Print in ink", "#stylize-print")
+    painted.click("#stylize-proof-run")
+    painted.get_by_text("Choose the color profile").wait_for()
+    (tmp_path / "press.icc").write_bytes(ink_profile())
+    painted.locator("#stylize-profile input[type=file]").set_input_files(str(tmp_path / "press.icc"))
+    painted.locator("#stylize-profile").filter(has_text="press.icc").wait_for()
+    before = shown(painted, "stylize")
+    painted.click("#stylize-proof-run")
+    wait_for_another(painted, "stylize", before)
+    assert "printed with Three formulas" in painted.inner_text("#stylize-proof-said")
+    painted.click("#stylize-cmyk-run")
+    painted.wait_for_selector("#stylize-cmyk", state="visible")
+    with painted.expect_download() as download:
+        painted.click("#stylize-cmyk")
+    download.value.save_as(tmp_path / "print.tif")
+    with Image.open(tmp_path / "print.tif") as file:
+        assert file.mode == "CMYK" and file.size == (768, 512)
+    unfold(painted, "Print in ink", "#stylize-print")  # closed, it shows the photo and the result again
+    painted.wait_for_function("src => [...document.querySelectorAll('#stylize-slider img')].at(-1).src === src", arg=before)
+    fill(painted, "Style strength", "0.6")  # another result, which has not been printed yet
+    painted.wait_for_selector("#stylize-cmyk", state="hidden")

@@ -173,7 +173,7 @@ def test_imagined_pictures_are_chosen_and_walked_between(page, tmp_path):
     assert read_settings(opened)["options"]["seed"] == 2 and page.locator("#history-strip img").count() == 0
     fill(page, "Exact size (px)", "128")
     page.click("#imagine-run")
-    page.locator("#imagine-status").filter(has_text="6 pictures in").wait_for()
+    page.locator("#imagine-status").filter(has_text="Pictures made: 6").wait_for()
     page.locator("#imagine-wall button.thumbnail-item").nth(3).click()
     page.wait_for_timeout(800)
     assert read_settings(downloaded(page, "imagine", tmp_path))["options"]["seed"] == 3
