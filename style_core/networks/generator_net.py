@@ -52,6 +52,11 @@ class StyleModulation:
     def __init__(self, values: Tensor, shares: Tensor | None = None):
         self.values, self.shares = values, shares
 
+    @property
+    def uniform(self) -> bool:
+        """Whether there is one style, for the whole picture."""
+        return self.shares is None and len(self.values) == 1
+
     def at(self, start: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """Scale and shift for `width` channels from index `start`, broadcastable to `like`, `[B, width, h, w]`."""
         chosen = self.values[:, start : start + 2 * width]
@@ -86,11 +91,23 @@ class ModulatedConv(nn.Module):
         self.normal, self.width, self.start = normal, outputs, layout.take(outputs)
 
     def forward(self, x: Tensor, modulation: StyleModulation) -> Tensor:
+        scale, shift = modulation.at(self.start, self.width, x)
+        if modulation.uniform:  # the same, without passes over memory for scale and shift
+            scale, shift = scale.flatten(), shift.flatten()
+            if self.normal:
+                return functional.instance_norm(self.conv(x), weight=scale, bias=shift, eps=_CALM_VARIANCE)
+            return self._convolved(x, scale, shift)
         x = self.conv(x)
         if self.normal:
             x = functional.instance_norm(x, eps=_CALM_VARIANCE)
-        scale, shift = modulation.at(self.start, self.width, x)
         return x * scale + shift
+
+    def _convolved(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """The convolution, with scale and shift of its output in its weights."""
+        assert self.conv.bias is not None
+        reach = self.conv.kernel_size[0] // 2
+        padded = functional.pad(x, (reach,) * 4, mode="reflect") if reach else x
+        return functional.conv2d(padded, self.conv.weight * scale[:, None, None, None], self.conv.bias * scale + shift)
 
 
 class Residual(nn.Module):
@@ -102,7 +119,7 @@ class Residual(nn.Module):
         self.second = ModulatedConv(layout, width, width, normal=True)
 
     def forward(self, x: Tensor, modulation: StyleModulation) -> Tensor:
-        return x + self.second(self.first(x, modulation).relu(), modulation)
+        return x + self.second(self.first(x, modulation).relu_(), modulation)
 
 
 def _doubled(x: Tensor, exact: bool) -> Tensor:
@@ -122,6 +139,22 @@ def _doubled(x: Tensor, exact: bool) -> Tensor:
     return (resize(x.float() - first) + first).to(x.dtype)
 
 
+def _by_squares(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """A convolution padded by reflection, `[B, C, H, W]` -> `[B, C', H, W]`, H and W even.
+
+    Computed for squares of four positions at once: three output channels alone leave most of a vector unit idle.
+    """
+    outputs, inputs, side, _ = conv.weight.shape
+    weight = conv.weight.new_zeros(outputs, 2, 2, inputs, side + 1, side + 1)
+    for down in (0, 1):
+        for right in (0, 1):
+            weight[:, down, right, :, down : down + side, right : right + side] = conv.weight
+    assert conv.bias is not None
+    padded = functional.pad(x, (side // 2,) * 4, mode="reflect")
+    squares = functional.conv2d(padded, weight.flatten(0, 2), conv.bias.repeat_interleave(4), stride=2)
+    return functional.pixel_shuffle(squares, 2)
+
+
 class _Stage(nn.Module):
     """One size of the decoder: joins the coarser stage's output with the encoder's features of this size."""
 
@@ -137,7 +170,7 @@ class _Stage(nn.Module):
         x = self.skip(encoded, modulation)
         if self.rise is not None and below is not None:
             x = x + self.rise(_doubled(below, exact=self.rise.normal), modulation)
-        x = x.relu()
+        x = x.relu_()
         for block in self.blocks:
             x = block(x, modulation)
         return x
@@ -232,7 +265,7 @@ class GeneratorNet(nn.Module):
         x = self.stages[1](x, self._normalized(features, moments, 1), modulation)
         painted = self.stages[0](x, self._normalized(features, moments, 0), modulation)
         centered = ((batch - 0.5) * 2).to(painted.dtype, memory_format=self.encoder.compute.memory_format)
-        return torch.sigmoid(self.out(painted + self.picture(centered, modulation)).float())
+        return torch.sigmoid(_by_squares(self.out, painted + self.picture(centered, modulation)).float())
 
     def forward(self, batch: Tensor, features: dict[str, Tensor], moments: Moments, modulation: StyleModulation) -> Tensor:
         return self.fine(self.coarse(features, moments, modulation), features, batch, moments, modulation)
