@@ -30,7 +30,7 @@ from style_core.recipes.stylize_clip import FramePainter, LivePainter, StylizedF
 from style_core.weights.gallery import gallery, gallery_code
 from style_core.weights.open import open_generator
 
-_FINER_STYLE = SAMPLES / "impasto.jpg"
+_FINER_STYLE = SAMPLES / "styles" / "impasto.jpg"
 _TIMED = 25  # frames
 _TIMED_SIZE = (288, 512)
 _LIVE = 384  # px, a camera's frames

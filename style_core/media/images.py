@@ -201,6 +201,16 @@ def to_pil(image: Tensor) -> Image.Image:
     return Image.fromarray(torch.stack(planes, -1).cpu().numpy())
 
 
+def in_bytes(image: Tensor) -> Tensor:
+    """An image in 8 bits, for a large one that is kept for later: a quarter of the memory; see `as_image`."""
+    return torch.stack([channel.clamp(0, 1).mul_(255).round_().to(torch.uint8) for channel in image])
+
+
+def as_image(kept: Tensor) -> Tensor:
+    """An image from one in 8 bits; others stay as they are."""
+    return kept.float().div_(255) if kept.dtype == torch.uint8 else kept
+
+
 def _sixteen_bit(image: Tensor, alpha: Tensor | None) -> numpy.ndarray:
     """`[3, H, W]` and `[1, H, W]` or None -> `[H, W, 3 or 4]`, uint16; channel by channel, to save memory."""
     channels = [*image, *(alpha if alpha is not None else [])]

@@ -132,7 +132,7 @@ class Descent:
 
     def _best_image(self) -> Tensor:
         best = self.picture if self._best is None else self._best
-        return best[0].float().clamp(0, 1).cpu()
+        return torch.empty(best.shape[1:]).copy_(best[0]).clamp_(0, 1)  # one copy: at a print's size it takes a gigabyte
 
     def _spread(self, white: Tensor) -> Tensor:
         """Preconditioned coordinates to pixels. The map is self-adjoint, so it serves for gradients as well."""

@@ -22,19 +22,14 @@ _BASE_BYTES = 0.55e9  # of a process with torch and a network loaded
 _ROUND_TRIP = 2.2  # memory relative to the activations: with gradients and the convolutions' workspace
 _COLUMNS = 24  # bytes per value of a picture's hypercolumns: values, unit vectors, and gradients of both
 _PICTURES = 13.5  # float32 pictures that the recipe and L-BFGS keep besides its pairs: measured at 3 and 12 megapixels
-_PICTURES_ADAM = 3.3  # likewise, with Adam
-_SIDES = (2048, 1536, 1024, 768, 512, 384, 256)  # px, of tiles; crops of smaller ones would be mostly halo
+_PICTURES_ADAM = 3.9  # likewise, with Adam and a start in 8 bits: measured at 66 megapixels
+# Sides of tiles, px. The crops of small ones are mostly halo, which takes two to three times as long, so an optimizer that remembers
+# less comes first; smaller ones yet would be nothing but halo.
+_SIDES, _SMALL_SIDES = (2048, 1536, 1024, 768, 512), (384, 256)
 _SHARE = 0.9  # of the free memory that a run may use
 _UNKNOWN = 4e9  # bytes to assume if the system doesn't report free memory
-# From the longest history to the shortest; the effect on quality has not been measured yet (benchmarks/large.md).
-HISTORIES = (
-    History(10),
-    History(10, torch.bfloat16),
-    History(5, torch.bfloat16),
-    History(3, torch.bfloat16),
-    History(0),
-    History(0, torch.bfloat16),
-)
+# From the best to the smallest. Three pairs in bfloat16 are as good as ten in float32 at large sizes; Adam is worse (benchmarks/large.md).
+HISTORIES = (History(10), History(3, torch.bfloat16), History(0), History(0, torch.bfloat16))
 
 
 @dataclass(frozen=True)
@@ -175,10 +170,11 @@ def _fits(size, network, compute, optimizer, tileable, allowed) -> bool:
 def _ways(size: tuple[int, int], network: Network, compute: Compute, optimizer: str, tileable: bool) -> Iterator[Plan]:
     """Possible plans, the best first."""
     histories = HISTORIES if optimizer == "lbfgs" else HISTORIES[-2:]
-    for history in histories[:3] if tileable else histories:
+    for history in histories[:2] if tileable else histories:
         yield _plan(size, None, history, network, compute)
-    for history in histories if tileable else ():
-        yield from (_plan(size, side, history, network, compute) for side in _SIDES if side < max(size))
+    for sides in (_SIDES, _SMALL_SIDES) if tileable else ():
+        for history in histories:
+            yield from (_plan(size, side, history, network, compute) for side in sides if side < max(size))
 
 
 def _plan(size: tuple[int, int], side: int | None, history: History, network: Network, compute: Compute) -> Plan:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from style_core.devices import Compute, large_blocks_returned, release_memory
 from style_core.errors import RequestError
-from style_core.media.images import beyond, fit, size_to_fit
+from style_core.media.images import beyond, fit, in_bytes, size_to_fit
 from style_core.messages import Message, joined
 from style_core.networks.backbones import BACKBONES
 from style_core.networks.moments import style_shares
@@ -96,6 +96,8 @@ def optimize(
         if options.init == "generator" and init_image is None:
             start = largest_generated(size, compute, memory)
             init_image = yield from _from_generator(content, styles, style_weights, masks, replace(options, size=start), compute)
+            if inputs.planner.plan(size).side is not None:
+                init_image = in_bytes(init_image)
             release_memory()
         yield from _paint(inputs, init_image, (begun, done if begun is not None else 0), started, preview_every, note)
 

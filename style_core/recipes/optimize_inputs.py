@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.media.color import keep_color, luminance_of, match_color, match_palette, palette_of
-from style_core.media.images import fit, fit_short, resize, size_to_fit
+from style_core.media.images import as_image, fit, fit_short, resize, size_to_fit
 from style_core.networks.costs import Shape
 from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.moments import style_shares
@@ -106,7 +106,7 @@ class OptimizeInputs:
     def start(self, height: int, width: int, init_image: Tensor | None) -> Tensor:
         """The start of the first level, `[1, 3, H, W]`."""
         if init_image is not None:
-            picture = resize(init_image, (height, width))
+            picture = resize(as_image(init_image), (height, width))
         elif self.options.init == "style":
             picture = resize(self.styles[0], (height, width))
         elif self.options.init == "noise":
@@ -126,7 +126,7 @@ class OptimizeInputs:
         """
         picture = resize(image, (height, width)).clone()
         if init_image is not None or self.options.init == "content":
-            whole = resize(self._recolored() if init_image is None else init_image, (height, width))
+            whole = resize(self._recolored() if init_image is None else as_image(init_image), (height, width))
             small = resize(whole, tuple(image.shape[-2:]))
             picture.add_(whole).sub_(resize(small, (height, width)))
         return picture[None].to(self.extractor.compute.device)
