@@ -23,9 +23,9 @@ _ROUND_TRIP = 2.2  # memory relative to the activations: with gradients and the 
 _COLUMNS = 24  # bytes per value of a picture's hypercolumns: values, unit vectors, and gradients of both
 _PICTURES = 13.5  # float32 pictures that the recipe and L-BFGS keep besides its pairs: measured at 3 and 12 megapixels
 _PICTURES_ADAM = 3.9  # likewise, with Adam and a start in 8 bits: measured at 66 megapixels
-# Sides of tiles, px. The crops of small ones are mostly halo, which takes two to three times as long, so an optimizer that remembers
-# less comes first; smaller ones yet would be nothing but halo.
-_SIDES, _SMALL_SIDES = (2048, 1536, 1024, 768, 512), (384, 256)
+# Sides of tiles, px. The smallest one's crops are mostly halo and take two to three times as long, so an optimizer that remembers less
+# comes first; crops of smaller ones yet would be nothing else.
+_SIDES, _SMALLEST_SIDES = (2048, 1536, 1024, 768, 512, 384), (256,)
 _SHARE = 0.9  # of the free memory that a run may use
 _UNKNOWN = 4e9  # bytes to assume if the system doesn't report free memory
 # From the best to the smallest. Three pairs in bfloat16 are as good as ten in float32 at large sizes; Adam is worse (benchmarks/large.md).
@@ -172,7 +172,7 @@ def _ways(size: tuple[int, int], network: Network, compute: Compute, optimizer: 
     histories = HISTORIES if optimizer == "lbfgs" else HISTORIES[-2:]
     for history in histories[:2] if tileable else histories:
         yield _plan(size, None, history, network, compute)
-    for sides in (_SIDES, _SMALL_SIDES) if tileable else ():
+    for sides in (_SIDES, _SMALLEST_SIDES) if tileable else ():
         for history in histories:
             yield from (_plan(size, side, history, network, compute) for side in sides if side < max(size))
 

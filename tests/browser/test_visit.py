@@ -178,7 +178,7 @@ def test_imagined_pictures_are_chosen_and_walked_between(page, tmp_path):
     page.wait_for_timeout(800)
     assert read_settings(downloaded(page, "imagine", tmp_path))["options"]["seed"] == 3
     page.click("#imagine-walk")
-    page.locator("#imagine-status").filter(has_text="72 frames").wait_for(timeout=300_000)
+    page.locator("#imagine-status").filter(has_text="Frames: 72").wait_for(timeout=300_000)
 
 
 def test_a_dream_grows_and_is_stopped(page):
