@@ -86,7 +86,10 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
     def refine(content, style, used, result, request: gr.Request):
         if result is None:
             raise i18n.no_result(request)
-        return content, (style if used else None) or result, result, i18n.REFINING, gr.update(selected="paint")
+        own = style if used else None
+        if own is None:
+            gr.Info(i18n.say("REFINING_GALLERY", request))
+        return content, own or result, result, i18n.REFINING, gr.update(selected="paint")
 
     handed = quick["refine"].click(
         refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"]],

@@ -100,6 +100,7 @@ WORDS: dict[str, str] = {
     "DREAM_READY": "Choose a look, then press Dream.",
     "IMAGINE_READY": "Click a picture to choose it. “Imagine” paints these at the size you chose; “New pictures” makes others.",
     "REFINING": "Paint starts from your picture and makes it richer.",
+    "REFINING_GALLERY": "The gallery holds only the style, not the painting. So the painted picture serves as the painting.",
     "NO_CONTENT": "Choose a photo first.",
     "NO_STYLE": "Choose a painting first.",
     "NO_STYLE_AT_ALL": "Choose a style, or add a painting of your own.",

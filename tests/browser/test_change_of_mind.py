@@ -1,6 +1,6 @@
 """Somebody who starts runs, stops them, loads the page again and closes it, at random, leaves nothing behind.
 
-Six actions here; `make soak` does a hundred: `PENTIMENTO_ACTIONS=100`. The table goes to the output (`-s`).
+Four actions here; `make soak` does a hundred: `PENTIMENTO_ACTIONS=100`. The table goes to the output (`-s`).
 """
 
 import os
@@ -16,7 +16,7 @@ from steering import fill, open_tab, ready
 from benchmarks.common import print_table
 from benchmarks.reliability import state_of, wait_until_quiet
 
-_ACTIONS = int(os.environ.get("PENTIMENTO_ACTIONS", "6"))
+_ACTIONS = int(os.environ.get("PENTIMENTO_ACTIONS", "4"))
 _SIZE = 128  # px
 _SHOWN = "(name) => [...document.querySelectorAll(`#${name}-slider img`)].at(-1)?.src ?? null"  # the result on a run's slider
 _RUNS = {"stylize": "Stylize", "paint": "Paint", "dream": "Dream"}  # by the names of their buttons

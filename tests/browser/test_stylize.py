@@ -60,6 +60,7 @@ def test_a_result_becomes_a_painting_in_another_tab_with_one_click(painted):
 
 def test_a_result_is_painted_finer_in_one_click(painted):
     painted.click("#stylize-refine")
+    painted.get_by_text("The gallery holds only the style").wait_for()
     painted.wait_for_selector("#paint-run", state="visible")
     painted.wait_for_selector("#paint-preview img")
     painted.locator("#paint-status progress").wait_for()

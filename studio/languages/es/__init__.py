@@ -104,6 +104,7 @@ WORDS: dict[str, str] = {
     "DREAM_READY": "Elige un efecto y pulsa Soñar.",
     "IMAGINE_READY": "Haz clic en una imagen para elegirla. «Imaginar» las pinta al tamaño elegido; «Otras imágenes» crea otras nuevas.",
     "REFINING": "Pintar empieza con tu imagen y le da más matices.",
+    "REFINING_GALLERY": "La galería guarda solo el estilo, no el cuadro; por eso la imagen pintada hace de cuadro.",
     "NO_CONTENT": "Elige primero una foto.",
     "NO_STYLE": "Elige primero un cuadro.",
     "NO_STYLE_AT_ALL": "Elige un estilo o añade un cuadro tuyo.",

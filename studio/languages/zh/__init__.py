@@ -104,6 +104,7 @@ WORDS: dict[str, str] = {
     "DREAM_READY": "选一种效果，然后按“开始做梦”。",
     "IMAGINE_READY": "点选一张图。“开始想象”按所选尺寸绘制这些图，“换一批”画出新的图。",
     "REFINING": "从你的图开始，画得更细腻。",
+    "REFINING_GALLERY": "风格库只存风格，不存画作，因此以画好的图代替画作。",
     "NO_CONTENT": "请先选择一张照片。",
     "NO_STYLE": "请先选择一幅画作。",
     "NO_STYLE_AT_ALL": "请选择一种风格，或添加你自己的画作。",
