@@ -22,11 +22,11 @@ def test_less_memory_means_a_shorter_history_then_tiles_then_adam_then_a_refusal
         except RequestError:
             break
         assert plans[-1].bytes <= free
-        free *= 0.9
+        free *= 0.97
     assert plans[0].side is None and plans[0].history.dtype == torch.float32 and not plans[0].sentence()
     tiled = [plan.side is not None for plan in plans]
     assert tiled == sorted(tiled) and plans[-1].history.is_adam
-    assert plans[-1].side in (384, 256) and f"in tiles of {plans[-1].side} px with Adam" in plans[-1].sentence()
+    assert "in tiles of 256 px with Adam" in plans[-1].sentence()
     assert plans[-1].bytes < 3 * 2**30  # 12 megapixels
 
 

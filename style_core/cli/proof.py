@@ -60,7 +60,7 @@ def _check(given: argparse.Namespace) -> None:
     if given.cmyk:
         check_separation(given.cmyk)
     elif given.dpi:
-        raise RequestError("--dpi is for the file of --cmyk; give both, or neither.")
+        raise RequestError("--dpi is for the file of --cmyk; give --cmyk too, or leave --dpi out.")
     paths = [Path(path).resolve() for path in (given.picture, given.out, given.cmyk) if path]
     if len(set(paths)) < len(paths):
         raise RequestError("PICTURE, OUT and the file of --cmyk must be different files.")

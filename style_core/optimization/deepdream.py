@@ -168,7 +168,7 @@ class Ascent:
         self.picture = picture
         self.objective = objective
         self.config = config
-        # It weighs responses as well as moves, so that half of it outside, too, would be a quarter.
+        # It weighs responses and moves, one after the other; roots, so that both together give the share.
         self.mask = torch.lerp(mask, torch.ones_like(mask), config.outside).sqrt() if mask is not None and config.outside else mask
         self._generator = generator
         self._weights = torch.tensor([term.weight for term in objective.terms], device=picture.device)
