@@ -23,13 +23,12 @@ _ROUND_TRIP = 2.2  # memory relative to the activations: with gradients and the 
 _COLUMNS = 24  # bytes per value of a picture's hypercolumns: values, unit vectors, and gradients of both
 _PICTURES = 13.5  # float32 pictures that the recipe and L-BFGS keep besides its pairs: measured at 3 and 12 megapixels
 _PICTURES_ADAM = 3.9  # likewise, with Adam and a start in 8 bits: measured at 66 megapixels
-# Sides of tiles, px. The smallest one's crops are mostly halo and take two to three times as long, so an optimizer that remembers less
-# comes first; crops of smaller ones yet would be nothing else.
+# Sides of tiles, px. The smallest one's crops are mostly halo, which costs time, so an optimizer that remembers less comes before it.
 _SIDES, _SMALLEST_SIDES = (2048, 1536, 1024, 768, 512, 384), (256,)
 _SHARE = 0.9  # of the free memory that a run may use
 _UNKNOWN = 4e9  # bytes to assume if the system doesn't report free memory
 # From the best to the smallest. Three pairs in bfloat16 are as good as ten in float32 at large sizes; Adam is worse (benchmarks/large.md).
-HISTORIES = (History(10), History(3, torch.bfloat16), History(0), History(0, torch.bfloat16))
+_HISTORIES = (History(10), History(3, torch.bfloat16), History(0), History(0, torch.bfloat16))
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ def _fits(size, network, compute, optimizer, tileable, allowed) -> bool:
 
 def _ways(size: tuple[int, int], network: Network, compute: Compute, optimizer: str, tileable: bool) -> Iterator[Plan]:
     """Possible plans, the best first."""
-    histories = HISTORIES if optimizer == "lbfgs" else HISTORIES[-2:]
+    histories = _HISTORIES if optimizer == "lbfgs" else _HISTORIES[-2:]
     for history in histories[:2] if tileable else histories:
         yield _plan(size, None, history, network, compute)
     for sides in (_SIDES, _SMALLEST_SIDES) if tileable else ():
