@@ -23,10 +23,11 @@ from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit, read_image
 from style_core.progress import returned
 from style_core.recipes.film import Painter
+from style_core.recipes.key_frames import FilmOptions
 from style_core.recipes.optimize_clip import FrameOptimizer, OptimizedFilmOptions
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.stylize import StylizeOptions
-from style_core.recipes.stylize_clip import FramePainter, LivePainter, StylizedFilmOptions
+from style_core.recipes.stylize_clip import FramePainter, LivePainter
 from style_core.weights.gallery import gallery, gallery_code
 from style_core.weights.open import open_generator
 
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("clips", nargs="*", help="Names of clips (default: all).")
     parser.add_argument("--style", default="sunflowers", choices=list(gallery()), help="A style of the gallery.")
     parser.add_argument("--frames", type=int, help="Number of frames per clip (default: all).")
-    parser.add_argument("--key-every", type=int, default=StylizedFilmOptions().key_every, help="Frames from key frame to key frame.")
+    parser.add_argument("--key-every", type=int, default=FilmOptions().key_every, help="Frames from key frame to key frame.")
     parser.add_argument(
         "--filmed", nargs="+", type=Path, default=[], metavar="FILE", help="Filmed clips instead; their motion is estimated."
     )
@@ -55,11 +56,12 @@ def main() -> None:
         parser.error("--time is for films that are painted by the generator; leave out --finer.")
     if given.finer:
         style = _FINER_STYLE.stem
-        ways = [partial(_optimizer, compute, how) for how in (OptimizedFilmOptions(steadiness=0.0), OptimizedFilmOptions())]
+        finer = OptimizedFilmOptions(key_every=given.key_every)
+        ways = [partial(_optimizer, compute, how) for how in (OptimizedFilmOptions(steadiness=0.0), finer)]
     else:
         style = given.style
-        steady = StylizedFilmOptions(key_every=given.key_every)
-        ways = [partial(_stylizer, compute, style, how) for how in (StylizedFilmOptions(steadiness=0.0), steady)]
+        steady = FilmOptions(key_every=given.key_every)
+        ways = [partial(_stylizer, compute, style, how) for how in (FilmOptions(steadiness=0.0), steady)]
     print(f"{style}, {compute.describe()}\n")
     print("| clip | the clip's own | without | with | without / own | with / own | with / own, Lanczos | sharpness with |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
@@ -79,7 +81,7 @@ def _start_of(clip: Clip, frames: int | None) -> Clip:
     return Clip(clip.frames[:frames], clip.flow[:frames], clip.valid[:frames], cuts)
 
 
-def _stylizer(compute: Compute, style: str, film: StylizedFilmOptions) -> Painter:
+def _stylizer(compute: Compute, style: str, film: FilmOptions) -> Painter:
     generator = open_generator(compute)
     return FramePainter(generator, [], [gallery_code(style, generator.sha256)], [1.0], StylizeOptions(), film)
 
@@ -100,11 +102,12 @@ def _row(ways: Sequence[Callable[[], Painter]], clip: Clip) -> tuple[float, ...]
 
 def painted(painter: Painter, clip: Clip) -> Clip:
     """The painted clip."""
-    paintings = _paintings(painter, [frame.float() / 255 for frame in clip.frames])
-    return Clip([(image * 255 + 0.5).byte() for image in paintings], clip.flow, clip.valid, clip.cuts)
+    done = paintings(painter, [frame.float() / 255 for frame in clip.frames])
+    return Clip([(image * 255 + 0.5).byte() for image in done], clip.flow, clip.valid, clip.cuts)
 
 
-def _paintings(painter: Painter, frames: Sequence[Tensor]) -> list[Tensor]:
+def paintings(painter: Painter, frames: Sequence[Tensor]) -> list[Tensor]:
+    """The paintings of some frames `[3, H, W]`, in order."""
     done = [painting for frame in frames for painting in returned(painter.paint_next(frame))]
     return [*done, *returned(painter.paint_rest())]
 
@@ -133,7 +136,7 @@ def _print_times(compute: Compute, style: str, ways: Sequence[Callable[[], Paint
 
 def _seconds(painter: Painter, frames: Sequence[Tensor]) -> float:
     started = time.monotonic()
-    _paintings(painter, frames)
+    paintings(painter, frames)
     return time.monotonic() - started
 
 

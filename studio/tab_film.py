@@ -18,8 +18,9 @@ from style_core.media.images import fit, to_pil
 from style_core.media.video import Clip
 from style_core.progress import Steps
 from style_core.recipes.estimate import film_estimate
+from style_core.recipes.key_frames import FilmOptions
 from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
-from style_core.recipes.stylize_clip import FilmOptions, StylizedFilmOptions, stylize_clip
+from style_core.recipes.stylize_clip import stylize_clip
 from style_core.weights.open import open_generator
 
 _FULL_STRENGTH = 0.5  # of an optimization, where the generator's strength is 1
@@ -50,10 +51,10 @@ def build(compute: Compute) -> dict:
             steadiness = component(OptimizedFilmOptions, fields["steadiness"], fields["steadiness"].default)
             with gr.Accordion(i18n.FINER, open=False, elem_classes="finer"):
                 finer = gr.Checkbox(False, label=i18n.FINER_ON, info=i18n.FINER_INFO, elem_id="film-finer")
-                iterations = component(OptimizedFilmOptions, fields["frame_iterations"], fields["frame_iterations"].default)
+                more = [component(OptimizedFilmOptions, fields[name], fields[name].default) for name in ("frame_iterations", "key_every")]
         with stage, gr.Tabs():
             with gr.Tab(i18n.CLIP_TAB):
-                outputs = _build_clip(compute, [tiles, style, use_own, strength, size], [steadiness, finer, iterations])
+                outputs = _build_clip(compute, [tiles, style, use_own, strength, size], [steadiness, finer, *more])
             with gr.Tab(i18n.WEBCAM_TAB):
                 snapshot = webcam.build(compute, [tiles, style, use_own, strength])
     style_choice.wire(style, use_own, tiles)(style.input)
@@ -76,16 +77,17 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
         resume = gr.Button(i18n.CONTINUE, visible=False, elem_id="film-continue")
     place = _Place(status, preview, result, run, stop, resume, gr.State(None))
 
-    def tell(clip, size, steadiness, finer, iterations, request: gr.Request) -> str:
+    def tell(clip, size, steadiness, finer, iterations, key_every, request: gr.Request) -> str:
         """How long and how large the clip is, before it is painted, and what painting it takes."""
         try:
-            return _about(compute, _FilmRequest(clip, "", None, int(size), 1.0, steadiness, finer, iterations), request) if clip else ""
+            wanted = _FilmRequest(clip, "", None, int(size), 1.0, steadiness, finer, iterations, key_every)
+            return _about(compute, wanted, request) if clip else ""
         except RequestError as error:
             return i18n.translate(str(error), request)
 
     @jobs.job("film", status)
-    def paint(clip, earlier, name, own, used, strength, size, steadiness, finer, iterations, request: gr.Request) -> Updates:
-        wanted = _FilmRequest(clip, name, own if used else None, int(size), strength, steadiness, finer, iterations)
+    def paint(clip, earlier, name, own, used, strength, size, steadiness, finer, iterations, key_every, request: gr.Request) -> Updates:
+        wanted = _FilmRequest(clip, name, own if used else None, int(size), strength, steadiness, finer, iterations, key_every)
         yield from _painted_clip(compute, place, wanted, earlier, request)
 
     how: dict[str, Any] = {"concurrency_limit": None, "show_progress": "minimal", "show_progress_on": status}
@@ -93,7 +95,7 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
         event = trigger(paint, [clip, earlier, *chosen, *film], place.outputs, api_visibility="private", **how)
         event.failure(place.idle, None, [run, stop], queue=False, api_visibility="private")
     jobs.wire_stop(stop, "film")
-    sliders = [chosen[-1], film[0], film[2]]
+    sliders = [chosen[-1], film[0], *film[2:]]
     gr.on([clip.upload, clip.clear, film[1].input, *(one.release for one in sliders)], tell, [clip, chosen[-1], *film], about, **IMMEDIATE)
     return place.outputs
 
@@ -132,8 +134,9 @@ class _FilmRequest:
         style: a gallery style's name, or empty.
         painting: path of the visitor's painting, which is used instead of a gallery style, or None.
         size: px, long side of the frames.
-        finer: whether to optimize each frame instead of using the generator.
+        finer: whether to optimize frames instead of using the generator.
         iterations: of each frame that is optimized.
+        key_every: frames from one that is painted to the next.
     """
 
     clip: str | None
@@ -144,6 +147,7 @@ class _FilmRequest:
     steadiness: float
     finer: bool
     iterations: int
+    key_every: int
 
     def steps(self, compute: Compute, out: str, earlier: str | None, request: gr.Request) -> Steps:
         """The Steps of painting the film `out`; `earlier` is a stopped film to continue.
@@ -170,8 +174,8 @@ class _FilmRequest:
         """
         if self.finer:
             slow = OptimizeOptions(size=self.size, strength=_FULL_STRENGTH * self.strength)
-            return slow, OptimizedFilmOptions(steadiness=self.steadiness, frame_iterations=self.iterations)
-        return StylizeOptions(size=self.size, strength=self.strength), StylizedFilmOptions(self.steadiness)
+            return slow, OptimizedFilmOptions(self.steadiness, self.key_every, self.iterations)
+        return StylizeOptions(size=self.size, strength=self.strength), FilmOptions(self.steadiness, self.key_every)
 
 
 def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier: str | None, request: gr.Request) -> Updates:

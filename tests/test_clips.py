@@ -1,7 +1,10 @@
 """Clips painted: stopped, gone on from, and never at the cost of a file that was there."""
 
+from itertools import pairwise
+
 import pytest
 import torch
+from frames import collected, crossing, smooth
 from networks import FP32, made_up_code, picture
 
 from style_core import OptimizeOptions, RequestError, StylizeOptions, finish
@@ -9,7 +12,7 @@ from style_core.cli.main import main
 from style_core.media.images import write_image
 from style_core.media.video import Clip, FrameWriter
 from style_core.optimization.temporal import TemporalTarget
-from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
+from style_core.recipes.optimize_clip import FrameOptimizer, OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import stylize_clip
 
 OPTIONS = StylizeOptions(size=64)
@@ -125,6 +128,25 @@ def test_an_optimized_film_moves_with_its_clip_and_can_be_stopped_and_continued(
         return sum(float((a[:, :, 8:-6] - b[:, :, 6:-8]).abs().mean()) for a, b in zip(images, images[1:]))
 
     assert flicker(film) < flicker(free)
+
+
+def test_only_key_frames_are_optimized_and_paint_stays_on_what_stands_still():
+    ground, ball = smooth(144, 200, seed=1), smooth(144, 200, seed=2)
+    photos = [crossing(20 + 3 * index, ground, ball) for index in range(6)]
+    options, film = OptimizeOptions(iterations=8, extractor="lite"), OptimizedFilmOptions(key_every=4, frame_iterations=5)
+    painter, optimized, done = FrameOptimizer([picture(48, 48, seed=5)], [1.0], options, film, FP32), set(), []
+    for index, photo in enumerate([*photos, None]):
+        working = painter.paint_rest() if photo is None else painter.paint_next(photo)
+        steps, paintings = collected(working)
+        optimized |= {(index, step.total) for step in steps if step.iteration == step.total}
+        done += paintings
+    assert optimized == {(0, 8), (4, 5), (6, 5)}, "the first frame, the fourth after it, and the last"
+    assert len(done) == 6 and all(painted.shape == photo.shape for painted, photo in zip(done, photos))
+    for before, after in pairwise(done):
+        off = (before - after)[:, 90:].abs()  # below the square
+        assert off.mean() < 0.1 / 255 and off.max() < 3 / 255, "paint stays on what stands still"
+    squares = [painted[:, 36:56, 26 + 3 * index : 46 + 3 * index] for index, painted in enumerate(done)]
+    assert all((before - after).abs().mean() < 0.02 for before, after in pairwise(squares)), "paint moves along with the square"
 
 
 def test_the_shell_optimizes_clips(tmp_path, capsys):

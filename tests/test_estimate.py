@@ -15,10 +15,10 @@ from style_core.progress import finish
 from style_core.recipes import estimate as estimates
 from style_core.recipes import run_history
 from style_core.recipes.estimate import estimate, film_estimate, larger_than_photo
+from style_core.recipes.key_frames import FilmOptions
 from style_core.recipes.optimize import largest_generated
 from style_core.recipes.optimize_clip import OptimizedFilmOptions
 from style_core.recipes.run_history import Estimate, Watch, corrected
-from style_core.recipes.stylize_clip import StylizedFilmOptions
 
 PHOTO = (480, 640)
 
@@ -61,12 +61,12 @@ def test_films_have_estimates(tmp_path):
         for _ in range(4):
             writer.add(picture(64, 96))
     clip = Clip.open(tmp_path / "clip.mp4")
-    least = film_estimate(clip, StylizeOptions(), StylizedFilmOptions(), FP32)
-    each = film_estimate(clip, StylizeOptions(), StylizedFilmOptions(key_every=1), FP32)
+    least = film_estimate(clip, StylizeOptions(), FilmOptions(), FP32)
+    each = film_estimate(clip, StylizeOptions(), FilmOptions(key_every=1), FP32)
     finer = film_estimate(clip, OptimizeOptions(), OptimizedFilmOptions(), FP32)
     finest = film_estimate(clip, OptimizeOptions(), OptimizedFilmOptions(frame_iterations=80), FP32)
     assert 0 < least.seconds < each.seconds < finer.seconds < finest.seconds
-    longer = film_estimate(replace(clip, frames=8), StylizeOptions(), StylizedFilmOptions(), FP32)
+    longer = film_estimate(replace(clip, frames=8), StylizeOptions(), FilmOptions(), FP32)
     assert longer.seconds == pytest.approx(2 * least.seconds)
 
 

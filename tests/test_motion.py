@@ -5,34 +5,18 @@ from itertools import pairwise
 import numpy
 import pytest
 import torch
+from frames import crossing, smooth
 from networks import FP32, made_up_code
 
+from benchmarks.film import paintings
 from style_core import StylizeOptions
 from style_core.media.motion import Motion, carried_along, motion_between
 from style_core.media.motion_layers import affine_layers
 from style_core.progress import returned
+from style_core.recipes.key_frames import FilmOptions
 from style_core.recipes.steady_paint import SteadyPaint
-from style_core.recipes.stylize_clip import FramePainter, LivePainter, StylizedFilmOptions
+from style_core.recipes.stylize_clip import FramePainter, LivePainter
 from style_core.weights.open import open_generator
-
-
-def smooth(height=96, width=160, seed=0):
-    """A texture that flow can be measured on."""
-    coarse = torch.rand(1, 3, height // 6, width // 6, generator=torch.Generator().manual_seed(seed))
-    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)[0].clamp(0, 1)
-
-
-def crossing(left, ground, ball):
-    """A square of another texture in front of a ground."""
-    frame = ground.clone()
-    frame[:, 30:62, left : left + 32] = ball[:, 30:62, 40:72]
-    return frame
-
-
-def painted_by(painter, frames):
-    """All paintings of some frames, in order."""
-    done = [painting for frame in frames for painting in returned(painter.paint_next(frame))]
-    return [*done, *returned(painter.paint_rest())]
 
 
 def test_a_pan_is_measured_and_followed():
@@ -149,7 +133,7 @@ def test_paint_stands_still_where_only_noise_moves_and_starts_anew_at_a_cut():
     frames = [(photo + 0.03 * torch.randn(photo.shape, generator=noise)).clamp(0, 1) for _ in range(4)] + [other]
 
     def painted(steadiness):
-        return painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(steadiness)), frames)
+        return paintings(FramePainter(generator, [], [code], [1.0], StylizeOptions(), FilmOptions(steadiness)), frames)
 
     plain, steady = painted(0.0), painted(1.0)
 
@@ -175,7 +159,7 @@ def test_frames_come_in_order_and_what_is_uncovered_between_key_frames_has_the_l
     generator, code = open_generator(FP32), made_up_code()
     ground, ball = smooth(144, 200, seed=1), smooth(144, 200, seed=2)
     photos = [crossing(20 + 8 * index, ground, ball) for index in range(6)]
-    painter = FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(key_every=4))
+    painter = FramePainter(generator, [], [code], [1.0], StylizeOptions(), FilmOptions(key_every=4))
     counts, film = [], []
     for photo in photos:
         done = returned(painter.paint_next(photo))
@@ -184,7 +168,7 @@ def test_frames_come_in_order_and_what_is_uncovered_between_key_frames_has_the_l
     assert counts == [1, 0, 0, 0, 4, 0]
     film += returned(painter.paint_rest())
     assert len(film) == 6 and not returned(painter.paint_rest())
-    alone = painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(0.0)), photos)
+    alone = paintings(FramePainter(generator, [], [code], [1.0], StylizeOptions(), FilmOptions(0.0)), photos)
     for index in (1, 2, 3):  # between the first frame and the next key frame, the fifth
         behind = (slice(None), slice(34, 58), slice(22, 20 + 8 * index - 4))  # uncovered by now
         off = (film[index] - film[4])[behind].abs().mean()
@@ -197,8 +181,8 @@ def test_frames_come_in_order_and_what_is_uncovered_between_key_frames_has_the_l
 def test_a_cut_between_key_frames_starts_anew():
     generator, code = open_generator(FP32), made_up_code()
     photos = [smooth(64, 96)] * 3 + [smooth(64, 96, seed=7)] * 2
-    film = painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(key_every=8)), photos)
-    alone = painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(0.0)), photos[3:])
+    film = paintings(FramePainter(generator, [], [code], [1.0], StylizeOptions(), FilmOptions(key_every=8)), photos)
+    alone = paintings(FramePainter(generator, [], [code], [1.0], StylizeOptions(), FilmOptions(0.0)), photos[3:])
     assert len(film) == 5 and torch.equal(film[3], alone[0])
 
 
@@ -206,7 +190,7 @@ def test_a_camera_s_frames_are_painted_at_once_and_by_the_network_only_at_key_fr
     generator, code = open_generator(FP32), made_up_code()
     wide = smooth(96, 200, seed=1)
     photos = [wide[:, :, 3 * index : 3 * index + 144] for index in range(9)] + [smooth(96, 144, seed=7), smooth(64, 96, seed=7)]
-    painter = LivePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(key_every=4))
+    painter = LivePainter(generator, [], [code], [1.0], StylizeOptions(), FilmOptions(key_every=4))
     fresh, by_network, made = painter._fresh, [], []
     monkeypatch.setattr(painter, "_fresh", lambda photo, *frames: by_network.append(len(made)) or fresh(photo, *frames))
     for photo in photos:
@@ -216,7 +200,7 @@ def test_a_camera_s_frames_are_painted_at_once_and_by_the_network_only_at_key_fr
     assert all(painting.shape == photo.shape for painting, photo in zip(made, photos))
     for before, after in zip(made[:8], made[1:9]):
         assert float((after[:, 8:-8, 8:-16] - before[:, 8:-8, 11:-13]).abs().mean()) < 0.02, "paint moves along"
-    alone = painted_by(FramePainter(generator, [], [code], [1.0], StylizeOptions(), StylizedFilmOptions(0.0)), photos[9:10])
+    alone = paintings(FramePainter(generator, [], [code], [1.0], StylizeOptions(), FilmOptions(0.0)), photos[9:10])
     assert float((made[9] - alone[0]).abs().mean()) < 0.05, "nothing is left of the scene before but how codes were adjusted"
     for painting in made[:9]:
         edge, beside = painting[:, :, -8:].mean((1, 2)), painting[:, :, -32:-8].mean((1, 2))

@@ -218,9 +218,9 @@ WORDS: dict[str, str] = {
     "CONTINUE": "Continue",
     "CLIP_ABOUT": "{seconds}, {frames} frames of {width} x {height} px, painted at {painted_width} x {painted_height} px.",
     "FINER": "Finer",
-    "FINER_ON": "Optimize each frame",
-    "FINER_INFO": "Much slower, with brushstrokes like those of the Paint tab. Needs a painting of your own.",
-    "FINER_NEEDS_PAINTING": "“Optimize each frame” needs a painting of your own: choose one, or turn it off.",
+    "FINER_ON": "Paint by optimization",
+    "FINER_INFO": "Several times slower, with brushstrokes like those of the Paint tab. Needs a painting of your own.",
+    "FINER_NEEDS_PAINTING": "“Paint by optimization” needs a painting of your own: choose one, or turn it off.",
     "SNAPSHOT": "Take a snapshot",
     "CLIP_STOPPED": "Stopped after {frames} of {total} frames. The video so far is kept, and Continue goes on from here.",
     "MORPH_STOPPED": "Stopped. Frames kept: {frames}.",
@@ -289,7 +289,8 @@ LABELS: dict[str, str] = {
     "zoom_rate": "Zoom per frame",
     "turn": "Turn per frame",
     "steadiness": "Steadiness",
-    "frame_iterations": "Steps per frame",
+    "frame_iterations": "Steps per key frame",
+    "key_every": "Frames per key frame",
     "iterations_each": "Steps per frame",
 }
 

@@ -34,11 +34,12 @@ from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 from style_core.recipes.film import CLIP_SUFFIXES
 from style_core.recipes.imagine import ImagineOptions, imagine, walk
+from style_core.recipes.key_frames import FilmOptions
 from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.stylize import StylizeOptions, stylize
-from style_core.recipes.stylize_clip import StylizedFilmOptions, stylize_clip
+from style_core.recipes.stylize_clip import stylize_clip
 from style_core.recipes.subject import SUBJECTS
 from style_core.recipes.table import RECIPES, Recipe, picture_name
 from style_core.sizes import DPI, PRESETS, Size, parse_size
@@ -206,7 +207,7 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
 
 def _add_stylize(parser: argparse.ArgumentParser) -> None:
     _add_styles(parser)
-    add_options(parser, StylizedFilmOptions)
+    add_options(parser, FilmOptions)
     parser.epilog = (
         f"A STYLE may be gallery:NAME, with NAME one of {', '.join(gallery())}. CONTENT may be a clip; OUT is then an .mp4. "
         "After Ctrl-C, the same command continues it."
@@ -223,7 +224,7 @@ def _stylize(given: argparse.Namespace) -> int:
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
         refuse_with_clip(given, "mask", "subject", "outside")
         film = stylize_clip(
-            given.content, given.out, styles, options, options_from(given, StylizedFilmOptions),
+            given.content, given.out, styles, options, options_from(given, FilmOptions),
             style_weights=weights, codes=codes, compute=compute, begun=given.out,
         )  # fmt: skip
         return run_clip(film, compute, given)

@@ -123,6 +123,11 @@ def film_cost(height: int, width: int, compute: Compute, frames: int, key_every:
     return Estimate(frames * (seconds + _FILED * height * width), painted.bytes)
 
 
+def carrying_seconds(height: int, width: int) -> float:
+    """Time that a film's frame takes besides painting: motion, paint that moves along, reading and writing."""
+    return (_STEADYING + _FILED) * height * width
+
+
 def _passes(plan: Plan, deepest: str) -> float:
     """Cost of a level relative to painting it at once: tiles add a forward pass without gradients, and their halos."""
     if plan.side is None:

@@ -5,12 +5,13 @@ from style_core.media.images import beyond, size_to_fit
 from style_core.media.video import Clip
 from style_core.options import Options
 from style_core.recipes.cost_model import Cost, Situation
+from style_core.recipes.key_frames import FilmOptions
 from style_core.recipes.memory_plan import budget, check_fits
 from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimized_film_cost
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.run_history import Estimate, corrected
 from style_core.recipes.stylize import StylizeOptions
-from style_core.recipes.stylize_clip import FilmOptions, StylizedFilmOptions, stylized_film_cost
+from style_core.recipes.stylize_clip import stylized_film_cost
 from style_core.recipes.table import RECIPES
 
 
@@ -41,7 +42,7 @@ def film_estimate(clip: Clip, options: Options, film: FilmOptions, compute: Comp
     if isinstance(options, OptimizeOptions) and isinstance(film, OptimizedFilmOptions):
         network = extractor if options.extractor == "auto" else options.extractor
         return _corrected(optimized_film_cost(clip, options, film, compute, network), compute)
-    if isinstance(options, StylizeOptions) and isinstance(film, StylizedFilmOptions):
+    if isinstance(options, StylizeOptions) and isinstance(film, FilmOptions):
         return _corrected(stylized_film_cost(clip, options.size, film, compute), compute)
     raise TypeError(f"No film is made with {type(options).__name__} and {type(film).__name__}.")
 

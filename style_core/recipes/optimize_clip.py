@@ -1,10 +1,11 @@
-"""Clips by optimization: each frame starts from the last painted frame, warped by the motion, and stays close to it.
+"""Clips by optimization: each key frame starts from the last painted frame, warped by the motion, and stays close to it.
 
 After Ruder, Dosovitskiy and Brox (2016), "Artistic Style Transfer for Videos": the first frame is painted like a picture; each
-further one starts from the warped last one, which needs few iterations, and a temporal term penalizes changes of what was visible
-before. Newly visible areas are unconstrained, and a new scene starts anew.
+further key frame starts from the warped last one, which needs few iterations, and a temporal term penalizes changes of what was visible
+before. Newly visible areas are unconstrained, and a new scene starts anew. Frames between two key frames aren't optimized.
 """
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,28 +16,29 @@ from torch import Tensor
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.color import match_color
-from style_core.media.motion import carried_along, motion_between, padded_to
+from style_core.media.motion import Motion
 from style_core.media.video import Clip, check_video_path
 from style_core.messages import Message
 from style_core.networks.moments import style_shares
 from style_core.optimization.temporal import TemporalTarget
 from style_core.options import Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.cost_model import Cost, Situation, network_cost
+from style_core.recipes.cost_model import Cost, Situation, carrying_seconds, network_cost
 from style_core.recipes.film import announcement, film_request, painted_film
+from style_core.recipes.key_frames import FilmOptions, KeyFramePainter
 from style_core.recipes.optimize import optimize, optimize_cost
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.run_history import Estimate
-from style_core.recipes.stylize_clip import FilmOptions
+from style_core.recipes.steady_paint import BRISK, SteadyPaint
 
 _TEMPORAL_WEIGHT = 1000.0  # weight of the mean squared difference at steadiness 1
 
 
 @dataclass(frozen=True)
 class OptimizedFilmOptions(FilmOptions):
-    """Consistency of an optimized film's frames."""
+    """Consistency of an optimized film's frames, and how long they are optimized."""
 
-    frame_iterations: int = option(40, "Optimizer steps for each frame of a video after the first of a scene.", Range(1, 1000, 1))
+    frame_iterations: int = option(40, "Optimizer steps for each painted frame of a video after the first of a scene.", Range(1, 1000, 1))
 
 
 def optimize_clip(
@@ -74,48 +76,39 @@ def optimized_film_cost(clip: Clip, options: OptimizeOptions, film: OptimizedFil
     given = Situation(compute, size, network)
     first = optimize_cost(replace(options, size=max(64, *size)), given)
     others = network_cost([(*size, film.frame_iterations)], network, compute)
-    return Cost(first.kind, Estimate(first.estimate.seconds + (clip.frames - 1) * others.seconds, first.estimate.bytes))
+    optimized = math.ceil((clip.frames - 1) / film.painted_every)
+    seconds = first.estimate.seconds + optimized * others.seconds + clip.frames * carrying_seconds(*size)
+    return Cost(first.kind, Estimate(seconds, first.estimate.bytes))
 
 
-class FrameOptimizer:
-    """Optimizes frames in order, each starting from the one before."""
+class FrameOptimizer(KeyFramePainter):
+    """Optimizes key frames in order, each starting from the paint before it."""
+
+    _linked = True
 
     def __init__(
         self, styles: Sequence[Tensor], shares: Sequence[float], options: OptimizeOptions, film: OptimizedFilmOptions, compute: Compute
     ):  # fmt: skip
-        self.weights: dict[str, str] = {}
-        self._styles, self._shares, self._options, self._film, self._compute = styles, shares, options, film, compute
-        self._before: tuple[Tensor, Tensor] | None = None  # the last photo, and its painting
+        super().__init__(film, SteadyPaint(film.steadiness, BRISK))
+        self._styles, self._shares, self._options, self._compute = styles, shares, options, compute
+        self._iterations = film.frame_iterations
 
-    def paint_next(self, photo: Tensor) -> Generator[Step, None, list[Tensor]]:
-        """Paint the next frame `[3, H, W]`; see `Painter`."""
+    def _fresh(self, photo: Tensor, frames: int = 1, motion: Motion | None = None) -> Generator[Step, None, Tensor]:
+        """What the optimizer paints; see `KeyFramePainter`."""
         options, start, held = replace(self._options, size=max(64, *photo.shape[-2:])), None, None
-        motion = motion_between(self._before[0], photo) if self._before is not None else None
-        if motion is not None and self._before is not None and not motion.cut:
-            moved, confidence = carried_along(self._before[1], motion), torch.from_numpy(motion.confidence)
+        if motion is not None:
+            moved, confidence = self._paint.moved(motion), torch.from_numpy(motion.confidence)
             # Newly visible areas start from the photo in the painting's colors.
-            start = torch.lerp(match_color(photo, self._before[1]), moved, confidence)
+            start = torch.lerp(match_color(photo, moved), moved, confidence)
             held = TemporalTarget(moved, confidence, _TEMPORAL_WEIGHT * self._film.steadiness)
-            options = replace(options, iterations=self._film.frame_iterations, pyramid=False)
+            options = replace(options, iterations=self._iterations, pyramid=False)
         for step in optimize(
             photo, self._styles, options, style_weights=self._shares, init_image=start, held=held, compute=self._compute
         ):  # fmt: skip
             self.weights.update(step.weights)
             said = Message("This frame: {iteration} of {total} steps.", iteration=step.iteration, total=step.total)
             yield replace(step, note=said)
-        painted = step.result[:, : photo.shape[-2], : photo.shape[-1]]
-        painted = padded_to(painted, photo)
-        self._before = photo, painted
-        return [painted]
-
-    def paint_rest(self) -> Generator[Step, None, list[Tensor]]:
-        """No frame waits."""
-        yield from ()
-        return []
+        return step.result[:, : photo.shape[-2], : photo.shape[-1]]
 
     def observe(self, photo: Tensor) -> None:
         """Earlier frames are not needed, except the last one."""
-
-    def resume_from(self, photo: Tensor, painted: Tensor) -> None:
-        """Continue a film after its last frame, `painted`."""
-        self._before = photo, padded_to(painted, photo)

@@ -17,8 +17,6 @@ from torch import Tensor
 from style_core.media.motion import Motion, carried_pixels, image_of, padded_to, pixels_of
 
 _ALIKE, _UNLIKE = 0.03, 0.18  # changes of a photo's color at which its paint begins to fade, and is gone
-_FRESH = 0.03  # share of fresh paint per frame that is let in
-_MOST_RENEWED = 0.5 / 255  # limit per frame of a moving color's change by fresh paint
 _MOVING = 0.5  # px per frame from which paint counts as moving
 _BESIDE, _SETTLING = 9, 0.98  # px, width of the area around new paint that settles, and how slowly it does so
 _JOINED = 6  # px, Gaussian over which fresh colors join those of old paint beside them
@@ -29,6 +27,23 @@ _AROUND = 8  # px, Gaussian over which the detail's contrast is measured
 _GAIN, _MOST_SHARPENED = 1.3, 1 / 255  # limits per frame of the detail's gain, and of a color's change by it
 _COARSE = 16  # by which a frame is reduced, to fill what no paint is near with the colors around it
 _REDUCED = 4  # by which frames are reduced where only wide averages are needed
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """How fast fresh paint replaces old.
+
+    Attributes:
+        share: of fresh paint per frame that is let in.
+        most: limit per frame of a moving color's change by it.
+    """
+
+    share: float
+    most: float
+
+
+SLOW = Renewal(0.03, 0.5 / 255)  # for fresh paint that knows nothing of the old
+BRISK = Renewal(0.3, 4 / 255)  # for fresh paint that was made from the old
 
 
 @dataclass(frozen=True)
@@ -50,16 +65,22 @@ class SteadyPaint:
 
     Args:
         steadiness: in `[0, 1]`, how much of it is kept.
+        renewal: of what is kept.
     """
 
-    def __init__(self, steadiness: float):
-        self._steadiness = steadiness
+    def __init__(self, steadiness: float, renewal: Renewal = SLOW):
+        self._steadiness, self._renewal = steadiness, renewal
         self._past: _Past | None = None
 
     def start(self, photo: Tensor, painted: Tensor) -> None:
         """Begin with a painted frame, both `[3, H, W]`; the painting may lack an odd row and column."""
         seen = pixels_of(photo)
         self._past = _Past(pixels_of(padded_to(painted, photo)), cv2.merge([seen, numpy.zeros(seen.shape[:2], numpy.float32)]))
+
+    def moved(self, motion: Motion) -> Tensor:
+        """The paint of the last frame, warped to a later one, `[3, H, W]`. There must be one."""
+        assert self._past is not None
+        return image_of(carried_pixels(self._past.paint, motion))
 
     def onto(self, photo: Tensor, fresh: Tensor, motion: Motion | None, shown: numpy.ndarray | None = None) -> Tensor:
         """The fresh painting of a photo with the paint of the frame before where that belongs, `[3, H, W]`.
@@ -78,9 +99,9 @@ class SteadyPaint:
         if shown is not None:
             paint = _completed(paint, shown, moved, trust)
         moving = numpy.minimum(cv2.magnitude(*cv2.split(motion.flow)) / _MOVING, 1)
-        painted = blended(paint, moved, BlendShares(trust, moving, new, motion.ground))
+        painted = blended(paint, moved, BlendShares(trust, moving, new, motion.ground), self._renewal)
         beside = cv2.dilate(1 - trust * motion.ground, numpy.ones((_BESIDE, _BESIDE), numpy.uint8))
-        kept = _thrice(trust * (1 - _FRESH * moving))
+        kept = _thrice(trust * (1 - self._renewal.share * moving))
         self._past = _Past(painted, cv2.merge([seen + kept * (origin - seen), numpy.maximum(new, beside)]))
         return image_of(painted)
 
@@ -110,14 +131,14 @@ class BlendShares:
     ground: numpy.ndarray
 
 
-def blended(new: numpy.ndarray, old: numpy.ndarray, shares: BlendShares) -> numpy.ndarray:
+def blended(new: numpy.ndarray, old: numpy.ndarray, shares: BlendShares, renewal: Renewal = SLOW) -> numpy.ndarray:
     """Fresh paint and the frame before's, moved along, `[H, W, 3]`.
 
     The strokes' contrast is raised to that of fresh ones, because repeated warping and averaging blurs them.
     """
     trust, apart = shares.trust, new - old
-    renewed = numpy.clip(_thrice(_FRESH * shares.moving) * apart, -_MOST_RENEWED, _MOST_RENEWED)
-    kept = old + renewed + _thrice(_FRESH * shares.new * (1 - shares.moving)) * apart
+    renewed = numpy.clip(_thrice(renewal.share * shares.moving) * apart, -renewal.most, renewal.most)
+    kept = old + renewed + _thrice(renewal.share * shares.new * (1 - shares.moving)) * apart
     mixed = new - _JOINING * _beside(apart, numpy.maximum(2 * trust - 1, 0) * shares.ground)
     mixed += _thrice(trust) * (kept - mixed)
     detail = mixed - cv2.GaussianBlur(mixed, (0, 0), _DETAIL)

@@ -1,26 +1,24 @@
 """Clips painted frame by frame, with statistics averaged over time and paint carried along, to prevent flicker."""
 
-from collections import deque
 from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from style_core.devices import Compute, cores
+from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.motion import Motion, carried_along, motion_between, motions_between, onward, padded_to
+from style_core.media.motion import Motion, motion_between, padded_to
 from style_core.media.video import Clip, check_video_path
 from style_core.networks.generator import EncodedPhoto
 from style_core.networks.generator import Generator as PaintingNet
 from style_core.networks.generator_net import LEVELS
 from style_core.networks.moments import Moments, style_shares
-from style_core.options import Options, Range, option
-from style_core.progress import Step, Steps
+from style_core.progress import Step, Steps, returned
 from style_core.recipes.cost_model import Cost, film_cost
 from style_core.recipes.film import announcement, earlier_film, film_request, painted_film
+from style_core.recipes.key_frames import FilmOptions, KeyFramePainter
 from style_core.recipes.run_history import Watch
 from style_core.recipes.steady_paint import SteadyPaint
 from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
@@ -28,32 +26,13 @@ from style_core.weights.open import open_generator
 
 _MEMORY = 0.9  # weight of earlier statistics in the running average
 _CUT = 0.35  # relative change of the statistics that indicates a new scene
-_MOST_UNEXPLAINED = 0.4  # share of the picture that motion needn't explain between two key frames
-_MOST_GUESSED = 0.25  # the same for a camera, where what motion doesn't explain is guessed
+_MOST_GUESSED = 0.25  # share of the picture that motion needn't explain between a camera's key frames; the rest is guessed
 _ADJUSTED_FOR = 40  # frames of a camera for which codes stay as they are, whatever it shows
-
-
-@dataclass(frozen=True)
-class FilmOptions(Options):
-    """Consistency of a film's frames."""
-
-    steadiness: float = option(
-        1.0, "How much of the previous frame's paint moves along with the picture; 0 paints each frame independently.", Range(0, 1, 0.05)
-    )
-
-
-@dataclass(frozen=True)
-class StylizedFilmOptions(FilmOptions):
-    """Consistency of a stylized film's frames, and how many of them are painted."""
-
-    key_every: int = option(
-        8, "Paint every n-th frame anew; those in between take its paint along with the motion. 1 paints every frame.", Range(1, 24, 1)
-    )
 
 
 def stylize_clip(
     source: str | Path, out: str | Path, styles: Sequence[Tensor], options: StylizeOptions = StylizeOptions(),
-    film: StylizedFilmOptions = StylizedFilmOptions(), *, style_weights: Sequence[float] | None = None, codes: Sequence[Tensor] = (),
+    film: FilmOptions = FilmOptions(), *, style_weights: Sequence[float] | None = None, codes: Sequence[Tensor] = (),
     compute: Compute | None = None, preview_every: float = 1.0, begun: str | Path | None = None,
 ) -> Steps:  # fmt: skip
     """Paint a clip into the film `out`, with its sound and timing; yields a Step for each frame.
@@ -83,106 +62,38 @@ def stylize_clip(
         watch.finish()
 
 
-def stylized_film_cost(clip: Clip, long_side: int, film: StylizedFilmOptions, compute: Compute) -> Cost:
+def stylized_film_cost(clip: Clip, long_side: int, film: FilmOptions, compute: Compute) -> Cost:
     """Predicted cost of a film."""
     height, width = clip.size(long_side)
     return Cost("film", film_cost(height, width, compute, clip.frames, film.key_every, film.steadiness > 0), (height, width))
 
 
-@dataclass(frozen=True)
-class _Moved:
-    """A photo `[3, H, W]`, the motion from the one before, and the motion back to that."""
+class FramePainter(KeyFramePainter):
+    """Paints key frames by the generator.
 
-    photo: Tensor
-    motion: Motion
-    back: Motion
-
-
-class FramePainter:
-    """Paints frames in order, each consistent with those before it.
-
-    Statistics are averaged over time, so that the style doesn't change from frame to frame, and paint moves along with the
-    picture (as in Ruder et al. 2016, but blended instead of optimized). Both start anew at a cut. If options ask for the photo's
-    colors, style pictures are recolored by the first frame.
-
-    With steadiness, only key frames are painted by the network. What the frames between two of them show for the first time takes
-    its paint from the later one, back along the motion (as key frames are propagated by Jamriska et al. 2019, "Stylizing Video by
-    Example"). A key frame is set earlier if motion explains too little of the picture.
+    Statistics are averaged over time, so that the style doesn't change from frame to frame; they start anew at a cut. If options ask
+    for the photo's colors, style pictures are recolored by the first frame.
     """
 
     def __init__(
         self, generator: PaintingNet, styles: Sequence[Tensor], codes: Sequence[Tensor], shares: Sequence[float], options: StylizeOptions,
-        film: StylizedFilmOptions = StylizedFilmOptions(),
+        film: FilmOptions = FilmOptions(),
     ):  # fmt: skip
         if options.color == "palette":
             raise RequestError("Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.")
+        super().__init__(film, SteadyPaint(film.steadiness))
         self.weights = {"generator": generator.sha256}
-        self._generator, self._styles, self._shares, self._options, self._film = generator, styles, shares, options, film
+        self._generator, self._styles, self._shares, self._options = generator, styles, shares, options
         self._given = list(codes)
         self._codes: list[Tensor] = []
         self._scene: Tensor | None = None  # the first photo of the scene
         self._adjusted: list[Tensor] = []  # the codes, adjusted to that photo: adjusted to each one, they would flicker
         self._memory: Moments | None = None
         self._tones: Tensor | None = None  # of what the network painted, likewise
-        self._paint = SteadyPaint(film.steadiness)  # before recoloring
-        self._last: Tensor | None = None  # the newest photo
-        self._waiting: deque[tuple[Tensor, Future]] = deque()  # photos that aren't painted yet, and their motion
-        self._pool = ThreadPoolExecutor(cores())  # OpenCV computes most of the motion in one thread
 
-    def paint_next(self, photo: Tensor) -> Generator[Step, None, list[Tensor]]:
-        """Take the next frame `[3, H, W]`, and return the paintings that are done then, in order; see `Painter`."""
-        last, self._last = self._last, photo
-        if last is None or not self._film.steadiness:
-            return [self._painted_anew(photo)]
-        self._waiting.append((photo, self._pool.submit(motions_between, last, photo)))
-        return (yield from self.paint_rest()) if len(self._waiting) == self._film.key_every else []
-
-    def paint_rest(self) -> Generator[Step, None, list[Tensor]]:
-        """Paint the frames that wait; see `Painter`."""
+    def _fresh(self, photo: Tensor, frames: int = 1, motion: Motion | None = None) -> Generator[Step, None, Tensor]:
+        """What the network paints; see `KeyFramePainter`."""
         yield from ()
-        done: list[Tensor] = []
-        while self._waiting:
-            done += self._painted_next()
-        return done
-
-    def _painted_next(self) -> list[Tensor]:
-        """Paint the frames that wait, up to the next key frame."""
-        group: list[_Moved] = []
-        unexplained = 0.0
-        while self._waiting and len(group) < self._film.key_every and unexplained < _MOST_UNEXPLAINED:
-            moved = _Moved(self._waiting[0][0], *self._waiting[0][1].result())
-            if moved.motion.cut and group:
-                break
-            self._waiting.popleft()
-            if moved.motion.cut:
-                self._memory = None
-                return [self._painted_anew(moved.photo)]
-            group.append(moved)
-            unexplained += 1 - float(moved.motion.confidence.mean())
-        return self._painted_together(group)
-
-    def _painted_together(self, group: Sequence[_Moved]) -> list[Tensor]:
-        """Paint frames that follow each other, the last one as a key frame."""
-        key = padded_to(self._fresh(group[-1].photo, len(group)), group[-1].photo)
-        ways: list[Motion] = []  # from each frame but the last to the key frame, the last of these first
-        for after in reversed(group[1:]):
-            ways.append(onward(after.back, ways[-1]) if ways else after.back)
-        done = []
-        for moved in group[:-1]:
-            way = ways.pop()
-            done.append(self._paint.onto(moved.photo, carried_along(key, way), moved.motion, way.confidence))
-        done.append(self._paint.onto(group[-1].photo, key, group[-1].motion))
-        # Colors matched frame by frame would flicker, so codes keep their own.
-        return [recolored(painted, moved.photo, self._options, from_codes=False) for painted, moved in zip(done, group)]
-
-    def _painted_anew(self, photo: Tensor) -> Tensor:
-        """The painting of a scene's first frame, or of a frame that takes nothing from the others."""
-        fresh = self._fresh(photo)
-        self._paint.start(photo, fresh)
-        return recolored(fresh, photo, self._options, from_codes=False)
-
-    def _fresh(self, photo: Tensor, frames: int = 1) -> Tensor:
-        """What the network paints. `frames` have passed since it painted last."""
         encoded = self._encoded(photo, frames)
         self._codes = self._codes or [*encoded_styles(self._generator, self._styles, photo, self._options), *self._given]
         if not self._adjusted:
@@ -197,6 +108,15 @@ class FramePainter:
         assert fresh is not None  # the last one is the result
         return fresh
 
+    def _finished(self, painted: Tensor, photo: Tensor) -> Tensor:
+        # Colors matched frame by frame would flicker, so codes keep their own.
+        return recolored(painted, photo, self._options, from_codes=False)
+
+    def _painted_anew(self, photo: Tensor, *, cut: bool = False) -> Generator[Step, None, Tensor]:
+        if cut:
+            self._memory = None
+        return (yield from super()._painted_anew(photo, cut=cut))
+
     def _encoded(self, photo: Tensor, frames: int = 1) -> EncodedPhoto:
         encoded = self._generator.encode_content(photo, remember=False)
         self._memory = carried(self._memory, encoded.moments, frames)
@@ -207,11 +127,6 @@ class FramePainter:
     def observe(self, photo: Tensor) -> None:
         """Update the statistics for a frame that was painted in an earlier run."""
         self._encoded(photo)
-
-    def resume_from(self, photo: Tensor, painted: Tensor) -> None:
-        """Continue a film after its last frame, `painted`, which may lack an odd row and column."""
-        self._last = photo
-        self._paint.start(photo, painted)
 
 
 class LivePainter(FramePainter):
@@ -234,16 +149,15 @@ class LivePainter(FramePainter):
             motion = motion_between(last, photo)
         if motion is None or motion.cut:
             self._since, self._unexplained = 0, 0.0
-            self._memory = None
-            return self._painted_anew(photo)
+            return returned(self._painted_anew(photo, cut=True))
         self._since += 1
         self._unexplained += 1 - float(motion.confidence.mean())
         if self._since < self._film.key_every and self._unexplained < _MOST_GUESSED:
             painted = self._paint.along(photo, motion)
         else:
-            painted = self._paint.onto(photo, padded_to(self._fresh(photo, self._since), photo), motion)
+            painted = self._paint.onto(photo, padded_to(returned(self._fresh(photo, self._since)), photo), motion)
             self._since, self._unexplained = 0, 0.0
-        return recolored(painted, photo, self._options, from_codes=False)
+        return self._finished(painted, photo)
 
     def _encoded(self, photo: Tensor, frames: int = 1) -> EncodedPhoto:
         adjusted = self._adjusted

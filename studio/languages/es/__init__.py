@@ -223,9 +223,9 @@ WORDS: dict[str, str] = {
     "CONTINUE": "Continuar",
     "CLIP_ABOUT": "{seconds}, {frames} fotogramas de {width} x {height} px; se pinta a {painted_width} x {painted_height} px.",
     "FINER": "Más detalle",
-    "FINER_ON": "Optimizar cada fotograma",
-    "FINER_INFO": "Mucho más lento, con pinceladas como las de la pestaña Pintar. Necesita un cuadro tuyo.",
-    "FINER_NEEDS_PAINTING": "«Optimizar cada fotograma» necesita un cuadro tuyo: elige uno o desactiva esa opción.",
+    "FINER_ON": "Pintar por optimización",
+    "FINER_INFO": "Varias veces más lento, con pinceladas como las de la pestaña Pintar. Necesita un cuadro tuyo.",
+    "FINER_NEEDS_PAINTING": "«Pintar por optimización» necesita un cuadro tuyo: elige uno o desactiva esa opción.",
     "SNAPSHOT": "Tomar una instantánea",
     "CLIP_STOPPED": "Parado tras {frames} de {total} fotogramas. El vídeo hasta aquí se conserva; «Continuar» sigue desde ese punto.",
     "MORPH_STOPPED": "Parado. Fotogramas conservados: {frames}.",
@@ -304,7 +304,8 @@ LABELS: dict[str, str] = {
     "zoom_rate": "Acercamiento por fotograma",
     "turn": "Giro por fotograma",
     "steadiness": "Estabilidad",
-    "frame_iterations": "Pasos por fotograma",
+    "frame_iterations": "Pasos por fotograma clave",
+    "key_every": "Fotogramas por fotograma clave",
     "iterations_each": "Pasos por fotograma",
 }
 

@@ -222,9 +222,9 @@ WORDS: dict[str, str] = {
     "CONTINUE": "继续",
     "CLIP_ABOUT": "{seconds}，{frames} 帧，{width} x {height} 像素，以 {painted_width} x {painted_height} 像素绘制。",
     "FINER": "更精细",
-    "FINER_ON": "逐帧优化",
-    "FINER_INFO": "慢得多，笔触与“绘制”页相同。需要你自己的画作。",
-    "FINER_NEEDS_PAINTING": "“逐帧优化”需要你自己的画作：请选择一幅，或关闭此项。",
+    "FINER_ON": "用优化绘制",
+    "FINER_INFO": "慢几倍，笔触与“绘制”页相同。需要你自己的画作。",
+    "FINER_NEEDS_PAINTING": "“用优化绘制”需要你自己的画作：请选择一幅，或关闭此项。",
     "SNAPSHOT": "拍一张",
     "CLIP_STOPPED": "已在第 {frames} 帧（共 {total} 帧）停止，目前的视频已保留。按“继续”可接着绘制。",
     "MORPH_STOPPED": "已停止，保留了前 {frames} 帧。",
@@ -302,7 +302,8 @@ LABELS: dict[str, str] = {
     "zoom_rate": "每帧放大",
     "turn": "每帧旋转",
     "steadiness": "稳定度",
-    "frame_iterations": "每帧步数",
+    "frame_iterations": "每个关键帧的步数",
+    "key_every": "关键帧间隔（帧）",
     "iterations_each": "每帧步数",
 }
 

@@ -1,0 +1,139 @@
+"""Films by key frames: few frames are painted, and their paint moves along with the picture to those in between."""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from style_core.devices import cores
+from style_core.media.motion import Motion, carried_along, motions_between, onward, padded_to
+from style_core.options import Options, Range, option
+from style_core.progress import Step
+from style_core.recipes.steady_paint import SteadyPaint
+
+_MOST_UNEXPLAINED = 0.4  # share of the picture that motion needn't explain between two key frames
+
+
+@dataclass(frozen=True)
+class FilmOptions(Options):
+    """Consistency of a film's frames, and how many of them are painted."""
+
+    steadiness: float = option(
+        1.0,
+        "How much of the previous frame's paint moves along with the picture; 0 keeps none of it, so that the film flickers.",
+        Range(0, 1, 0.05),
+    )
+    key_every: int = option(
+        8, "Paint every n-th frame; those in between take its paint along with the motion. 1 paints every frame.", Range(1, 24, 1)
+    )
+
+    @property
+    def painted_every(self) -> int:
+        """Frames from one that is painted to the next: without steadiness, each is."""
+        return self.key_every if self.steadiness else 1
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """A photo `[3, H, W]`, the motion from the one before, and the motion back to that."""
+
+    photo: Tensor
+    motion: Motion
+    back: Motion
+
+
+class KeyFramePainter(ABC):
+    """Paints frames in order, each consistent with those before it; a `Painter`, once there is a way to paint one.
+
+    Paint moves along with the picture (as in Ruder et al. 2016, but blended) and starts anew at a cut.
+
+    With steadiness, only key frames are painted. What the frames between two of them show for the first time takes its paint from
+    the later one, back along the motion (as key frames are propagated by Jamriska et al. 2019, "Stylizing Video by Example"). A key
+    frame is set earlier if motion explains too little of the picture.
+
+    Args:
+        film: how steady, and how often a key frame is painted.
+        paint: what carries the paint along.
+    """
+
+    _linked = False  # whether frames need the motion even without steadiness
+
+    def __init__(self, film: FilmOptions, paint: SteadyPaint):
+        self.weights: dict[str, str] = {}
+        self._film, self._paint = film, paint
+        self._last: Tensor | None = None  # the newest photo
+        self._waiting: deque[tuple[Tensor, Future]] = deque()  # photos that aren't painted yet, and their motion
+        self._pool = ThreadPoolExecutor(cores())  # OpenCV computes most of the motion in one thread
+
+    @abstractmethod
+    def _fresh(self, photo: Tensor, frames: int = 1, motion: Motion | None = None) -> Generator[Step, None, Tensor]:
+        """Paint a frame `[3, H, W]`; yields Steps without pictures. An odd row and column may be missing.
+
+        Args:
+            frames: how many have passed since one was painted like this.
+            motion: from the last frame of the film so far; None for a scene's first frame, and without steadiness.
+        """
+
+    def _finished(self, painted: Tensor, photo: Tensor) -> Tensor:
+        """What is shown of a painted frame; paint moves along before that."""
+        return painted
+
+    def paint_next(self, photo: Tensor) -> Generator[Step, None, list[Tensor]]:
+        """Take the next frame `[3, H, W]`, and return the paintings that are done then, in order; see `Painter`."""
+        last, self._last = self._last, photo
+        if last is None or not (self._film.steadiness or self._linked):
+            return [(yield from self._painted_anew(photo))]
+        self._waiting.append((photo, self._pool.submit(motions_between, last, photo)))
+        return (yield from self.paint_rest()) if len(self._waiting) == self._film.painted_every else []
+
+    def paint_rest(self) -> Generator[Step, None, list[Tensor]]:
+        """Paint the frames that wait; see `Painter`."""
+        done: list[Tensor] = []
+        while self._waiting:
+            done += yield from self._painted_group()
+        return done
+
+    def _painted_group(self) -> Generator[Step, None, list[Tensor]]:
+        """Paint the frames that wait, up to the next key frame."""
+        group: list[_Moved] = []
+        unexplained = 0.0
+        while self._waiting and len(group) < self._film.painted_every and unexplained < _MOST_UNEXPLAINED:
+            moved = _Moved(self._waiting[0][0], *self._waiting[0][1].result())
+            if moved.motion.cut and group:
+                break
+            self._waiting.popleft()
+            if moved.motion.cut:
+                return [(yield from self._painted_anew(moved.photo, cut=True))]
+            group.append(moved)
+            unexplained += 1 - float(moved.motion.confidence.mean())
+        return (yield from self._painted_together(group))
+
+    def _painted_together(self, group: Sequence[_Moved]) -> Generator[Step, None, list[Tensor]]:
+        """Paint frames that follow each other, the last one as a key frame."""
+        way_here = group[0].motion  # from the last frame of the film so far to the key frame
+        for moved in group[1:]:
+            way_here = onward(moved.motion, way_here)
+        key = padded_to((yield from self._fresh(group[-1].photo, len(group), way_here)), group[-1].photo)
+        ways: list[Motion] = []  # from each frame but the last to the key frame, the last of these first
+        for after in reversed(group[1:]):
+            ways.append(onward(after.back, ways[-1]) if ways else after.back)
+        done = []
+        for moved in group[:-1]:
+            way = ways.pop()
+            done.append(self._paint.onto(moved.photo, carried_along(key, way), moved.motion, way.confidence))
+        done.append(self._paint.onto(group[-1].photo, key, group[-1].motion))
+        return [self._finished(painted, moved.photo) for painted, moved in zip(done, group)]
+
+    def _painted_anew(self, photo: Tensor, *, cut: bool = False) -> Generator[Step, None, Tensor]:
+        """The painting of a frame that takes nothing from the others; `cut` if that is because a scene begins."""
+        fresh = yield from self._fresh(photo)
+        self._paint.start(photo, fresh)
+        return self._finished(fresh, photo)
+
+    def resume_from(self, photo: Tensor, painted: Tensor) -> None:
+        """Continue a film after its last frame, `painted`, which may lack an odd row and column."""
+        self._last = photo
+        self._paint.start(photo, painted)
