@@ -121,7 +121,19 @@ def test_runs_that_were_predicted_from_a_much_lower_speed_are_forgotten(monkeypa
 def test_a_run_is_remembered_where_its_cache_can_be_written(monkeypatch, runs_file):
     monkeypatch.setattr(run_history, "_BUSY", 0.0)
     monkeypatch.setattr(run_history, "_SHORTEST", 0.0)
-    finish(stylize(picture(64, 64), [picture(64, 64, seed=1)], StylizeOptions(size=96), compute=FP32))
-    assert any(key.startswith("stylize") for key in json.loads(runs_file.read_text()))
+
+    def run(seed, **options):
+        finish(stylize(picture(64, 72, seed), [picture(64, 64, seed=1)], StylizeOptions(size=96, **options), compute=FP32))
+
+    def remembered():
+        return [len(runs) for key, runs in json.loads(runs_file.read_text()).items() if key.startswith("stylize")]
+
+    run(101)
+    assert remembered() == [1]
+    run(101, strength=0.5)
+    run(102, strength=0)
+    assert remembered() == [1], "a photo that is encoded already, and one that isn't painted, take less"
+    run(103)
+    assert remembered() == [2]
     monkeypatch.setattr(run_history, "_file", lambda: runs_file / "inside" / "a file")
-    finish(stylize(picture(64, 64), [picture(64, 64, seed=1)], StylizeOptions(size=96), compute=FP32))
+    run(104)

@@ -25,6 +25,10 @@ class Cache:
         self._values: OrderedDict[tuple, Any] = OrderedDict()
         self._lock = threading.Lock()
 
+    def __contains__(self, key: tuple) -> bool:
+        with self._lock:
+            return key in self._values
+
     def get(self, key: tuple, make: Callable[[], _Value], size_of: Callable[[_Value], int] = lambda value: 1) -> _Value:
         """The value of a key, made if it isn't there; two threads may make it at once."""
         with self._lock:

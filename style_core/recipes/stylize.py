@@ -93,10 +93,7 @@ def stylize(
     note = joined(beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:])), unused)
     generator = open_generator(compute)
     made = {"generator": generator.sha256}
-    watch = Watch("stylize", generator.compute, generator_cost(photo.shape[-2], photo.shape[-1], generator.compute))
     for done, total, result, judged in paint_photo(generator, photo, styles, options, style_weights, masks, codes, remember):
-        if done == total:
-            watch.finish()
         said = joined(VERDICTS.get(judged, ""), note)
         yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made, note=said)
 
@@ -122,17 +119,23 @@ def paint_photo(
     """
     check_color(options, from_codes=bool(codes))
     options, _ = in_effect(options, masks, style_shares(weights, len(styles) + len(codes)))
+    # Nothing is painted at strength 0.
+    is_painted = bool(options.strength or options.outside)
+    watch = None
+    if is_painted and not generator.has_encoded(photo):  # else it takes less time than an estimate should promise
+        watch = Watch("stylize", generator.compute, generator_cost(photo.shape[-2], photo.shape[-1], generator.compute))
     style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
     yield 0, 1, None, ""
     encoded = generator.encode_content(photo, remember=remember)
-    # Nothing is painted at strength 0.
-    adjusted = generator.adjusted(photo, style_codes, remember=remember) if options.strength or options.outside else style_codes
+    adjusted = generator.adjusted(photo, style_codes, remember=remember) if is_painted else style_codes
     for done, total, result in generator.paint(encoded, adjusted, weights, options.strength, masks, outside=options.outside):
         judged = ""
         if result is not None:
             if masks is None and is_judged(options):
                 judged = verdict(generator, photo, result, style_codes, weights)
             result = recolored(result, photo, options, styles, weights, from_codes=bool(codes))
+            if watch is not None:
+                watch.finish()
         yield done, total, result, judged
 
 
