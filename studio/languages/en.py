@@ -205,7 +205,7 @@ WORDS: dict[str, str] = {
     "LAYERS_INFO": "The patterns that each part of the network responds to most: fine textures first, then larger shapes. A number after a layer's name is a channel.",
     "LAYERS": "Patterns of the network's layers",
     "ZOOM_HEAD": "Fly into the dream: a video",
-    "ZOOM_INTRO": "Each frame zooms into the one before and continues the dream.",
+    "ZOOM_INTRO": "Each frame zooms into the one before and continues the dream, everywhere: painted areas don't apply.",
     "ZOOM": "Fly",
     "NO_FRAME": "Stopped before the first frame was done.",
     # Video

@@ -210,7 +210,7 @@ WORDS: dict[str, str] = {
     "capa es un canal.",
     "LAYERS": "Patrones de las capas de la red",
     "ZOOM_HEAD": "Volar dentro del sueño: un vídeo",
-    "ZOOM_INTRO": "Cada fotograma amplía el anterior y continúa el sueño.",
+    "ZOOM_INTRO": "Cada fotograma amplía el anterior y continúa el sueño, en todas partes: las áreas pintadas no cuentan.",
     "ZOOM": "Volar",
     "NO_FRAME": "Parado antes de terminar el primer fotograma.",
     # Video
