@@ -24,8 +24,10 @@ _PICTURE_TRAVERSALS = 100  # passes of the float32 picture through memory per it
 _OVERHEAD = 1.1  # of a run's time over its iterations: targets, previews
 _DREAM_PICTURES = 12  # float32 pictures that a dream keeps
 _ROUND_TRIP = 2.2  # as in memory_plan.py
-_GENERATED = 5e5  # operations per pixel of the generator, encoder and decoder
-_ADJUSTED = 8e5  # the same of a small first result, which is encoded too
+_GENERATED = 2e5  # operations per pixel of the generator, encoder and decoder
+_GENERATED_MOVED = 1.8e4  # bytes per pixel that they move; both fitted to 0.2 to 11 megapixels in float32 and bfloat16
+_ADJUSTED = 1.2  # cost of a small first result, which is encoded too, over that of painting as many pixels
+_STYLE_READ = 1e5  # pixels as which encoding a style picture counts, and judging the result
 _GENERATED_BYTES = 750  # per pixel, in float32, up to the size of a tile: measured from 1 to 33 megapixels, with the next two
 _GENERATED_TILE = 2**20  # pixels of a tile
 _COARSE_BYTES = 140  # per pixel, in float32, of the coarse stages, which see the whole picture
@@ -104,16 +106,19 @@ def network_cost(
 
 def generator_cost(height: int, width: int, compute: Compute, count: int = 1, imagined: bool = False) -> Estimate:
     """Time and memory of `count` pictures of the generator; `imagined` ones come from the latent space first."""
-    first = _IMAGINED if imagined else _ADJUSTED * height * width * min(1, FIRST_SIDE / min(height, width)) ** 2
-    return _painting(height, width, compute, count, first)
+    if imagined:
+        return _painting(height, width, compute, count, operations=_IMAGINED)
+    first = _ADJUSTED * height * width * min(1, FIRST_SIDE / min(height, width)) ** 2
+    return _painting(height, width, compute, count, first + _STYLE_READ)
 
 
-def _painting(height: int, width: int, compute: Compute, count: int = 1, first: float = 0.0) -> Estimate:
-    """Time and memory of `count` pictures, each after `first` other operations."""
+def _painting(height: int, width: int, compute: Compute, count: int = 1, first: float = 0.0, operations: float = 0.0) -> Estimate:
+    """Time and memory of `count` pictures, each after what costs as much as `first` other pixels, and other operations."""
     pixels = height * width
-    work = count * (_GENERATED * pixels + first)
+    seen = pixels + first
+    seconds = (_GENERATED * seen + operations) / _rate(compute) + _GENERATED_MOVED * seen / _bandwidth(compute)
     features = compute.dtype.itemsize / 4 * (_GENERATED_BYTES * min(pixels, _GENERATED_TILE) + _COARSE_BYTES * pixels)
-    return Estimate(0.05 + work / _rate(compute), _BASE_BYTES + features + _PICTURES * 12 * pixels)
+    return Estimate(0.05 + count * seconds, _BASE_BYTES + features + _PICTURES * 12 * pixels)
 
 
 def film_cost(height: int, width: int, compute: Compute, frames: int, key_every: int, steady: bool) -> Estimate:
