@@ -12,6 +12,8 @@ from style_core.cli.main import main
 from style_core.media.images import write_image
 from style_core.media.video import Clip, FrameWriter
 from style_core.optimization.temporal import TemporalTarget
+from style_core.progress import Step
+from style_core.recipes import film as films
 from style_core.recipes.optimize_clip import FrameOptimizer, OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import stylize_clip
 
@@ -133,8 +135,8 @@ def test_an_optimized_film_moves_with_its_clip_and_can_be_stopped_and_continued(
 def test_only_key_frames_are_optimized_and_paint_stays_on_what_stands_still():
     ground, ball = smooth(144, 200, seed=1), smooth(144, 200, seed=2)
     photos = [crossing(20 + 3 * index, ground, ball) for index in range(6)]
-    options, film = OptimizeOptions(iterations=8, extractor="lite"), OptimizedFilmOptions(key_every=4, frame_iterations=5)
-    painter, optimized, done = FrameOptimizer([picture(48, 48, seed=5)], [1.0], options, film, FP32), set(), []
+    options, how = OptimizeOptions(iterations=8, extractor="lite"), OptimizedFilmOptions(key_every=4, frame_iterations=5)
+    painter, optimized, done = FrameOptimizer([picture(48, 48, seed=5)], [1.0], options, how, FP32), set(), []
     for index, photo in enumerate([*photos, None]):
         working = painter.paint_rest() if photo is None else painter.paint_next(photo)
         steps, paintings = collected(working)
@@ -157,3 +159,34 @@ def test_the_shell_optimizes_clips(tmp_path, capsys):
     assert "--mask works only with a photo; CONTENT is a clip." in capsys.readouterr().err
     assert main([*command, "--iterations", "3", "--frame-iterations", "2"]) == 0
     assert Clip.open(out).frames == 2
+
+
+def test_the_time_left_follows_from_the_frames_after_the_first(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(films.time, "monotonic", lambda: clock[0])
+
+    class Slow:
+        """Takes 60 s for the first frame and 2 s for each further one, and paints two at once."""
+
+        weights: dict[str, str] = {}
+
+        def __init__(self):
+            self.waiting, self.first = [], True
+
+        def paint_next(self, photo):
+            yield Step(0, 1)
+            clock[0] += 60 if self.first else 2
+            self.waiting.append(photo)
+            if len(self.waiting) < 2 and not self.first:
+                return []
+            self.first = False
+            return (yield from self.paint_rest())
+
+        def paint_rest(self):
+            yield from ()
+            done, self.waiting = self.waiting, []
+            return done
+
+    clip = Clip.open(moving(tmp_path / "in.mp4", frames=8))
+    left = [(step.iteration, step.eta) for step in films.painted_film(clip, tmp_path / "out.mp4", Slow(), "", 64)]
+    assert all(eta is None for done, eta in left if done < 2) and (3, 10.0) in left and (5, 6.0) in left and left[-1] == (8, 0.0)

@@ -82,7 +82,7 @@ def painted_film(
     """
     earlier = earlier_film(begun, request)
     done = earlier.frames if earlier else 0
-    made, started, shown_at, painted = painter.weights, time.monotonic(), float("-inf"), None
+    made, started, shown_at, painted, pace = painter.weights, time.monotonic(), float("-inf"), None, _Pace()
     with FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1) as writer:
         if earlier:
             yield Step(done, clip.frames, note=Message("Continuing after frame {frames}.", frames=done), weights=made)
@@ -92,28 +92,48 @@ def painted_film(
             if frame is not None:
                 waiting.append(frame.at)
             working = painter.paint_rest() if frame is None else painter.paint_next(frame.image)
-            left = _time_left(started, writer.count - done, clip.frames - writer.count)
             while True:
                 try:
                     step = next(working)
                 except StopIteration as finished:
                     paintings = finished.value
                     break
-                seconds = time.monotonic() - started
+                seconds, left = time.monotonic() - started, pace.left(clip.frames - writer.count)
                 yield Step(writer.count, clip.frames, image=step.image, seconds=seconds, eta=left, note=step.note, weights=made)
+            pace.painted(len(paintings))
             for painted in paintings:
                 writer.add(painted, waiting.popleft())
                 preview = None
                 if time.monotonic() - shown_at >= preview_every:
                     preview, shown_at = painted, time.monotonic()
                 total = max(writer.count, clip.frames)
-                left = _time_left(started, writer.count - done, total - writer.count)
+                left = pace.left(total - writer.count)
                 yield Step(writer.count, total, image=preview, seconds=time.monotonic() - started, eta=left, weights=made)
     yield Step(writer.count, writer.count, image=painted, seconds=time.monotonic() - started, eta=0.0, weights=made)
 
 
-def _time_left(started: float, done: int, to_do: int) -> float | None:
-    return (time.monotonic() - started) / done * max(0, to_do) if done else None
+class _Pace:
+    """The time that a film's frames take on average, without the first one, which takes longest."""
+
+    def __init__(self) -> None:
+        self._began = self._last = 0.0
+        self._count = -1  # frames since
+
+    def painted(self, frames: int) -> None:
+        """Note that frames were painted just now."""
+        if not frames:
+            return
+        self._last = time.monotonic()
+        if self._count < 0:
+            self._began, frames = self._last, 1
+        self._count += frames
+
+    def left(self, to_do: int) -> float | None:
+        """Seconds that further frames will take; None before the second one is painted."""
+        if self._count < 1:
+            return None
+        each = (self._last - self._began) / self._count
+        return max(0.0, each * to_do - (time.monotonic() - self._last))
 
 
 def earlier_film(path: str | Path | None, request: str) -> Clip | None:
