@@ -19,11 +19,9 @@ from style_core.media.video import Clip
 from style_core.progress import Steps
 from style_core.recipes.estimate import film_estimate
 from style_core.recipes.key_frames import FilmOptions
-from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
+from style_core.recipes.optimize_clip import FULL_STRENGTH, OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import stylize_clip
 from style_core.weights.open import open_generator
-
-_FULL_STRENGTH = 0.5  # of an optimization, where the generator's strength is 1
 
 
 class _RawVideo(gr.Video):
@@ -173,7 +171,7 @@ class _FilmRequest:
             RequestError: for options out of range.
         """
         if self.finer:
-            slow = OptimizeOptions(size=self.size, strength=_FULL_STRENGTH * self.strength)
+            slow = OptimizeOptions(size=self.size, strength=FULL_STRENGTH * self.strength)
             return slow, OptimizedFilmOptions(self.steadiness, self.key_every, self.iterations)
         return StylizeOptions(size=self.size, strength=self.strength), FilmOptions(self.steadiness, self.key_every)
 

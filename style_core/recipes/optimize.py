@@ -144,10 +144,15 @@ def largest_generated(size: tuple[int, int], compute: Compute, memory: float) ->
     return max(size) if fits(size) else largest_that_fits(size, fits)
 
 
+def generated_options(options: OptimizeOptions) -> StylizeOptions:
+    """Options with which the generator paints a picture to start from."""
+    color = "style" if options.color == "palette" else options.color
+    return StylizeOptions(size=options.size, color=color, style_scale=options.style_scale, outside=options.outside)
+
+
 def _from_generator(content, styles, weights, masks, options: OptimizeOptions, compute: Compute) -> Generator[Step, None, Tensor]:
     """The generator's result for the same request, to start from."""
-    color = "style" if options.color == "palette" else options.color
-    wanted = StylizeOptions(size=options.size, color=color, style_scale=options.style_scale, outside=options.outside)
+    wanted = generated_options(options)
     for step in stylize(content, styles, wanted, style_weights=weights, masks=masks, compute=compute, remember=False):
         yield Step(0, options.iterations, image=step.image, note="Starting from the generator's picture.")
     return step.result

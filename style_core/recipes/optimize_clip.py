@@ -16,21 +16,23 @@ from torch import Tensor
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.color import match_color
-from style_core.media.motion import Motion
+from style_core.media.motion import Motion, padded_to
 from style_core.media.video import Clip, check_video_path
 from style_core.messages import Message
 from style_core.networks.moments import style_shares
 from style_core.optimization.temporal import TemporalTarget
 from style_core.options import Range, option
-from style_core.progress import Step, Steps
-from style_core.recipes.cost_model import Cost, Situation, carrying_seconds, network_cost
+from style_core.progress import Step, Steps, finish
+from style_core.recipes.cost_model import Cost, Situation, carrying_seconds, generator_cost, network_cost
 from style_core.recipes.film import announcement, film_request, painted_film
 from style_core.recipes.key_frames import FilmOptions, KeyFramePainter
-from style_core.recipes.optimize import optimize, optimize_cost
+from style_core.recipes.optimize import generated_options, optimize, optimize_cost
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.run_history import Estimate
 from style_core.recipes.steady_paint import BRISK, SteadyPaint
+from style_core.recipes.stylize import stylize
 
+FULL_STRENGTH = 0.5  # strength at which the optimizer paints as strongly as the generator at 1
 _TEMPORAL_WEIGHT = 1000.0  # weight of the mean squared difference at steadiness 1
 
 
@@ -75,9 +77,9 @@ def optimized_film_cost(clip: Clip, options: OptimizeOptions, film: OptimizedFil
     size = clip.size(options.size)
     given = Situation(compute, size, network)
     first = optimize_cost(replace(options, size=max(64, *size)), given)
-    others = network_cost([(*size, film.frame_iterations)], network, compute)
+    each = generator_cost(*size, compute).seconds + network_cost([(*size, film.frame_iterations)], network, compute).seconds
     optimized = math.ceil((clip.frames - 1) / film.painted_every)
-    seconds = first.estimate.seconds + optimized * others.seconds + clip.frames * carrying_seconds(*size)
+    seconds = first.estimate.seconds + optimized * each + clip.frames * carrying_seconds(*size)
     return Cost(first.kind, Estimate(seconds, first.estimate.bytes))
 
 
@@ -98,8 +100,8 @@ class FrameOptimizer(KeyFramePainter):
         options, start, held = replace(self._options, size=max(64, *photo.shape[-2:])), None, None
         if motion is not None:
             moved, confidence = self._paint.moved(motion), torch.from_numpy(motion.confidence)
-            # Newly visible areas start from the photo in the painting's colors.
-            start = torch.lerp(match_color(photo, moved), moved, confidence)
+            # Newly visible areas start from what the generator paints, in the colors of the rest.
+            start = torch.lerp(match_color(self._generated(photo, options), moved), moved, confidence)
             held = TemporalTarget(moved, confidence, _TEMPORAL_WEIGHT * self._film.steadiness)
             options = replace(options, iterations=self._iterations, pyramid=False)
         for step in optimize(
@@ -109,6 +111,13 @@ class FrameOptimizer(KeyFramePainter):
             said = Message("This frame: {iteration} of {total} steps.", iteration=step.iteration, total=step.total)
             yield replace(step, note=said)
         return step.result[:, : photo.shape[-2], : photo.shape[-1]]
+
+    def _generated(self, photo: Tensor, options: OptimizeOptions) -> Tensor:
+        """The generator's picture of a frame, as strong as the optimizer's."""
+        wanted = replace(generated_options(options), strength=min(1.0, options.strength / FULL_STRENGTH))
+        last = finish(stylize(photo, self._styles, wanted, style_weights=self._shares, compute=self._compute, remember=False))
+        self.weights.update(last.weights)
+        return padded_to(last.result, photo)
 
     def observe(self, photo: Tensor) -> None:
         """Earlier frames are not needed, except the last one."""
