@@ -7,6 +7,7 @@ import torch
 from frames import collected, crossing, smooth
 from networks import FP32, made_up_code, picture
 
+from benchmarks.film import paintings
 from style_core import OptimizeOptions, RequestError, StylizeOptions, finish
 from style_core.cli.main import main
 from style_core.media.images import write_image
@@ -14,6 +15,8 @@ from style_core.media.video import Clip, FrameWriter
 from style_core.optimization.temporal import TemporalTarget
 from style_core.progress import Step
 from style_core.recipes import film as films
+from style_core.recipes import optimize_clip as optimize_clip_module
+from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_clip import FrameOptimizer, OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import stylize_clip
 
@@ -139,16 +142,45 @@ def test_only_key_frames_are_optimized_and_paint_stays_on_what_stands_still():
     painter, optimized, done = FrameOptimizer([picture(48, 48, seed=5)], [1.0], options, how, FP32), set(), []
     for index, photo in enumerate([*photos, None]):
         working = painter.paint_rest() if photo is None else painter.paint_next(photo)
-        steps, paintings = collected(working)
+        steps, painted = collected(working)
         optimized |= {(index, step.total) for step in steps if step.iteration == step.total}
-        done += paintings
+        done += painted
     assert optimized == {(0, 8), (4, 5), (6, 5)}, "the first frame, the fourth after it, and the last"
-    assert len(done) == 6 and all(painted.shape == photo.shape for painted, photo in zip(done, photos))
+    assert len(done) == 6 and all(one.shape == photo.shape for one, photo in zip(done, photos))
     for before, after in pairwise(done):
         off = (before - after)[:, 90:].abs()  # below the square
         assert off.mean() < 0.1 / 255 and off.max() < 3 / 255, "paint stays on what stands still"
     squares = [painted[:, 36:56, 26 + 3 * index : 46 + 3 * index] for index, painted in enumerate(done)]
     assert all((before - after).abs().mean() < 0.02 for before, after in pairwise(squares)), "paint moves along with the square"
+
+
+def test_a_clip_smaller_than_what_is_optimized_keeps_its_place():
+    photos = [smooth(32, 48, seed=1)] * 2
+    options, how = OptimizeOptions(strength=0, iterations=4, extractor="lite"), OptimizedFilmOptions(key_every=1, frame_iterations=4)
+    painted = paintings(FrameOptimizer([picture(48, 48, seed=5)], [1.0], options, how, FP32), photos)
+    assert all((painting - photo).abs().mean() < 0.04 for painting, photo in zip(painted, photos, strict=True))
+
+
+def test_what_comes_into_view_starts_from_the_generator_s_picture_which_is_smaller_if_memory_is_short(monkeypatch, runs_file):
+    wide = smooth(96, 200, seed=1)
+    photos = [wide[:, :, :144], wide[:, :, 12:156]]
+    options, how = OptimizeOptions(iterations=2, extractor="lite"), OptimizedFilmOptions(key_every=1, frame_iterations=1)
+    begun = []
+
+    def started(photo, styles, options, *, init_image, **more):
+        begun.append(init_image)
+        return optimize(photo, styles, options, init_image=init_image, **more)
+
+    monkeypatch.setattr(optimize_clip_module, "optimize", started)
+    for memory in (8e9, 0.452e9):
+        monkeypatch.setattr(optimize_clip_module, "budget", lambda compute, memory=memory: memory)
+        painter = FrameOptimizer([picture(48, 48, seed=5)], [1.0], options, how, FP32)
+        assert len(paintings(painter, photos)) == 2 and set(painter.weights) == {"lite", "generator"}
+    new = (slice(None), slice(None), slice(-10, None))  # what the second photo adds
+    full, small = begun[1][new], begun[3][new]
+    assert begun[0] is None and (full - photos[1][new]).abs().mean() > 0.05
+    assert (small - full).abs().mean() > 0.02
+    assert not runs_file.exists() or "stylize" not in runs_file.read_text(), "a start says nothing about Stylize's own time"
 
 
 def test_the_shell_optimizes_clips(tmp_path, capsys):

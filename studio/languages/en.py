@@ -219,7 +219,7 @@ WORDS: dict[str, str] = {
     "CLIP_ABOUT": "{seconds}, {frames} frames of {width} x {height} px, painted at {painted_width} x {painted_height} px.",
     "FINER": "Finer",
     "FINER_ON": "Paint by optimization",
-    "FINER_INFO": "Several times slower, with brushstrokes like those of the Paint tab. Needs a painting of your own.",
+    "FINER_INFO": "About ten times slower, with brushstrokes like those of the Paint tab. Needs a painting of your own.",
     "FINER_NEEDS_PAINTING": "“Paint by optimization” needs a painting of your own: choose one, or turn it off.",
     "SNAPSHOT": "Take a snapshot",
     "CLIP_STOPPED": "Stopped after {frames} of {total} frames. The video so far is kept, and Continue goes on from here.",
@@ -290,7 +290,7 @@ LABELS: dict[str, str] = {
     "turn": "Turn per frame",
     "steadiness": "Steadiness",
     "frame_iterations": "Steps per key frame",
-    "key_every": "Frames per key frame",
+    "key_every": "Frames between key frames",
     "iterations_each": "Steps per frame",
 }
 

@@ -27,7 +27,7 @@ _ROUND_TRIP = 2.2  # as in memory_plan.py
 _GENERATED = 2e5  # operations per pixel of the generator, encoder and decoder
 _GENERATED_MOVED = 1.8e4  # bytes per pixel that they move; both fitted to 0.2 to 11 megapixels in float32 and bfloat16
 _ADJUSTED = 1.2  # cost of a small first result, which is encoded too, over that of painting as many pixels
-_STYLE_READ = 1e5  # pixels as which encoding a style picture counts, and judging the result
+_STYLE_READ = 1e5  # encoding a style picture and judging the result cost as much as painting this many pixels
 _GENERATED_BYTES = 750  # per pixel, in float32, up to the size of a tile: measured from 1 to 33 megapixels, with the next two
 _GENERATED_TILE = 2**20  # pixels of a tile
 _COARSE_BYTES = 140  # per pixel, in float32, of the coarse stages, which see the whole picture
@@ -113,7 +113,12 @@ def generator_cost(height: int, width: int, compute: Compute, count: int = 1, im
 
 
 def _painting(height: int, width: int, compute: Compute, count: int = 1, first: float = 0.0, operations: float = 0.0) -> Estimate:
-    """Time and memory of `count` pictures, each after what costs as much as `first` other pixels, and other operations."""
+    """Time and memory of `count` pictures.
+
+    Args:
+        first: pixels that are painted beforehand, for each picture.
+        operations: others, for each picture.
+    """
     pixels = height * width
     seen = pixels + first
     seconds = (_GENERATED * seen + operations) / _rate(compute) + _GENERATED_MOVED * seen / _bandwidth(compute)

@@ -82,11 +82,12 @@ def painted_film(
     """
     earlier = earlier_film(begun, request)
     done = earlier.frames if earlier else 0
-    made, started, shown_at, painted, pace = painter.weights, time.monotonic(), float("-inf"), None, _Pace()
+    made, started, shown_at, painted = painter.weights, time.monotonic(), float("-inf"), None
     with FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1) as writer:
         if earlier:
             yield Step(done, clip.frames, note=Message("Continuing after frame {frames}.", frames=done), weights=made)
             painted = yield from _copied_from(earlier, clip, writer, painter, long_side)
+        pace = _Pace(after_the_first=earlier is not None)
         waiting: deque[Fraction] = deque()  # times of the frames that are not painted yet
         for frame in chain(clip.read(long_side, skip=done), (None,)):
             if frame is not None:
@@ -113,11 +114,15 @@ def painted_film(
 
 
 class _Pace:
-    """The time that a film's frames take on average, without the first one, which takes longest."""
+    """The time that a film's frames take on average, without the first one, which takes longest.
 
-    def __init__(self) -> None:
-        self._began = self._last = 0.0
-        self._count = -1  # frames since
+    Args:
+        after_the_first: whether that one is painted already.
+    """
+
+    def __init__(self, after_the_first: bool):
+        self._began = self._last = time.monotonic()
+        self._count = 0 if after_the_first else -1  # frames since
 
     def painted(self, frames: int) -> None:
         """Note that frames were painted just now."""
@@ -129,7 +134,7 @@ class _Pace:
         self._count += frames
 
     def left(self, to_do: int) -> float | None:
-        """Seconds that further frames will take; None before the second one is painted."""
+        """Seconds that further frames will take; None before the second one of the film, or the first of a continued one, is painted."""
         if self._count < 1:
             return None
         each = (self._last - self._began) / self._count

@@ -23,11 +23,11 @@ class FilmOptions(Options):
 
     steadiness: float = option(
         1.0,
-        "How much of the previous frame's paint moves along with the picture; 0 keeps none of it, so that the film flickers.",
+        "How much of the previous frame's paint moves along with the picture; at 0 every frame is painted, and the film flickers.",
         Range(0, 1, 0.05),
     )
     key_every: int = option(
-        8, "Paint every n-th frame; those in between take its paint along with the motion. 1 paints every frame.", Range(1, 24, 1)
+        8, "Paint only every n-th frame, a key frame; the frames in between get its paint, moved with the picture.", Range(1, 24, 1)
     )
 
     @property
@@ -46,7 +46,7 @@ class _Moved:
 
 
 class KeyFramePainter(ABC):
-    """Paints frames in order, each consistent with those before it; a `Painter`, once there is a way to paint one.
+    """Paints frames in order, each consistent with those before it. Subclasses add `_fresh`, and `observe` for a `Painter`.
 
     Paint moves along with the picture (as in Ruder et al. 2016, but blended) and starts anew at a cut.
 
@@ -59,7 +59,7 @@ class KeyFramePainter(ABC):
         paint: what carries the paint along.
     """
 
-    _linked = False  # whether frames need the motion even without steadiness
+    _linked = False  # whether a frame is begun from the last one even without steadiness
 
     def __init__(self, film: FilmOptions, paint: SteadyPaint):
         self.weights: dict[str, str] = {}
@@ -69,12 +69,12 @@ class KeyFramePainter(ABC):
         self._pool = ThreadPoolExecutor(cores())  # OpenCV computes most of the motion in one thread
 
     @abstractmethod
-    def _fresh(self, photo: Tensor, frames: int = 1, motion: Motion | None = None) -> Generator[Step, None, Tensor]:
+    def _fresh(self, photo: Tensor, frames: int = 1, motions: Sequence[Motion] = ()) -> Generator[Step, None, Tensor]:
         """Paint a frame `[3, H, W]`; yields Steps without pictures. An odd row and column may be missing.
 
         Args:
             frames: how many have passed since one was painted like this.
-            motion: from the last frame of the film so far; None for a scene's first frame, and without steadiness.
+            motions: from frame to frame, from the last one of the film so far to this one; none if it is painted anew.
         """
 
     def _finished(self, painted: Tensor, photo: Tensor) -> Tensor:
@@ -113,10 +113,8 @@ class KeyFramePainter(ABC):
 
     def _painted_together(self, group: Sequence[_Moved]) -> Generator[Step, None, list[Tensor]]:
         """Paint frames that follow each other, the last one as a key frame."""
-        way_here = group[0].motion  # from the last frame of the film so far to the key frame
-        for moved in group[1:]:
-            way_here = onward(moved.motion, way_here)
-        key = padded_to((yield from self._fresh(group[-1].photo, len(group), way_here)), group[-1].photo)
+        painted = yield from self._fresh(group[-1].photo, len(group), [moved.motion for moved in group])
+        key = padded_to(painted, group[-1].photo)
         ways: list[Motion] = []  # from each frame but the last to the key frame, the last of these first
         for after in reversed(group[1:]):
             ways.append(onward(after.back, ways[-1]) if ways else after.back)

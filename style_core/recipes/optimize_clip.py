@@ -5,6 +5,7 @@ further key frame starts from the warped last one, which needs few iterations, a
 before. Newly visible areas are unconstrained, and a new scene starts anew. Frames between two key frames aren't optimized.
 """
 
+import functools
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -16,21 +17,24 @@ from torch import Tensor
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.color import match_color
-from style_core.media.motion import Motion, padded_to
+from style_core.media.images import fit, resize
+from style_core.media.motion import Motion, onward
 from style_core.media.video import Clip, check_video_path
 from style_core.messages import Message
 from style_core.networks.moments import style_shares
 from style_core.optimization.temporal import TemporalTarget
 from style_core.options import Range, option
-from style_core.progress import Step, Steps, finish
+from style_core.progress import Step, Steps
 from style_core.recipes.cost_model import Cost, Situation, carrying_seconds, generator_cost, network_cost
 from style_core.recipes.film import announcement, film_request, painted_film
 from style_core.recipes.key_frames import FilmOptions, KeyFramePainter
-from style_core.recipes.optimize import generated_options, optimize, optimize_cost
+from style_core.recipes.memory_plan import budget
+from style_core.recipes.optimize import generated_options, largest_generated, optimize, optimize_cost
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.run_history import Estimate
 from style_core.recipes.steady_paint import BRISK, SteadyPaint
-from style_core.recipes.stylize import stylize
+from style_core.recipes.stylize import encoded_styles
+from style_core.weights.open import open_generator
 
 FULL_STRENGTH = 0.5  # strength at which the optimizer paints as strongly as the generator at 1
 _TEMPORAL_WEIGHT = 1000.0  # weight of the mean squared difference at steadiness 1
@@ -40,7 +44,7 @@ _TEMPORAL_WEIGHT = 1000.0  # weight of the mean squared difference at steadiness
 class OptimizedFilmOptions(FilmOptions):
     """Consistency of an optimized film's frames, and how long they are optimized."""
 
-    frame_iterations: int = option(40, "Optimizer steps for each painted frame of a video after the first of a scene.", Range(1, 1000, 1))
+    frame_iterations: int = option(40, "Optimizer steps for each key frame of a video after the first of a scene.", Range(1, 1000, 1))
 
 
 def optimize_clip(
@@ -77,10 +81,11 @@ def optimized_film_cost(clip: Clip, options: OptimizeOptions, film: OptimizedFil
     size = clip.size(options.size)
     given = Situation(compute, size, network)
     first = optimize_cost(replace(options, size=max(64, *size)), given)
-    each = generator_cost(*size, compute).seconds + network_cost([(*size, film.frame_iterations)], network, compute).seconds
+    begun = generator_cost(*size, compute)
+    each = begun.seconds + network_cost([(*size, film.frame_iterations)], network, compute).seconds
     optimized = math.ceil((clip.frames - 1) / film.painted_every)
     seconds = first.estimate.seconds + optimized * each + clip.frames * carrying_seconds(*size)
-    return Cost(first.kind, Estimate(seconds, first.estimate.bytes))
+    return Cost(first.kind, Estimate(seconds, max(first.estimate.bytes, min(begun.bytes, budget(compute)))))
 
 
 class FrameOptimizer(KeyFramePainter):
@@ -95,13 +100,15 @@ class FrameOptimizer(KeyFramePainter):
         self._styles, self._shares, self._options, self._compute = styles, shares, options, compute
         self._iterations = film.frame_iterations
 
-    def _fresh(self, photo: Tensor, frames: int = 1, motion: Motion | None = None) -> Generator[Step, None, Tensor]:
+    def _fresh(self, photo: Tensor, frames: int = 1, motions: Sequence[Motion] = ()) -> Generator[Step, None, Tensor]:
         """What the optimizer paints; see `KeyFramePainter`."""
         options, start, held = replace(self._options, size=max(64, *photo.shape[-2:])), None, None
-        if motion is not None:
+        if motions:
+            motion = functools.reduce(lambda way, further: onward(further, way), motions)  # from the last painted frame
             moved, confidence = self._paint.moved(motion), torch.from_numpy(motion.confidence)
             # Newly visible areas start from what the generator paints, in the colors of the rest.
-            start = torch.lerp(match_color(self._generated(photo, options), moved), moved, confidence)
+            generated = yield from self._generated(photo, options)
+            start = torch.lerp(match_color(generated, moved), moved, confidence)
             held = TemporalTarget(moved, confidence, _TEMPORAL_WEIGHT * self._film.steadiness)
             options = replace(options, iterations=self._iterations, pyramid=False)
         for step in optimize(
@@ -110,14 +117,20 @@ class FrameOptimizer(KeyFramePainter):
             self.weights.update(step.weights)
             said = Message("This frame: {iteration} of {total} steps.", iteration=step.iteration, total=step.total)
             yield replace(step, note=said)
-        return step.result[:, : photo.shape[-2], : photo.shape[-1]]
+        return resize(step.result, photo.shape[-2:])  # small frames were enlarged
 
-    def _generated(self, photo: Tensor, options: OptimizeOptions) -> Tensor:
-        """The generator's picture of a frame, as strong as the optimizer's."""
-        wanted = replace(generated_options(options), strength=min(1.0, options.strength / FULL_STRENGTH))
-        last = finish(stylize(photo, self._styles, wanted, style_weights=self._shares, compute=self._compute, remember=False))
-        self.weights.update(last.weights)
-        return padded_to(last.result, photo)
+    def _generated(self, photo: Tensor, options: OptimizeOptions) -> Generator[Step, None, Tensor]:
+        """The generator's picture of a frame `[3, H, W]`, as strong as the optimizer's; painted smaller if memory is short."""
+        height, width = photo.shape[-2:]
+        sized = fit(photo, largest_generated((height, width), self._compute, budget(self._compute)))
+        generator = open_generator(self._compute)
+        self.weights["generator"] = generator.sha256
+        codes = encoded_styles(generator, self._styles, photo, generated_options(options))
+        encoded = generator.encode_content(sized, remember=False)
+        for _, _, painted in generator.paint(encoded, codes, self._shares, min(1.0, options.strength / FULL_STRENGTH)):
+            yield Step(0, options.iterations, note="Starting from the generator's picture.")
+        assert painted is not None  # the last one is the result
+        return resize(painted, (height, width))
 
     def observe(self, photo: Tensor) -> None:
-        """Earlier frames are not needed, except the last one."""
+        """Earlier frames are not needed; `resume_from` gives the last one."""

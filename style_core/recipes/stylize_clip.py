@@ -91,7 +91,7 @@ class FramePainter(KeyFramePainter):
         self._memory: Moments | None = None
         self._tones: Tensor | None = None  # of what the network painted, likewise
 
-    def _fresh(self, photo: Tensor, frames: int = 1, motion: Motion | None = None) -> Generator[Step, None, Tensor]:
+    def _fresh(self, photo: Tensor, frames: int = 1, motions: Sequence[Motion] = ()) -> Generator[Step, None, Tensor]:
         """What the network paints; see `KeyFramePainter`."""
         yield from ()
         encoded = self._encoded(photo, frames)

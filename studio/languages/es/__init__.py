@@ -224,7 +224,7 @@ WORDS: dict[str, str] = {
     "CLIP_ABOUT": "{seconds}, {frames} fotogramas de {width} x {height} px; se pinta a {painted_width} x {painted_height} px.",
     "FINER": "Más detalle",
     "FINER_ON": "Pintar por optimización",
-    "FINER_INFO": "Varias veces más lento, con pinceladas como las de la pestaña Pintar. Necesita un cuadro tuyo.",
+    "FINER_INFO": "Unas diez veces más lento, con pinceladas como las de la pestaña Pintar. Necesita un cuadro tuyo.",
     "FINER_NEEDS_PAINTING": "«Pintar por optimización» necesita un cuadro tuyo: elige uno o desactiva esa opción.",
     "SNAPSHOT": "Tomar una instantánea",
     "CLIP_STOPPED": "Parado tras {frames} de {total} fotogramas. El vídeo hasta aquí se conserva; «Continuar» sigue desde ese punto.",
@@ -305,7 +305,7 @@ LABELS: dict[str, str] = {
     "turn": "Giro por fotograma",
     "steadiness": "Estabilidad",
     "frame_iterations": "Pasos por fotograma clave",
-    "key_every": "Fotogramas por fotograma clave",
+    "key_every": "Intervalo entre fotogramas clave",
     "iterations_each": "Pasos por fotograma",
 }
 

@@ -223,7 +223,7 @@ WORDS: dict[str, str] = {
     "CLIP_ABOUT": "{seconds}，{frames} 帧，{width} x {height} 像素，以 {painted_width} x {painted_height} 像素绘制。",
     "FINER": "更精细",
     "FINER_ON": "用优化绘制",
-    "FINER_INFO": "慢几倍，笔触与“绘制”页相同。需要你自己的画作。",
+    "FINER_INFO": "约慢十倍，笔触与“绘制”页相同。需要你自己的画作。",
     "FINER_NEEDS_PAINTING": "“用优化绘制”需要你自己的画作：请选择一幅，或关闭此项。",
     "SNAPSHOT": "拍一张",
     "CLIP_STOPPED": "已在第 {frames} 帧（共 {total} 帧）停止，目前的视频已保留。按“继续”可接着绘制。",
