@@ -11,6 +11,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.color import match_color
 from style_core.media.images import fit, resize
-from style_core.media.motion import Motion, onward
+from style_core.media.motion import Motion, image_of, onward, pixels_of
 from style_core.media.video import Clip, check_video_path
 from style_core.messages import Message
 from style_core.networks.moments import style_shares
@@ -36,6 +37,7 @@ from style_core.recipes.steady_paint import BRISK, SteadyPaint
 from style_core.recipes.stylize import encoded_styles
 from style_core.weights.open import open_generator
 
+_STROKES = 8.0  # px, Gaussian that separates strokes from the colors they are on
 FULL_STRENGTH = 0.5  # strength at which the optimizer paints as strongly as the generator at 1
 _TEMPORAL_WEIGHT = 1000.0  # weight of the mean squared difference at steadiness 1
 
@@ -106,9 +108,9 @@ class FrameOptimizer(KeyFramePainter):
         if motions:
             motion = functools.reduce(lambda way, further: onward(further, way), motions)  # from the last painted frame
             moved, confidence = self._paint.moved(motion), torch.from_numpy(motion.confidence)
-            # Newly visible areas start from what the generator paints, in the colors of the rest.
             generated = yield from self._generated(photo, options)
-            start = torch.lerp(match_color(generated, moved), moved, confidence)
+            # Newly visible areas start from the photo in the painting's colors, which join the rest, with the generator's strokes.
+            start = torch.lerp(_with_strokes(match_color(photo, moved), match_color(generated, moved)), moved, confidence)
             held = TemporalTarget(moved, confidence, _TEMPORAL_WEIGHT * self._film.steadiness)
             options = replace(options, iterations=self._iterations, pyramid=False)
         for step in optimize(
@@ -134,3 +136,9 @@ class FrameOptimizer(KeyFramePainter):
 
     def observe(self, photo: Tensor) -> None:
         """Earlier frames are not needed; `resume_from` gives the last one."""
+
+
+def _with_strokes(image: Tensor, painted: Tensor) -> Tensor:
+    """An image `[3, H, W]` with the strokes of a painted one."""
+    soft, strokes = (cv2.GaussianBlur(pixels_of(each), (0, 0), _STROKES) for each in (image, painted))
+    return (painted + image_of(soft - strokes)).clamp(0, 1)
