@@ -1,5 +1,6 @@
 """Steps: what a recipe yields while it runs."""
 
+import time
 from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import closing, nullcontext
@@ -43,6 +44,33 @@ class Step:
         """The picture of a last Step, which always has one."""
         assert self.image is not None, "the last Step of a recipe has a picture"
         return self.image
+
+
+class Pace:
+    """Time that work takes by what was done so far.
+
+    Args:
+        warm: whether the first piece of work counts; it often takes longer than the others.
+    """
+
+    def __init__(self, *, warm: bool = False):
+        self._began = time.monotonic() if warm else None
+        self._last, self._done = 0.0, 0
+
+    def tick(self, work: int) -> None:
+        """Note that so much work, in any unit, was done just now."""
+        self._last = time.monotonic()
+        if self._began is None:
+            self._began = self._last
+        else:
+            self._done += work
+
+    def left(self, to_do: int) -> float | None:
+        """Seconds that further work will take; None as long as nothing counts."""
+        if self._began is None or not self._done:
+            return None
+        each = (self._last - self._began) / self._done
+        return max(0.0, each * to_do - (time.monotonic() - self._last))
 
 
 # A running recipe. Callers that stop before the end must close it.

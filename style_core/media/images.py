@@ -196,19 +196,22 @@ def strokes_of(mask: Tensor, color: str) -> Image.Image:
 
 def to_pil(image: Tensor) -> Image.Image:
     """`[3, H, W]` -> an RGB picture of Pillow's without metadata."""
-    # Channel by channel and in place, because each float32 copy of a print takes gigabytes.
-    planes = [channel.detach().clamp(0, 1).mul_(255).round_().to(torch.uint8) for channel in image]
-    return Image.fromarray(torch.stack(planes, -1).cpu().numpy())
+    return Image.fromarray(torch.stack(_eight_bit(image), -1).cpu().numpy())
 
 
 def in_bytes(image: Tensor) -> Tensor:
     """An image in 8 bits, for a large one that is kept for later: a quarter of the memory; see `as_image`."""
-    return torch.stack([channel.clamp(0, 1).mul_(255).round_().to(torch.uint8) for channel in image])
+    return torch.stack(_eight_bit(image))
 
 
 def as_image(kept: Tensor) -> Tensor:
     """An image from one in 8 bits; others stay as they are."""
     return kept.float().div_(255) if kept.dtype == torch.uint8 else kept
+
+
+def _eight_bit(image: Tensor) -> list[Tensor]:
+    """The channels of `[C, H, W]`, uint8; one by one and in place, because each float32 copy of a print takes gigabytes."""
+    return [channel.detach().clamp(0, 1).mul_(255).round_().to(torch.uint8) for channel in image]
 
 
 def _sixteen_bit(image: Tensor, alpha: Tensor | None) -> numpy.ndarray:

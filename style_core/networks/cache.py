@@ -25,16 +25,18 @@ class Cache:
         self._values: OrderedDict[tuple, Any] = OrderedDict()
         self._lock = threading.Lock()
 
-    def __contains__(self, key: tuple) -> bool:
-        with self._lock:
-            return key in self._values
-
-    def get(self, key: tuple, make: Callable[[], _Value], size_of: Callable[[_Value], int] = lambda value: 1) -> _Value:
-        """The value of a key, made if it isn't there; two threads may make it at once."""
+    def find(self, key: tuple) -> Any:
+        """The value of a key, or None if it isn't there."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
-                return self._values[key]
+            return self._values.get(key)
+
+    def get(self, key: tuple, make: Callable[[], _Value], size_of: Callable[[_Value], int] = lambda value: 1) -> _Value:
+        """The value of a key, made if it isn't there; two threads may make it at once."""
+        known = self.find(key)
+        if known is not None:
+            return known
         value = make()
         size = size_of(value)
         if size > self._largest:

@@ -145,9 +145,9 @@ class Generator:
 
         return self._photos.get((digest_of(photo), photo.shape), encode, lambda encoded: encoded.bytes) if remember else encode()
 
-    def has_encoded(self, photo: Tensor) -> bool:
-        """Whether a photo `[3, H, W]` is cached."""
-        return (digest_of(photo), photo.shape) in self._photos
+    def cached(self, photo: Tensor) -> EncodedPhoto | None:
+        """The encoding of a photo `[3, H, W]` if it is cached."""
+        return self._photos.find((digest_of(photo), photo.shape))
 
     def adjusted(self, photo: Tensor, codes: Sequence[Tensor], *, remember: bool = True) -> list[Tensor]:
         """Styles' codes `[1, 265]`, each moved by what a first, small result on the photo `[3, H, W]` misses of it.

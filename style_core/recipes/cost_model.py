@@ -126,16 +126,15 @@ def _painting(height: int, width: int, compute: Compute, count: int = 1, first: 
     return Estimate(0.05 + count * seconds, _BASE_BYTES + features + _PICTURES * 12 * pixels)
 
 
-def film_cost(height: int, width: int, compute: Compute, frames: int, key_every: int, steady: bool) -> Estimate:
-    """Time and memory of a stylized film: each frame painted if not `steady`, else one of `key_every`."""
+def film_cost(height: int, width: int, compute: Compute, frames: int, painted_every: int, steady: bool) -> Estimate:
+    """Time and memory of a stylized film, of which one frame of `painted_every` is painted."""
     painted = _painting(height, width, compute)  # codes are adjusted only once for a scene
-    seconds = painted.seconds / key_every + _STEADYING * height * width if steady else painted.seconds
-    return Estimate(frames * (seconds + _FILED * height * width), painted.bytes)
+    return Estimate(frames * (painted.seconds / painted_every + carrying_seconds(height, width, steady)), painted.bytes)
 
 
-def carrying_seconds(height: int, width: int) -> float:
-    """Time that a film's frame takes besides painting: motion, paint that moves along, reading and writing."""
-    return (_STEADYING + _FILED) * height * width
+def carrying_seconds(height: int, width: int, steady: bool = True) -> float:
+    """Time that a film's frame takes besides painting: reading and writing, and if `steady`, motion and paint that moves along."""
+    return (_FILED + _STEADYING * steady) * height * width
 
 
 def _passes(plan: Plan, deepest: str) -> float:

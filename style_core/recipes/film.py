@@ -16,7 +16,7 @@ from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.video import Clip, FrameWriter
 from style_core.messages import Message
-from style_core.progress import Step, Steps
+from style_core.progress import Pace, Step, Steps
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")
 _WARM_UP = 12  # frames that are read again before a stopped film continues
@@ -32,7 +32,7 @@ class Painter(Protocol):
     weights: dict[str, str]
 
     def paint_next(self, photo: Tensor) -> Generator[Step, None, list[Tensor]]:
-        """Take the next frame `[3, H, W]`; yields Steps without pictures, and returns the paintings that are done now.
+        """Take the next frame `[3, H, W]`; yields Steps, with a picture if it shows a frame forming, and returns what is painted now.
 
         Those may be none, or of several frames, in order.
         """
@@ -87,7 +87,7 @@ def painted_film(
         if earlier:
             yield Step(done, clip.frames, note=Message("Continuing after frame {frames}.", frames=done), weights=made)
             painted = yield from _copied_from(earlier, clip, writer, painter, long_side)
-        pace = _Pace(after_the_first=earlier is not None)
+        pace = Pace(warm=earlier is not None)  # the first frame takes longest
         waiting: deque[Fraction] = deque()  # times of the frames that are not painted yet
         for frame in chain(clip.read(long_side, skip=done), (None,)):
             if frame is not None:
@@ -101,7 +101,8 @@ def painted_film(
                     break
                 seconds, left = time.monotonic() - started, pace.left(clip.frames - writer.count)
                 yield Step(writer.count, clip.frames, image=step.image, seconds=seconds, eta=left, note=step.note, weights=made)
-            pace.painted(len(paintings))
+            if paintings:
+                pace.tick(len(paintings))
             for painted in paintings:
                 writer.add(painted, waiting.popleft())
                 preview = None
@@ -111,34 +112,6 @@ def painted_film(
                 left = pace.left(total - writer.count)
                 yield Step(writer.count, total, image=preview, seconds=time.monotonic() - started, eta=left, weights=made)
     yield Step(writer.count, writer.count, image=painted, seconds=time.monotonic() - started, eta=0.0, weights=made)
-
-
-class _Pace:
-    """The time that a film's frames take on average, without the first one, which takes longest.
-
-    Args:
-        after_the_first: whether that one is painted already.
-    """
-
-    def __init__(self, after_the_first: bool):
-        self._began = self._last = time.monotonic()
-        self._count = 0 if after_the_first else -1  # frames since
-
-    def painted(self, frames: int) -> None:
-        """Note that frames were painted just now."""
-        if not frames:
-            return
-        self._last = time.monotonic()
-        if self._count < 0:
-            self._began, frames = self._last, 1
-        self._count += frames
-
-    def left(self, to_do: int) -> float | None:
-        """Seconds that further frames will take; None before the second one of the film, or the first of a continued one, is painted."""
-        if self._count < 1:
-            return None
-        each = (self._last - self._began) / self._count
-        return max(0.0, each * to_do - (time.monotonic() - self._last))
 
 
 def earlier_film(path: str | Path | None, request: str) -> Clip | None:

@@ -70,7 +70,7 @@ class KeyFramePainter(ABC):
 
     @abstractmethod
     def _fresh(self, photo: Tensor, frames: int = 1, motions: Sequence[Motion] = ()) -> Generator[Step, None, Tensor]:
-        """Paint a frame `[3, H, W]`; yields Steps without pictures. An odd row and column may be missing.
+        """Paint a frame `[3, H, W]`; yields Steps, with a picture if it shows the frame forming. An odd row and column may be missing.
 
         Args:
             frames: how many have passed since one was painted like this.

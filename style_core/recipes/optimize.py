@@ -24,7 +24,7 @@ from style_core.recipes.loss_weights import for_network, loss_weights_of
 from style_core.recipes.memory_plan import budget, largest_that_fits
 from style_core.recipes.optimize_inputs import OptimizeInputs, Planner, region_count
 from style_core.recipes.optimize_options import OptimizeOptions
-from style_core.recipes.pyramid import Pace, levels_left, levels_of
+from style_core.recipes.pyramid import PaintingPace, levels_left, levels_of
 from style_core.recipes.run_history import Estimate, Watch
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor
@@ -165,7 +165,7 @@ def _paint(
     large = inputs.planner.plan(inputs.size).side is not None
     every = levels_of(inputs.size, inputs.options, started=init_image is not None)
     levels = levels_left(every, done)
-    painting = _Painting(inputs, Pace(levels, started), preview_every, note, done)
+    painting = _Painting(inputs, PaintingPace(levels, started), preview_every, note, done)
     extractor = inputs.extractor
     watch = Watch(f"optimize {extractor.name}", extractor.compute, predicted_cost(levels, inputs.planner))
     image = init_image
@@ -191,7 +191,7 @@ def _paint(
 class _Painting:
     """A run: its Steps, level by level."""
 
-    def __init__(self, inputs: OptimizeInputs, pace: Pace, preview_every: float, note: str, done: int = 0):
+    def __init__(self, inputs: OptimizeInputs, pace: PaintingPace, preview_every: float, note: str, done: int = 0):
         self._inputs = inputs
         self._pace = pace
         self._preview_every = preview_every

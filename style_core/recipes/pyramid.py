@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from style_core.progress import Pace
 from style_core.recipes.optimize_options import OptimizeOptions
 
 _SMALLEST_LEVEL = 96  # px, long side; smaller pictures have no strokes
@@ -56,31 +57,23 @@ def levels_left(levels: Sequence[tuple[int, int, int]], done: int) -> list[tuple
     return left
 
 
-class Pace:
-    """Time left, from the time per pixel so far and the pixels still to be painted."""
+class PaintingPace:
+    """Time left of a painting, by the pixels of all its iterations; the first iteration includes warm-up and doesn't count."""
 
     def __init__(self, levels: Sequence[tuple[int, int, int]], started: float):
-        self._started = started
-        self._work = sum(height * width * count for height, width, count in levels)
-        self._done = 0
-        self._painting_since: float | None = None
+        self._started, self._pace = started, Pace()
+        self._to_do = sum(height * width * count for height, width, count in levels)
 
     def elapsed(self) -> float:
         return time.monotonic() - self._started
 
     def tick(self, pixels: int) -> None:
-        if self._painting_since is None:
-            # The first iteration includes warm-up, so the clock starts after it.
-            self._painting_since, self._work = time.monotonic(), self._work - pixels
-            return
-        self._done += pixels
+        self._pace.tick(pixels)
+        self._to_do -= pixels
 
     def skip(self, pixels: int) -> None:
         """Remove the remaining work of a level that ended early."""
-        self._work -= pixels
+        self._to_do -= pixels
 
     def left(self) -> float | None:
-        if not self._done or self._painting_since is None:
-            return None
-        rate = (time.monotonic() - self._painting_since) / self._done
-        return max(0.0, rate * (self._work - self._done))
+        return self._pace.left(self._to_do)

@@ -120,13 +120,13 @@ def paint_photo(
     check_color(options, from_codes=bool(codes))
     options, _ = in_effect(options, masks, style_shares(weights, len(styles) + len(codes)))
     # Nothing is painted at strength 0.
-    is_painted = bool(options.strength or options.outside)
-    watch = None
-    if is_painted and not generator.has_encoded(photo):  # else it takes less time than an estimate should promise
+    is_painted, encoded, watch = bool(options.strength or options.outside), generator.cached(photo), None
+    if is_painted and encoded is None:  # else it takes less time than an estimate should promise
         watch = Watch("stylize", generator.compute, generator_cost(photo.shape[-2], photo.shape[-1], generator.compute))
     style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
     yield 0, 1, None, ""
-    encoded = generator.encode_content(photo, remember=remember)
+    if encoded is None:
+        encoded = generator.encode_content(photo, remember=remember)
     adjusted = generator.adjusted(photo, style_codes, remember=remember) if is_painted else style_codes
     for done, total, result in generator.paint(encoded, adjusted, weights, options.strength, masks, outside=options.outside):
         judged = ""

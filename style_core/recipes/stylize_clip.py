@@ -65,7 +65,7 @@ def stylize_clip(
 def stylized_film_cost(clip: Clip, long_side: int, film: FilmOptions, compute: Compute) -> Cost:
     """Predicted cost of a film."""
     height, width = clip.size(long_side)
-    return Cost("film", film_cost(height, width, compute, clip.frames, film.key_every, film.steadiness > 0), (height, width))
+    return Cost("film", film_cost(height, width, compute, clip.frames, film.painted_every, film.steadiness > 0), (height, width))
 
 
 class FramePainter(KeyFramePainter):
