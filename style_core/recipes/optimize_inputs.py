@@ -148,7 +148,8 @@ class OptimizeInputs:
         for style, mask in zip(self.styles, self.masks):
             if mask is not None:
                 region = resize(mask.to(self.content), tuple(self.content.shape[-2:])).clamp(0, 1)
-                picture = torch.lerp(picture, match_color(self.content, style, region), inside * region)
+                recolored = torch.lerp(self.content, match_color(self.content, style, region), inside)
+                picture = torch.lerp(picture, recolored, region)
         return picture
 
     def shown(self, image: Tensor, most: float = float("inf")) -> Tensor:
