@@ -8,6 +8,7 @@ painted independently. With `--finer`, frames are optimized instead, with `lite`
 """
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -48,6 +49,7 @@ def main() -> None:
         "--filmed", nargs="+", type=Path, default=[], metavar="FILE", help="Filmed clips instead; their motion is estimated."
     )
     parser.add_argument("--finer", action="store_true", help="Optimize the frames.")
+    parser.add_argument("--only-steady", action="store_true", help="Leave out the films without steadying, and what compares with them.")
     parser.add_argument("--time", action="store_true", help="Also measure the time of a frame.")
     given = parser.parse_args()
     prepare_cpu()
@@ -68,10 +70,9 @@ def main() -> None:
     rows = []
     chosen = {path.name: filmed(path) for path in given.filmed} if given.filmed else clips(*given.clips)
     for name, clip in chosen.items():
-        rows.append(_row(ways, _start_of(clip, given.frames)))
-        print(f"| {name}{' *' if name in CHANGING else ''} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)
-    means = [sum(column) / len(rows) for column in zip(*rows)]
-    print("| mean | " + " | ".join(f"{value:.2f}" for value in means) + " |")
+        rows.append(_row(ways, _start_of(clip, given.frames), only_steady=given.only_steady))
+        print(f"| {name}{' *' if name in CHANGING else ''} | " + _cells(rows[-1]) + " |", flush=True)
+    print("| mean | " + _cells([sum(column) / len(rows) for column in zip(*rows)]) + " |")
     if given.time:
         _print_times(compute, style, ways)
 
@@ -91,13 +92,21 @@ def _optimizer(compute: Compute, film: OptimizedFilmOptions) -> Painter:
     return FrameOptimizer([read_image(_FINER_STYLE)], [1.0], options, film, compute)
 
 
-def _row(ways: Sequence[Callable[[], Painter]], clip: Clip) -> tuple[float, ...]:
-    """Figures of a clip painted without and with steadying."""
+def _row(ways: Sequence[Callable[[], Painter]], clip: Clip, *, only_steady: bool) -> tuple[float, ...]:
+    """Figures of a clip painted without and with steadying; those that need the film without are NaN if `only_steady`."""
     own = _mean(warping_error(clip))
-    alone, steady = (painted(way(), clip) for way in ways)
-    without, with_ = _mean(warping_error(alone)), _mean(warping_error(steady))
+    without = sharpness_without = math.nan
+    if not only_steady:
+        alone = painted(ways[0](), clip)
+        without, sharpness_without = _mean(warping_error(alone)), sharpness(alone.frames)
+    steady = painted(ways[1](), clip)
+    with_ = _mean(warping_error(steady))
     by_lanczos = _ratio(_mean(warping_error(steady, warped_by_lanczos)), _mean(warping_error(clip, warped_by_lanczos)))
-    return own, without, with_, _ratio(without, own), _ratio(with_, own), by_lanczos, sharpness(steady.frames) / sharpness(alone.frames)
+    return own, without, with_, _ratio(without, own), _ratio(with_, own), by_lanczos, sharpness(steady.frames) / sharpness_without
+
+
+def _cells(values: Sequence[float]) -> str:
+    return " | ".join("" if math.isnan(value) else f"{value:.2f}" for value in values)
 
 
 def painted(painter: Painter, clip: Clip) -> Clip:

@@ -60,6 +60,22 @@ def test_where_nothing_can_be_seen_to_move_nothing_does():
     assert numpy.array_equal(layer, numpy.eye(2, 3))
 
 
+def test_the_motion_of_something_small_that_is_not_rigid_is_followed():
+    ground, cloth = smooth(144, 200, seed=1), smooth(144, 200, seed=2)
+    rows, columns = torch.meshgrid(torch.arange(144.0), torch.arange(200.0), indexing="ij")
+    bent = 3 * torch.sin(rows / 5)  # a flag in the wind, 24 x 40 px
+
+    def frame(share):
+        grid = torch.stack([2 * (columns + share * bent) / 199 - 1, 2 * rows / 143 - 1], -1)[None]
+        moved = torch.nn.functional.grid_sample(cloth[None], grid, mode="bicubic", align_corners=True)[0]
+        return torch.where((abs(rows - 72) < 20) & (abs(columns - 100) < 12), moved, ground)
+
+    motion = motion_between(frame(0.0), frame(1.0))
+    inner = (slice(58, 87), slice(95, 106))
+    assert abs(motion.flow[inner][..., 0] - bent[inner].numpy()).mean() < 0.5 and abs(motion.flow[inner][..., 1]).mean() < 0.5
+    assert motion.confidence[inner].mean() > 0.8
+
+
 def test_a_new_scene_is_a_cut():
     assert motion_between(smooth(seed=3), smooth(seed=4)).cut
     assert not motion_between(smooth(seed=3), smooth(seed=3)).cut
@@ -176,6 +192,21 @@ def test_frames_come_in_order_and_what_is_uncovered_between_key_frames_has_the_l
         square = (slice(None), slice(36, 56), slice(26 + 8 * index, 46 + 8 * index))
         first = (slice(None), slice(36, 56), slice(26, 46))
         assert (film[index][square] - film[0][first]).abs().mean() < 0.03, "paint moves along with the square"
+
+
+def test_what_no_motion_explains_is_painted_for_itself_between_key_frames():
+    generator, code = open_generator(FP32), made_up_code()
+    ground = smooth(144, 200, seed=1)
+    photos = [crossing(60, ground, smooth(144, 200, seed=10 + index)) for index in range(6)]  # something else in each frame
+    film = paintings(FramePainter(generator, [], [code], [1.0], StylizeOptions(), FilmOptions(key_every=5)), photos)
+    alone = paintings(FramePainter(generator, [], [code], [1.0], StylizeOptions(), FilmOptions(0.0)), photos)
+    square, beside = (slice(None), slice(34, 58), slice(64, 88)), (slice(None), slice(80, 140), slice(120, 190))
+    for index in range(1, 5):
+        others = [float((film[index] - other)[square].abs().mean()) for other in alone]
+        assert others[index] == min(others) and others[index] < 0.5 * sorted(others)[1], "it shows its own frame"
+        assert float((film[index] - film[0])[beside].abs().max()) < 0.02, "the rest stays as it was painted"
+    unchanged = paintings(FramePainter(generator, [], [code], [1.0], StylizeOptions(strength=0), FilmOptions(key_every=5)), photos)
+    assert all(float((after - before).abs().mean()) < 0.01 for after, before in zip(unchanged, photos)), "at strength 0"
 
 
 def test_a_cut_between_key_frames_starts_anew():

@@ -2,9 +2,12 @@
 
 Flow is computed by dense inverse search (DIS; Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search"). It is trusted
 where forward and backward flow are consistent and the frames match, as in Ruder et al. (2016), "Artistic Style Transfer for
-Videos", section 5. Where a rigid motion fits as well (see `motion_layers`), that is used instead, because it is more precise.
+Videos", section 5. Where a rigid motion fits as well (see `motion_layers`), that is used instead, because it is more precise;
+where none does, as on people who walk, flow is computed again in full resolution.
 """
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,12 +17,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from style_core.media.boxes import Box, boxes_around, share_of
 from style_core.media.motion_layers import affine_layers, flow_of, followed
 
 _SIDE = 512  # px, largest long side at which flow is computed; it is enlarged afterwards
 _SMOOTHED = 0.8  # px, Gaussian that removes sensor noise, which would be mistaken for motion
 _SLACK, _SLACK_SHARE = 0.5, 0.01  # allowed forward-backward error: squared px, plus a fraction of the squared flow
-_EDGE, _EDGE_SHARE = 0.002, 0.01  # allowed squared gradient of the flow, likewise; it is steep at motion boundaries
+_DOUBTED, _DOUBTED_WIDTH = 0.03, 9  # mean difference of color, over px, beyond which no rigid motion fits
+_FINE_MARGIN = 24  # px around what is doubted, from which its motion may come
+_FINE_SHARE = 0.5  # share of the picture up to which dense flow is computed in full resolution, else in half
 _EVEN, _ODD = 0.03, 0.09  # differences of color at which confidence begins to fall, and reaches 0
 _UNSURE = 0.1  # added to the difference of dense flow that is not consistent
 _BORDER = 5  # px, by half of which the area that an object uncovers is grown
@@ -73,26 +79,26 @@ class _Way:
     Attributes:
         old, new: the photos `[h, w, 3]`, uint8; the motion is sought for each pixel of the new one.
         rigid: flows `[h, w, 2]` of the rigid motions.
+        unlike: how far the photos differ by each of these, `[h, w]`.
         dense, other_way: dense flow, and the one from the old photo to the new.
     """
 
     old: numpy.ndarray
     new: numpy.ndarray
     rigid: list[numpy.ndarray]
+    unlike: list[numpy.ndarray]
     dense: numpy.ndarray
     other_way: numpy.ndarray
 
     @cached_property
     def followed(self) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
         """The best of the flows at each pixel, its index (the dense one is last), and how far the photos differ by it."""
-        flows = [*self.rigid, self.dense]
-        unlike = [_unlike(self.old, self.new, flow) for flow in flows]
-        choice = followed([*unlike[:-1], unlike[-1] + _UNSURE * (1 - self.returning)])
-        best, difference = self.dense.copy(), unlike[-1]
-        for index, flow in enumerate(self.rigid):
+        best, difference = self.dense.copy(), _unlike(self.old, self.new, self.dense)
+        choice = followed([*self.unlike, difference + _UNSURE * (1 - self.returning)])
+        for index, (flow, unlike) in enumerate(zip(self.rigid, self.unlike)):
             mask = (choice == index).astype(numpy.uint8)
             cv2.copyTo(flow, mask, best)
-            cv2.copyTo(unlike[index], mask, difference)
+            cv2.copyTo(unlike, mask, difference)
         return best, choice, difference
 
     @cached_property
@@ -110,7 +116,27 @@ def _ways_between(before: Tensor, now: Tensor) -> tuple[_Way, _Way]:
     back, forth = flow_between(gray, was), flow_between(was, gray)
     layers = affine_layers(was, gray, back)
     flows, returns = ([flow_of(layer, gray.shape) for layer in way] for way in (layers, map(cv2.invertAffineTransform, layers)))
-    return _Way(old, new, flows, back, forth), _Way(new, old, returns, forth, back)
+    unlike, unlike_back = [_unlike(old, new, flow) for flow in flows], [_unlike(new, old, flow) for flow in returns]
+    doubted = boxes_around(_doubted(flows, unlike, gray.shape) | _doubted(returns, unlike_back, gray.shape), _FINE_MARGIN)
+    back, forth = _finer(gray, was, back, doubted), _finer(was, gray, forth, doubted)
+    return _Way(old, new, flows, unlike, back, forth), _Way(new, old, returns, unlike_back, forth, back)
+
+
+def _doubted(flows: Sequence[numpy.ndarray], unlike: Sequence[numpy.ndarray], size: tuple[int, ...]) -> numpy.ndarray:
+    """`[h, w]`, true where none of the rigid flows fits, by the differences that they leave, though the other photo shows it."""
+    if not flows:
+        return numpy.ones(size, bool)
+    differences = [numpy.where(_inside(flow), difference, 0) for flow, difference in zip(flows, unlike)]
+    return cv2.blur(functools.reduce(cv2.min, differences), (_DOUBTED_WIDTH, _DOUBTED_WIDTH)) > _DOUBTED
+
+
+def _finer(one: numpy.ndarray, two: numpy.ndarray, flow: numpy.ndarray, boxes: Sequence[Box]) -> numpy.ndarray:
+    """The flow from one gray frame to another, in boxes computed again in higher resolution."""
+    scale = 0 if share_of(boxes, one.shape) <= _FINE_SHARE else 1
+    fine = flow.copy()
+    for box in boxes:
+        fine[box] = flow_between(one[box].copy(), two[box].copy(), flow[box].copy(), scale)
+    return fine
 
 
 def _motion(way: _Way, other: _Way, height: int, width: int) -> Motion:
@@ -139,10 +165,16 @@ def _seen_before(back: numpy.ndarray, forth: numpy.ndarray, ground: numpy.ndarra
     return 1 - numpy.where(ground, grown, areas).astype(numpy.float32)
 
 
-def flow_between(one: numpy.ndarray, two: numpy.ndarray) -> numpy.ndarray:
-    """Flow `[H, W, 2]` from one gray frame (uint8) to another: `p` in the first corresponds to `p + flow[p]` in the second."""
+def flow_between(one: numpy.ndarray, two: numpy.ndarray, begin: numpy.ndarray | None = None, scale: int = 2) -> numpy.ndarray:
+    """Flow `[H, W, 2]` from one gray frame (uint8) to another: `p` in the first corresponds to `p + flow[p]` in the second.
+
+    Args:
+        begin: a flow to start from; None starts from none.
+        scale: the finest one at which it is computed; 0 is full resolution, each further one halves it and takes a quarter of the time.
+    """
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    return search.calc(one, two, numpy.zeros((*one.shape, 2), numpy.float32))
+    search.setFinestScale(scale)
+    return search.calc(one, two, numpy.zeros((*one.shape, 2), numpy.float32) if begin is None else begin)
 
 
 def _unlike(old: numpy.ndarray, new: numpy.ndarray, flow: numpy.ndarray) -> numpy.ndarray:
@@ -152,12 +184,14 @@ def _unlike(old: numpy.ndarray, new: numpy.ndarray, flow: numpy.ndarray) -> nump
 
 
 def _returning(back: numpy.ndarray, forth: numpy.ndarray) -> numpy.ndarray:
-    """1 where forward and backward flow are consistent and not at a motion boundary, else 0 (Ruder et al. 2016, eq. 5, 6)."""
+    """1 where forward and backward flow are consistent, else 0 (Ruder et al. 2016, eq. 5).
+
+    Their condition at motion boundaries (eq. 6) is left out: it would exclude whole people who walk in the distance, and flow that
+    is wrong at a boundary is found by the colors.
+    """
     there = _moved(forth, back, cv2.INTER_LINEAR)
-    squares = _squares(back)
-    off = _squares(back + there) / (_SLACK_SHARE * (squares + _squares(there)) + _SLACK)
-    steep = sum(_squares(cv2.Sobel(back, -1, x, 1 - x, ksize=3, scale=1 / 8)) for x in (0, 1)) / (_EDGE_SHARE * squares + _EDGE)
-    return numpy.clip(2 - off, 0, 1) * numpy.clip(2 - steep, 0, 1)
+    off = _squares(back + there) / (_SLACK_SHARE * (_squares(back) + _squares(there)) + _SLACK)
+    return numpy.clip(2 - off, 0, 1)
 
 
 def _squares(flow: numpy.ndarray) -> numpy.ndarray:

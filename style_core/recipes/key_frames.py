@@ -5,16 +5,25 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
+import cv2
+import numpy
+import torch
 from torch import Tensor
 
 from style_core.devices import cores
+from style_core.media.boxes import Box, boxes_around, grown, within
 from style_core.media.motion import Motion, carried_along, motions_between, onward, padded_to
 from style_core.options import Options, Range, option
 from style_core.progress import Step
+from style_core.recipes.patches import painted_parts
 from style_core.recipes.steady_paint import SteadyPaint
 
 _MOST_UNEXPLAINED = 0.4  # share of the picture that motion needn't explain between two key frames
+_KNOWN = 0.6  # of 1; what is known less is a gap
+_WIDE_GAP, _LEAST_GAP = 5, 0.001  # px, and share of the picture, from which a gap is painted; smaller ones take the colors around
+_GAP_MARGIN, _GAP_AROUND = 4, 16  # px around a gap that are replaced as far as they are gaps, and px around these for the painter to see
 
 
 @dataclass(frozen=True)
@@ -46,13 +55,14 @@ class _Moved:
 
 
 class KeyFramePainter(ABC):
-    """Paints frames in order, each consistent with those before it. Subclasses add `_fresh`, and `observe` for a `Painter`.
+    """Paints frames in order, each consistent with those before it. Subclasses add `_fresh`, `_sketch`, and `observe` for a `Painter`.
 
     Paint moves along with the picture (as in Ruder et al. 2016, but blended) and starts anew at a cut.
 
     With steadiness, only key frames are painted. What the frames between two of them show for the first time takes its paint from
-    the later one, back along the motion (as key frames are propagated by Jamriska et al. 2019, "Stylizing Video by Example"). A key
-    frame is set earlier if motion explains too little of the picture.
+    the later one, back along the motion (as key frames are propagated by Jamriska et al. 2019, "Stylizing Video by Example"). What
+    neither of the two shows, such as the limbs of somebody who walks, is painted for itself. A key frame is set earlier if motion
+    explains too little of the picture.
 
     Args:
         film: how steady, and how often a key frame is painted.
@@ -76,6 +86,10 @@ class KeyFramePainter(ABC):
             frames: how many have passed since one was painted like this.
             motions: from frame to frame, from the last one of the film so far to this one; none if it is painted anew.
         """
+
+    @abstractmethod
+    def _sketch(self, picture: Tensor, photo: Tensor, key: Tensor) -> Generator[Step, None, Tensor]:
+        """Paint at once a picture `[3, H, W]` that shows parts of frames on the last key frame, `photo`, whose painting is `key`."""
 
     def _finished(self, painted: Tensor, photo: Tensor) -> Tensor:
         """What is shown of a painted frame; paint moves along before that."""
@@ -118,12 +132,32 @@ class KeyFramePainter(ABC):
         ways: list[Motion] = []  # from each frame but the last to the key frame, the last of these first
         for after in reversed(group[1:]):
             ways.append(onward(after.back, ways[-1]) if ways else after.back)
+        between = list(zip(group, reversed(ways)))
+        patches = yield from self._patches(between, group[-1].photo, key)
         done = []
-        for moved in group[:-1]:
-            way = ways.pop()
-            done.append(self._paint.onto(moved.photo, carried_along(key, way), moved.motion, way.confidence))
+        for (moved, way), patched in zip(between, patches):
+            fresh, shown = carried_along(key, way), way.confidence.copy()
+            for box, patch in patched:
+                fresh[:, *box] = torch.lerp(patch, fresh[:, *box], torch.from_numpy(shown[box]))
+                shown[box] = 1
+            done.append(self._paint.onto(moved.photo, fresh, moved.motion, shown))
         done.append(self._paint.onto(group[-1].photo, key, group[-1].motion))
         return [self._finished(painted, moved.photo) for painted, moved in zip(done, group)]
+
+    def _patches(
+        self, frames: Sequence[tuple[_Moved, Motion]], photo: Tensor, key: Tensor
+    ) -> Generator[Step, None, list[list[tuple[Box, Tensor]]]]:
+        """For each frame, what neither the one before nor the key frame shows, painted: boxes of it, and their paintings.
+
+        Args:
+            frames: each with the way to the key frame.
+            photo, key: the key frame and its painting.
+        """
+        size = (photo.shape[-2], photo.shape[-1])
+        boxes = [_gaps(way.confidence, self._film.steadiness * moved.motion.confidence) for moved, way in frames]
+        parts = [moved.photo[:, *grown(box, _GAP_AROUND, size)] for (moved, _), gaps in zip(frames, boxes) for box in gaps]
+        painted = iter((yield from painted_parts(parts, photo, partial(self._sketch, photo=photo, key=key))))
+        return [[(box, next(painted)[:, *within(box, grown(box, _GAP_AROUND, size))]) for box in gaps] for gaps in boxes]
 
     def _painted_anew(self, photo: Tensor, *, cut: bool = False) -> Generator[Step, None, Tensor]:
         """The painting of a frame that takes nothing from the others; `cut` if that is because a scene begins."""
@@ -135,3 +169,10 @@ class KeyFramePainter(ABC):
         """Continue a film after its last frame, `painted`, which may lack an odd row and column."""
         self._last = photo
         self._paint.start(photo, painted)
+
+
+def _gaps(shown: numpy.ndarray, carried: numpy.ndarray) -> list[Box]:
+    """Boxes around what neither the key frame shows nor the paint of the frame before, `[H, W]` in `[0, 1]` each."""
+    unknown = (shown + (1 - shown) * carried < _KNOWN).astype(numpy.uint8)
+    wide = cv2.morphologyEx(unknown, cv2.MORPH_OPEN, numpy.ones((_WIDE_GAP, _WIDE_GAP), numpy.uint8))
+    return [box for box in boxes_around(wide > 0, _GAP_MARGIN) if wide[box].sum() > _LEAST_GAP * wide.size]

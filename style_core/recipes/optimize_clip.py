@@ -104,13 +104,11 @@ class FrameOptimizer(KeyFramePainter):
 
     def _fresh(self, photo: Tensor, frames: int = 1, motions: Sequence[Motion] = ()) -> Generator[Step, None, Tensor]:
         """What the optimizer paints; see `KeyFramePainter`."""
-        options, start, held = replace(self._options, size=max(64, *photo.shape[-2:])), None, None
+        options, start, held = self._sized(photo), None, None
         if motions:
             motion = functools.reduce(lambda way, further: onward(further, way), motions)  # from the last painted frame
             moved, confidence = self._paint.moved(motion), torch.from_numpy(motion.confidence)
-            generated = yield from self._generated(photo, options)
-            # Newly visible areas start from the photo in the painting's colors, which join the rest, with the generator's strokes.
-            start = torch.lerp(_with_strokes(match_color(photo, moved), match_color(generated, moved)), moved, confidence)
+            start = torch.lerp((yield from self._begun(photo, moved)), moved, confidence)  # newly visible areas are begun
             held = TemporalTarget(moved, confidence, _TEMPORAL_WEIGHT * self._film.steadiness)
             options = replace(options, iterations=self._iterations, pyramid=False)
         for step in optimize(
@@ -120,6 +118,18 @@ class FrameOptimizer(KeyFramePainter):
             said = Message("This frame: {iteration} of {total} steps.", iteration=step.iteration, total=step.total)
             yield replace(step, note=said)
         return resize(step.result, photo.shape[-2:])  # small frames were enlarged
+
+    def _sized(self, photo: Tensor) -> OptimizeOptions:
+        return replace(self._options, size=max(64, *photo.shape[-2:]))
+
+    def _sketch(self, picture: Tensor, photo: Tensor, key: Tensor) -> Generator[Step, None, Tensor]:
+        """As newly visible areas are begun; see `KeyFramePainter`."""
+        return (yield from self._begun(picture, key))
+
+    def _begun(self, photo: Tensor, painted: Tensor) -> Generator[Step, None, Tensor]:
+        """A photo `[3, H, W]` in the colors of a painted one, so that both join, with the generator's strokes."""
+        generated = yield from self._generated(photo, self._sized(photo))
+        return _with_strokes(match_color(photo, painted), match_color(generated, painted))
 
     def _generated(self, photo: Tensor, options: OptimizeOptions) -> Generator[Step, None, Tensor]:
         """The generator's picture of a frame `[3, H, W]`, as strong as the optimizer's; painted smaller if memory is short."""

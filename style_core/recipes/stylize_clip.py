@@ -1,6 +1,6 @@
 """Clips painted frame by frame, with statistics averaged over time and paint carried along, to prevent flicker."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.motion import Motion, motion_between, padded_to
+from style_core.media.tones import tones_of
 from style_core.media.video import Clip, check_video_path
 from style_core.networks.generator import EncodedPhoto
 from style_core.networks.generator import Generator as PaintingNet
@@ -104,9 +105,21 @@ class FramePainter(KeyFramePainter):
             self._tones = tones if self._tones is None else torch.lerp(tones, self._tones, _MEMORY**frames)
             return self._tones
 
-        *_, (_, _, fresh) = self._generator.paint(encoded, self._adjusted, self._shares, self._options.strength, carry=carry)
-        assert fresh is not None  # the last one is the result
-        return fresh
+        return self._painted(encoded, carry)
+
+    def _sketch(self, picture: Tensor, photo: Tensor, key: Tensor) -> Generator[Step, None, Tensor]:
+        """What the network paints, with the statistics of the last key frame; see `KeyFramePainter`."""
+        yield from ()
+        assert self._memory is not None
+        encoded = self._generator.encode_content(picture, remember=False)
+        encoded = replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory, tones_of(photo)))
+        return padded_to(self._painted(encoded, lambda tones: tones if self._tones is None else self._tones), picture)
+
+    def _painted(self, encoded: EncodedPhoto, carry: Callable[[Tensor], Tensor]) -> Tensor:
+        """An encoded photo, painted; `carry` as in the generator."""
+        *_, (_, _, painted) = self._generator.paint(encoded, self._adjusted, self._shares, self._options.strength, carry=carry)
+        assert painted is not None  # the last one is the result
+        return painted
 
     def _finished(self, painted: Tensor, photo: Tensor) -> Tensor:
         # Colors matched frame by frame would flicker, so codes keep their own.
