@@ -165,8 +165,8 @@ def test_a_missing_photo_reads_alike_in_the_shell_and_in_python(pair, tmp_path, 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_save_the_picture_so_far(pair, tmp_path, asked):
     out = tmp_path / "out.png"
-    write_image(tmp_path / "photo.png", picture(400, 400, seed=1))  # large enough not to be finished soon
-    command = [sys.executable, "-m", "style_core", "optimize", *pair, "-o", str(out), "--json", "--size", "400",
+    write_image(tmp_path / "photo.png", picture(256, 256, seed=1))  # large enough not to be finished soon
+    command = [sys.executable, "-m", "style_core", "optimize", *pair, "-o", str(out), "--json", "--size", "256",
                "--iterations", "3000", "--extractor", "lite", "--timelapse", str(tmp_path / "t.gif")]  # fmt: skip
     # Tests that run in the background of a script inherit that Ctrl-C is ignored: a person's shell would not have it so.
     heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
