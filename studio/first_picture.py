@@ -7,6 +7,7 @@ The painted picture ships as a small file, so that the page shows it before anyt
 from pathlib import Path
 
 from studio import files
+from studio.controls import STARTS
 from studio.examples import first_photo
 from style_core import StylizeOptions, finish, gallery, gallery_code, read_image, stylize, write_image
 from style_core.devices import Compute
@@ -47,7 +48,7 @@ def is_asked_for(content: str | None, gallery_style: str, options: dict) -> bool
     mine = Path(first_photo())
     if content is None or gallery_style != style() or Path(content).name != mine.name:
         return False
-    defaults = {field.name: field.default for field in StylizeOptions.fields() if field.name != "size"}
+    defaults = {field.name: field.default for field in StylizeOptions.fields()} | STARTS["stylize"]
     return all(options.get(name) == value for name, value in defaults.items()) and Path(content).stat().st_size == mine.stat().st_size
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pandas
@@ -39,6 +40,7 @@ class Board:
         kind: the file type that is downloaded.
         original: path of the last result as it was painted; None before.
         result: path of the last result as it stands now, for other tabs; None before.
+        losses: key of the plot's title; with `_AXIS`, of what it measures.
     """
 
     preview: gr.Image
@@ -52,6 +54,7 @@ class Board:
     original: gr.State
     result: gr.State
     run_id: str
+    losses: str
 
     @property
     def outputs(self) -> list:
@@ -68,17 +71,21 @@ class Board:
             self.result,
         ]
 
-    def begun(self) -> dict:
+    def waiting(self) -> dict:
+        """What is shown until a run's first Step: everything of before, which a request that is refused must not lose."""
+        return {self.status: "…", self.run: gr.update(interactive=False), self.stop: gr.update(interactive=True)}
+
+    def begun(self, request: gr.Request | None) -> dict:
+        keys = {"title": self.losses, "x_title": "ITERATION", "y_title": f"{self.losses}_AXIS"}
+        words: dict[str, Any] = {name: i18n.say(key, request) for name, key in keys.items()}
         return {
             self.preview: gr.update(value=None, visible=True),
             self.slider: gr.update(visible=False),
-            self.status: "…",
-            self.plot: None,
+            # Sentences rather than labels that follow the browser, because plots show those as code.
+            self.plot: gr.update(value=None, **words),
             self.download: None,
             self.result: None,
             self.original: None,
-            self.run: gr.update(interactive=False),
-            self.stop: gr.update(interactive=True),
         }
 
     def idle(self) -> dict:
@@ -219,12 +226,15 @@ def run(
         given: paths of pictures and other inputs, for the settings; as in `request_of`.
     """
     facts = {"options": options, "given": given or {}}
-    yield board.begun()
-    record, event = Record(), jobs.stopping()
+    yield board.waiting()
+    record, event, begun = Record(), jobs.stopping(), False
     stopped = event.is_set()  # while waiting for its turn
     try:
         with closing(steps() if not stopped else (_ for _ in ())) as generator:
             for step in generator:
+                if not begun:
+                    begun = True
+                    yield board.begun(request)
                 record.take(step)
                 yield _shown(step, board, record, request)
                 if event.is_set():
@@ -328,12 +338,12 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, facts
     }
 
 
-def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None = None, losses: I18nData = i18n.LOSSES) -> Board:
+def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None = None, losses: str = "LOSSES") -> Board:
     """Build a stage: the picture as it forms, then before and after; status; buttons; the folded plot.
 
     Args:
         photo: the picture shown before the first run.
-        losses: title of the plot.
+        losses: key of the plot's title; with `_AXIS`, of what it measures.
     """
     preview = gr.Image(
         photo,
@@ -368,14 +378,11 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
             x="iteration",
             y="loss",
             color="distance",
-            title=losses,  # type: ignore[arg-type]  # Gradio declares str
             height=220,
             elem_id=f"{run_id}-plot",
-            x_title=i18n.ITERATION,  # type: ignore[arg-type]  # Gradio declares str
-            y_title=i18n.DISTANCE,  # type: ignore[arg-type]  # Gradio declares str
             color_title=" ",
         )
-    return Board(preview, slider, status, plot, download, kind, button, stopper, gr.State(None), gr.State(None), run_id)
+    return Board(preview, slider, status, plot, download, kind, button, stopper, gr.State(None), gr.State(None), run_id, losses)
 
 
 def download_button(run_id: str) -> tuple[gr.DownloadButton, gr.Dropdown]:

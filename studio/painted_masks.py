@@ -19,8 +19,11 @@ COLORS = ("#d1495b", "#2e6fb7", "#f2c14e", "#3d1a5b")
 _SIDE = 640  # px; an editor sends three pictures of this size with each run
 
 
-def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGIONS, info: I18nData = i18n.REGIONS_INFO) -> gr.ImageEditor:
-    """A folded editor for painting over the photo; its value goes to `masks_of`.
+def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGIONS, info: I18nData = i18n.REGIONS_INFO):
+    """A folded editor for painting over the photo.
+
+    Returns:
+        The editor, whose value goes to `masks_of`, and the events that fill it with the main subject.
 
     Args:
         photo: the input that provides the photo.
@@ -44,9 +47,11 @@ def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGI
         )  # fmt: skip
 
     bring.click(_brought, photo, editor, **IMMEDIATE)
-    for button, inverted in ((only, False), (around, True)):
+    proposals = [
         button.click(partial(_proposed, inverted=inverted), photo, editor, show_progress="minimal", api_visibility="private")
-    return editor
+        for button, inverted in ((only, False), (around, True))
+    ]
+    return editor, proposals
 
 
 def _brought(path: str | None) -> dict | None:

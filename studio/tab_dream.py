@@ -28,7 +28,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     gr.Markdown(i18n.DREAM_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
-            board = live.board(i18n.DREAM, "dream", i18n.DREAM_READY, first_photo(), i18n.DREAM_LOSSES)
+            board = live.board(i18n.DREAM, "dream", i18n.DREAM_READY, first_photo(), "DREAM_LOSSES")
             resume = gr.Button(i18n.CONTINUE, visible=False, size="sm", elem_id="dream-continue")
             retouch.build("dream", board.slider, board.download, board.original, board.result, larger=False)
             uses = use_buttons("dream")
@@ -41,7 +41,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
             forecast = Forecast.build("dream", "dream")
             with gr.Accordion(i18n.MORE, open=False, elem_id="dream-more"):
                 guide, _ = picture_input(i18n.GUIDE, height=170, elem_id="dream-guide")
-                painted = painted_masks.build("dream", image, [i18n.WHERE_TO_DREAM], i18n.DREAM_REGIONS, i18n.DREAM_REGIONS_INFO)
+                painted, _ = painted_masks.build("dream", image, [i18n.WHERE_TO_DREAM], i18n.DREAM_REGIONS, i18n.DREAM_REGIONS_INFO)
                 option_controls = behind_more("dream", shown)
                 _layer_browser(option_controls)
         with looks_place:

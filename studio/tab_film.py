@@ -23,6 +23,8 @@ from style_core.recipes.optimize_clip import FULL_STRENGTH, OptimizedFilmOptions
 from style_core.recipes.stylize_clip import stylize_clip
 from style_core.weights.open import open_generator
 
+_SHOWN = (".mp4", ".m4v", ".mov", ".webm")  # kinds of files that most browsers play
+
 
 class _RawVideo(gr.Video):
     """A video input that hands over the uploaded file unchanged; our own reader says what is wrong with it."""
@@ -86,6 +88,12 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
     @jobs.job("film", status)
     def paint(clip, earlier, name, own, used, strength, size, steadiness, finer, iterations, key_every, request: gr.Request) -> Updates:
         wanted = _FilmRequest(clip, name, own if used else None, int(size), strength, steadiness, finer, iterations, key_every)
+        try:
+            wanted.check(request)
+        except RequestError as error:  # before anything is cleared
+            refusal = i18n.refusal(error, request)
+            yield {status: refusal.message}
+            raise refusal from error
         yield from _painted_clip(compute, place, wanted, earlier, request)
 
     how: dict[str, Any] = {"concurrency_limit": None, "show_progress": "minimal", "show_progress_on": status}
@@ -93,6 +101,7 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
         event = trigger(paint, [clip, earlier, *chosen, *film], place.outputs, api_visibility="private", **how)
         event.failure(place.idle, None, [run, stop], queue=False, api_visibility="private")
     jobs.wire_stop(stop, "film")
+    clip.upload(lambda: "", None, status, **IMMEDIATE)  # what was said of the last one
     sliders = [chosen[-1], film[0], *film[2:]]
     gr.on([clip.upload, clip.clear, film[1].input, *(one.release for one in sliders)], tell, [clip, chosen[-1], *film], about, **IMMEDIATE)
     return place.outputs
@@ -147,21 +156,29 @@ class _FilmRequest:
     iterations: int
     key_every: int
 
-    def steps(self, compute: Compute, out: str, earlier: str | None, request: gr.Request) -> Steps:
-        """The Steps of painting the film `out`; `earlier` is a stopped film to continue.
+    def check(self, request: gr.Request) -> None:
+        """Refuse what can't be painted.
 
         Raises:
             RequestError: for a missing clip, style or painting, or options out of range.
         """
         if self.clip is None:
             raise RequestError(i18n.say("NO_CLIP", request))
+        if self.finer and not self.painting:
+            raise RequestError(i18n.say("FINER_NEEDS_PAINTING", request))
+        if not (self.painting or self.style):
+            raise RequestError(i18n.say("NO_STYLE_AT_ALL", request))
+        self.options()
+
+    def steps(self, compute: Compute, out: str, earlier: str | None) -> Steps:
+        """The Steps of painting the film `out`, of a request that was checked; `earlier` is a stopped film to continue."""
+        assert self.clip is not None
         options, film = self.options()
         more: dict[str, Any] = {"compute": compute, "begun": earlier}
         if self.finer:
-            if not self.painting:
-                raise RequestError(i18n.say("FINER_NEEDS_PAINTING", request))
+            assert self.painting is not None
             return gpu.steps(optimize_clip, self.clip, out, [read_image(self.painting)], options, film, **more)
-        styles, codes = _style_of(compute, self.style, self.painting, request)
+        styles, codes = _style_of(compute, self.style, self.painting)
         return gpu.steps(stylize_clip, self.clip, out, styles, options, film, codes=codes, **more)
 
     def options(self) -> tuple[StylizeOptions | OptimizeOptions, FilmOptions]:
@@ -185,7 +202,7 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
     out = earlier if files.is_result(earlier) else str(files.new_folder() / "pentimento-video.mp4")
     step, asked = None, jobs.stopping()
     try:
-        with closing(wanted.steps(compute, out, earlier, request)) as steps:
+        with closing(wanted.steps(compute, out, earlier)) as steps:
             for step in steps if not asked.is_set() else ():
                 shown: Update = {place.status: live.status_of(step, request)}
                 if step.image is not None:
@@ -197,8 +214,8 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
         refusal = i18n.refusal(error, request)
         yield {**place.idle(), place.status: refusal.message}
         raise refusal from error
-    if step is None:
-        yield {**place.idle(), place.status: i18n.say("STOPPED_EARLY", request)}
+    if step is None or not step.iteration:
+        yield {**place.idle(), place.status: i18n.say("STOPPED_EARLY", request), place.preview: gr.update(visible=False)}
         return
     stopped = step.iteration < step.total
     if stopped:
@@ -225,6 +242,8 @@ def _about(compute: Compute, wanted: _FilmRequest, request: gr.Request) -> str:
         "CLIP_ABOUT", request, seconds=i18n.duration(clip.seconds), frames=clip.frames, width=clip.width, height=clip.height,
         painted_width=width, painted_height=height,
     )  # fmt: skip
+    if Path(wanted.clip).suffix.lower() not in _SHOWN:
+        said += " " + i18n.say("CLIP_UNSEEN", request)
     if gpu.is_lent():
         return said
     options, film = wanted.options()
@@ -232,8 +251,6 @@ def _about(compute: Compute, wanted: _FilmRequest, request: gr.Request) -> str:
     return f"{said} {sentence_of(needed, request)}"
 
 
-def _style_of(compute: Compute, name: str, own: str | None, request: gr.Request) -> tuple[list, list]:
+def _style_of(compute: Compute, name: str, own: str | None) -> tuple[list, list]:
     """The chosen style as pictures and codes: one's own painting where it is used, else the gallery's."""
-    if not (own or name):
-        raise RequestError(i18n.say("NO_STYLE_AT_ALL", request))
     return ([read_image(own)], []) if own else ([], [gallery_code(name, open_generator(compute).sha256)])

@@ -9,7 +9,7 @@ import gradio as gr
 
 from studio import files, first_imagined, gpu, i18n, jobs, live
 from studio.controls import Controls, behind_more, documented, in_view, use_buttons
-from studio.events import IMMEDIATE, Updates
+from studio.events import IMMEDIATE, Update, Updates
 from studio.forecast import Forecast
 from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
@@ -142,20 +142,22 @@ def _wire(place: _Place, handlers: dict[gr.Button, tuple], another: gr.Button, o
 def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, request: gr.Request | None) -> Updates:
     """Pictures one after the other, each selectable as soon as it is shown; if stopped, those so far are kept."""
     made, step, stopped, asked = [], Step(0, 0), False, jobs.stopping()
-    # Clear the last run, so that none of its pictures can be chosen or downloaded as one of these.
-    yield {
-        place.status: "…",
+    yield {place.status: "…", place.stop: gr.update(interactive=True)}
+    # The pictures of the last run are cleared once this one is accepted, so that none can be chosen or downloaded as one of these.
+    cleared: Update = {
         place.wall: gr.update(value=[], selected_index=None),
         place.paths: [],
         place.result: None,
         place.download: None,
-        place.stop: gr.update(interactive=True),
     }
     try:
         options = ImagineOptions.make(**given)
         asked_for = request_of({"near": [near] if near else None})
         with closing(gpu.steps(imagine, options, read_if_given(near), compute=compute)) as steps:
             for step in steps if not asked.is_set() else ():
+                if cleared:
+                    yield cleared
+                    cleared = {}
                 if step.image is not None:
                     own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
                     path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights, request=asked_for))

@@ -47,7 +47,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
                 more = more_paintings.build("paint")
                 with gr.Accordion(i18n.INIT_IMAGE, open=False):
                     start, _ = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
-                painted = painted_masks.build("paint", content, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
+                painted, _ = painted_masks.build("paint", content, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
     live.follow_photo(board, photo, i18n.READY)
     tiles.input(painting_of, tiles, style, **IMMEDIATE)
 
@@ -66,7 +66,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "outputs": board.outputs,
         "uses": uses,
         "option_controls": option_controls,
-        "kept": {"style": style, **option_controls},
+        "kept": {"style": style, **more, **option_controls},
         "forecast": forecast.wire(compute, option_controls, photo, start),
         "follow": lambda trigger: board.follow(trigger, paint, [content, style], inputs),
     }

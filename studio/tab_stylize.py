@@ -43,6 +43,7 @@ class _Parts:
         chosen: the gallery's styles.
         more: inputs for further paintings.
         painted: masks painted on the photo.
+        proposals: the events that fill them with the main subject.
     """
 
     slider: gr.ImageSlider
@@ -63,6 +64,7 @@ class _Parts:
     option_controls: Controls
     more: dict[str, Field]
     painted: gr.ImageEditor
+    proposals: list
     result: gr.State
     drawn: gr.State
 
@@ -116,11 +118,12 @@ def _lay_out(photo: gr.State) -> _Parts:
             with gr.Accordion(i18n.MORE, open=False, elem_id="stylize-more"):
                 option_controls = behind_more("stylize", shown)
                 more = more_paintings.build("stylize")
-                painted = painted_masks.build("stylize", content, [i18n.GALLERY_SHORT, i18n.OWN_SHORT, i18n.STYLE_2, i18n.STYLE_3])
+                names = [i18n.GALLERY_SHORT, i18n.OWN_SHORT, i18n.STYLE_2, i18n.STYLE_3]
+                painted, proposals = painted_masks.build("stylize", content, names)
     drawn = gr.State(None)
     return _Parts(
         slider, status, run, refine, download, kind, uses, grid_place, content, style, use_own, trials, chosen, mix, forecast,
-        option_controls, more, painted, result, drawn,
+        option_controls, more, painted, proposals, result, drawn,
     )  # fmt: skip
 
 
@@ -204,6 +207,8 @@ def build(compute: Compute, photo: gr.State) -> dict:
     follow = {"api_visibility": "private", "trigger_mode": "always_last", **how}
     triggers = [tab.mix.release, *change_events(tab.option_controls), *change_events(tab.more), tab.option_controls["size"].change]
     gr.on([*triggers, photo.change, tab.chosen.change, tab.use_own.change], at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+    for proposal in tab.proposals:
+        proposal.success(stylize, tab.inputs, tab.outputs, **follow)
     choose = style_choice.wire(tab.style, tab.use_own, tab.chosen, tab.mix)
 
     def follow_style(event: Callable) -> None:
@@ -229,7 +234,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "restored": lambda values: _restored(tab, values),
         "option_controls": {**tab.option_controls, "gallery": tab.chosen},
         "forecast": tab.forecast.wire(compute, tab.option_controls, photo),
-        "kept": {"style": tab.style, "use_own": tab.use_own, "gallery": tab.chosen, "mix": tab.mix, **tab.option_controls},
+        "kept": {"style": tab.style, "use_own": tab.use_own, "gallery": tab.chosen, "mix": tab.mix, **tab.more, **tab.option_controls},
     }
 
 

@@ -101,6 +101,8 @@ def theme() -> Base:
         block_title_background_fill_dark="none",
         block_title_padding="0",
         block_title_text_weight="600",
+        button_border_width="1px",
+        button_border_width_dark="1px",
         block_border_width="1px",
         block_border_width_dark="1px",
         block_shadow="none",

@@ -8,7 +8,7 @@ from PIL import Image
 
 from studio import files, gpu, i18n
 from studio.controls import use_buttons
-from studio.events import IMMEDIATE, SILENT
+from studio.events import SILENT
 from style_core import Compute, StylizeOptions, gallery_code, read_image
 from style_core.media.images import fit, from_pil, to_pil
 from style_core.media.settings import settings_of
@@ -63,7 +63,7 @@ def build(compute: Compute, chosen: list) -> dict:
         snap = gr.Button(i18n.SNAPSHOT, elem_id="film-snap")
         download = gr.DownloadButton(i18n.DOWNLOAD, visible=False, elem_id="film-download")  # type: ignore[arg-type]  # Gradio declares str
     uses, result = use_buttons("film"), gr.State(None)
-    snap.click(keep, [shown_live, chosen[0], chosen[-1]], [result, download], **IMMEDIATE)
+    snap.click(keep, [shown_live, chosen[0], chosen[-1]], [result, download], **SILENT)  # queued: errors of others are not shown
     return {"uses": uses, "result": result}
 
 

@@ -90,7 +90,7 @@ REFUSALS = {
     "404": "The hub has no such file at this revision.",
     "429": "The hub received too many requests from this address; try again later.",
     "500": "The hub answered with status 500; try again later.",
-    "hang": "The hub could not be reached in time.",
+    "hang": "Hugging Face could not be reached in time.",
 }
 
 
@@ -125,7 +125,7 @@ def test_a_silent_resolver_is_given_up_as_quickly(environment):
 
 def test_an_unreachable_hub_and_the_offline_switch_are_reported(environment):
     nobody = pull(environment, "http://127.0.0.1:9")
-    assert nobody.returncode == 2 and "The hub could not be reached." in nobody.stderr
+    assert nobody.returncode == 2 and "Hugging Face could not be reached." in nobody.stderr
     switched_off = pull(environment, "http://127.0.0.1:9", HF_HUB_OFFLINE="1")
     assert switched_off.returncode == 2 and "turned off by HF_HUB_OFFLINE" in switched_off.stderr
 
@@ -247,4 +247,4 @@ def test_without_a_hub_optimize_starts_with_lite_and_says_so(environment, tmp_pa
     )  # fmt: skip
     told = json.loads(said.stdout)
     assert told["extractor"] == "lite"
-    assert told["note"] == "Using the built-in network instead: The hub could not be reached."
+    assert told["note"] == "Using the built-in network instead of VGG-19: Hugging Face could not be reached."

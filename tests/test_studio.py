@@ -52,7 +52,7 @@ def test_every_text_that_the_studio_shows_exists_and_is_shown():
     source = "\n".join(path.read_text() for path in STUDIO.glob("*.py"))
     used = set(re.findall(r"i18n\.([A-Z][A-Z_0-9]+)\b", source)) | set(re.findall(r"\"([A-Z][A-Z_0-9]+)\"", source))
     assert set(re.findall(r"i18n\.([A-Z][A-Z_0-9]+)\b", source)) - {"I18N", "SHARE_WARNING", "TABLE"} <= ENGLISH.WORDS.keys()
-    made = re.compile(r"USE_|STYLE_\d|WEIGHT_\d|DIAGNOSIS_|SIZE_|EXAMPLE_|PAINTING_|PRESET_")
+    made = re.compile(r"USE_|STYLE_\d|WEIGHT_\d|DIAGNOSIS_|SIZE_|EXAMPLE_|PAINTING_|PRESET_|.*_AXIS$")
     assert {key for key in ENGLISH.WORDS if not made.match(key)} <= used
 
 
@@ -118,9 +118,9 @@ def test_messages_are_translated_with_their_values():
         OptimizeOptions(size=99999)
     assert i18n.translate(str(refused.value), Request("zh-CN")) == "size 的值是 99999；应在 64 与 12288 px 之间。"
     assert i18n.translate(str(refused.value), Request("en")) == "size is 99999; it must be between 64 and 12288 px."
-    reason = RequestError("The hub could not be reached.")
-    note = Message("Using the built-in network instead: {reason}", reason=str(reason))
-    assert i18n.translate(note, Request("zh-CN")) == "改用内置的精简网络：无法连接存放权重的 Hugging Face。"
+    reason = RequestError("Hugging Face could not be reached.")
+    note = Message("Using the built-in network instead of VGG-19: {reason}", reason=str(reason))
+    assert i18n.translate(note, Request("zh-CN")) == "改用内置的精简网络（代替 VGG-19）：无法连接存放权重的 Hugging Face。"
     notes = joined(
         Message("{file} is animated; its first frame is used.", file="a.gif"),
         Message("The color profile of {file} is broken and was ignored.", file="a.gif"),

@@ -3,6 +3,7 @@
 import threading
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 from networks import FP32, picture
 
@@ -28,6 +29,7 @@ def imagined(monkeypatch, pictures: int) -> list[dict]:
 
 def test_a_stopped_run_of_imagine_keeps_its_pictures_and_a_click_chooses_among_them(monkeypatch, stop):
     updates = imagined(monkeypatch, 3)
+    next(updates)
     cleared = next(updates)
     assert cleared["paths"] == [] and cleared["result"] is cleared["download"] is None, "nothing of the last run can be chosen"
     for number in (1, 2):
@@ -39,12 +41,16 @@ def test_a_stopped_run_of_imagine_keeps_its_pictures_and_a_click_chooses_among_t
     assert last["result"] == last["download"] == last["paths"][0] and last["status"].startswith("Stopped")
 
 
-def test_a_run_of_imagine_stopped_before_its_first_picture_leaves_nothing_to_choose(monkeypatch, stop):
+def test_a_run_of_imagine_that_is_stopped_or_refused_before_it_begins_leaves_the_pictures_of_the_last_one(monkeypatch, stop):
     updates = imagined(monkeypatch, 3)
-    cleared = next(updates)
+    shown = next(updates)
     stop.set()
     (last,) = updates
-    assert cleared["paths"] == [] and "paths" not in last and "result" not in last
+    assert not {"wall", "paths", "result", "download"} & (shown.keys() | last.keys())
+    refused = tab_imagine._imagined(FP32, PLACE, None, ImagineOptions().as_dict() | {"size": 5}, None)
+    with pytest.raises(gr.Error, match="size is 5"):
+        for shown in refused:
+            assert not {"wall", "paths", "result", "download"} & shown.keys()
 
 
 def test_a_painting_is_encoded_once_and_not_at_every_frame_of_the_webcam(monkeypatch, tmp_path):

@@ -14,6 +14,13 @@
     }
   });
 
+  // A menu that the keyboard leaves closes; Gradio's own stays open.
+  document.addEventListener('focusout', ({ target }) => {
+    if (!target.matches?.('input[role=combobox]')) return;
+    const left = () => target !== document.activeElement && target.getAttribute('aria-expanded') === 'true';
+    setTimeout(() => left() && target.dispatchEvent(new FocusEvent('blur')), 200);
+  });
+
   // A picture dropped anywhere, or pasted, becomes the photo.
   const take = (file) => {
     const input = document.querySelector('#choose-photo input[type=file], input#choose-photo, #header input[type=file]');

@@ -166,7 +166,7 @@ WORDS: dict[str, str] = {
     "NO_PROFILE": "Choose the color profile of your printer or print shop first.",
     # This visit
     "HISTORY": "Your pictures",
-    "HISTORY_EMPTY": "What you make appears here. It stays when you reload the page.",
+    "HISTORY_EMPTY": "Pictures that you make appear here. They stay when you reload the page.",
     "HISTORY_NUMBER": "No. {number}",
     "HISTORY_MADE_FROM": "No. {number}, from {parents}",
     "HISTORY_CHOSEN": "{name}. The same from a terminal:\n```\n{command}\n```",
@@ -178,7 +178,8 @@ WORDS: dict[str, str] = {
     "LOSSES": "How far the picture is from the photo and from the painting",
     "DREAM_LOSSES": "How strongly the network responds",
     "ITERATION": "step",
-    "DISTANCE": "distance",
+    "LOSSES_AXIS": "distance",
+    "DREAM_LOSSES_AXIS": "response",
     # Imagine
     "IMAGINE_DONE": "Pictures made: {count}, in {seconds}. Click one to choose it.",
     "IMAGINE_STOPPED": "Stopped. Pictures kept: {count}. Click one to choose it.",
@@ -217,6 +218,7 @@ WORDS: dict[str, str] = {
     "NO_CLIP": "Choose a video first.",
     "CONTINUE": "Continue",
     "CLIP_ABOUT": "{seconds}, {frames} frames of {width} x {height} px, painted at {painted_width} x {painted_height} px.",
+    "CLIP_UNSEEN": "Your browser may not be able to show this kind of file, but it can be painted.",
     "FINER": "Finer",
     "FINER_ON": "Paint by optimization",
     "FINER_INFO": "About ten times slower, with brushstrokes like those of the Paint tab. Needs a painting of your own.",
@@ -225,7 +227,7 @@ WORDS: dict[str, str] = {
     "CLIP_STOPPED": "Stopped after {frames} of {total} frames. The video so far is kept, and Continue goes on from here.",
     "MORPH_STOPPED": "Stopped. Frames kept: {frames}.",
     "CLIP_DONE": "Done in {seconds}. Frames: {frames}.",
-    "WEBCAM_READY": "Allow the camera, then press Record. Nothing is stored.",
+    "WEBCAM_READY": "Allow the camera, then press Record to see yourself painted. No picture is stored.",
     "NO_CAMERA": "No camera was found. Connect one or allow it in your browser, then reload the page. You can also paint a video file.",
     # About
     "GET_VGG19": "Download VGG-19",

@@ -160,7 +160,7 @@ class Generator:
         """
         if not float(self.net.style.feedback):
             return list(codes)
-        small = fit_short(photo, FIRST_SIDE) if min(photo.shape[-2:]) > FIRST_SIDE else photo
+        small = reduced(photo)
         return [self._adjusted.get((digest_of(small), digest_of(code)), lambda: self._closer(small, code, remember)) for code in codes]
 
     def _closer(self, small: Tensor, code: Tensor, remember: bool) -> Tensor:
@@ -318,6 +318,11 @@ class Generator:
         return (
             functional.pad(soft, (0, padded_width - width, 0, padded_height - height), mode="replicate").clamp(0, 1).to(self.compute.device)
         )
+
+
+def reduced(image: Tensor) -> Tensor:
+    """An image `[3, H, W]` at the size of first results, or as it is if it is smaller."""
+    return fit_short(image, FIRST_SIDE) if min(image.shape[-2:]) > FIRST_SIDE else image
 
 
 def _at_strength(own: Tensor, code: Tensor, strength: float) -> Tensor:

@@ -17,7 +17,7 @@ from style_core.errors import RequestError
 from style_core.media.color import keep_color, luminance_of, match_color, match_palette, painting_color_option, palette_of
 from style_core.media.images import beyond, fit, size_to_fit
 from style_core.messages import joined
-from style_core.networks.generator import Generator
+from style_core.networks.generator import Generator, reduced
 from style_core.networks.generator_net import CODE_SIZE
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
@@ -30,10 +30,9 @@ from style_core.weights.open import open_generator
 
 # Thresholds of a verdict, meant to catch results with more than 0.6 of the photo's style distance. How often they do:
 # benchmarks/verdicts.md.
-_ALMOST_THE_PHOTO = 0.745
-_LOST_THE_PHOTO = 0.86
+_ALMOST_THE_PHOTO = 0.72
+_LOST_THE_PHOTO = 0.9
 _CONTENT_LEVEL = "relu3_1"
-_MIDDLE_SIDE = 320  # px
 _JUDGED_FROM = 0.5  # strength below which a result close to the photo is expected
 VERDICTS = {
     "unchanged": "The result is still close to the photo. Try more strength or another brush size, or refine it with Paint.",
@@ -132,7 +131,7 @@ def paint_photo(
         judged = ""
         if result is not None:
             if masks is None and is_judged(options):
-                judged = verdict(generator, photo, result, style_codes, weights)
+                judged = verdict(generator, photo, result, style_codes, weights, remember=remember)
             result = recolored(result, photo, options, styles, weights, from_codes=bool(codes))
             if watch is not None:
                 watch.finish()
@@ -145,8 +144,11 @@ def is_judged(options: StylizeOptions) -> bool:
 
 
 @torch.no_grad()
-def verdict(generator: Generator, photo: Tensor, result: Tensor, codes: Sequence[Tensor], weights: Sequence[float] | None = None) -> str:
-    """Detect a failed result with the generator's own encoder, at the middle of the picture.
+def verdict(
+    generator: Generator, photo: Tensor, result: Tensor, codes: Sequence[Tensor], weights: Sequence[float] | None = None, *,
+    remember: bool = True,
+) -> str:  # fmt: skip
+    """Detect a failed result with the generator's own encoder, on the reduced picture, as somebody sees it who steps back.
 
     The result's code should be close to the style's. If it is still beyond `_ALMOST_THE_PHOTO` of the distance to the photo's
     code, the result counts as unchanged. Its features at relu3_1 should be close to the photo's; otherwise the photo is lost.
@@ -154,12 +156,12 @@ def verdict(generator: Generator, photo: Tensor, result: Tensor, codes: Sequence
     Args:
         photo, result: `[3, H, W]`, the same size.
         codes, weights: those that it was painted with.
+        remember: cache the photo's encoding, because sliders move.
     Returns:
         `unchanged`, `lost`, or an empty string.
     """
     style = torch.stack([share * code for share, code in zip(style_shares(weights, len(codes)), codes)]).sum(0)
-    # The photo's encoding is reused when sliders move.
-    before, after = generator.encode_content(_middle(photo)), generator.encode_content(_middle(result), remember=False)
+    before, after = generator.encode_content(reduced(photo), remember=remember), generator.encode_content(reduced(result), remember=False)
     left = _apart(after.code, style) / _apart(before.code, style).clamp_min(1e-6)
     if left > _ALMOST_THE_PHOTO:
         return "unchanged"
@@ -171,12 +173,6 @@ def verdict(generator: Generator, photo: Tensor, result: Tensor, codes: Sequence
 def _apart(one: Tensor, two: Tensor) -> Tensor:
     """The distance of two codes, in what the network sees."""
     return (one - two)[:, :CODE_SIZE].norm()
-
-
-def _middle(image: Tensor) -> Tensor:
-    height, width = image.shape[-2:]
-    top, left = max(0, height - _MIDDLE_SIDE) // 2, max(0, width - _MIDDLE_SIDE) // 2
-    return image[:, top : top + _MIDDLE_SIDE, left : left + _MIDDLE_SIDE]
 
 
 def encoded_styles(generator: Generator, styles: Sequence[Tensor], photo: Tensor, options: StylizeOptions) -> list[Tensor]:

@@ -26,7 +26,7 @@ from style_core.messages import Message
 _DECIDE_SECONDS = 4.0  # total, until the hub has answered with the file's header
 _STALL_SECONDS = 20.0  # without a byte, once it has started sending
 _MAX_HEADER = 2**24
-_LATE = "The hub could not be reached in time."
+_LATE = "Hugging Face could not be reached in time."
 _BROKE_OFF = "The connection to the hub was lost; try again to resume the download."
 _T = TypeVar("_T")
 
@@ -238,7 +238,7 @@ def _in_time(work: Callable[[], _T], deadline: float) -> _T:
     return outcome.result()
 
 
-def _in_words(work: Callable[[], _T], lost: str = "The hub could not be reached.") -> _T:
+def _in_words(work: Callable[[], _T], lost: str = "Hugging Face could not be reached.") -> _T:
     """Run network work. All errors of the client become a HubError; `lost` is the message for a lost connection."""
     try:
         return work()

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from steering import fill, open_tab, ready
+from steering import fill, open_tab, ready, unfold
 
 TABS = ("Stylize", "Paint", "Dream", "Imagine", "Video", "About")
 
@@ -80,3 +80,21 @@ def test_ctrl_enter_paints_and_escape_stops_and_keeps(page):
     page.locator("#paint-status").filter(has_text=re.compile(r"\b[1-9]\d* of 3000")).wait_for()
     page.keyboard.press("Escape")
     page.locator("#paint-status").filter(has_text="The picture so far is kept").wait_for()
+
+
+def test_what_is_unfolded_stands_below_and_pushes_nothing_aside(page):
+    for heading in ("Compare styles", "Use this picture", "Print in ink"):
+        unfold(page, heading)
+        width, seen = page.evaluate(
+            "(() => { const { scrollWidth, clientWidth } = document.querySelector('.stage'); return [scrollWidth, clientWidth]; })()"
+        )
+        assert width <= seen, heading
+        assert page.locator("#stylize-run").bounding_box()["x"] < 100
+
+
+def test_a_menu_that_the_keyboard_leaves_closes(page):
+    page.locator("#stylize-download").focus()
+    page.keyboard.press("Tab")
+    page.wait_for_selector("[role=listbox]")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("[role=listbox]", state="detached")

@@ -4,7 +4,7 @@ import re
 import shutil
 
 from networks import picture
-from steering import open_tab, ready
+from steering import open_tab, ready, unfold
 
 from style_core.media.video import Clip, FrameWriter
 
@@ -30,9 +30,15 @@ def test_a_clip_is_painted(page, tmp_path):
     page.get_by_test_id("toast-body").filter(has_text="Choose a video first.").wait_for()
     page.locator("#film-clip input[type=file]").set_input_files(clip)
     page.locator("#film-about").filter(has_text="4 frames of 96 x 64 px").filter(has_text="Takes about").wait_for()
+    assert page.inner_text("#film-status") == "", "what was said of no video is gone"
     page.click("#film-run")
     page.locator("#film-status").filter(has_text=re.compile(r"Done in .*Frames: 4\.")).wait_for()
     assert painted(page, tmp_path / "out.mp4").frames == 4
+    unfold(page, "Finer", ".finer")
+    page.locator("#film-finer input").check()
+    page.click("#film-run")
+    page.get_by_test_id("toast-body").filter(has_text="needs a painting of your own").wait_for()
+    assert painted(page, tmp_path / "out.mp4").frames == 4, "a refused request loses nothing"
 
 
 def test_a_stopped_clip_is_kept_and_goes_on(page, tmp_path):

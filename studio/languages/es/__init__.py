@@ -170,7 +170,7 @@ WORDS: dict[str, str] = {
     "NO_PROFILE": "Elige primero el perfil de color de tu impresora o imprenta.",
     # This visit
     "HISTORY": "Tus imágenes",
-    "HISTORY_EMPTY": "Lo que crees aparece aquí y se mantiene al recargar la página.",
+    "HISTORY_EMPTY": "Las imágenes que crees aparecen aquí y se mantienen al recargar la página.",
     "HISTORY_NUMBER": "N.º {number}",
     "HISTORY_MADE_FROM": "N.º {number}, de {parents}",
     "HISTORY_CHOSEN": "{name}. Lo mismo desde un terminal:\n```\n{command}\n```",
@@ -182,7 +182,8 @@ WORDS: dict[str, str] = {
     "LOSSES": "Cuánto se aleja la imagen de la foto y del cuadro",
     "DREAM_LOSSES": "Con qué fuerza responde la red",
     "ITERATION": "paso",
-    "DISTANCE": "distancia",
+    "LOSSES_AXIS": "distancia",
+    "DREAM_LOSSES_AXIS": "respuesta",
     # Imagine
     "IMAGINE_DONE": "Imágenes creadas: {count}, en {seconds}. Haz clic en una para elegirla.",
     "IMAGINE_STOPPED": "Parado. Imágenes conservadas: {count}. Haz clic en una para elegirla.",
@@ -222,6 +223,7 @@ WORDS: dict[str, str] = {
     "NO_CLIP": "Elige primero un vídeo.",
     "CONTINUE": "Continuar",
     "CLIP_ABOUT": "{seconds}, {frames} fotogramas de {width} x {height} px; se pinta a {painted_width} x {painted_height} px.",
+    "CLIP_UNSEEN": "Puede que tu navegador no muestre este tipo de archivo, pero se puede pintar.",
     "FINER": "Más detalle",
     "FINER_ON": "Pintar por optimización",
     "FINER_INFO": "Unas diez veces más lento, con pinceladas como las de la pestaña Pintar. Necesita un cuadro tuyo.",
@@ -230,7 +232,7 @@ WORDS: dict[str, str] = {
     "CLIP_STOPPED": "Parado tras {frames} de {total} fotogramas. El vídeo hasta aquí se conserva; «Continuar» sigue desde ese punto.",
     "MORPH_STOPPED": "Parado. Fotogramas conservados: {frames}.",
     "CLIP_DONE": "Listo en {seconds}. Fotogramas: {frames}.",
-    "WEBCAM_READY": "Permite el uso de la cámara y pulsa Grabar. No se guarda nada.",
+    "WEBCAM_READY": "Permite el uso de la cámara y pulsa Grabar para verte pintado. No se guarda ninguna imagen.",
     "NO_CAMERA": "No se ha encontrado ninguna cámara. Conecta una o permítela en tu navegador, y recarga la página. También puedes pintar un "
     "archivo de vídeo.",
     # About

@@ -182,7 +182,8 @@ WORDS: dict[str, str] = {
     "LOSSES": "画面与照片、画作的差距",
     "DREAM_LOSSES": "网络的反应强度",
     "ITERATION": "步数",
-    "DISTANCE": "差距",
+    "LOSSES_AXIS": "差距",
+    "DREAM_LOSSES_AXIS": "响应",
     # Imagine
     "IMAGINE_DONE": "{count} 张图，用时 {seconds}。点击选中一张。",
     "IMAGINE_STOPPED": "已停止，保留了 {count} 张图。点击选中一张。",
@@ -221,6 +222,7 @@ WORDS: dict[str, str] = {
     "NO_CLIP": "请先选择一段视频。",
     "CONTINUE": "继续",
     "CLIP_ABOUT": "{seconds}，{frames} 帧，{width} x {height} 像素，以 {painted_width} x {painted_height} 像素绘制。",
+    "CLIP_UNSEEN": "你的浏览器可能无法播放这种文件，但仍然可以绘制。",
     "FINER": "更精细",
     "FINER_ON": "用优化绘制",
     "FINER_INFO": "约慢十倍，笔触与“绘制”页相同。需要你自己的画作。",
@@ -229,7 +231,7 @@ WORDS: dict[str, str] = {
     "CLIP_STOPPED": "已在第 {frames} 帧（共 {total} 帧）停止，目前的视频已保留。按“继续”可接着绘制。",
     "MORPH_STOPPED": "已停止，保留了前 {frames} 帧。",
     "CLIP_DONE": "完成：{frames} 帧，用时 {seconds}。",
-    "WEBCAM_READY": "允许使用摄像头，然后按“录制”。不会保存任何画面。",
+    "WEBCAM_READY": "允许使用摄像头，然后按“录制”，就能看到自己被实时绘制。不会保存任何画面。",
     "NO_CAMERA": "没有找到摄像头。请连接摄像头或在浏览器中允许使用，然后重新载入页面。也可以绘制视频文件。",
     # About
     "GET_VGG19": "下载 VGG-19",
