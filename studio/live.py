@@ -24,6 +24,7 @@ PREVIEW_SIDE = 768  # px, of previews; the file has the full size
 STAGE_HEIGHT = 640  # px
 FIRST_KIND = files.KINDS[0]
 _PLOTTED = 200  # points of the loss plot
+_MEASURES = {"LOSSES": "LOSSES_AXIS", "DREAM_LOSSES": "DREAM_LOSSES_AXIS"}  # what it shows, by its title
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Board:
         kind: the file type that is downloaded.
         original: path of the last result as it was painted; None before.
         result: path of the last result as it stands now, for other tabs; None before.
-        losses: key of the plot's title; with `_AXIS`, of what it measures.
+        losses: key of the plot's title, one of `_MEASURES`.
     """
 
     preview: gr.Image
@@ -72,11 +73,11 @@ class Board:
         ]
 
     def waiting(self) -> dict:
-        """What is shown until a run's first Step: everything of before, which a request that is refused must not lose."""
+        """What is shown until a run has got somewhere: everything of before, which a request that is refused must not lose."""
         return {self.status: "…", self.run: gr.update(interactive=False), self.stop: gr.update(interactive=True)}
 
     def begun(self, request: gr.Request | None) -> dict:
-        keys = {"title": self.losses, "x_title": "ITERATION", "y_title": f"{self.losses}_AXIS"}
+        keys = {"title": self.losses, "x_title": "ITERATION", "y_title": _MEASURES[self.losses]}
         words: dict[str, Any] = {name: i18n.say(key, request) for name, key in keys.items()}
         return {
             self.preview: gr.update(value=None, visible=True),
@@ -232,7 +233,7 @@ def run(
     try:
         with closing(steps() if not stopped else (_ for _ in ())) as generator:
             for step in generator:
-                if not begun:
+                if not begun and (step.image is not None or step.losses or step.iteration):
                     begun = True
                     yield board.begun(request)
                 record.take(step)
@@ -343,7 +344,7 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
 
     Args:
         photo: the picture shown before the first run.
-        losses: key of the plot's title; with `_AXIS`, of what it measures.
+        losses: key of the plot's title, one of `_MEASURES`.
     """
     preview = gr.Image(
         photo,

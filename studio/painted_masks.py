@@ -1,6 +1,6 @@
 """Regions: masks painted on the photo with a brush, one color for each style."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import gradio as gr
@@ -19,7 +19,9 @@ COLORS = ("#d1495b", "#2e6fb7", "#f2c14e", "#3d1a5b")
 _SIDE = 640  # px; an editor sends three pictures of this size with each run
 
 
-def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGIONS, info: I18nData = i18n.REGIONS_INFO):
+def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGIONS, info: I18nData = i18n.REGIONS_INFO,
+    first: Callable[..., int] = lambda: 0, of: Sequence = (),
+):  # fmt: skip
     """A folded editor for painting over the photo.
 
     Returns:
@@ -29,6 +31,7 @@ def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGI
         photo: the input that provides the photo.
         names: a label for each color.
         title, info: title and explanation of the section.
+        first: which color the subject is proposed in, given the values of the components `of`.
     """
     count = len(names)
     with gr.Accordion(title, open=False, elem_id=f"{run_id}-regions"):
@@ -48,7 +51,9 @@ def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGI
 
     bring.click(_brought, photo, editor, **IMMEDIATE)
     proposals = [
-        button.click(partial(_proposed, inverted=inverted), photo, editor, show_progress="minimal", api_visibility="private")
+        button.click(
+            partial(_proposed, inverted=inverted, first=first), [photo, *of], editor, show_progress="minimal", api_visibility="private"
+        )
         for button, inverted in ((only, False), (around, True))
     ]
     return editor, proposals
@@ -59,13 +64,13 @@ def _brought(path: str | None) -> dict | None:
     return None if path is None else _on_editor(to_pil(_small(path)))
 
 
-def _proposed(path: str | None, inverted: bool) -> dict | None:
-    """The photo in the editor, its main subject painted over with the first color, or all but it; the brush can mend it."""
+def _proposed(path: str | None, *values, inverted: bool, first: Callable[..., int]) -> dict | None:
+    """The photo in the editor, its main subject painted over with a color, or all but it; the brush can mend it."""
     if path is None:
         return None
     photo = _small(path)
     mask = gpu.call(find_subject, photo)
-    return _on_editor(to_pil(photo), canvas_layer(strokes_of(1 - mask if inverted else mask, COLORS[0])))
+    return _on_editor(to_pil(photo), canvas_layer(strokes_of(1 - mask if inverted else mask, COLORS[first(*values)])))
 
 
 def _small(path: str):

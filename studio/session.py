@@ -1,4 +1,4 @@
-"""State kept in the visitor's browser, restored after a reload: tab, photo, painting, style, settings."""
+"""State kept in the visitor's browser, restored after a reload: tab, photo, paintings and their weights, style, settings."""
 
 from typing import Any
 

@@ -90,10 +90,8 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
         wanted = _FilmRequest(clip, name, own if used else None, int(size), strength, steadiness, finer, iterations, key_every)
         try:
             wanted.check(request)
-        except RequestError as error:  # before anything is cleared
-            refusal = i18n.refusal(error, request)
-            yield {status: refusal.message}
-            raise refusal from error
+        except RequestError as error:  # at once, rather than after the runs before it
+            raise i18n.refusal(error, request) from error
         yield from _painted_clip(compute, place, wanted, earlier, request)
 
     how: dict[str, Any] = {"concurrency_limit": None, "show_progress": "minimal", "show_progress_on": status}
@@ -195,18 +193,16 @@ class _FilmRequest:
 
 def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier: str | None, request: gr.Request) -> Updates:
     """A film, frame by frame; if stopped, it ends there and can be continued. `earlier` is one that was stopped before."""
-    yield {
-        place.status: "…", place.result: gr.update(value=None, visible=False), place.preview: gr.update(value=None, visible=False),
-        place.run: gr.update(interactive=False), place.stop: gr.update(interactive=True), place.resume: gr.update(visible=False),
-    }  # fmt: skip
+    yield {place.status: "…", place.run: gr.update(interactive=False), place.stop: gr.update(interactive=True)}
     out = earlier if files.is_result(earlier) else str(files.new_folder() / "pentimento-video.mp4")
     step, asked = None, jobs.stopping()
     try:
         with closing(wanted.steps(compute, out, earlier)) as steps:
             for step in steps if not asked.is_set() else ():
                 shown: Update = {place.status: live.status_of(step, request)}
-                if step.image is not None:
+                if step.image is not None:  # until there is one, the last film stays, should this one be refused
                     shown[place.preview] = gr.update(value=to_pil(fit(step.image, live.PREVIEW_SIDE)), visible=True)
+                    shown[place.result], shown[place.resume] = gr.update(value=None, visible=False), gr.update(visible=False)
                 yield shown
                 if asked.is_set():
                     break
@@ -215,7 +211,8 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
         yield {**place.idle(), place.status: refusal.message}
         raise refusal from error
     if step is None or not step.iteration:
-        yield {**place.idle(), place.status: i18n.say("STOPPED_EARLY", request), place.preview: gr.update(visible=False)}
+        kept = {} if earlier is None else {place.result: gr.update(value=earlier, visible=True), place.resume: gr.update(visible=True)}
+        yield {**place.idle(), place.status: i18n.say("STOPPED_EARLY", request), place.preview: gr.update(visible=False), **kept}
         return
     stopped = step.iteration < step.total
     if stopped:

@@ -143,7 +143,7 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
     """Pictures one after the other, each selectable as soon as it is shown; if stopped, those so far are kept."""
     made, step, stopped, asked = [], Step(0, 0), False, jobs.stopping()
     yield {place.status: "…", place.stop: gr.update(interactive=True)}
-    # The pictures of the last run are cleared once this one is accepted, so that none can be chosen or downloaded as one of these.
+    # The pictures of the last run are cleared with this one's first, so that none can be chosen or downloaded as one of these.
     cleared: Update = {
         place.wall: gr.update(value=[], selected_index=None),
         place.paths: [],
@@ -155,10 +155,10 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
         asked_for = request_of({"near": [near] if near else None})
         with closing(gpu.steps(imagine, options, read_if_given(near), compute=compute)) as steps:
             for step in steps if not asked.is_set() else ():
-                if cleared:
-                    yield cleared
-                    cleared = {}
                 if step.image is not None:
+                    if cleared:
+                        yield cleared
+                        cleared = {}
                     own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
                     path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights, request=asked_for))
                     made.append((path, i18n.say("SEED", request, seed=own["seed"])))
@@ -188,7 +188,7 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
 
 def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, request: gr.Request) -> Updates:
     """A film from picture to picture; if stopped, it ends there."""
-    yield {place.status: "…", place.film: gr.update(visible=True, value=None), place.stop: gr.update(interactive=True)}
+    yield {place.status: "…", place.stop: gr.update(interactive=True)}
     out = files.new_folder() / "pentimento-morph.mp4"
     try:
         pictures, options = [read_if_given(path) for path in ends], ImagineOptions.make(**given)

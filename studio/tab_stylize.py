@@ -77,6 +77,11 @@ class _Parts:
         return [self.slider, self.status, self.result, self.download, self.kind, self.drawn]
 
 
+def _color_in_use(gallery_style: str, style: str | None, use_style: bool) -> int:
+    """The place among the regions' colors of the first style that is used."""
+    return int(not gallery_style and use_style and style is not None)
+
+
 def _lay_out(photo: gr.State) -> _Parts:
     gr.Markdown(i18n.STYLIZE_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
@@ -119,7 +124,7 @@ def _lay_out(photo: gr.State) -> _Parts:
                 option_controls = behind_more("stylize", shown)
                 more = more_paintings.build("stylize")
                 names = [i18n.GALLERY_SHORT, i18n.OWN_SHORT, i18n.STYLE_2, i18n.STYLE_3]
-                painted, proposals = painted_masks.build("stylize", content, names)
+                painted, proposals = painted_masks.build("stylize", content, names, first=_color_in_use, of=[chosen, style, use_own])
     drawn = gr.State(None)
     return _Parts(
         slider, status, run, refine, download, kind, uses, grid_place, content, style, use_own, trials, chosen, mix, forecast,
@@ -208,7 +213,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     triggers = [tab.mix.release, *change_events(tab.option_controls), *change_events(tab.more), tab.option_controls["size"].change]
     gr.on([*triggers, photo.change, tab.chosen.change, tab.use_own.change], at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
     for proposal in tab.proposals:
-        proposal.success(stylize, tab.inputs, tab.outputs, **follow)
+        proposal.success(at_once, [*tab.inputs, gr.State(None)], tab.outputs, **follow)
     choose = style_choice.wire(tab.style, tab.use_own, tab.chosen, tab.mix)
 
     def follow_style(event: Callable) -> None:

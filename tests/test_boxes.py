@@ -52,9 +52,13 @@ def test_each_part_gets_back_what_was_painted_of_it_in_whatever_order_and_on_how
         sheets.append(sheet)
         return 1 - sheet
 
-    said, painted = collected(painted_parts(parts, frame, paint))
+    said, painted = collected(painted_parts(parts, frame, paint, 9))
     assert all(torch.equal(after, 1 - before) for before, after in zip(parts, painted)) and len(painted) == len(parts)
     assert all(sheet.shape == frame.shape for sheet in sheets) and len(said) == len(sheets) == 3
+    _, fewer = collected(painted_parts(parts, frame, paint, 2))
+    there = [number for number, part in enumerate(fewer) if part is not None]
+    assert 0 < len(there) < len(parts) and all(torch.equal(fewer[number], 1 - parts[number]) for number in there)
+    assert min(parts[number].shape[1] for number in there) >= max(part.shape[1] for part, made in zip(parts, fewer) if made is None)
     assert not sheets[0].equal(frame) and bool((sheets[-1] == frame).any()), "parts lie on the frame"
 
 
@@ -63,4 +67,4 @@ def test_no_part_is_no_work():
         raise AssertionError
         yield
 
-    assert collected(painted_parts([], torch.zeros(3, 8, 8), paint)) == ([], [])
+    assert collected(painted_parts([], torch.zeros(3, 8, 8), paint, 2)) == ([], [])

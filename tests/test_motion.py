@@ -76,6 +76,13 @@ def test_the_motion_of_something_small_that_is_not_rigid_is_followed():
     assert motion.confidence[inner].mean() > 0.8
 
 
+@pytest.mark.parametrize("size", [(16, 100), (24, 200), (29, 512), (64, 4000), (90, 1600), (16, 16)])
+def test_flat_frames_have_a_motion_too(size):
+    wide = smooth(max(size[0], 96), size[1] + 12)[:, : size[0]]
+    motion = motion_between(wide[:, :, : size[1]], wide[:, :, 3 : 3 + size[1]])
+    assert numpy.isfinite(motion.flow).all() and numpy.isfinite(motion.confidence).all()
+
+
 def test_a_new_scene_is_a_cut():
     assert motion_between(smooth(seed=3), smooth(seed=4)).cut
     assert not motion_between(smooth(seed=3), smooth(seed=3)).cut

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 from networks import FP32, picture
+from PIL import Image
 
-from studio import tab_imagine, webcam
-from style_core import ImagineOptions, Step, read_settings, write_image
+from studio import live, painted_masks, tab_imagine, tab_stylize, webcam
+from style_core import ImagineOptions, RequestError, Step, read_settings, write_image
 from style_core.media.video import Clip
 
 PLACE = tab_imagine._Place(*tab_imagine._Place.__dataclass_fields__)  # names stand for components
@@ -17,7 +18,7 @@ PLACE = tab_imagine._Place(*tab_imagine._Place.__dataclass_fields__)  # names st
 @pytest.fixture
 def stop(monkeypatch) -> threading.Event:
     event = threading.Event()
-    monkeypatch.setattr(tab_imagine.jobs, "stopping", lambda: event)
+    monkeypatch.setattr(tab_imagine.jobs, "stopping", lambda: event)  # the module is the same for all tabs
     return event
 
 
@@ -71,3 +72,34 @@ def test_a_stopped_walk_is_a_film_of_its_frames_so_far(monkeypatch, stop):
     assert "2" in last["status"] and Clip.open(last["film"]["value"]).frames == 2 and len(shown) == 4
     stop.set()
     assert [*tab_imagine._morphed(FP32, PLACE, [], ImagineOptions(size=128).as_dict(), None)][-1]["film"]["visible"] is False
+
+
+def test_a_run_that_is_refused_after_its_first_words_clears_nothing_and_one_that_goes_on_does(monkeypatch, stop):
+    board = live.Board(*live.Board.__dataclass_fields__)  # names stand for components
+    board.losses = "LOSSES"
+    cleared = {"preview", "slider", "plot", "download", "result", "original"}
+
+    def refused():
+        yield Step(0, 3, note="Starting.")
+        raise RequestError("It does not fit.")
+
+    shown = []
+    with pytest.raises(gr.Error, match="does not fit"):
+        for update in live.run("optimize", refused, board, lambda: None, {}, None):
+            shown.append(update)
+    assert len(shown) == 3 and not any(cleared & update.keys() for update in shown)
+    assert shown[-1]["status"] == "It does not fit." and shown[-1]["run"]["interactive"]
+
+    steps = iter([Step(0, 3, note="Starting."), Step(1, 3, image=picture(16, 16), losses={"style": 1.0})])
+    updates = list(live.run("optimize", lambda: (step for step in steps), board, lambda: None, {}, None))
+    assert not cleared & updates[1].keys() and cleared <= updates[2].keys() and updates[2]["plot"]["y_title"] == "distance"
+
+
+def test_the_subject_is_proposed_in_the_color_of_the_style_that_is_used(tmp_path):
+    write_image(tmp_path / "photo.png", picture(96, 128))
+    for given, color in ((("red-fuji", None, True), 0), (("", "painting.png", True), 1), (("red-fuji", "painting.png", True), 0)):
+        editor = painted_masks._proposed(str(tmp_path / "photo.png"), *given, inverted=False, first=tab_stylize._color_in_use)
+        layers = [Image.open(path) for path in editor["layers"]]
+        masks = painted_masks.masks_of({"layers": layers}, len(painted_masks.COLORS))
+        assert [index for index, mask in enumerate(masks) if mask is not None] == [color]
+    assert painted_masks._proposed(None, "", None, True, inverted=False, first=tab_stylize._color_in_use) is None

@@ -227,7 +227,7 @@ WORDS: dict[str, str] = {
     "CLIP_STOPPED": "Stopped after {frames} of {total} frames. The video so far is kept, and Continue goes on from here.",
     "MORPH_STOPPED": "Stopped. Frames kept: {frames}.",
     "CLIP_DONE": "Done in {seconds}. Frames: {frames}.",
-    "WEBCAM_READY": "Allow the camera, then press Record to see yourself painted. No picture is stored.",
+    "WEBCAM_READY": "Allow the camera, then press Record to see yourself painted. Only snapshots are kept.",
     "NO_CAMERA": "No camera was found. Connect one or allow it in your browser, then reload the page. You can also paint a video file.",
     # About
     "GET_VGG19": "Download VGG-19",

@@ -3,7 +3,7 @@
 Flow is computed by dense inverse search (DIS; Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search"). It is trusted
 where forward and backward flow are consistent and the frames match, as in Ruder et al. (2016), "Artistic Style Transfer for
 Videos", section 5. Where a rigid motion fits as well (see `motion_layers`), that is used instead, because it is more precise;
-where none does, as on people who walk, flow is computed again in full resolution.
+where none does, as on people who walk, flow is computed again at a finer scale.
 """
 
 import functools
@@ -24,8 +24,9 @@ _SIDE = 512  # px, largest long side at which flow is computed; it is enlarged a
 _SMOOTHED = 0.8  # px, Gaussian that removes sensor noise, which would be mistaken for motion
 _SLACK, _SLACK_SHARE = 0.5, 0.01  # allowed forward-backward error: squared px, plus a fraction of the squared flow
 _DOUBTED, _DOUBTED_WIDTH = 0.03, 9  # mean difference of color, over px, beyond which no rigid motion fits
+_LEAST_SIDE = 16  # px, shortest side of frames whose flow is computed at half resolution; each further halving needs twice that
 _FINE_MARGIN = 24  # px around what is doubted, from which its motion may come
-_FINE_SHARE = 0.5  # share of the picture up to which dense flow is computed in full resolution, else in half
+_FINE_SHARE = 0.5  # share of the picture up to which dense flow is computed at the size of the reduced photos, else at half of it
 _EVEN, _ODD = 0.03, 0.09  # differences of color at which confidence begins to fall, and reaches 0
 _UNSURE = 0.1  # added to the difference of dense flow that is not consistent
 _BORDER = 5  # px, by half of which the area that an object uncovers is grown
@@ -131,7 +132,7 @@ def _doubted(flows: Sequence[numpy.ndarray], unlike: Sequence[numpy.ndarray], si
 
 
 def _finer(one: numpy.ndarray, two: numpy.ndarray, flow: numpy.ndarray, boxes: Sequence[Box]) -> numpy.ndarray:
-    """The flow from one gray frame to another, in boxes computed again in higher resolution."""
+    """The flow from one gray frame to another, in boxes computed again at a finer scale."""
     scale = 0 if share_of(boxes, one.shape) <= _FINE_SHARE else 1
     fine = flow.copy()
     for box in boxes:
@@ -170,10 +171,12 @@ def flow_between(one: numpy.ndarray, two: numpy.ndarray, begin: numpy.ndarray | 
 
     Args:
         begin: a flow to start from; None starts from none.
-        scale: the finest one at which it is computed; 0 is full resolution, each further one halves it and takes a quarter of the time.
+        scale: the finest one at which it is computed; 0 is the frames' own, each further one halves it and takes a quarter of the time. On
+            small frames a finer one is used.
     """
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    search.setFinestScale(scale)
+    # DIS reads beyond frames that are too low for its scale.
+    search.setFinestScale(next((finest for finest in range(scale, 0, -1) if min(one.shape) >= _LEAST_SIDE << (finest - 1)), 0))
     return search.calc(one, two, numpy.zeros((*one.shape, 2), numpy.float32) if begin is None else begin)
 
 

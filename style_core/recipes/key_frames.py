@@ -23,6 +23,7 @@ from style_core.recipes.steady_paint import SteadyPaint
 _MOST_UNEXPLAINED = 0.4  # share of the picture that motion needn't explain between two key frames
 _KNOWN = 0.6  # of 1; what is known less is a gap
 _WIDE_GAP, _LEAST_GAP = 5, 0.001  # px, and share of the picture, from which a gap is painted; smaller ones take the colors around
+_MOST_SHEETS = 2  # pictures of the frame's size that gaps between two key frames may cost
 _GAP_MARGIN, _GAP_AROUND = 4, 16  # px around a gap that are replaced as far as they are gaps, and px around these for the painter to see
 
 
@@ -149,15 +150,18 @@ class KeyFramePainter(ABC):
     ) -> Generator[Step, None, list[list[tuple[Box, Tensor]]]]:
         """For each frame, what neither the one before nor the key frame shows, painted: boxes of it, and their paintings.
 
+        If there is too much of it, the smallest boxes are left out.
+
         Args:
             frames: each with the way to the key frame.
             photo, key: the key frame and its painting.
         """
         size = (photo.shape[-2], photo.shape[-1])
-        boxes = [_gaps(way.confidence, self._film.steadiness * moved.motion.confidence) for moved, way in frames]
+        boxes = [_gaps(way.confidence, moved.motion.confidence) for moved, way in frames]
         parts = [moved.photo[:, *grown(box, _GAP_AROUND, size)] for (moved, _), gaps in zip(frames, boxes) for box in gaps]
-        painted = iter((yield from painted_parts(parts, photo, partial(self._sketch, photo=photo, key=key))))
-        return [[(box, next(painted)[:, *within(box, grown(box, _GAP_AROUND, size))]) for box in gaps] for gaps in boxes]
+        painted = iter((yield from painted_parts(parts, photo, partial(self._sketch, photo=photo, key=key), _MOST_SHEETS)))
+        pairs = [[(box, next(painted)) for box in gaps] for gaps in boxes]
+        return [[(box, part[:, *within(box, grown(box, _GAP_AROUND, size))]) for box, part in gaps if part is not None] for gaps in pairs]
 
     def _painted_anew(self, photo: Tensor, *, cut: bool = False) -> Generator[Step, None, Tensor]:
         """The painting of a frame that takes nothing from the others; `cut` if that is because a scene begins."""

@@ -1,4 +1,4 @@
-"""Small parts of several frames, painted together: put side by side onto one frame, they cost hardly more than this one.
+"""Small parts of several frames, painted together: put side by side onto a frame, they cost hardly more than this one.
 
 So each is painted among what a whole frame shows, which its colors and contrasts are normalized by.
 """
@@ -14,21 +14,23 @@ _Progress = TypeVar("_Progress")
 
 
 def painted_parts(
-    parts: Sequence[Tensor], frame: Tensor, paint: Callable[[Tensor], Generator[_Progress, None, Tensor]]
-) -> Generator[_Progress, None, list[Tensor]]:
+    parts: Sequence[Tensor], frame: Tensor, paint: Callable[[Tensor], Generator[_Progress, None, Tensor]], most: int
+) -> Generator[_Progress, None, list[Tensor | None]]:
     """The paintings of parts `[3, h, w]`, none larger than the frame `[3, H, W]` that they are put onto.
 
     Args:
         paint: paints a picture of the frame's size; what it yields is passed on.
+        most: how many such pictures are painted; parts that don't fit onto them, the lowest ones, remain None.
     """
     places = _places([(part.shape[1], part.shape[2]) for part in parts], (frame.shape[1], frame.shape[2]))
-    sheets = [frame.clone() for _ in range(1 + max((sheet for sheet, _ in places), default=-1))]
+    sheets = [frame.clone() for _ in range(min(most, 1 + max((sheet for sheet, _ in places), default=-1)))]
     for part, (number, box) in zip(parts, places):
-        sheets[number][:, *box] = part
+        if number < most:
+            sheets[number][:, *box] = part
     painted = []
     for sheet in sheets:
         painted.append((yield from paint(sheet)))
-    return [painted[number][:, *box] for number, box in places]
+    return [painted[number][:, *box] if number < most else None for number, box in places]
 
 
 def _places(sizes: Sequence[tuple[int, int]], size: tuple[int, int]) -> list[tuple[int, Box]]:

@@ -183,7 +183,7 @@ WORDS: dict[str, str] = {
     "DREAM_LOSSES": "网络的反应强度",
     "ITERATION": "步数",
     "LOSSES_AXIS": "差距",
-    "DREAM_LOSSES_AXIS": "响应",
+    "DREAM_LOSSES_AXIS": "反应",
     # Imagine
     "IMAGINE_DONE": "{count} 张图，用时 {seconds}。点击选中一张。",
     "IMAGINE_STOPPED": "已停止，保留了 {count} 张图。点击选中一张。",
@@ -231,7 +231,7 @@ WORDS: dict[str, str] = {
     "CLIP_STOPPED": "已在第 {frames} 帧（共 {total} 帧）停止，目前的视频已保留。按“继续”可接着绘制。",
     "MORPH_STOPPED": "已停止，保留了前 {frames} 帧。",
     "CLIP_DONE": "完成：{frames} 帧，用时 {seconds}。",
-    "WEBCAM_READY": "允许使用摄像头，然后按“录制”，就能看到自己被实时绘制。不会保存任何画面。",
+    "WEBCAM_READY": "允许使用摄像头，然后按“录制”，就能看到自己被实时绘制。只有快照会保存。",
     "NO_CAMERA": "没有找到摄像头。请连接摄像头或在浏览器中允许使用，然后重新载入页面。也可以绘制视频文件。",
     # About
     "GET_VGG19": "下载 VGG-19",
