@@ -31,7 +31,8 @@ from style_core.weights.open import open_generator
 # Thresholds of a verdict, meant to catch results with more than 0.6 of the photo's style distance. How often they do:
 # benchmarks/verdicts.md.
 _ALMOST_THE_PHOTO = 0.72
-_LOST_THE_PHOTO = {"relu3_1": 0.9, "relu5_1": 0.45}  # in textures, and in large shapes
+_LOST_THE_PHOTO = 0.9
+_CONTENT_LEVEL = "relu3_1"
 _JUDGED_FROM = 0.5  # strength below which a result close to the photo is expected
 VERDICTS = {
     "unchanged": "The result is still close to the photo. Try more strength or another brush size, or refine it with Paint.",
@@ -150,8 +151,7 @@ def verdict(
     """Detect a failed result with the generator's own encoder, on the reduced picture, as somebody sees it who steps back.
 
     The result's code should be close to the style's. If it is still beyond `_ALMOST_THE_PHOTO` of the distance to the photo's
-    code, the result counts as unchanged. Its features should be close to the photo's; if they are not, at each level of
-    `_LOST_THE_PHOTO`, the photo is lost.
+    code, the result counts as unchanged. Its features at relu3_1 should be close to the photo's; otherwise the photo is lost.
 
     Args:
         photo, result: `[3, H, W]`, the same size.
@@ -165,8 +165,9 @@ def verdict(
     left = _apart(after.code, style) / _apart(before.code, style).clamp_min(1e-6)
     if left > _ALMOST_THE_PHOTO:
         return "unchanged"
-    lost = all(relative_distance(after.features[level], before.features[level]) > most for level, most in _LOST_THE_PHOTO.items())
-    return "lost" if lost else ""
+    if relative_distance(after.features[_CONTENT_LEVEL], before.features[_CONTENT_LEVEL]) > _LOST_THE_PHOTO:
+        return "lost"
+    return ""
 
 
 def _apart(one: Tensor, two: Tensor) -> Tensor:
