@@ -196,13 +196,15 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
     yield {place.status: "…", place.run: gr.update(interactive=False), place.stop: gr.update(interactive=True)}
     out = earlier if files.is_result(earlier) else str(files.new_folder() / "pentimento-video.mp4")
     step, asked = None, jobs.stopping()
+    # Hidden with this film's first picture: until then the last film stays, should this one be refused.
+    hidden: Update = {place.result: gr.update(value=None, visible=False), place.resume: gr.update(visible=False)}
     try:
         with closing(wanted.steps(compute, out, earlier)) as steps:
             for step in steps if not asked.is_set() else ():
                 shown: Update = {place.status: live.status_of(step, request)}
-                if step.image is not None:  # until there is one, the last film stays, should this one be refused
+                if step.image is not None:
                     shown[place.preview] = gr.update(value=to_pil(fit(step.image, live.PREVIEW_SIDE)), visible=True)
-                    shown[place.result], shown[place.resume] = gr.update(value=None, visible=False), gr.update(visible=False)
+                    shown, hidden = shown | hidden, {}
                 yield shown
                 if asked.is_set():
                     break

@@ -5,7 +5,8 @@ import pytest
 import torch
 from frames import collected
 
-from style_core.media.boxes import boxes_around, grown, share_of, within
+from style_core.media.boxes import Box, share_of
+from style_core.media.marked import boxes_around
 from style_core.recipes.patches import painted_parts
 
 
@@ -17,7 +18,7 @@ def test_boxes_contain_all_that_is_marked_with_a_margin_and_do_not_overlap(size)
         boxes = boxes_around(marked, 4)
         covered = numpy.zeros(size, int)
         for box in boxes:
-            covered[box] += 1
+            covered[box.slices()] += 1
         assert covered.max() <= 1
         rows, columns = numpy.nonzero(marked)
         for row, column in zip(rows, columns):
@@ -35,10 +36,10 @@ def test_boxes_of_parts_that_are_far_from_each_other_stay_small():
 
 def test_a_box_is_found_again_in_the_one_that_it_was_grown_to():
     values = numpy.arange(40 * 50).reshape(40, 50)
-    for box in [(slice(8, 16), slice(8, 24)), (slice(0, 8), slice(40, 50)), (slice(32, 40), slice(0, 50))]:
-        outer = grown(box, 6, (40, 50))
-        assert numpy.array_equal(values[outer][within(box, outer)], values[box])
-        assert values[outer].shape[0] <= 20 and outer[0].start >= 0 and outer[1].stop <= 50
+    for box in [Box(8, 8, 8, 16), Box(0, 40, 8, 10), Box(32, 0, 8, 50)]:
+        outer = box.grown(6, (40, 50))
+        assert numpy.array_equal(values[outer.slices()][box.within(outer).slices()], values[box.slices()])
+        assert values[outer.slices()].shape[0] <= 20 and outer.top >= 0 and outer.left + outer.width <= 50
 
 
 def test_each_part_gets_back_what_was_painted_of_it_in_whatever_order_and_on_however_many_sheets():

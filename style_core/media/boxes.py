@@ -1,55 +1,42 @@
-"""Boxes around the marked parts of a picture, so that what only those need isn't computed everywhere."""
+"""Rectangles of a picture."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import cv2
-import numpy
-
-Box = tuple[slice, slice]  # rows and columns
-
-_CELL = 8  # px: boxes begin and end at multiples
+from torch import Tensor
 
 
-def boxes_around(marked: numpy.ndarray, margin: int) -> list[Box]:
-    """Boxes that don't overlap and contain all that is marked, with a margin of at least `margin` px; clipped to the picture.
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of a picture, in pixels."""
 
-    Args:
-        marked: `[H, W]`, bool.
-    """
-    height, width = marked.shape
-    padded = numpy.pad(marked, ((0, -height % _CELL), (0, -width % _CELL)))
-    touched = numpy.asarray(padded.reshape(padded.shape[0] // _CELL, _CELL, -1, _CELL).any((1, 3)), numpy.uint8)
-    reach = -(-margin // _CELL)
-    cells = numpy.asarray(cv2.dilate(touched, numpy.ones((2 * reach + 1, 2 * reach + 1), numpy.uint8)))
-    found, before = _bounds(cells), None
-    while found != before:  # boxes that touch become one, which may touch others
-        for left, top, across, down in found:
-            cells[top : top + down, left : left + across] = 1
-        found, before = _bounds(cells), found
-    return [
-        (slice(_CELL * top, min(height, _CELL * (top + down))), slice(_CELL * left, min(width, _CELL * (left + across))))
-        for left, top, across, down in found
-    ]
+    top: int
+    left: int
+    height: int
+    width: int
 
+    def slices(self, stride: int = 1) -> tuple[slice, slice]:
+        """Rows and columns in maps at `stride`, to which the box is aligned."""
+        rows = slice(self.top // stride, (self.top + self.height) // stride)
+        return rows, slice(self.left // stride, (self.left + self.width) // stride)
 
-def grown(box: Box, by: int, size: tuple[int, int]) -> Box:
-    """A box with `by` px more on each side, clipped to a picture of a size (height, width)."""
-    rows, columns = (slice(max(0, part.start - by), min(side, part.stop + by)) for part, side in zip(box, size))
-    return rows, columns
+    def of(self, maps: Tensor, stride: int = 1) -> Tensor:
+        """A view of the part of maps `[..., h, w]` at `stride` that lies in the box."""
+        rows, columns = self.slices(stride)
+        return maps[..., rows, columns]
 
+    def grown(self, by: int, size: Sequence[int]) -> "Box":
+        """The box with `by` px more on each side, clipped to a picture of a size (height, width)."""
+        top, left = max(0, self.top - by), max(0, self.left - by)
+        bottom = min(size[0], self.top + self.height + by)
+        right = min(size[1], self.left + self.width + by)
+        return Box(top, left, bottom - top, right - left)
 
-def within(box: Box, outer: Box) -> Box:
-    """A box in the coordinates of one that contains it."""
-    rows, columns = (slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(box, outer))
-    return rows, columns
+    def within(self, outer: "Box") -> "Box":
+        """The box in the coordinates of one that contains it."""
+        return Box(self.top - outer.top, self.left - outer.left, self.height, self.width)
 
 
-def share_of(boxes: Sequence[Box], size: tuple[int, int]) -> float:
+def share_of(boxes: Sequence[Box], size: Sequence[int]) -> float:
     """The share of a picture of a size (height, width) that boxes cover which don't overlap."""
-    return sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in boxes) / (size[0] * size[1])
-
-
-def _bounds(cells: numpy.ndarray) -> list[tuple[int, ...]]:
-    """Left, top, width and height of each connected part."""
-    _, _, found, _ = cv2.connectedComponentsWithStats(cells, connectivity=8)
-    return [tuple(int(value) for value in part[:4]) for part in found[1:]]
+    return sum(box.height * box.width for box in boxes) / (size[0] * size[1])

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from style_core.media.boxes import Box, boxes_around, share_of
+from style_core.media.boxes import Box, share_of
+from style_core.media.marked import boxes_around
 from style_core.media.motion_layers import affine_layers, flow_of, followed
 
 _SIDE = 512  # px, largest long side at which flow is computed; it is enlarged afterwards
@@ -136,7 +137,8 @@ def _finer(one: numpy.ndarray, two: numpy.ndarray, flow: numpy.ndarray, boxes: S
     scale = 0 if share_of(boxes, one.shape) <= _FINE_SHARE else 1
     fine = flow.copy()
     for box in boxes:
-        fine[box] = flow_between(one[box].copy(), two[box].copy(), flow[box].copy(), scale)
+        part = box.slices()
+        fine[part] = flow_between(one[part].copy(), two[part].copy(), flow[part].copy(), scale)
     return fine
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.files import sha256_of
+from style_core.media.boxes import Box
 from style_core.media.images import fit_short
 from style_core.media.tones import toned, tones_of
 from style_core.networks.cache import Cache, digest_of
@@ -275,7 +276,7 @@ class Generator:
             outer = core.grown(_FINE_HALO, size)
             batch = outer.of(encoded.padded)
             features = self.net.encode(batch, LEVELS[:2])
-            local = modulation.crop(*outer.slices(1))
+            local = modulation.crop(*outer.slices())
             painted = self.net.fine(outer.of(coarse, 4), features, batch, encoded.moments, local)
             core.of(canvas).copy_(core.within(outer).of(painted))
         yield len(tiles), len(tiles), canvas
@@ -339,36 +340,8 @@ def _in_tones(image: Tensor, wanted: Tensor, areas: Tensor | None, carry: Callab
     return sum((area * toned(image, tones_of(image, area), tones, _TONED) for tones, area in zip(wanted, areas)), torch.zeros_like(image))
 
 
-@dataclass(frozen=True)
-class _Box:
-    """A rectangle of a picture, in pixels, aligned to strides."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    def slices(self, stride: int) -> tuple[slice, slice]:
-        rows = slice(self.top // stride, (self.top + self.height) // stride)
-        return rows, slice(self.left // stride, (self.left + self.width) // stride)
-
-    def of(self, maps: Tensor, stride: int = 1) -> Tensor:
-        """A view of the part of maps `[..., h, w]` at `stride` that lies in the box."""
-        rows, columns = self.slices(stride)
-        return maps[..., rows, columns]
-
-    def grown(self, halo: int, size: Sequence[int]) -> "_Box":
-        top, left = max(0, self.top - halo), max(0, self.left - halo)
-        bottom = min(size[0], self.top + self.height + halo)
-        right = min(size[1], self.left + self.width + halo)
-        return _Box(top, left, bottom - top, right - left)
-
-    def within(self, outer: "_Box") -> "_Box":
-        return _Box(self.top - outer.top, self.left - outer.left, self.height, self.width)
-
-
-def _tiles(size: Sequence[int], side: int) -> Iterator[_Box]:
+def _tiles(size: Sequence[int], side: int) -> Iterator[Box]:
     height, width = size
     for top in range(0, height, side):
         for left in range(0, width, side):
-            yield _Box(top, left, min(side, height - top), min(side, width - left))
+            yield Box(top, left, min(side, height - top), min(side, width - left))

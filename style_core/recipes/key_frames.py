@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from style_core.devices import cores
-from style_core.media.boxes import Box, boxes_around, grown, within
+from style_core.media.boxes import Box
+from style_core.media.marked import boxes_around
 from style_core.media.motion import Motion, carried_along, motions_between, onward, padded_to
 from style_core.options import Options, Range, option
 from style_core.progress import Step
@@ -139,8 +140,9 @@ class KeyFramePainter(ABC):
         for (moved, way), patched in zip(between, patches):
             fresh, shown = carried_along(key, way), way.confidence.copy()
             for box, patch in patched:
-                fresh[:, *box] = torch.lerp(patch, fresh[:, *box], torch.from_numpy(shown[box]))
-                shown[box] = 1
+                known = shown[box.slices()]
+                box.of(fresh).copy_(torch.lerp(patch, box.of(fresh), torch.from_numpy(known)))
+                known[:] = 1
             done.append(self._paint.onto(moved.photo, fresh, moved.motion, shown))
         done.append(self._paint.onto(group[-1].photo, key, group[-1].motion))
         return [self._finished(painted, moved.photo) for painted, moved in zip(done, group)]
@@ -150,7 +152,7 @@ class KeyFramePainter(ABC):
     ) -> Generator[Step, None, list[list[tuple[Box, Tensor]]]]:
         """For each frame, what neither the one before nor the key frame shows, painted: boxes of it, and their paintings.
 
-        If there is too much of it, the smallest boxes are left out.
+        If there is too much of it, the least high boxes are left out.
 
         Args:
             frames: each with the way to the key frame.
@@ -158,10 +160,10 @@ class KeyFramePainter(ABC):
         """
         size = (photo.shape[-2], photo.shape[-1])
         boxes = [_gaps(way.confidence, moved.motion.confidence) for moved, way in frames]
-        parts = [moved.photo[:, *grown(box, _GAP_AROUND, size)] for (moved, _), gaps in zip(frames, boxes) for box in gaps]
+        parts = [box.grown(_GAP_AROUND, size).of(moved.photo) for (moved, _), gaps in zip(frames, boxes) for box in gaps]
         painted = iter((yield from painted_parts(parts, photo, partial(self._sketch, photo=photo, key=key), _MOST_SHEETS)))
         pairs = [[(box, next(painted)) for box in gaps] for gaps in boxes]
-        return [[(box, part[:, *within(box, grown(box, _GAP_AROUND, size))]) for box, part in gaps if part is not None] for gaps in pairs]
+        return [[(box, box.within(box.grown(_GAP_AROUND, size)).of(part)) for box, part in gaps if part is not None] for gaps in pairs]
 
     def _painted_anew(self, photo: Tensor, *, cut: bool = False) -> Generator[Step, None, Tensor]:
         """The painting of a frame that takes nothing from the others; `cut` if that is because a scene begins."""
@@ -179,4 +181,4 @@ def _gaps(shown: numpy.ndarray, carried: numpy.ndarray) -> list[Box]:
     """Boxes around what neither the key frame shows nor the paint of the frame before, `[H, W]` in `[0, 1]` each."""
     unknown = (shown + (1 - shown) * carried < _KNOWN).astype(numpy.uint8)
     wide = cv2.morphologyEx(unknown, cv2.MORPH_OPEN, numpy.ones((_WIDE_GAP, _WIDE_GAP), numpy.uint8))
-    return [box for box in boxes_around(wide > 0, _GAP_MARGIN) if wide[box].sum() > _LEAST_GAP * wide.size]
+    return [box for box in boxes_around(wide > 0, _GAP_MARGIN) if wide[box.slices()].sum() > _LEAST_GAP * wide.size]

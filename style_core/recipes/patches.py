@@ -20,17 +20,17 @@ def painted_parts(
 
     Args:
         paint: paints a picture of the frame's size; what it yields is passed on.
-        most: how many such pictures are painted; parts that don't fit onto them, the lowest ones, remain None.
+        most: how many such pictures are painted; parts that don't fit onto them, the least high ones, remain None.
     """
     places = _places([(part.shape[1], part.shape[2]) for part in parts], (frame.shape[1], frame.shape[2]))
     sheets = [frame.clone() for _ in range(min(most, 1 + max((sheet for sheet, _ in places), default=-1)))]
     for part, (number, box) in zip(parts, places):
         if number < most:
-            sheets[number][:, *box] = part
+            box.of(sheets[number]).copy_(part)
     painted = []
     for sheet in sheets:
         painted.append((yield from paint(sheet)))
-    return [painted[number][:, *box] if number < most else None for number, box in places]
+    return [box.of(painted[number]) if number < most else None for number, box in places]
 
 
 def _places(sizes: Sequence[tuple[int, int]], size: tuple[int, int]) -> list[tuple[int, Box]]:
@@ -43,6 +43,6 @@ def _places(sizes: Sequence[tuple[int, int]], size: tuple[int, int]) -> list[tup
             top, left, depth = top + depth, 0, 0
         if top + height > size[0]:
             sheet, top, left, depth = sheet + 1, 0, 0, 0
-        places[index] = sheet, (slice(top, top + height), slice(left, left + width))
+        places[index] = sheet, Box(top, left, height, width)
         left, depth = left + width, max(depth, height)
     return [places[index] for index in range(len(sizes))]

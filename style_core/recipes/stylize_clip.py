@@ -112,7 +112,7 @@ class FramePainter(KeyFramePainter):
         yield from ()
         assert self._memory is not None
         encoded = self._generator.encode_content(picture, remember=False)
-        encoded = replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory, tones_of(photo)))
+        encoded = self._averaged(encoded, self._memory, tones_of(photo))
         return padded_to(self._painted(encoded, lambda tones: tones if self._tones is None else self._tones), picture)
 
     def _painted(self, encoded: EncodedPhoto, carry: Callable[[Tensor], Tensor]) -> Tensor:
@@ -135,7 +135,11 @@ class FramePainter(KeyFramePainter):
         self._memory = carried(self._memory, encoded.moments, frames)
         if self._memory is encoded.moments:  # a new scene
             self._tones, self._scene, self._adjusted = None, photo, []
-        return replace(encoded, moments=self._memory, code=self._generator.code_of(self._memory, encoded.tones))
+        return self._averaged(encoded, self._memory, encoded.tones)
+
+    def _averaged(self, encoded: EncodedPhoto, memory: Moments, tones: Tensor) -> EncodedPhoto:
+        """An encoded photo with statistics averaged over time."""
+        return replace(encoded, moments=memory, code=self._generator.code_of(memory, tones))
 
     def observe(self, photo: Tensor) -> None:
         """Update the statistics for a frame that was painted in an earlier run."""
