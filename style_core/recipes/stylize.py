@@ -148,7 +148,7 @@ def verdict(
     generator: Generator, photo: Tensor, result: Tensor, codes: Sequence[Tensor], weights: Sequence[float] | None = None, *,
     remember: bool = True,
 ) -> str:  # fmt: skip
-    """Detect a failed result with the generator's own encoder, on the reduced picture, as somebody sees it who steps back.
+    """Detect a failed result with the generator's own encoder, on the reduced picture, as one sees it from a distance.
 
     The result's code should be close to the style's. If it is still beyond `_ALMOST_THE_PHOTO` of the distance to the photo's
     code, the result counts as unchanged. Its features at relu3_1 should be close to the photo's; otherwise the photo is lost.
