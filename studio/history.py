@@ -24,10 +24,11 @@ def build(opener: gr.Button) -> dict:
         gr.Markdown(i18n.HISTORY, elem_classes="drawer-title")
         status = gr.Markdown(i18n.HISTORY_EMPTY, elem_classes="quiet", elem_id="history-status")
         strip = picture_grid("history-strip", 2, show_label=False, visible=False)
-        with gr.Row(visible=False) as actions:
-            restore = gr.Button(i18n.RESTORE, size="sm", min_width=120, elem_id="history-restore")
-            forget = gr.Button(i18n.FORGET, size="sm", min_width=120, elem_id="history-forget")
-        uses = use_buttons("history")
+        with gr.Column(visible=False) as actions:
+            with gr.Row():
+                restore = gr.Button(i18n.RESTORE, size="sm", min_width=120, elem_id="history-restore")
+                forget = gr.Button(i18n.FORGET, size="sm", min_width=120, elem_id="history-forget")
+            uses = use_buttons("history")
         dropped = RawImage(
             label=i18n.DROP_RESULT,
             height=130,

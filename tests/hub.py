@@ -1,8 +1,11 @@
 """A hub server of our own on 127.0.0.1, speaking what `huggingface_hub` asks for, with faults to order."""
 
+import multiprocessing
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# Forked where that is possible from a process that has imported torch, and nothing that reads the environment: some forty fresh
+# imports would take minutes.
+_CONTEXT = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn")
+if _CONTEXT.get_start_method() == "forkserver":
+    _CONTEXT.set_forkserver_preload(["torch", "safetensors.torch", "PIL.Image"])
 
 
 class Hub:
@@ -120,7 +128,22 @@ def hub_server(body: bytes) -> Iterator[tuple[str, Hub]]:
 
 def run(environment: dict[str, str], address: str, code: str, **more: str) -> subprocess.CompletedProcess:
     """Run some Python in a process of its own, for which the hub is at `address`."""
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={**environment, "HF_ENDPOINT": address, **more},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        said, errors = Path(folder, "said"), Path(folder, "errors")
+        process = _CONTEXT.Process(target=_child, args=(code, {**environment, "HF_ENDPOINT": address, **more}, said, errors))
+        process.start()
+        process.join(120)
+        if process.is_alive():
+            process.kill()
+            raise AssertionError(f"The process did not end:\n{errors.read_text()}")
+        return subprocess.CompletedProcess(code, process.exitcode, said.read_text(), errors.read_text())
+
+
+def _child(code: str, environment: dict[str, str], said: Path, errors: Path) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    for descriptor, path in ((1, said), (2, errors)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    exec(code, {"__name__": "__main__"})

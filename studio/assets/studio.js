@@ -14,6 +14,37 @@
     }
   });
 
+  // The border between before and after, which Gradio lets only a mouse drag, is a slider for keys as well.
+  const border = '.slider-wrap .outer';
+  const parted = (handle) => {
+    const around = handle.parentElement.getBoundingClientRect(), { left, width } = handle.getBoundingClientRect();
+    return (left + width / 2 - around.left) / around.width;
+  };
+  const offer = (handle) => {
+    const label = handle.closest('.block')?.querySelector('[data-testid=block-label]')?.textContent.trim();
+    const facts = { role: 'slider', tabindex: 0, 'aria-label': label, 'aria-valuemin': 0, 'aria-valuemax': 100 };
+    for (const [name, value] of Object.entries(facts)) handle.setAttribute(name, value);
+    handle.setAttribute('aria-valuenow', Math.round(100 * parted(handle)));
+  };
+  document.addEventListener('focusin', ({ target }) => target.matches?.(border) && offer(target));
+  document.addEventListener('keydown', (event) => {
+    const handle = event.target;
+    if (!handle.matches?.(border)) return;
+    const now = parted(handle), back = now - 0.05, on = now + 0.05;
+    const wanted = { ArrowLeft: back, ArrowDown: back, ArrowRight: on, ArrowUp: on, Home: 0, End: 1 }[event.key];
+    if (wanted === undefined) return;
+    event.preventDefault();
+    const { left, top, width, height } = handle.parentElement.getBoundingClientRect();
+    const drag = (kind, where) => {
+      const place = { clientX: left + width * Math.min(1, Math.max(0, where)), clientY: top + height / 2 };
+      handle.dispatchEvent(new MouseEvent(kind, { ...place, view: window, bubbles: true, cancelable: true }));
+    };
+    drag('mousedown', now);
+    drag('mousemove', wanted);
+    drag('mouseup', wanted);
+    requestAnimationFrame(() => offer(handle));
+  });
+
   // A menu that the keyboard leaves closes; Gradio's own stays open.
   document.addEventListener('focusout', ({ target }) => {
     if (!target.matches?.('input[role=combobox]')) return;
@@ -106,6 +137,7 @@
     for (const button of document.querySelectorAll('button:has(> .image-frame):not([aria-label])')) {
       button.setAttribute('aria-label', button.closest('.block')?.querySelector('[data-testid=block-label]')?.innerText.trim() || 'Picture');
     }
+    for (const handle of document.querySelectorAll(`${border}:not([tabindex])`)) offer(handle);
     // Where nothing is shown yet Gradio names a plain div, which has no role that a name may stand on.
     for (const nothing of document.querySelectorAll('div.empty[aria-label]:not([role])')) nothing.setAttribute('role', 'img');
   };

@@ -185,7 +185,7 @@ WORDS: dict[str, str] = {
     "IMAGINE_STOPPED": "Stopped. Pictures kept: {count}. Click one to choose it.",
     "IMAGINED": "Imagined pictures",
     "ANOTHER_SEED": "New pictures",
-    "SEED": "no. {seed}",
+    "SEED": "Picture {seed}",
     "NEAR_HEAD": "Start from a picture of yours",
     "NEAR": "Similar to this (optional)",
     "FAR": "Morph into this (optional)",

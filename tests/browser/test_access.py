@@ -98,3 +98,15 @@ def test_a_menu_that_the_keyboard_leaves_closes(page):
     page.wait_for_selector("[role=listbox]")
     page.keyboard.press("Tab")
     page.wait_for_selector("[role=listbox]", state="detached")
+
+
+def test_keys_move_the_border_between_before_and_after(page):
+    border = page.locator("#stylize-slider [role=slider]")
+    result = page.locator("#stylize-slider img").last
+    for key, hidden in (("ArrowLeft", 45), ("ArrowRight", 50), ("Home", 0), ("End", 100)):
+        border.press(key)
+        page.wait_for_function(
+            "([image, wanted]) => Math.abs(parseFloat(image.style.clipPath.split(' ').at(-1)) - wanted) < 1",
+            arg=[result.element_handle(), hidden],
+        )
+        assert int(border.get_attribute("aria-valuenow")) == pytest.approx(hidden, abs=1)

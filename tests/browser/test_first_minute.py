@@ -41,6 +41,9 @@ def test_the_page_opens_on_a_picture_that_is_painted_already_and_can_be_taken(pa
     settings = read_settings(downloaded(page, "stylize", tmp_path))
     assert settings["recipe"] == "stylize" and settings["gallery"]
     assert page.locator("#history-strip img").count() == 0  # nobody made it
+    page.click("#history-open")
+    page.wait_for_selector("#history-drop", state="visible")
+    assert not page.locator("#history .uses").is_visible(), "there is nothing to use"
 
 
 def test_the_painted_picture_is_there_before_gradio_s_scripts_and_gives_way_to_the_page(chromium, address):

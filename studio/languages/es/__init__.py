@@ -189,7 +189,7 @@ WORDS: dict[str, str] = {
     "IMAGINE_STOPPED": "Parado. Imágenes conservadas: {count}. Haz clic en una para elegirla.",
     "IMAGINED": "Imágenes imaginadas",
     "ANOTHER_SEED": "Otras imágenes",
-    "SEED": "n.º {seed}",
+    "SEED": "Imagen {seed}",
     "NEAR_HEAD": "Partir de una imagen tuya",
     "NEAR": "Parecida a esta (opcional)",
     "FAR": "Transformar en esta (opcional)",

@@ -189,7 +189,7 @@ WORDS: dict[str, str] = {
     "IMAGINE_STOPPED": "已停止，保留了 {count} 张图。点击选中一张。",
     "IMAGINED": "想象出的图",
     "ANOTHER_SEED": "换一批",
-    "SEED": "编号 {seed}",
+    "SEED": "图片 {seed}",
     "NEAR_HEAD": "从你的一张图开始",
     "NEAR": "与它相似（可选）",
     "FAR": "变化成它（可选）",
