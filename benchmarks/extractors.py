@@ -8,6 +8,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -35,6 +36,8 @@ from style_core.weights.registry import MODELS
 
 STYLES = ("night-wind.jpg", "ember-field.jpg")
 TIMED = (512, 512)  # px
+PRODUCT = 2048  # rows and columns of the matrices
+REPEATS = 5
 
 
 def main() -> None:
@@ -61,14 +64,24 @@ def main() -> None:
     evaluator = evaluation_network(given.vgg19)
     rows = []
     for name in given.extractors:
-        extractor = load_extractor(name, files[name], Compute.choose())
-        seconds = best_of(3, iteration(extractor, *TIMED))
-        exactly = best_of(3, iteration(load_extractor(name, files[name], Compute.choose("auto", "fp32")), *TIMED))
+        speeds = []
+        for precision in ("auto", "fp32"):
+            extractor = load_extractor(name, files[name], Compute.choose("auto", precision))
+            seconds = best_of(REPEATS, iteration(extractor, *TIMED))
+            # Forward, and back to the picture, which takes as many operations; those of the losses aren't counted.
+            speeds += [seconds, 2 * extractor.shape.flops(*TIMED) / seconds / product_rate(extractor.compute)]
         evaluated = [evaluate(evaluator, _painted(*pair, name, given), *pair) for pair in pairs]
         means = [sum(row[key] for row in evaluated) / len(evaluated) for key in ("style", "content")] if evaluated else ["", ""]
-        rows.append([name, seconds, exactly, _memory(name, given) / 2**20, *means])
+        rows.append([name, *speeds, _memory(name, given) / 2**20, *means])
     print(f"{Compute.choose().describe()}; {len(pairs)} pairs at {given.size} px, {given.iterations} iterations\n")
-    print_table(["extractor", "s / iteration at 512 px", "in float32", "peak MB", "style", "content"], rows)
+    share = "of a plain product's rate"
+    print_table(["extractor", "s / iteration at 512 px", share, "in float32", share, "peak MB", "style", "content"], rows)
+
+
+def product_rate(compute: Compute) -> float:
+    """Multiplications and additions per second in products of two large matrices: the most that can be expected."""
+    one, other = (torch.randn(PRODUCT, PRODUCT).to(compute.device, compute.dtype) for _ in range(2))
+    return 2 * PRODUCT**3 / best_of(REPEATS, lambda: one @ other)
 
 
 def write_sheet(given: argparse.Namespace) -> None:
