@@ -12,9 +12,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/.run
 	$(BIN)/python app.py
 
-# Two modules at a time: browser tests mostly wait. A module's tests share what it has started.
+# Two modules at a time, the long ones of the browser first. A module's tests share what it has started.
 test: $(VENV)/.test chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not (slow or app or browser or hub or shared)"

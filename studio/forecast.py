@@ -60,7 +60,10 @@ class Forecast:
         def after(*events: Callable) -> None:
             gr.on(events, show, [path, begun], self.place, inputs_kwargs=asked, trigger_mode="always_last", **IMMEDIATE)
 
-        after(*(one.change for one in (photo, *asked.values()) if one is not None), *([start.input] if start is not None else []))
+        changes = [one.change for one in (photo, *asked.values()) if one is not None]
+        if start is not None:
+            changes.append(start.change if isinstance(start, gr.Image) else start.input)
+        after(*changes)
         return after
 
     def _sentence(self, compute: Compute, path: str | None, started: bool, given: dict, request: gr.Request) -> str:

@@ -78,7 +78,7 @@ def build(compute: Compute) -> dict:
         "uses": uses,
         "option_controls": option_controls,
         "kept": option_controls,
-        "forecast": forecast.wire(compute, option_controls),
+        "forecast": forecast.wire(compute, option_controls, start=near),
     }
 
 

@@ -31,3 +31,7 @@ class RequestError(ValueError):
 
     def __str__(self) -> Message:
         return self.message
+
+
+class RunFailed(RequestError):
+    """A run that failed on its way. What it has made so far is kept: a picture, or the frames of a film."""

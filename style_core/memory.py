@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from style_core.errors import RequestError
+from style_core.errors import RunFailed
 
 _CGROUP = Path("/sys/fs/cgroup")  # of the container, if there is one
 
@@ -29,7 +29,7 @@ def _cached() -> float:
     return float(fields.get("inactive_file", 0))
 
 
-class OutOfMemory(RequestError):
+class OutOfMemory(RunFailed):
     """A run needed more memory than there is; the message suggests a size that fits."""
 
 

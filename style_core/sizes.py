@@ -1,7 +1,7 @@
 """Sizes as users write them: pixels, a length on paper, or a name."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from style_core.errors import RequestError
 
@@ -83,7 +83,7 @@ def check_dpi(dpi: float | None) -> None:
 
 
 def parse_size(text: str, dpi: float | None = None) -> Size:
-    """`1024`, `1024px`, `42cm`, `16.5in`, `A3` or another of `PRESETS` -> a Size.
+    """`1024`, `1024px`, `42cm`, `16.5in`, `A3` or another of `PRESETS` -> a Size; `1024square` is a square of another size.
 
     Args:
         dpi: dots per inch; None means 300 for lengths, and no dpi for pixels.
@@ -91,6 +91,9 @@ def parse_size(text: str, dpi: float | None = None) -> Size:
         RequestError: for an invalid size, or dpi out of range.
     """
     check_dpi(dpi)
+    length = str(text).strip().lower().removesuffix("square")
+    if length and length != str(text).strip().lower():
+        return replace(parse_size(length, dpi), square=True)
     by_name = {name.lower(): preset for name, preset in PRESETS.items()}
     if preset := by_name.get(str(text).strip().lower()):
         printed = dpi if preset.pixels else dpi or DPI

@@ -9,6 +9,7 @@ from PIL import Image
 from style_core import RequestError, read_settings, write_image
 from style_core.cli import main as cli
 from style_core.devices import Compute
+from style_core.recipes import batch
 from style_core.recipes.batch import free_name, read_job, run_tasks
 
 CPU = Compute.choose("cpu", "fp32")
@@ -117,3 +118,56 @@ def test_an_invalid_job_is_refused_in_words(photos, changes, message):
     with pytest.raises(RequestError) as caught:
         read_job(job_file(photos, **changes), CPU)
     assert str(caught.value).startswith(message)
+
+
+def test_a_result_never_replaces_one_of_the_pictures(photos, capsys):
+    before = (photos / "photos" / "one.png").read_bytes()
+    folder = str(photos / "photos")
+    assert cli.main(["stylize", folder, "gallery:red-fuji", "-o", folder, "--batch", "--size", "64"]) == 2
+    assert "is one of the pictures to be painted" in capsys.readouterr().err
+    assert (photos / "photos" / "one.png").read_bytes() == before
+
+
+def test_a_batch_is_made_again_when_anything_else_is_asked_for(photos, capsys):
+    command = ["stylize", str(photos / "photos"), "gallery:red-fuji", "-o", str(photos / "out"), "--batch", "--size", "64", "--json"]
+    kept = []
+    for flags in ([], [], ["--depth", "16"], ["--subject", "only"], ["--subject", "only"]):
+        assert cli.main([*command, *flags]) == 0
+        kept.append(json.loads(capsys.readouterr().out)["kept"])
+    assert kept == [0, 3, 0, 0, 3]
+
+
+@pytest.mark.parametrize(("flags", "said"), [
+    (["--timelapse", "film.mp4"], "--timelapse works with one picture, not with --batch."),
+    (["--continue", "half.png"], "There is no file half.png"),
+])  # fmt: skip
+def test_flags_for_one_picture_are_refused_with_a_folder(photos, capsys, flags, said):
+    painting = str(photos / "paintings" / "red.png")
+    assert cli.main(["optimize", str(photos / "photos"), painting, "-o", str(photos / "out"), "--batch", *flags]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_job_keeps_transparency_and_takes_single_entries_and_any_pattern(photos):
+    clear = Image.new("RGBA", (64, 64), (200, 40, 40, 0))
+    clear.save(photos / "photos" / "one.png")
+    job = read_job(job_file(photos, contents=f"{photos}/photos/o*.png", styles="gallery:red-fuji", strengths=0.5), CPU)
+    (done,) = [progress for progress in run_tasks(job.tasks, job.folder) if progress.path]
+    with Image.open(done.path) as painted:
+        assert painted.mode == "RGBA" and painted.getextrema()[3] == (0, 0)
+    with pytest.raises(RequestError, match="strengths must be numbers"):
+        read_job(job_file(photos, strengths=["much"]), CPU)
+
+
+def test_ctrl_c_in_a_batch_tells_what_is_there(photos, capsys, monkeypatch):
+    real, made = batch.write_image, []
+
+    def interrupted(path, *given, **more):
+        if made:
+            raise KeyboardInterrupt
+        made.append(path)
+        real(path, *given, **more)
+
+    monkeypatch.setattr(batch, "write_image", interrupted)
+    command = ["stylize", str(photos / "photos"), "gallery:red-fuji", "-o", str(photos / "out"), "--batch", "--size", "64", "--json"]
+    assert cli.main(command) == 130
+    assert len(json.loads(capsys.readouterr().out)["out"]) == 1

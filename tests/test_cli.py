@@ -22,6 +22,7 @@ from style_core.cli import main as cli
 from style_core.cli import run
 from style_core.media.settings import settings_of
 from style_core.media.video import Clip
+from style_core.optimization.descent import Descent, Diverged
 from style_core.options import Options, Range, option
 from style_core.recipes.table import Recipe, command_of
 
@@ -311,3 +312,49 @@ def test_a_recipe_of_the_table_is_a_command_of_the_shell(pair, tmp_path, monkeyp
     assert command_of(read_settings(out)) == "python -m style_core mirror CONTENT STYLE IMAGE -o OUT.png --fade=0.5"
     assert cli.main(["mirror", photo, painting, "-o", str(out), "--fade", "2"]) == 2
     assert "fade is 2; it must be between 0 and 1." in capsys.readouterr().err
+
+
+def test_settings_that_are_too_large_for_a_jpeg_leave_out_stored_masks(pair, tmp_path):
+    torch.manual_seed(0)
+    for name in ("one", "two"):
+        Image.fromarray((torch.rand(165, 165) * 255).byte().numpy()).save(tmp_path / f"{name}.png")
+        assert 20_000 < (tmp_path / f"{name}.png").stat().st_size < 32_768
+    masks = ["--mask", str(tmp_path / "one.png"), "--mask", str(tmp_path / "two.png")]
+    out = tmp_path / "out.jpg"
+    assert cli.main(["stylize", pair[0], pair[1], pair[1], *masks, "--size", "64", "-o", str(out)]) == 0
+    stored = ["data" in fact for fact in read_settings(out)["request"]["mask"]]
+    assert stored.count(True) == 1, "as many as fit"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_name_that_is_no_text_loses_no_picture(pair, tmp_path, capsys):
+    odd = tmp_path / os.fsdecode(b"caf\xe9.png")
+    odd.write_bytes(Path(pair[0]).read_bytes())
+    out = tmp_path / "out.png"
+    assert cli.main(["stylize", str(odd), pair[1], "--size", "64", "-o", str(out), "--json"]) == 0
+    assert read_settings(out)["request"]["content"]["file"] == "caf?.png"
+    assert json.loads(capsys.readouterr().out)["width"] == 64
+
+
+def test_what_diverges_keeps_its_last_good_picture(pair, tmp_path, capsys, monkeypatch):
+    steps, real = [], Descent.step
+
+    def failing(descent):
+        steps.append(1)
+        if len(steps) > 2:
+            raise Diverged(descent.image())
+        return real(descent)
+
+    monkeypatch.setattr(Descent, "step", failing)
+    out = tmp_path / "out.png"
+    assert cli.main(["optimize", *pair, "-o", str(out), *SMALL]) == 1
+    assert "the last good picture is kept" in capsys.readouterr().err
+    assert read_settings(out)["done"] == 2
+
+
+def test_a_zoom_that_could_not_begin_stands_in_nobodys_way(pair, tmp_path, capsys):
+    film, few = tmp_path / "z.mp4", ["--size", "96", "--octaves", "1", "--iterations", "1", "--extractor", "lite", "--frames", "2"]
+    rest = ["-o", str(tmp_path / "d.png"), *few, "--iterations-each", "1", "--zoom", str(film)]
+    assert cli.main(["dream", *rest]) == 2
+    assert cli.main(["dream", pair[0], *rest]) == 0, capsys.readouterr().err
+    assert Clip.open(film).frames == 2

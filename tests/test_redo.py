@@ -160,3 +160,36 @@ def test_a_picture_imagined_before_there_were_imagined_styles_is_not_made_again_
     assert main(["redo", str(tmp_path / "old.png"), "-o", str(tmp_path / "again.png")]) == 2
     assert "was imagined by an earlier version" in capsys.readouterr().err
     assert not (tmp_path / "again.png").exists()
+
+
+def test_subject_and_square_come_back(files, tmp_path, capsys):
+    made, again = tmp_path / "made.png", tmp_path / "again.png"
+    asked = ["stylize", files["photo"], files["painting"], "--subject=only", "--size=64square"]
+    assert main([*asked, "-o", str(made)]) == 0
+    assert read_image(made).shape == (3, 64, 64)
+    assert main(["redo", str(made), "--inputs", files["photo"], files["painting"], "-o", str(again)]) == 0
+    assert torch.equal(read_image(made), read_image(again))
+
+
+def test_a_run_is_continued_with_the_square_subject_and_levels_that_it_had(files, tmp_path, capsys):
+    options = OptimizeOptions(size=64, iterations=8, extractor="lite")
+    request = request_of({"content": files["photo"], "styles": [files["painting"]], "subject": "only", "square": True,
+                          "init_image": files["other"]})  # fmt: skip
+    half, more = tmp_path / "half.png", tmp_path / "more.png"
+    write_image(half, picture(64, 64, seed=7), settings=settings_of("optimize", options.as_dict(), request=request, done=4))
+    assert main(["optimize", files["photo"], files["painting"], "--continue", str(half), "-o", str(more)]) == 0
+    assert read_image(more).shape == (3, 64, 64)
+    stored = read_settings(more)["request"]
+    assert stored["subject"] == "only" and stored["square"]
+    assert main(["optimize", "nowhere.png", files["painting"], "--continue", str(half), "-o", str(more)]) == 2
+    assert "There is no file nowhere.png" in capsys.readouterr().err
+
+
+def test_redo_takes_the_network_that_was_used_and_says_that_it_finishes(files, tmp_path, capsys):
+    options = OptimizeOptions(size=64, iterations=2).as_dict()  # the network is left open
+    request = request_of({"content": files["photo"], "styles": [files["painting"]]})
+    write_image(tmp_path / "half.png", picture(48, 64), settings=settings_of("optimize", options, {"lite": ""}, request=request, done=1))
+    again = tmp_path / "again.png"
+    assert main(["redo", str(tmp_path / "half.png"), "--inputs", files["photo"], files["painting"], "-o", str(again)]) == 0
+    assert read_settings(again)["options"]["extractor"] == "lite"
+    assert "redo makes the finished one" in capsys.readouterr().err

@@ -290,3 +290,14 @@ def test_a_film_in_an_exact_palette_is_refused(tmp_path):
         writer.add(picture(64, 96))
     with pytest.raises(RequestError, match="would flicker"):
         finish(stylize_clip(tmp_path / "clip.mp4", tmp_path / "out.mp4", [picture(64, 64)], StylizeOptions(color="palette"), compute=FP32))
+
+
+def test_what_a_mask_leaves_out_keeps_its_colors_whatever_those_of_the_rest():
+    photo, painting = picture(64, 64), picture(64, 64, seed=3)
+    mask = torch.zeros(1, 64, 64)
+    mask[..., :32] = 1
+    options = StylizeOptions(size=64, color="palette")
+    result = finish(stylize(photo, [painting], options, masks=[mask])).result
+    right = (result - fit(photo, 64))[..., 56:]
+    assert float(right.abs().mean()) < 0.01
+    assert float((result - fit(photo, 64))[..., :24].abs().mean()) > 0.03

@@ -7,8 +7,10 @@ import numpy
 import pytest
 import torch
 from networks import picture
+from PIL import Image
 
 from style_core import RequestError
+from style_core.errors import RunFailed
 from style_core.media.hdr import BT2020, HLG, PQ, nits_of_hlg, nits_of_pq, pq_of_nits
 from style_core.media.video import Clip, FrameWriter
 
@@ -180,3 +182,41 @@ def test_a_file_that_is_not_a_clip_is_refused(tmp_path):
         Clip.open(tmp_path / "text.mp4")
     with pytest.raises(RequestError, match="film.avi does not end in a suffix"):
         FrameWriter(tmp_path / "film.avi", 25)
+
+
+def test_a_name_may_have_a_colon_and_be_as_long_as_a_name_may_be(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("2024-05-01T10:30:00.mp4", "x" * 250 + ".mp4"):
+        film(name)
+        assert Clip.open(name).frames == 6
+        assert len(list(Clip.open(name).images())) == 6
+
+
+def test_what_was_made_before_a_run_failed_is_kept(tmp_path):
+    with pytest.raises(RunFailed), FrameWriter(tmp_path / "film.mp4", 25) as writer:
+        writer.add(torch.zeros(3, 48, 64))
+        raise RunFailed("The clip is damaged.")
+    assert Clip.open(tmp_path / "film.mp4").frames == 1
+
+
+@pytest.mark.parametrize("fps", [24, 30, 60])
+def test_a_gif_lasts_as_long_as_its_frames(tmp_path, fps):
+    with FrameWriter(tmp_path / "film.gif", fps) as writer:
+        for index in range(fps):
+            writer.add(torch.full((3, 16, 16), index / fps))
+    with Image.open(tmp_path / "film.gif") as gif:
+        durations = []
+        for index in range(gif.n_frames):
+            gif.seek(index)
+            durations.append(gif.info["duration"])
+    # A GIF's frame lasts at least 20 ms, so that 60 frames don't fit into a second.
+    assert sum(durations) == max(1000, 20 * fps)
+
+
+def test_frames_of_a_recording_without_a_length_are_counted(tmp_path):
+    path = filmed(tmp_path / "clip.mkv", grays(12))
+    data = path.read_bytes()
+    # As browsers record: the duration, an element 0x4489 of eight bytes, is void.
+    at = data.index(b"\x44\x89\x88")
+    path.write_bytes(data[:at] + b"\xec\x89" + data[at + 2 :])
+    assert Clip.open(path).frames == 12

@@ -103,13 +103,13 @@ def paint_job(job: str, cores: int = 1) -> tuple[list[Path], dict[str, str]]:
     read = read_job(job, Compute.choose("cpu"))
     made, tasks = BatchRecord(read.folder), {task.name: task for task in read.tasks}
     files = {name: read.folder / f"{name}{read.suffix}" for name in tasks}
-    rows = [{"name": name} for name, task in tasks.items() if not made.has(task, files[name])]
+    rows = [{"name": name} for name, task in tasks.items() if not made.has(task, files[name], {})]
     done, failed = [], {}
     for row in painted(rows, PicturePainter, (str(Path(job).resolve()),), cores) if rows else ():
         if row["error"]:
             failed[row["name"]] = row["error"]
         else:
-            made.note(tasks[row["name"]], files[row["name"]])
+            made.note(tasks[row["name"]], files[row["name"]], {})
             done.append(files[row["name"]])
     return done, failed
 

@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,14 +13,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from style_core.cli.run import batch_names, file_options
+from style_core.cli.run import batch_names, file_options, requested
 from style_core.devices import DEVICES, Compute
 from style_core.errors import RequestError
 from style_core.options import Options
 from style_core.progress import Steps
 from style_core.recipes.batch import Progress, Task, contact_sheet, files_of, read_job, run_tasks, write_sheet
-from style_core.recipes.recorded_inputs import request_of
+from style_core.recipes.recorded_inputs import PLAIN
 from style_core.recipes.table import RECIPES, picture_name
+from style_core.sizes import Size
 
 _EPILOG = """A job file, TOML or JSON:
 
@@ -45,6 +47,19 @@ def add(commands: Any) -> None:
     parser.add_argument("--device", default="auto", metavar="|".join(DEVICES), help="Where to compute (default auto).")
     parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
     parser.set_defaults(run=_run_job)
+
+
+def check_flags(given: argparse.Namespace) -> None:
+    """Refuse flags that work only with one picture.
+
+    Raises:
+        RequestError: naming the first such flag.
+    """
+    for name, flag in {"continue_from": "--continue", "timelapse": "--timelapse", "zoom": "--zoom", "walk": "--walk"}.items():
+        if getattr(given, name, None):
+            raise RequestError("{flag} works with one picture, not with --batch.", flag=flag)
+    if getattr(given, "count", 1) > 1:
+        raise RequestError("--batch makes one picture from each; leave out --count.")
 
 
 def run_folder(
@@ -80,6 +95,7 @@ def run_folder(
                 str(path),
                 alpha=lambda: getattr(given, "transparency", None),
                 extra=partial(_extra, asked),
+                asked={"square": given.sized.square, **{name: getattr(given, name, None) for name in PLAIN if name != "square"}},
             )
         )
     return _run(tasks, Path(given.out), compute, given, **file_options(given))
@@ -90,7 +106,7 @@ def _start(steps: Callable[[Path], Steps], path: Path, options: Options) -> Step
 
 
 def _extra(given: argparse.Namespace) -> dict[str, Any]:
-    return {"request": request_of(vars(given))}
+    return {"request": requested(given)}
 
 
 def _first_of(recipe: str) -> str:
@@ -121,20 +137,24 @@ def with_origins(tasks: Sequence[Task]) -> list[Task]:
 
 def _asked(task: Task) -> argparse.Namespace:
     """The command-line arguments that correspond to a task."""
-    return argparse.Namespace(**{_first_of(task.recipe): task.content, "styles": [task.style] if task.style else None})
+    pictures = {_first_of(task.recipe): task.content, "styles": [task.style] if task.style else None}
+    return argparse.Namespace(**pictures, sized=Size(0))
 
 
 def _run(tasks: Sequence[Task], folder: Path, compute: Compute, given: argparse.Namespace, **how: Any) -> int:
-    """Run all tasks with one progress bar, and report at the end."""
-    done, failed, kept, started = [], {}, 0, time.monotonic()
-    with _bar(len(tasks)) as bar:
-        for progress in run_tasks(tasks, folder, **how):
-            _show(bar, progress)
-            if progress.error:
-                failed[Path(progress.task.content).name] = progress.error
-            elif progress.path:
-                done.append(str(progress.path))
-                kept += progress.step is None
+    """Run all tasks with one progress bar, and report at the end, or after Ctrl-C."""
+    done, failed, kept, started, stopped = [], {}, 0, time.monotonic(), False
+    with _bar(len(tasks)) as bar, closing(run_tasks(tasks, folder, **how)) as progresses:
+        try:
+            for progress in progresses:
+                _show(bar, progress)
+                if progress.error:
+                    failed[Path(progress.task.content).name] = progress.error
+                elif progress.path:
+                    done.append(str(progress.path))
+                    kept += progress.step is None
+        except KeyboardInterrupt:
+            stopped = True
     if given.json:
         facts = {
             "out": done,
@@ -143,11 +163,11 @@ def _run(tasks: Sequence[Task], folder: Path, compute: Compute, given: argparse.
             "seconds": round(time.monotonic() - started, 3),
             "device": compute.device.type,
         }
-        print(json.dumps(facts, ensure_ascii=False))
+        print(json.dumps(facts))
     else:
         already = f", {kept} of them by an earlier run" if kept else ""
         print(f"{folder}: {len(done)} of {len(tasks)} pictures{already}.", file=sys.stderr)
-    return 1 if failed else 0
+    return 130 if stopped else 1 if failed else 0
 
 
 def _bar(total: int) -> tqdm:

@@ -13,11 +13,11 @@ from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.images import read_image, read_mask
 from style_core.media.settings import iterations_of, read_settings
-from style_core.recipes.table import RECIPES
+from style_core.recipes.table import options_used
 
 
 def continued_options(picture: str, recipe: str) -> dict[str, Any]:
-    """The options stored in a picture, as defaults for the parser of a recipe.
+    """The options stored in a picture, and what else was asked for, as defaults for the parser of a recipe.
 
     Raises:
         RequestError: for a picture that another recipe made.
@@ -30,8 +30,11 @@ def continued_options(picture: str, recipe: str) -> dict[str, Any]:
             recipe=settings["recipe"],
             wanted=recipe,
         )
-    options = RECIPES[recipe].options.make(**settings["options"]).as_dict()
-    return {**options, "size": str(options["size"])}
+    options = options_used(settings).as_dict()
+    request = settings.get("request", {})
+    size = f"{options['size']}square" if request.get("square") else str(options["size"])
+    return {**options, **{name: request[name] for name in ("background", "subject") if name in request},
+            "keep_alpha": request.get("keep_alpha", False), "size": size}  # fmt: skip
 
 
 def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], list[Tensor] | None]:
@@ -44,14 +47,14 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
     Raises:
         RequestError: if the given pictures are not those that it was made from.
     """
-    if given.batch:
-        raise RequestError("--continue works with one picture, not with --batch.")
     settings = read_settings(given.continue_from)
     request = settings.get("request", {})
     for name, paths in pictures.items():
         facts = request.get(name, [])
         digests = [fact["sha256"] for fact in (facts if isinstance(facts, list) else [facts])]
         for path, digest in zip(paths, digests):
+            if not Path(path).is_file():
+                raise RequestError("There is no file {file}; check its name and folder.", file=path)
             if sha256_of(Path(path)) != digest:
                 raise RequestError("{file} is not the picture that {picture} was made from.", file=path, picture=given.continue_from)
         if digests and len(paths) != len(digests):
@@ -63,7 +66,10 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
             )
     if "style_weights" in request:
         given.style_weights = given.style_weights or request["style_weights"]
-    return {"begun": read_image(given.continue_from), "done": iterations_of(settings)}, _masks_inside(request) if not given.mask else None
+    begun: dict[str, Any] = {"begun": read_image(given.continue_from), "done": iterations_of(settings)}
+    if "init_image" in request:  # what it is no longer matters, but that there was one decides about the sizes of the levels
+        begun["init_image"] = begun["begun"]
+    return begun, _masks_inside(request) if not given.mask else None
 
 
 def _masks_inside(request: dict) -> list[Tensor] | None:

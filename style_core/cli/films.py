@@ -2,13 +2,15 @@
 
 import argparse
 import json
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from style_core.cli.run import FILM_FPS, Follower, followed, report
+from style_core.cli.run import FILM_FPS, Follower, file_options, followed, report
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import check_writable, read_image, write_image
@@ -24,19 +26,27 @@ def run_clip(steps: Steps, compute: Compute, given: argparse.Namespace) -> int:
     """Run a recipe that writes its own film.
 
     Returns:
-        The exit status: 0, or 130 when interrupted. The film so far is kept, and the same command resumes it.
+        The exit status, as in `followed`. The film so far is kept, and the same command resumes it.
     """
-    follower = Follower(None)
+    follower, before = Follower(), _state_of(given.out)
     status = followed(follower, steps)
-    report(given, follower, None, compute)
+    if _state_of(given.out) == before:
+        print("Ended before a frame was done; no film was written.", file=sys.stderr)
+    else:
+        report(given, follower, None, compute)
     return status
+
+
+def _state_of(path: str) -> tuple[int, int] | None:
+    """What changes when a file is replaced; None if there is none."""
+    return (os.stat(path).st_mtime_ns, os.stat(path).st_size) if os.path.exists(path) else None
 
 
 def run_walk(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
     """Run a recipe whose Steps are the frames of a film; its last picture is also saved."""
     check_writable(given.out)
     check_video_path(given.walk)
-    follower = Follower(None)
+    follower = Follower()
     with FrameWriter(given.walk, FILM_FPS) as writer:
 
         def filmed() -> Steps:
@@ -45,8 +55,9 @@ def run_walk(recipe: str, steps: Steps, options: Options, compute: Compute, give
                     writer.add(step.image)
                 yield step
 
-        status = followed(follower, filmed())
-    write_image(given.out, follower.result, settings=settings_of(recipe, options.as_dict(), weights=follower.last.weights))
+        status = followed(follower, filmed(), getattr(options, "size", 512))
+    settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights)
+    write_image(given.out, follower.result, settings=settings, **file_options(given))
     report(given, follower, options, compute)
     return status
 
@@ -66,24 +77,27 @@ def run_zoom(zoom: Callable[..., Steps], facts: dict[str, Any], options: Options
     film = check_video_path(given.zoom)
     folder = film.with_name(f"{film.name}.frames")
     frames = _kept_frames(folder, facts)
-    follower = Follower(None)
+    follower = Follower()
 
     def kept() -> Steps:
         last = read_image(frames[-1]) if frames else None
         with closing(zoom(last=last, done=len(frames))) as steps:
             for step in steps:
                 if step.image is not None:
+                    if not frames:
+                        _make(folder, facts)
                     path = folder / f"{step.iteration:05}.png"
                     write_image(path, step.image)
                     frames.append(path)
                 yield step
 
-    status = followed(follower, kept())
+    status = followed(follower, kept(), getattr(options, "size", 512))
     with FrameWriter(film, FILM_FPS) as writer:
         for path in frames:
             writer.add(read_image(path))
     follower.image = read_image(frames[-1])
-    write_image(given.out, follower.result, settings=settings_of("dream", options.as_dict(), weights=follower.last.weights))
+    settings = settings_of("dream", options.as_dict(), weights=follower.last.weights)
+    write_image(given.out, follower.result, settings=settings, **file_options(given))
     if not status:
         shutil.rmtree(folder)
     report(given, follower, options, compute)
@@ -91,11 +105,17 @@ def run_zoom(zoom: Callable[..., Steps], facts: dict[str, Any], options: Options
 
 
 def _kept_frames(folder: Path, facts: dict[str, Any]) -> list[Path]:
-    """Frames left by an earlier run of the same zoom, in order. Creates the folder if there is none."""
-    if not folder.exists():
-        folder.mkdir()
-        (folder / _FACTS).write_text(json.dumps(facts))
-        return []
-    if not (folder / _FACTS).is_file() or json.loads((folder / _FACTS).read_text()) != facts:
+    """Frames left by an earlier run of the same zoom, in order.
+
+    Raises:
+        RequestError: if they are those of another zoom.
+    """
+    frames = sorted(folder.glob("*.png"))
+    if frames and (not (folder / _FACTS).is_file() or json.loads((folder / _FACTS).read_text()) != facts):
         raise RequestError("{folder} holds the frames of another zoom; remove it, or choose another name for the film.", folder=folder.name)
-    return sorted(folder.glob("*.png"))
+    return frames
+
+
+def _make(folder: Path, facts: dict[str, Any]) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / _FACTS).write_text(json.dumps(facts))

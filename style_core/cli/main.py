@@ -20,7 +20,7 @@ from style_core.cli import batch as cli_batch
 from style_core.cli import proof as cli_proof
 from style_core.cli import redo
 from style_core.cli import weights as cli_weights
-from style_core.cli.batch import run_folder
+from style_core.cli.batch import check_flags, run_folder
 from style_core.cli.continuing import begun_run, continued_options
 from style_core.cli.films import run_clip, run_walk, run_zoom
 from style_core.cli.masks import framed, masks_by_photo, refuse_with_clip
@@ -65,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = _parser().parse_args(arguments)
         if getattr(given, "continue_from", None):  # parse again, with the picture's own options as defaults
             given = _parser(given.recipe, continued_options(given.continue_from, given.recipe)).parse_args(arguments)
+        if getattr(given, "batch", False):
+            check_flags(given)
         prepare_cpu()
         with _ended_as_by_ctrl_c():
             return given.run(given)
@@ -277,6 +279,8 @@ def _optimize(given: argparse.Namespace) -> int:
     kept = None
     if given.continue_from:
         begun, kept = begun_run(given, {"content": [given.content], "styles": given.styles})
+        begun_from = begun.pop("init_image", None)
+        start = begun_from if start is None else start
     compute = Compute.choose(given.device)
     masks_of = masks_by_photo(given, compute, kept)
 

@@ -14,8 +14,8 @@ from style_core.files import sha256_of
 from style_core.media.settings import read_settings
 from style_core.recipes.imagine import ImagineOptions
 from style_core.recipes.recorded_inputs import PICTURES
-from style_core.recipes.table import RECIPES, flags_of
-from style_core.weights.registry import find
+from style_core.recipes.table import RECIPES, flags_of, options_used
+from style_core.weights.registry import find, registry
 
 _POSITIONAL = ("content", "styles", "image")
 _FLAGS = {"continue_from": "--continue"}  # flags that differ from the picture's name
@@ -43,17 +43,24 @@ def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int
     if recipe is None:
         raise RequestError("{file} was made by {recipe}, which this version does not have.", file=given.picture, recipe=settings["recipe"])
     if "request" not in settings:
-        raise RequestError("{file} does not say which pictures it was made from; it was saved by an earlier version.", file=given.picture)
+        raise RequestError(
+            "{file} does not say which pictures it was made from: it is the last frame of a film, or was saved by an earlier version.",
+            file=given.picture,
+        )
     if "after" in settings:
         print("The picture was adjusted after it was painted; redo leaves the adjustments out.", file=sys.stderr)
+    if "done" in settings:
+        print(f"The picture was stopped after {settings['done']} steps; redo makes the finished one.", file=sys.stderr)
     _check_weights(settings.get("weights", {}))
-    options = recipe.options.make(**settings["options"])
+    options = options_used(settings)
     if isinstance(options, ImagineOptions) and options.finish == "painted" and "styles" not in settings.get("weights", {}):
         raise RequestError("{file} was imagined by an earlier version, in other styles; use that version.", file=given.picture)
     with tempfile.TemporaryDirectory() as folder:
         inputs = _Inputs(given.inputs, Path(folder))
         # The continued picture's options become defaults, so every option is passed explicitly.
         flags = flags_of(options, every="continue_from" in settings["request"])
+        if settings["request"].get("square"):
+            flags.append(f"--size={options.size}square")
         words = [recipe.name, *_words(settings["request"], inputs), "-o", given.out, *flags]
         return main([*words, "--json"] if given.json else words)
 
@@ -103,6 +110,8 @@ def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
             yield from (_FLAGS.get(name, f"--{name.replace('_', '-')}"), *paths)
     if "style_weights" in request:
         yield from ("--style-weights", *map(str, request["style_weights"]))
+    if "subject" in request:
+        yield f"--subject={request['subject']}"
     if "background" in request:
         yield f"--background={request['background']}"
     if "styles" in request:
@@ -110,10 +119,17 @@ def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
 
 
 def _check_weights(weights: Mapping[str, str]) -> None:
-    """Refuse weights that have changed since, because they would make a different picture."""
+    """Refuse weights that have changed since, because they would make a different picture.
+
+    A network from the hub is kept only as deep as it was used, so its file changes while its tensors stay the same.
+    """
     for name, digest in weights.items():
         path = find(name)
-        if path is not None and digest and sha256_of(path) != digest:
+        if path is None or not digest or sha256_of(path) == digest:
+            continue
+        if registry()[name].repo:
+            print(f"The file of {name} is another one than the picture was made with; it may be deeper.", file=sys.stderr)
+        else:
             raise RequestError(
                 "The picture was made with other {name} weights (sha256 {digest}) than are installed; use the version that made it.",
                 name=name, digest=digest[:12],

@@ -2,10 +2,11 @@
 
 import argparse
 import json
+import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from style_core.devices import Compute
-from style_core.files import check_target
+from style_core.errors import RunFailed
 from style_core.media.images import check_writable, resize, write_image
 from style_core.media.settings import done_of, settings_of
 from style_core.media.video import FrameWriter, check_video_path
-from style_core.memory import OutOfMemory, memory_in_words
+from style_core.memory import memory_in_words
 from style_core.networks.backbones import EXTRACTORS
 from style_core.options import Options
 from style_core.progress import Step, Steps
@@ -35,17 +36,25 @@ def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, gi
         The exit status, as in `followed`.
     """
     check_writable(given.out)
-    if getattr(given, "timelapse", None):
-        check_target(check_video_path(given.timelapse))
-    follower = Follower(getattr(given, "timelapse", None))
-    status = followed(follower, steps, getattr(options, "size", 512))
-    settings = settings_of(
-        recipe, options.as_dict(), weights=follower.last.weights, request=request_of(vars(given)), **done_of(follower.done, follower.last)
-    )  # fmt: skip
-    write_image(given.out, follower.result, settings=settings, alpha=getattr(given, "transparency", None), **file_options(given))
-    follower.write_timelapse()
+    film = getattr(given, "timelapse", None)
+    if film:
+        check_video_path(film)
+    request = requested(given)
+    with FrameWriter(film, FILM_FPS) if film else nullcontext() as timelapse:
+        follower = Follower(timelapse)
+        status = followed(follower, steps, getattr(options, "size", 512))
+        settings = settings_of(
+            recipe, options.as_dict(), weights=follower.last.weights, request=request, **done_of(follower.done, follower.last)
+        )
+        write_image(given.out, follower.result, settings=settings, alpha=getattr(given, "transparency", None), **file_options(given))
+        follower.hold_last_frame()
     report(given, follower, options, compute)
     return status
+
+
+def requested(given: argparse.Namespace) -> dict[str, Any]:
+    """The request to store in a picture; see `request_of`."""
+    return request_of({**vars(given), "square": given.sized.square})
 
 
 def batch_names(files: Sequence[Path]) -> dict[Path, str]:
@@ -64,8 +73,8 @@ def batch_names(files: Sequence[Path]) -> dict[Path, str]:
 def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
     """Run a recipe whose Steps hold separate pictures. Each is saved as it arrives, numbered from 1."""
     check_writable(given.out)
-    out, paths = Path(given.out), []
-    follower = Follower(None)
+    out, paths, request = Path(given.out), [], requested(given)
+    follower = Follower()
 
     def kept() -> Steps:
         for step in steps:
@@ -75,7 +84,7 @@ def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, give
                 write_image(
                     path,
                     step.image,
-                    settings=settings_of(recipe, own, weights=step.weights, request=request_of(vars(given))),
+                    settings=settings_of(recipe, own, weights=step.weights, request=request),
                     **file_options(given),
                 )
                 paths.append(str(path))
@@ -97,7 +106,7 @@ def followed(follower: "Follower", steps: Steps, size: int = 512) -> int:
     Args:
         size: in px, of the result, for the error message if memory runs out.
     Returns:
-        The exit status: 0, 130 after Ctrl-C, or 1 if memory ran out; the picture so far is kept in either case.
+        The exit status: 0, 130 after Ctrl-C, or 1 if the run failed on its way; what it made so far is kept in either case.
     """
     try:
         with closing(steps), memory_in_words(size):
@@ -106,7 +115,7 @@ def followed(follower: "Follower", steps: Steps, size: int = 512) -> int:
         if follower.image is None:
             raise
         return 130
-    except OutOfMemory as error:
+    except RunFailed as error:
         if follower.image is None:
             raise
         print(error, file=sys.stderr)
@@ -117,15 +126,15 @@ def followed(follower: "Follower", steps: Steps, size: int = 512) -> int:
 
 
 class Follower:
-    """Shows Steps as a progress bar and keeps the last picture, the losses and the frames of a timelapse."""
+    """Shows Steps as a progress bar, keeps the last picture and the losses, and writes the frames of a timelapse."""
 
-    def __init__(self, timelapse: str | None):
+    def __init__(self, timelapse: FrameWriter | None = None):
         self.timelapse = timelapse
+        self._film_size: tuple[int, ...] = ()
         self.image: Tensor | None = None
         self.last = Step(0, 0)
         self.done = 0  # iterations of the last picture
         self.losses: dict[str, float] = {}
-        self.frames: list = []
         self._note = ""
         self._written = 0.0
         self._bar: tqdm | None = None
@@ -142,27 +151,25 @@ class Follower:
             self.losses = step.losses or self.losses
             if step.image is not None:
                 self.image, self.done = step.image, step.iteration
-                if self.timelapse:
-                    self._keep_frame(step)
+                if step.iteration % max(1, math.ceil(step.total / _TIMELAPSE_FRAMES)) == 0:
+                    self._add_frame(step.image)
             self._show(step)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
 
-    def write_timelapse(self) -> None:
-        """Write all frames at the size of the result and hold the last one for a second."""
-        if not self.timelapse:
-            return
-        size = tuple(self.result.shape[-2:])
-        with FrameWriter(self.timelapse, FILM_FPS) as writer:
-            for frame in [*self.frames, *[self.result] * FILM_FPS]:
-                writer.add(frame if tuple(frame.shape[-2:]) == size else resize(frame, size))
+    def hold_last_frame(self) -> None:
+        """End the timelapse with a second of the result."""
+        if self.timelapse is not None:
+            for _ in range(FILM_FPS):
+                self._add_frame(self.result)
 
-    def _keep_frame(self, step: Step) -> None:
-        every = max(1, step.total // _TIMELAPSE_FRAMES)
-        if step.iteration % every == 0:
-            self.frames.append(step.image)
+    def _add_frame(self, image: Tensor) -> None:
+        """Add a frame to the timelapse, at the size of its first one: the result's, or that of previews if that is very large."""
+        if self.timelapse is not None:
+            self._film_size = self._film_size or tuple(image.shape[-2:])
+            self.timelapse.add(image if tuple(image.shape[-2:]) == self._film_size else resize(image, self._film_size))
 
     def _show(self, step: Step) -> None:
         if step.note and step.note != self._note:
@@ -205,4 +212,4 @@ def report(given: argparse.Namespace, follower: Follower, options: Options | Non
         "seed": getattr(options, "seed", None),
         "note": last.note or None,
     }
-    print(json.dumps({key: value for key, value in facts.items() if value is not None}, ensure_ascii=False))
+    print(json.dumps({key: value for key, value in facts.items() if value is not None}))

@@ -1,8 +1,9 @@
 """Settings: how a picture was made, stored in its file, so that it can be made again."""
 
+import copy
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from style_core.version import __version__
 
 KEY = "pentimento"
 _COMMENT_PREFIX = f"{KEY} "
+_MOST_IN_JPEG = 65_000  # bytes of settings; the whole EXIF block of a JPEG may have 65,533
 
 
 def settings_of(recipe: str, options: Mapping[str, Any], weights: Mapping[str, str] | None = None, **extra: Any) -> dict:
@@ -52,9 +54,24 @@ def embed(settings: dict | None, kind: str) -> dict[str, Any]:
         return {"pnginfo": chunks}
     if kind == "TIFF":
         return {"description": described(settings)}
-    exif = Image.Exif()
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + _COMMENT_PREFIX.encode() + json.dumps(settings).encode()
+    exif, plain = Image.Exif(), json.dumps(settings if kind != "JPEG" else _without_the_largest(settings, _MOST_IN_JPEG))
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + _COMMENT_PREFIX.encode() + plain.encode()
     return {"exif": exif.tobytes()}
+
+
+def _without_the_largest(settings: dict, most: int) -> dict:
+    """Settings without the largest pictures stored in them, so that they take at most `most` bytes as text."""
+    reduced = copy.deepcopy(settings)
+    stored = sorted(_stored_in(reduced.get("request", {})), key=lambda fact: len(fact["data"]))
+    while stored and len(json.dumps(reduced)) > most:
+        del stored.pop()["data"]
+    return reduced
+
+
+def _stored_in(request: Mapping[str, Any]) -> Iterator[dict]:
+    """The facts of a request's pictures that contain the picture itself."""
+    for value in request.values():
+        yield from (fact for fact in (value if isinstance(value, list) else [value]) if isinstance(fact, dict) and "data" in fact)
 
 
 def described(settings: dict) -> str:

@@ -20,7 +20,7 @@ class SoundTrack:
     """
 
     def __init__(self, path: str | Path, container: av.container.OutputContainer, origin: Fraction):
-        self._source = av.open(str(path))
+        self._source = av.open(str(Path(path).absolute()))
         self._container, self._origin = container, origin
         self._waiting: av.Packet | None = None
         self._packets: Iterator[av.Packet] = iter(())

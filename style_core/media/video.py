@@ -15,7 +15,8 @@ from av.video.reformatter import Colorspace, Interpolation
 from PIL import Image
 from torch import Tensor
 
-from style_core.errors import RequestError
+from style_core.errors import RequestError, RunFailed
+from style_core.files import check_target
 from style_core.media.hdr import HLG, PQ, is_plain, to_srgb
 from style_core.media.images import size_to_fit, to_pil
 from style_core.media.sound import SoundTrack
@@ -34,13 +35,12 @@ def check_video_path(path: str | Path, source: str | Path | None = None) -> Path
     Args:
         source: the clip that is read at the same time, which must be another file.
     Raises:
-        RequestError: for a suffix other than .mp4 and .gif, a missing folder, or the source itself.
+        RequestError: for a suffix other than .mp4 and .gif, a path that can't be written to, or the source itself.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise RequestError("{file} does not end in a suffix for films; use .mp4 or .gif.", file=path.name)
-    if not path.absolute().parent.is_dir():
-        raise RequestError("The folder for {file} does not exist; create it first or choose another.", file=path.name)
+    check_target(path)
     if source is not None and path.exists() and Path(source).exists() and path.samefile(source):
         raise RequestError("{file} is the clip itself; give the film another name.", file=path.name)
     return path
@@ -49,7 +49,8 @@ def check_video_path(path: str | Path, source: str | Path | None = None) -> Path
 class FrameWriter:
     """Writes images as frames. The file appears, or replaces an older one, when the `with` block ends.
 
-    After an error, the older file is kept. After an interruption (Ctrl-C, or a closed generator), the frames so far are kept.
+    After an error, the older file is kept. After an interruption (Ctrl-C, a closed generator, or a `RunFailed`), the frames so far are
+    kept.
 
     Args:
         path: `.mp4` (H.264) or `.gif`.
@@ -70,7 +71,8 @@ class FrameWriter:
         self.fps = Fraction(fps).limit_denominator(1001 * 1000)
         self.count = 0
         self._clip, self._origin, self._comment, self._least = sound, origin, comment, least
-        self._partial = self.path.with_name(f".{self.path.stem}-{secrets.token_hex(4)}{self.path.suffix.lower()}")
+        # Absolute, because ffmpeg takes what precedes a colon for a protocol; short, because the film's own name may be as long as allowed.
+        self._partial = self.path.absolute().parent / f".pentimento-{secrets.token_hex(8)}{self.path.suffix.lower()}"
         self._pictures: list[Image.Image] = []
         self._times: list[Fraction] = []
         self._film: _Film | None = None
@@ -100,7 +102,7 @@ class FrameWriter:
         self._write(self._film, self._film.stream.encode(frame))
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        failed = kind is not None and issubclass(kind, Exception)
+        failed = kind is not None and issubclass(kind, Exception) and not issubclass(kind, RunFailed)
         kept = not failed and self.count >= self._least
         try:
             if self._film is not None:
@@ -147,8 +149,9 @@ class FrameWriter:
                 film.sound.close()
 
     def _save_gif(self) -> None:
-        ends = [*self._times[1:], self._times[-1] + 1 / self.fps]
-        delays = [max(20, round(1000 * (end - start))) for start, end in zip(self._times, ends)]
+        # A GIF counts hundredths of a second. Times are rounded, rather than delays, so that errors don't add up.
+        ends = [round(100 * time) for time in (*self._times, self._times[-1] + 1 / self.fps)]
+        delays = [10 * max(2, end - start) for start, end in zip(ends, ends[1:])]
         self._pictures[0].save(self._partial, save_all=True, append_images=self._pictures[1:], duration=delays, loop=0)
 
 
@@ -204,13 +207,13 @@ class Clip:
         """
         path = Path(path)
         try:
-            with av.open(str(path)) as container:
+            with av.open(str(path.absolute())) as container:
                 if not container.streams.video:
                     raise RequestError("{file} contains no video; choose an MP4, MOV or WebM file.", file=path.name)
                 stream = container.streams.video[0]
                 fps = stream.average_rate or stream.guessed_rate or Fraction(25)
                 seconds = (container.duration or 0) / av.time_base
-                count = stream.frames or round(seconds * fps)
+                count = stream.frames or round(seconds * fps) or _packets_in(path)
                 first = next(container.decode(stream), None)
                 if first is None:
                     raise RequestError("{file} has no frames; choose another video.", file=path.name)
@@ -231,11 +234,11 @@ class Clip:
         """Frames in order, upright and in sRGB, without the first `skip`; decoded and scaled one at a time.
 
         Raises:
-            RequestError: if the clip is damaged.
+            RunFailed: if the clip is damaged.
         """
         size = self.size(long_side)
         try:
-            with av.open(str(self.path)) as container:
+            with av.open(str(self.path.absolute())) as container:
                 stream = container.streams.video[0]
                 stream.thread_type = "AUTO"
                 for index, frame in enumerate(container.decode(stream)):
@@ -244,13 +247,19 @@ class Clip:
                         at = index / self.fps if time is None else time - self.origin
                         yield Frame(_upright(frame, size), Fraction(at))
         except av.FFmpegError as error:
-            raise RequestError(
+            raise RunFailed(
                 "{file} is damaged ({reason}); export or download it again.", file=self.path.name, reason=error.strerror
             ) from error
 
     def images(self) -> Iterator[Tensor]:
         """Frames in order, `[3, H, W]`."""
         return (frame.image for frame in self.read())
+
+
+def _packets_in(path: Path) -> int:
+    """The number of a clip's frames, counted: recordings of a browser don't tell their length."""
+    with av.open(str(path.absolute())) as container:
+        return sum(packet.size > 0 for packet in container.demux(container.streams.video[0]))
 
 
 def _time(frame: av.VideoFrame) -> Fraction | None:

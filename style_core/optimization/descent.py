@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from style_core.errors import RequestError
+from style_core.errors import RunFailed
 from style_core.optimization.adam import AdamMoments
 from style_core.optimization.lbfgs import LBFGSHistory
 
@@ -39,7 +39,7 @@ class History:
         return 2 + each if self.is_adam else 2 * self.pairs * each
 
 
-class Diverged(RequestError):
+class Diverged(RunFailed):
     """The optimizer diverged twice; `image` is the last good picture, `[3, H, W]`."""
 
     def __init__(self, image: Tensor):

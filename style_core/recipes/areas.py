@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
+from style_core.media.images import resize
 from style_core.options import Options
 
 _O = TypeVar("_O", bound=Options)
@@ -20,6 +22,22 @@ def leave_outside(masks: Masks, shares: Sequence[float] | None = None) -> bool:
     """
     shares = shares or [1.0] * len(masks or ())
     return masks is not None and all(mask is not None or not share for mask, share in zip(masks, shares, strict=True))
+
+
+def recolored_where_painted(
+    plain: Tensor, recolored: Tensor, masks: Masks, shares: Sequence[float] | None = None, outside: float = 0.0
+) -> Tensor:  # fmt: skip
+    """`recolored` in the painted areas, and `plain` in what the masks leave to no style; `[3, H, W]` each.
+
+    Args:
+        outside: strength there, by which it is recolored as well.
+    """
+    if recolored is plain or not leave_outside(masks, shares):
+        return recolored
+    size = (plain.shape[-2], plain.shape[-1])
+    areas = [resize(mask.to(plain), size).clamp(0, 1) for mask in masks or () if mask is not None]
+    painted = torch.stack(areas).amax(0)
+    return torch.lerp(plain, recolored, painted + (1 - painted) * min(1.0, outside))
 
 
 def in_effect(options: _O, masks: Masks, shares: Sequence[float] | None = None) -> tuple[_O, str]:

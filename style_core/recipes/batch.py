@@ -7,6 +7,8 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from torch import Tensor
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.images import check_writable, fit, from_pil, read_image, to_pil, write_image
+from style_core.media.images import check_writable, fit, from_pil, load_picture, read_image, to_pil, write_image
 from style_core.media.settings import settings_of
+from style_core.memory import memory_in_words
 from style_core.options import Options, Range
 from style_core.progress import Step, Steps, finish
 from style_core.recipes.table import RECIPES
@@ -29,6 +32,11 @@ SHEET = "sheet.jpg"
 _DONE = ".done.json"  # in the results' folder: fingerprints of finished tasks
 _SHEET_SIDE = 256  # px, long side of a picture on the contact sheet
 _MARGIN, _LABEL = 8, 16  # px, of the contact sheet
+_LISTS: dict[str, tuple[type, ...]] = {
+    "contents": (str,),
+    "styles": (str,),
+    "strengths": (int, float),
+}  # entries that are lists, and of what
 _KEYS = ("recipe", "out", "contents", "styles", "strengths", "options", "suffix", "sheet")
 
 
@@ -43,7 +51,8 @@ class Task:
         sources: files and gallery styles that it is made from.
         content, style: labels for the contact sheet.
         alpha: returns its transparency `[1, h, w]`; called when the picture is done.
-        extra: returns further settings to store; called likewise.
+        extra: returns further settings to store; called before it is begun.
+        asked: what else it depends on, by name, as JSON can hold it.
     """
 
     name: str
@@ -55,10 +64,12 @@ class Task:
     style: str = ""
     alpha: Callable[[], Tensor | None] = lambda: None
     extra: Callable[[], Mapping[str, Any]] = dict
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
-    def fingerprint(self) -> str:
-        """A digest that changes with the recipe, any option and any source."""
-        facts = [self.recipe, self.options.as_dict(), [(source, *_state_of(source)) for source in self.sources]]
+    def fingerprint(self, writing: Mapping[str, Any]) -> str:
+        """A digest that changes with the recipe, any option, any source, and how the file is written."""
+        sources = [(source, *_state_of(source)) for source in self.sources]
+        facts = [self.recipe, self.options.as_dict(), sources, dict(self.asked), dict(writing)]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -113,25 +124,40 @@ def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **wr
     Args:
         writing: arguments for `write_image`.
     Raises:
-        RequestError: when the folder can't be written to, or the suffix is unknown.
+        RequestError: when the folder can't be written to, the suffix is unknown, or a result would replace one of the sources.
     """
+    _check_targets(tasks, folder, suffix)
     made, total = BatchRecord(folder), len(tasks)
     for index, task in enumerate(tasks):
         path = folder / f"{task.name}{suffix}"
         check_writable(path)
-        if made.has(task, path):
+        if made.has(task, path, writing):
             yield Progress(task, index + 1, total, path=path)
             continue
         step: Step | None = None
         try:
-            with closing(make(task, path, **writing)) as steps:
+            with closing(make(task, path, **writing)) as steps, memory_in_words(getattr(task.options, "size", 512)):
                 for step in steps:
                     yield Progress(task, index, total, replace(step, image=None))
         except RequestError as error:
             yield Progress(task, index + 1, total, step, error=str(error))
             continue
-        made.note(task, path)
+        made.note(task, path, writing)
         yield Progress(task, index + 1, total, step, path)
+
+
+def _check_targets(tasks: Sequence[Task], folder: Path, suffix: str) -> None:
+    sources = {_identity(Path(source)) for task in tasks for source in task.sources if Path(source).is_file()}
+    for task in tasks:
+        path = folder / f"{task.name}{suffix}"
+        if path.is_file() and _identity(path) in sources:
+            raise RequestError("{file} is one of the pictures to be painted; choose another folder for the results.", file=path.name)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """The same for two names of one file."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def make(task: Task, path: Path, **writing: Any) -> Steps:
@@ -142,12 +168,12 @@ def make(task: Task, path: Path, **writing: Any) -> Steps:
     Raises:
         RequestError: when it can't be made or written.
     """
-    step: Step | None = None
+    step, extra = None, task.extra()
     with closing(task.steps(task.options)) as steps:
         for step in steps:
             yield step
     assert step is not None  # a recipe yields at least one Step
-    settings = settings_of(task.recipe, task.options.as_dict(), weights=step.weights, **task.extra())
+    settings = settings_of(task.recipe, task.options.as_dict(), weights=step.weights, **extra)
     write_image(path, step.result, settings=settings, alpha=task.alpha(), **writing)
 
 
@@ -162,13 +188,13 @@ class BatchRecord:
         _make(folder)
         self._folder, self._known = folder, _read_done(folder)
 
-    def has(self, task: Task, path: Path) -> bool:
-        """Whether the picture is there, made from the same files with the same options."""
-        return path.exists() and self._known.get(path.name) == task.fingerprint()
+    def has(self, task: Task, path: Path, writing: Mapping[str, Any]) -> bool:
+        """Whether the picture is there, made from the same files with the same options, and written alike."""
+        return path.exists() and self._known.get(path.name) == task.fingerprint(writing)
 
-    def note(self, task: Task, path: Path) -> None:
+    def note(self, task: Task, path: Path, writing: Mapping[str, Any]) -> None:
         """The picture has been made."""
-        self._known[path.name] = task.fingerprint()
+        self._known[path.name] = task.fingerprint(writing)
         _write_done(self._folder, self._known)
 
 
@@ -226,19 +252,21 @@ def read_job(path: str | Path, compute: Compute) -> Job:
     """
     path = Path(path)
     try:
-        given = json.loads(path.read_text()) if path.suffix.lower() == ".json" else tomllib.loads(path.read_text())
+        text = path.read_text(encoding="utf-8")
+        given = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except OSError as error:
         raise RequestError("There is no file {file}; check its name and folder.", file=path.name) from error
     except ValueError as error:
         raise RequestError("{file} is not a job file: {reason}.", file=path.name, reason=str(error)) from error
     _check_keys(given, path.name)
+    given = {**given, **{key: _entries(given, key, kind, path.name) for key, kind in _LISTS.items()}}
     recipe, options = RECIPES[given["recipe"]], RECIPES[given["recipe"]].options.make(**given.get("options", {}))
     contents = files_of(given["contents"], path.parent)
-    styles = [name for name in given.get("styles", []) if name.startswith(FROM_GALLERY)]
-    styles += map(str, files_of([name for name in given.get("styles", []) if not name.startswith(FROM_GALLERY)], path.parent, needed=False))
+    styles = [name for name in given["styles"] if name.startswith(FROM_GALLERY)]
+    styles += map(str, files_of([name for name in given["styles"] if not name.startswith(FROM_GALLERY)], path.parent, needed=False))
     if "style+" in recipe.takes and not styles:
         raise RequestError("{file} has no styles; list pictures, or gallery:NAME.", file=path.name)
-    tasks = tasks_of(recipe.name, contents, styles, given.get("strengths", []), options, compute)
+    tasks = tasks_of(recipe.name, contents, styles, given["strengths"], options, compute)
     return Job(path.parent / given["out"], tasks, given.get("suffix", ".png"), given.get("sheet", True))
 
 
@@ -254,6 +282,17 @@ def _check_keys(given: Mapping[str, Any], file: str) -> None:
         raise RequestError("{option} is {value}; it must be one of {allowed}.", option="recipe", value=given["recipe"], allowed=known)
 
 
+def _entries(given: Mapping[str, Any], key: str, kind: tuple[type, ...], file: str) -> list:
+    """The entries of a list in a job; a single one may stand for itself."""
+    value = given.get(key, [])
+    entries = value if isinstance(value, list) else [value]
+    for entry in entries:
+        if not isinstance(entry, kind) or isinstance(entry, bool):
+            wanted = "names in quotes" if kind == (str,) else "numbers"
+            raise RequestError("{file} has {value} in {key}; {key} must be {wanted}.", file=file, value=repr(entry), key=key, wanted=wanted)
+    return entries
+
+
 def files_of(names: Iterable[str], folder: Path = Path(), *, needed: bool = True) -> list[Path]:
     """The pictures that names of files, folders and patterns refer to, without repetition.
 
@@ -266,7 +305,7 @@ def files_of(names: Iterable[str], folder: Path = Path(), *, needed: bool = True
         if path.is_dir():
             matches = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
         else:
-            matches = [path] if path.is_file() else sorted(folder.glob(name)) if not Path(name).is_absolute() else []
+            matches = [path] if path.is_file() else sorted(folder / each for each in glob(name, root_dir=folder, recursive=True))
         if not matches:
             raise RequestError("There are no pictures in {folder}.", folder=Path(name).name)
         found |= dict.fromkeys(matches)
@@ -297,7 +336,8 @@ def tasks_of(
                     parts.append(f"{strength:g}")
                 name = free_name("--".join(parts), taken)
                 sources = (str(content), style) if style else (str(content),)
-                tasks.append(Task(name, recipe, own, _starter(recipe, content, style, compute), sources, str(content), style))
+                alpha = partial(_alpha_of, content if "style+" in RECIPES[recipe].takes else None)
+                tasks.append(Task(name, recipe, own, _starter(recipe, content, style, compute), sources, str(content), style, alpha))
     return tasks
 
 
@@ -332,6 +372,10 @@ def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callab
         return RECIPES[recipe].run(photo, [read_image(style)], options, compute=compute)
 
     return start
+
+
+def _alpha_of(content: Path | None) -> Tensor | None:
+    return None if content is None else load_picture(content).alpha
 
 
 def _state_of(source: str) -> tuple[int, ...]:

@@ -35,6 +35,7 @@ _PICTURES = 8  # float32 pictures that stylize keeps
 _STEADYING = 4.2e-7  # seconds per pixel of a film's frame, in one thread: motion, and paint that moves along
 _FILED = 5e-8  # seconds per pixel: reading a frame and writing one
 _IMAGINED = 0.02e12  # operations of a latent picture before it is enlarged
+_INVERTED = 0.5e12  # operations of inverting a picture
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,11 @@ def generator_cost(height: int, width: int, compute: Compute, count: int = 1, im
         return _painting(height, width, compute, count, operations=_IMAGINED)
     first = _ADJUSTED * height * width * min(1, FIRST_SIDE / min(height, width)) ** 2
     return _painting(height, width, compute, count, first + _STYLE_READ)
+
+
+def inversion_seconds() -> float:
+    """Time to invert a picture in the latent space, which always runs on the CPU in float32."""
+    return _INVERTED / _rate(Compute.choose("cpu", "fp32"))
 
 
 def _painting(height: int, width: int, compute: Compute, count: int = 1, first: float = 0.0, operations: float = 0.0) -> Estimate:

@@ -15,6 +15,7 @@ from torch import Tensor
 from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.video import Clip, FrameWriter
+from style_core.memory import memory_in_words
 from style_core.messages import Message
 from style_core.progress import Pace, Step, Steps
 
@@ -72,8 +73,8 @@ def painted_film(
 ) -> Steps:  # fmt: skip
     """Paint a clip into the film `out`, with its sound and timing; yields a Step for each frame, and others in between.
 
-    The film appears when the iteration ends. If it is stopped early, the frames so far become a playable film; after an error,
-    an older file at `out` is kept.
+    The film appears when the iteration ends. If it is stopped early, or fails because the clip is damaged or memory runs out, the frames
+    so far become a playable film; after another error, an older file at `out` is kept.
 
     Args:
         request: as returned by `film_request`.
@@ -83,7 +84,10 @@ def painted_film(
     earlier = earlier_film(begun, request)
     done = earlier.frames if earlier else 0
     made, started, shown_at, painted = painter.weights, time.monotonic(), float("-inf"), None
-    with FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1) as writer:
+    with (
+        FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1) as writer,
+        memory_in_words(long_side),
+    ):
         if earlier:
             yield Step(done, clip.frames, note=Message("Continuing after frame {frames}.", frames=done), weights=made)
             painted = yield from _copied_from(earlier, clip, writer, painter, long_side)

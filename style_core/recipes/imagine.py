@@ -7,7 +7,7 @@ imagined style, drawn from the style prior, which gives it detail and colors.
 
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from style_core.networks.latent import INVERSION_LAYERS, Inversion, Latent, blen
 from style_core.networks.latent_net import PLACES, W_SIZE
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.cost_model import Cost, Situation, generator_cost
+from style_core.recipes.cost_model import Cost, Situation, generator_cost, inversion_seconds
 from style_core.recipes.run_history import Watch
 from style_core.weights.open import open_extractor, open_generator, open_latent, open_style_prior
 
@@ -201,4 +201,6 @@ class _Finish:
 def imagine_cost(options: ImagineOptions, given: Situation) -> Cost:
     """Predicted cost of pictures from the latent space."""
     cost = generator_cost(options.size, options.size, given.compute, options.count, imagined=True)
+    if given.started:
+        cost = replace(cost, seconds=cost.seconds + inversion_seconds())
     return Cost("imagine", cost, (options.size, options.size))

@@ -18,7 +18,7 @@ from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_TARGETS, LossWeights, Objective, Region, content_target
 from style_core.optimization.temporal import TemporalTarget
 from style_core.optimization.tiled_objective import TiledObjective, measured_in_tiles
-from style_core.recipes.areas import Masks
+from style_core.recipes.areas import Masks, recolored_where_painted
 from style_core.recipes.loss_weights import area_shares
 from style_core.recipes.memory_plan import Network, Plan, network_of, plan_for
 from style_core.recipes.optimize_options import OptimizeOptions
@@ -162,7 +162,8 @@ class OptimizeInputs:
         size = self.size if factor == 1 else size_to_fit(self.size, int(max(self.size) * factor))
         image = resize(image, size)
         if self.options.color == "palette":
-            return match_palette(image, palette_of(self.styles, self.shares))
+            matched = match_palette(image, palette_of(self.styles, self.shares))
+            return recolored_where_painted(image, matched, self.masks, self.shares, self.options.outside)
         return keep_color(image, resize(self.photo, size)) if self.options.color == "keep" else image
 
 

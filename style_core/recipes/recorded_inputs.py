@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from style_core.errors import RequestError
 from style_core.files import sha256_of
 
 # Names of pictures in the shell; a value may be a list of paths.
 PICTURES = ("content", "styles", "image", "near", "guide", "mask", "init_image", "continue_from")
-PLAIN = ("style_weights", "background", "keep_alpha")
+PLAIN = ("style_weights", "background", "keep_alpha", "subject", "square")
 GALLERY = "gallery:"  # prefix of a gallery style's name, in place of a path
 _INSIDE_BYTES = 32 * 1024  # masks up to this size are stored in the picture
 
@@ -20,8 +21,12 @@ _INSIDE_BYTES = 32 * 1024  # masks up to this size are stored in the picture
 def request_of(given: Mapping[str, Any]) -> dict:
     """The inputs as stored: each picture by name and sha256, plain values unchanged.
 
+    Call it before a run that may take hours, because a picture may be moved meanwhile.
+
     Args:
         given: by the names in `PICTURES` and `PLAIN`; other names, empty values and defaults are left out.
+    Raises:
+        RequestError: if a picture isn't there.
     """
     request: dict[str, Any] = {}
     for name in PICTURES:
@@ -39,7 +44,10 @@ def _fact(path: str | Path, name: str) -> str | dict[str, str]:
     if str(path).startswith(GALLERY):
         return str(path)
     file = Path(path)
-    fact = {"file": file.name, "sha256": sha256_of(file)}
+    if not file.is_file():
+        raise RequestError("There is no file {file}; check its name and folder.", file=file.name)
+    # Names from old disks and archives may not be valid text.
+    fact = {"file": file.name.encode("utf-8", "replace").decode(), "sha256": sha256_of(file)}
     if name == "mask" and file.stat().st_size <= _INSIDE_BYTES:
         fact["data"] = base64.b64encode(file.read_bytes()).decode()
     return fact

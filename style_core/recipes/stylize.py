@@ -22,7 +22,7 @@ from style_core.networks.generator_net import CODE_SIZE
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.areas import in_effect
+from style_core.recipes.areas import in_effect, recolored_where_painted
 from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.memory_plan import budget, check_fits
 from style_core.recipes.run_history import Watch
@@ -117,7 +117,8 @@ def paint_photo(
         RequestError: for colors that codes can't have.
     """
     check_color(options, from_codes=bool(codes))
-    options, _ = in_effect(options, masks, style_shares(weights, len(styles) + len(codes)))
+    shares = style_shares(weights, len(styles) + len(codes))
+    options, _ = in_effect(options, masks, shares)
     # Nothing is painted at strength 0.
     is_painted, encoded, watch = bool(options.strength or options.outside), generator.cached(photo), None
     if is_painted and encoded is None:  # else it takes less time than an estimate should promise
@@ -132,7 +133,8 @@ def paint_photo(
         if result is not None:
             if masks is None and is_judged(options):
                 judged = verdict(generator, photo, result, style_codes, weights, remember=remember)
-            result = recolored(result, photo, options, styles, weights, from_codes=bool(codes))
+            changed = recolored(result, photo, options, styles, weights, from_codes=bool(codes))
+            result = recolored_where_painted(result, changed, masks, shares, options.outside)
             if watch is not None:
                 watch.finish()
         yield done, total, result, judged

@@ -2,9 +2,10 @@
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from style_core.networks.backbones import EXTRACTORS
 from style_core.options import Options
 from style_core.progress import Steps
 from style_core.recipes.cost_model import Cost, Situation
@@ -64,6 +65,17 @@ def command_of(settings: Mapping[str, Any]) -> str:
     if getattr(options, "start", "") == "noise":
         pictures = []
     return shlex.join(["python", "-m", "style_core", recipe.name, *pictures, "-o", "OUT.png", *flags_of(options)])
+
+
+def options_used(settings: Mapping[str, Any]) -> Any:
+    """The Options of a picture's recipe, with the feature network that was used where they left the choice open.
+
+    Raises:
+        RequestError: for options that are unknown or out of range.
+    """
+    options = RECIPES[settings["recipe"]].options.make(**settings["options"])
+    used = next((name for name in settings.get("weights", {}) if name in EXTRACTORS), None)
+    return replace(options, extractor=used) if used and getattr(options, "extractor", None) == "auto" else options
 
 
 def flags_of(options: Options, every: bool = False) -> list[str]:

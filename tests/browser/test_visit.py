@@ -235,6 +235,11 @@ def test_a_phone_paints_without_scrolling_sideways(visitor):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     box = page.locator("#stylize-slider").bounding_box()
     assert box["y"] >= -1 and box["y"] + box["height"] <= 844
+    assert page.locator("#stylize-kind").is_visible()
+    too_long = (
+        "[...document.querySelectorAll('.actions button')].filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)"
+    )
+    assert page.evaluate(too_long) == [], "words reach beyond their button"
 
 
 def test_every_size_has_its_forecast_beside_it(page):
