@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import gradio as gr
+from gradio.events import Dependency
 
-from studio import history, i18n, jobs, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize
+from studio import files, history, i18n, jobs, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize
 from studio.events import SILENT
 from studio.examples import first_photo
 from studio.guard import GuardedBlocks
@@ -54,9 +55,9 @@ def build(compute: Compute) -> gr.Blocks:
         gr.Markdown(i18n.NO_CAMERA, elem_id="no-camera")  # shown if no camera is available
         drawer = history.build(drawer_button)
         parts = {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining}
-        _refine(tabs, quick, fine)
+        handed = [_refine(tabs, quick, fine)]
         inputs = [parts[name]["content"] for name in ("stylize", "paint", "dream")]
-        _join(tabs, parts, [*parts.values(), drawer, filmed], [photo, *inputs])
+        handed += _join(tabs, parts, [*parts.values(), drawer, filmed], [photo, *inputs])
         recipes = {name: (tab, parts[tab]["option_controls"]) for name, tab in _TABS.items()}
         history.wire(page, tabs, drawer, parts, recipes)
         jobs.wire(page, [component for part in (fine, dreaming, imagining, filmed) for component in part["outputs"]])
@@ -64,7 +65,7 @@ def build(compute: Compute) -> gr.Blocks:
         quick["forecast"](page.load)
         for name in ("paint", "dream", "imagine"):  # the page drops updates for a tab that isn't built yet
             parts[name]["forecast"](each[name].select)
-        session.wire(page, tabs, each, photo, {recipe: parts[tab] for recipe, tab in _TABS.items()})
+        session.wire(page, tabs, each, photo, {recipe: parts[tab] for recipe, tab in _TABS.items()}, [*handed, fine["example"]])
         _tell_progress_to_few(page, tagline)
     return page
 
@@ -80,11 +81,15 @@ def _tell_progress_to_few(page: gr.Blocks, place: gr.Markdown) -> None:
             event.show_progress_on = [place]
 
 
-def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
-    """Send a Stylize result to Paint and start; for a gallery style, which has no picture, the result serves as the style."""
+def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> Dependency:
+    """Send a Stylize result to Paint and start; for a gallery style, which has no picture, the result serves as the style.
+
+    Returns:
+        The event that sends it.
+    """
 
     def refine(content, style, used, result, request: gr.Request):
-        if result is None:
+        if not files.is_result(result):
             raise i18n.no_result(request)
         own = style if used else None
         if own is None:
@@ -98,14 +103,18 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> None:
     # The page drops updates for a component whose tab isn't built yet.
     opened = handed.success(None, None, None, js=_WHEN_OPEN, **SILENT)
     fine["follow"](opened.then)
+    return handed
 
 
-def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict], photos: list) -> None:
+def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict], photos: list) -> list[Dependency]:
     """Make any result, of a tab or the drawer, the photo of all tabs or a tab's painting with one click.
 
     Args:
         photos: the photo's state and the tabs' inputs.
+    Returns:
+        The events that do so.
     """
+    events = []
     for part in sources:
         for (tab, role), button in part["uses"].items():
             places = photos if parts[tab][role] in photos else [parts[tab][role]]
@@ -114,13 +123,15 @@ def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict], photos: li
             )  # fmt: skip
             if (tab, role) == ("stylize", "style"):
                 parts["stylize"]["follow_style"](handed.success)
+            events.append(handed)
+    return events
 
 
 def _handing(tab: str, count: int) -> Callable:
     """A handler that sends a result to several inputs and opens the tab."""
 
     def handed(result: str | None, request: gr.Request) -> list:
-        if result is None:
+        if not files.is_result(result):
             raise i18n.no_result(request)
         return [result] * count + [gr.update(selected=tab)]
 

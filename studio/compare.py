@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from studio import i18n
-from studio.controls import Controls
+from studio.controls import Controls, Field
 from studio.events import IMMEDIATE, Updates
 from studio.tiles import picture_grid
 from style_core import RequestError, gallery
@@ -17,14 +17,18 @@ _STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 _FIRST = 8  # styles that are offered at first
 
 
-def build(small: Callable, inputs: list, option_controls: Controls, chosen: gr.HTML) -> Dependency:
+def build(
+    small: Callable, inputs: list, option_controls: Controls, chosen: gr.HTML, use_own: gr.Checkbox, more: dict[str, Field]
+) -> Dependency:
     """Build the section.
 
     Args:
         small: `(gallery_style, content, style, mix, request, **option_controls)` -> an image, at `SIDE`.
-        inputs: content, style and mix.
+        inputs: content, the visitor's painting, and mix.
         option_controls: the recipe's controls, by option.
         chosen: the tiles of styles; a click on a compared picture sets them and the strength.
+        use_own: whether the visitor's painting is used; a compared gallery style is used alone.
+        more: inputs for further paintings, which only compared strengths use.
     Returns:
         The event that sets them.
     """
@@ -53,30 +57,40 @@ def build(small: Callable, inputs: list, option_controls: Controls, chosen: gr.H
     # Gradio translates labels in the browser, but not the choices of a menu.
     section.expand(translate, None, which, **IMMEDIATE)
 
-    def compare(what, which, current, content, style, mix, request: gr.Request, **options) -> Updates:
+    def compare(what, which, current, used, content, style, mix, request: gr.Request, **given) -> Updates:
         if what == "styles":
-            cells = [(name, options["strength"], i18n.painting_in(i18n.language_of(request), styles[name].title)) for name in which]
+            given = {name: given[name] for name in option_controls}
+            cells = [(name, given["strength"], i18n.painting_in(i18n.language_of(request), styles[name].title)) for name in which]
         else:
             cells = [(current, value, i18n.say("STRENGTH_OF", request, strength=value)) for value in _STRENGTHS]
+        if not cells:
+            raise i18n.refusal(i18n.say("NO_STYLE_AT_ALL", request), request)
+        own = style if what == "strengths" and used else None
         shown = []
         for name, value, caption in cells:
             try:
-                shown.append((to_pil(small(name, content, style, mix, request, **{**options, "strength": value})), caption))
+                shown.append((to_pil(small(name, content, own, mix, request, **{**given, "strength": value})), caption))
             except RequestError as error:
                 raise i18n.refusal(error, request) from error
-            yield {grid: gr.update(value=list(shown), selected_index=None), offered: [cell[:2] for cell in cells]}
+            yield {
+                grid: gr.update(value=list(shown), selected_index=None),
+                offered: [(name if what == "styles" else None, value) for name, value, _ in cells],
+            }
 
-    def choose(offered, event: gr.SelectData):
-        return offered[event.index]
+    def choose(offered, event: gr.SelectData) -> tuple:
+        name, strength = offered[event.index]
+        if name is None:
+            return gr.skip(), strength, gr.skip(), gr.skip()
+        return name, strength, gr.update(value=False), gr.update(visible=False)
 
     run.click(
         compare,
-        [what, which, chosen, *inputs],
+        [what, which, chosen, use_own, *inputs],
         [grid, offered],
-        inputs_kwargs={**option_controls},
+        inputs_kwargs={**option_controls, **more},
         concurrency_id="compare",
         concurrency_limit=1,
         show_progress="minimal",
         api_visibility="private",
     )
-    return grid.select(choose, offered, [chosen, option_controls["strength"]], **IMMEDIATE)
+    return grid.select(choose, offered, [chosen, option_controls["strength"], use_own, inputs[-1]], **IMMEDIATE)

@@ -47,7 +47,8 @@ def build(option_controls: Controls) -> Tiles:
     """Tiles of the presets; a click sets the options of one."""
     pictures = {picture.term: picture.path for picture in layer_pictures()}
     tiles = [Tile(preset.name, pictures[preset.layer], i18n.in_each_language(f"PRESET_{preset.name.upper()}")) for preset in PRESETS]
-    wall = Tiles(tiles, name=i18n.in_each_language("PRESETS"), searched=False, elem_id="dream-looks", elem_classes="looks")
+    name = i18n.in_each_language("PRESETS")
+    wall = Tiles(tiles, name=name, searched=False, deselects=False, elem_id="dream-looks", elem_classes="looks")
     by_name = {preset.name: preset for preset in PRESETS}
 
     def choose(name: str) -> list:

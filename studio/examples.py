@@ -69,4 +69,6 @@ def _chosen(there: dict[str, Path], name: str) -> str | dict:
 def _row(there: dict[str, Path], kind: str, name: str, elem_id: str) -> Tiles:
     """A row of tiles; `kind` begins the keys of their titles, and `name` is the row's own key."""
     tiles = [Tile(one, path, i18n.in_each_language(f"{kind}_{one.replace('-', '_').upper()}")) for one, path in there.items()]
-    return Tiles(tiles, name=i18n.in_each_language(name), searched=False, side=_TILE, elem_id=elem_id, elem_classes="examples")
+    return Tiles(
+        tiles, name=i18n.in_each_language(name), searched=False, deselects=False, side=_TILE, elem_id=elem_id, elem_classes="examples"
+    )

@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +24,9 @@ KINDS = ("png", "jpg", "webp")
 _PREFIX = "pentimento-results-"
 MOST_UPLOADS = 4 * 2**30  # bytes of all uploads and shown results
 _UPLOADS_KEPT = 3 * 3600  # seconds, as long as the page keeps them
-_KEEP_SECONDS = 2 * 3600
+_KEEP_SECONDS, _KEEP_AT_LEAST = 2 * 3600, 600  # results are kept for this long, and when space is short
+_MOST_BYTES = 8 * 2**30  # of all results together
+_sweeping = threading.Lock()
 _FRAME_SIDE = 1024  # px, of intermediate frames
 _MOST_FRAMES = 96  # above this, every other frame is dropped
 _FILM_FPS = 12
@@ -202,7 +205,35 @@ def film_of(path: str, suffix: str) -> str:
     return str(out)
 
 
+def in_use(path: str | Path) -> None:
+    """Keep a result's folder from being swept for another while, such as that of a film which takes hours."""
+    with suppress(OSError):
+        os.utime(Path(path).parent)
+
+
 def _sweep() -> None:
-    for old in folder().iterdir():
-        if time.time() - old.stat().st_mtime > _KEEP_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
+    """Remove folders of results that are old, and the oldest ones beyond what all may take together."""
+    if not _sweeping.acquire(blocking=False):
+        return  # another visitor's result does it
+    try:
+        aged = sorted(((_touched(old), old) for old in folder().iterdir()), reverse=True)
+        taken = 0
+        for touched, old in aged:
+            age = time.time() - touched
+            taken += sum(_size_of(path) for path in old.rglob("*"))
+            if age > _KEEP_SECONDS or taken > _MOST_BYTES and age > _KEEP_AT_LEAST:
+                shutil.rmtree(old, ignore_errors=True)
+    finally:
+        _sweeping.release()
+
+
+def _touched(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return time.time()  # it is going, or comes just now
+
+
+def _size_of(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0

@@ -40,6 +40,7 @@ def result() -> str:
         settings = settings_of("stylize", StylizeOptions(size=_SIZE).as_dict(), {}, gallery=style())
         write_image(path, read_image(before_and_after()[1]), settings=settings)
         _ready[:] = [str(path)]
+    files.in_use(_ready[0])
     return _ready[0]
 
 

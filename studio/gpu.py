@@ -4,10 +4,11 @@ On a Space that lends a GPU for each call (ZeroGPU), the work runs in another pr
 (`work_on`), on one of those; otherwise in this process.
 
 On the way to other processes, arguments, results and errors are pickled, so they can't hold locks or CUDA tensors. A Space
-can't pass on our own errors; they arrive as `gr.Error`.
+can't pass on our own errors; they travel as `gr.Error`.
 """
 
 import gc
+import json
 import threading
 import time
 from collections import deque
@@ -169,18 +170,37 @@ def size_of_request(given: tuple) -> int:
     return 512
 
 
+def _packed(error: RequestError) -> gr.Error:
+    """An error as a Space passes it on."""
+    values = {name: value if isinstance(value, (int, float)) else str(value) for name, value in error.values.items()}
+    return gr.Error(json.dumps([error.template, values]), print_exception=False)
+
+
+@contextmanager
+def _unpacked() -> Iterator[None]:
+    """Errors from another process as they were there; the Space's own, such as that the visitor's time is used up, in its words."""
+    try:
+        yield
+    except gr.Error as error:
+        try:
+            template, values = json.loads(error.message)
+        except ValueError:
+            raise RequestError("{reason}", reason=error.message) from error
+        raise RequestError(template, **values) from error
+
+
 def _steps(work: Callable[..., Steps], given: tuple, more: dict) -> Steps:
     try:
         yield from work(*given, **more)
     except RequestError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+        raise _packed(error) from None
 
 
 def _result(work: Callable, given: tuple, more: dict) -> Any:
     try:
         return work(*given, **more)
     except RequestError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+        raise _packed(error) from None
 
 
 if spaces is not None:
@@ -215,7 +235,7 @@ def steps(recipe: Callable[..., Steps], *given, **more) -> Steps:
     try:
         with closing(running):
             while True:
-                with turn(), memory_in_words(size_of_request(given)):
+                with turn(), _unpacked(), memory_in_words(size_of_request(given)):
                     step = next(running, None)
                 if step is None:
                     return
@@ -229,7 +249,7 @@ def call(work: Callable, *given, **more) -> Any:
     if _elsewhere:
         return _elsewhere[0].call(work, given, more)
     try:
-        with turn(), memory_in_words(size_of_request(given)):
+        with turn(), _unpacked(), memory_in_words(size_of_request(given)):
             return _result(work, given, more) if spaces is not None else work(*given, **more)
     finally:
         # A slider's every move comes through here: what the next move needs again is kept.

@@ -83,6 +83,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         recipes: by recipe, its tab and its controls by option.
     """
     shown = [here["paths"], here["strip"], here["status"], here["actions"]]
+    quick = parts["stylize"]["kept"]
 
     def show(paths: list, request: gr.Request) -> tuple:
         kept = [path for path in paths or [] if files.is_result(path)][:_MOST]
@@ -113,6 +114,8 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
             raise i18n.no_result(request)
         try:
             tab, found = _restored(path, recipes)
+            if found.get(quick["gallery"]):  # it was painted in this style alone
+                found |= {quick["use_own"]: gr.update(value=False), quick["mix"]: gr.update(visible=False)}
             return {**found, tabs: gr.update(selected=tab), here["status"]: i18n.say("RESTORED", request, name=Path(path).name)}
         except RequestError as error:
             raise i18n.refusal(error, request) from error
@@ -123,6 +126,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
     here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **IMMEDIATE)
     here["forget"].click(forget, None, shown, **IMMEDIATE)
     filled = [here["status"], tabs, *(field for _, option_controls in recipes.values() for field in option_controls.values())]
+    filled += [quick["use_own"], quick["mix"]]
     # Queued, because errors of unqueued events are not shown.
     here["restore"].click(restore, here["result"], filled, **SILENT)
     here["dropped"].upload(restore, here["dropped"], filled, **SILENT)
@@ -135,6 +139,10 @@ def _restored(path: str, recipes: dict[str, tuple[str, dict]]) -> tuple[str, dic
         RequestError: for settings that are missing or not valid; the file may come from anywhere.
     """
     settings = read_settings(path)
+    if settings["recipe"] not in recipes or not isinstance(settings.get("options"), dict):
+        raise RequestError(
+            "{file} was made by {recipe}, which this version does not have.", file=Path(path).name, recipe=settings["recipe"]
+        )
     tab, option_controls = recipes[settings["recipe"]]
     wanted = {name: value for name, value in settings["options"].items() if name in option_controls}
     RECIPES[settings["recipe"]].options.make(**wanted)

@@ -241,9 +241,8 @@ def run(
                 if event.is_set():
                     stopped = True
                     break
-    except (RequestError, gr.Error) as error:
-        # A RequestError from another process arrives as a gr.Error; see gpu.py.
-        refusal = i18n.refusal(error.message if isinstance(error, gr.Error) else error, request)
+    except RequestError as error:
+        refusal = i18n.refusal(error, request)
         if record.image is not None:
             yield _finished(recipe, board, record, before, facts, refusal.message)
         else:
@@ -277,13 +276,15 @@ def write_film(
                 writer.add(step.image)
                 frames += 1
             yield show(step)
+            files.in_use(out)
             if event.is_set():
                 break
     return frames, seconds, event.is_set()
 
 
 def _shown(step: Step, board: Board, record: Record, request: gr.Request | None) -> Update:
-    shown: Update = {board.status: status_of(step, request)}
+    # Stop works, whatever the end of a run before this one, or the refusal of one after it, has done to the button.
+    shown: Update = {board.status: status_of(step, request), board.stop: gr.update(interactive=True)}
     if step.image is not None:
         shown[board.preview] = gr.update(value=to_pil(fit(step.image, PREVIEW_SIDE)))
         if record.rows:
@@ -409,6 +410,6 @@ def small_buttons(run_id: str, download: gr.DownloadButton) -> None:
     with gr.Row(elem_classes="small-actions"):
         gr.Button(i18n.HOLD, size="sm", min_width=60, elem_id=f"{run_id}-hold", elem_classes="hold-button")
         handed = gr.Button(i18n.SHARE, size="sm", min_width=60, elem_id=f"{run_id}-share", elem_classes="share-button")
-        copied = gr.Button(i18n.COPY, size="sm", min_width=60, elem_id=f"{run_id}-copy")
+        copied = gr.Button(i18n.COPY, size="sm", min_width=60, elem_id=f"{run_id}-copy", elem_classes="copy-button")
     for button, act in ((handed, "share"), (copied, "copy")):
         button.click(None, download, None, js=f"(file) => window.pentimento.{act}(file)", api_visibility="private")

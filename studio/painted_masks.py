@@ -19,7 +19,7 @@ COLORS = ("#d1495b", "#2e6fb7", "#f2c14e", "#3d1a5b")
 _SIDE = 640  # px; an editor sends three pictures of this size with each run
 
 
-def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGIONS, info: I18nData = i18n.REGIONS_INFO,
+def build(run_id: str, photo: gr.Image, shared: gr.State, names: list, title: I18nData = i18n.REGIONS, info: I18nData = i18n.REGIONS_INFO,
     first: Callable[..., int] = lambda: 0, of: Sequence = (),
 ):  # fmt: skip
     """A folded editor for painting over the photo.
@@ -29,6 +29,7 @@ def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGI
 
     Args:
         photo: the input that provides the photo.
+        shared: its path, shared by all tabs; with another photo, the areas painted on the last one go.
         names: a label for each color.
         title, info: title and explanation of the section.
         first: which color the subject is proposed in, given the values of the components `of`.
@@ -49,6 +50,7 @@ def build(run_id: str, photo: gr.Image, names: list, title: I18nData = i18n.REGI
             elem_id=f"{run_id}-regions-editor",
         )  # fmt: skip
 
+    shared.change(lambda: None, None, editor, **IMMEDIATE)
     bring.click(_brought, photo, editor, **IMMEDIATE)
     proposals = [
         button.click(

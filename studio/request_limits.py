@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from collections import deque
 from http.cookies import CookieError, SimpleCookie
@@ -60,7 +61,7 @@ class RequestLimits:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        path, who = scope["path"].rstrip("/"), (scope.get("client") or ("nobody", 0))[0]
+        path, who = scope["path"].rstrip("/"), _sender(scope)
         if path.endswith("/login"):
             await self._login(scope, receive, send, who)
         elif path.endswith(_OPEN_OTHERWISE) and not _logged_in(scope):
@@ -242,6 +243,15 @@ def _kept(scope: Scope) -> set[str]:
     for block in scope["app"].get_blocks().blocks.values():
         kept |= getattr(block, "keep_in_cache", set())
     return kept
+
+
+def _sender(scope: Scope) -> str:
+    """The client's address. A Space's visitors all come through its proxy, which adds theirs to the end of a header."""
+    if os.environ.get("SPACE_ID"):
+        forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
+        if last := forwarded.rsplit(",", 1)[-1].strip():
+            return last
+    return (scope.get("client") or ("nobody", 0))[0]
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, sentence: str) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, i18n, print_proof
+from studio import files, i18n, live, print_proof
+from studio.events import IMMEDIATE
 from style_core import read_image, read_settings
 from style_core.files import sha256_of
 from style_core.media.color import COLORS
@@ -14,15 +15,11 @@ from style_core.media.images import to_pil
 from style_core.media.retouch import recolor, rewound
 
 
-def build(
-    run_id: str, slider: gr.ImageSlider, download: gr.DownloadButton, original: gr.State, result: gr.State, *, larger: bool = True
-) -> gr.Button:
+def build(run_id: str, board: live.Board, *, larger: bool = True) -> gr.Button:
     """Build the section.
 
     Args:
-        slider, download: components that show a result.
-        original: path of the result as it was painted.
-        result: path of the adjusted result, for other tabs.
+        board: shows the results that are adjusted.
         larger: whether to add a button for repainting at a larger size.
     Returns:
         That button; the tab wires it.
@@ -37,21 +34,27 @@ def build(
             make_gif = gr.Button(i18n.GIF_OF_IT, size="sm", elem_id=f"{run_id}-gif-run")
             gif = gr.DownloadButton(i18n.DOWNLOAD_GIF, size="sm", visible=False, elem_id=f"{run_id}-gif")  # type: ignore[arg-type]  # Gradio declares str
         film = gr.Video(label=i18n.FILM_OF_IT, interactive=False, visible=False, loop=True, height=300, elem_id=f"{run_id}-film")
-        print_proof.build(run_id, slider, result)
+        print_proof.build(run_id, board.slider, board.result)
 
     def retouch(path, position, color):
         if not files.is_result(path):
-            return {slider: gr.skip()}
+            return {board.slider: gr.skip()}
         changed, photo = retouched(path, position, color), files.before_of(path)
         return {
-            slider: gr.update(value=(to_pil(photo), changed)) if photo is not None else gr.skip(),
-            download: gr.update(value=changed), result: changed,
+            board.slider: gr.update(value=(to_pil(photo), changed)) if photo is not None else gr.skip(),
+            board.download: gr.update(value=changed), board.kind: live.FIRST_KIND, board.result: changed,
         }  # fmt: skip
 
+    def begin_anew() -> list:
+        """Another result is as it was painted, and nothing was made of it yet."""
+        return [1, "style", gr.update(value=None, visible=False), gr.update(value=None, visible=False)]
+
     how = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
-    gr.on([position.release, color.change], retouch, [original, position, color], [slider, download, result], **how)
-    make_film.click(_filming(".mp4"), original, film, api_visibility="private")
-    make_gif.click(_filming(".gif"), original, gif, api_visibility="private")
+    outputs = [board.slider, board.download, board.kind, board.result]
+    gr.on([position.release, color.input], retouch, [board.original, position, color], outputs, **how)
+    board.original.change(begin_anew, None, [position, color, film, gif], **IMMEDIATE)
+    make_film.click(_filming(".mp4"), board.original, film, api_visibility="private")
+    make_gif.click(_filming(".gif"), board.original, gif, api_visibility="private")
     return paint_on
 
 

@@ -1,8 +1,10 @@
 """State kept in the visitor's browser, restored after a reload: tab, photo, paintings and their weights, style, settings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from studio import first_picture
 from studio.controls import Field, change_events
@@ -14,7 +16,9 @@ from style_core import RECIPES, RequestError
 _TAB, _PHOTO, _SETTINGS = "pentimento-tab", "pentimento-photo", "pentimento-settings"
 
 
-def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.State, parts: dict[str, dict]) -> None:
+def wire(
+    page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.State, parts: dict[str, dict], handed: Sequence[Dependency]
+) -> None:
     """Save choices as they are made, and restore them when the page is loaded.
 
     Args:
@@ -22,6 +26,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
         photo: path of the studio's photo.
         parts: by recipe, the components of its tab: `kept` are those to save, by option or by their own name; `restored` makes
             updates for those that depend on each other.
+        handed: events that fill such components, which the page doesn't report as a visitor's input.
     """
     tab = gr.BrowserState("stylize", storage_key=_TAB, secret=_TAB)
     seen = gr.BrowserState(None, storage_key=_PHOTO, secret=_PHOTO)
@@ -40,6 +45,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
         return together
 
     changes = change_events(fields) + [field.change for (_, name), field in fields.items() if name == "size"]
+    changes += [event.success for event in handed]
     gr.on(changes, remember, list(fields.values()), settings, trigger_mode="always_last", **IMMEDIATE)
 
     def restore(tab, path, settings):
@@ -54,7 +60,9 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
                 found |= part["restored"](values)
         if "gallery" not in ((settings or {}).get("stylize") or {}):
             found[quick["kept"]["gallery"]] = first_picture.style()
-        if not may_be_shown(path):  # the example, unless the settings that come back ask for another
+        asked = _sound("stylize", (settings or {}).get("stylize"), quick["kept"])
+        own = asked.get("style") and asked.get("use_own", True)
+        if not may_be_shown(path) and not own:  # the example, unless the settings that come back ask for another
             found |= {quick["result"]: first_picture.result(), quick["download"]: first_picture.result(), quick["drawn"]: first_picture.KEY}
         return found
 
@@ -62,6 +70,7 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, each: dict[str, gr.Tab], photo: gr.Stat
     # Queued, because reactions to the photo follow only queued events.
     restored = page.load(restore, [tab, seen, settings], outputs, **SILENT)
     restored.then(None, None, None, js="() => { document.body.dataset.restored = ''; }", **IMMEDIATE)  # the early page waits for it
+    quick["once_restored"](restored.success)
 
 
 def _sound(recipe: str, values: object, fields: dict) -> dict:

@@ -30,7 +30,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             board = live.board(i18n.DREAM, "dream", i18n.DREAM_READY, first_photo(), "DREAM_LOSSES")
             resume = gr.Button(i18n.CONTINUE, visible=False, size="sm", elem_id="dream-continue")
-            retouch.build("dream", board.slider, board.download, board.original, board.result, larger=False)
+            retouch.build("dream", board, larger=False)
             uses = use_buttons("dream")
             zoom_place = gr.Column()
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
@@ -41,7 +41,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
             forecast = Forecast.build("dream", "dream")
             with gr.Accordion(i18n.MORE, open=False, elem_id="dream-more"):
                 guide, _ = picture_input(i18n.GUIDE, height=170, elem_id="dream-guide")
-                painted, _ = painted_masks.build("dream", image, [i18n.WHERE_TO_DREAM], i18n.DREAM_REGIONS, i18n.DREAM_REGIONS_INFO)
+                painted, _ = painted_masks.build("dream", image, photo, [i18n.WHERE_TO_DREAM], i18n.DREAM_REGIONS, i18n.DREAM_REGIONS_INFO)
                 option_controls = behind_more("dream", shown)
                 _layer_browser(option_controls)
         with looks_place:

@@ -194,7 +194,7 @@ class _FilmRequest:
 def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier: str | None, request: gr.Request) -> Updates:
     """A film, frame by frame; if stopped, it ends there and can be continued. `earlier` is one that was stopped before."""
     yield {place.status: "…", place.run: gr.update(interactive=False), place.stop: gr.update(interactive=True)}
-    out = earlier if files.is_result(earlier) else str(files.new_folder() / "pentimento-video.mp4")
+    out = str(files.new_folder() / "pentimento-video.mp4")  # a film to continue is copied, and stays if this one starts anew
     step, asked = None, jobs.stopping()
     # Hidden with this film's first picture: until then the last film stays, should this one be refused.
     hidden: Update = {place.result: gr.update(value=None, visible=False), place.resume: gr.update(visible=False)}
@@ -206,11 +206,13 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
                     shown[place.preview] = gr.update(value=to_pil(fit(step.image, live.PREVIEW_SIDE)), visible=True)
                     shown, hidden = shown | hidden, {}
                 yield shown
+                files.in_use(out)
                 if asked.is_set():
                     break
     except RequestError as error:
         refusal = i18n.refusal(error, request)
-        yield {**place.idle(), place.status: refusal.message}
+        kept = {place.result: gr.update(value=out, visible=True), place.begun: out} if Path(out).exists() else {}
+        yield {**place.idle(), place.status: refusal.message, place.preview: gr.update(visible=False), **kept}
         raise refusal from error
     if step is None or not step.iteration:
         kept = {} if earlier is None else {place.result: gr.update(value=earlier, visible=True), place.resume: gr.update(visible=True)}

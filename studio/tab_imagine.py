@@ -162,7 +162,12 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
                     own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
                     path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights, request=asked_for))
                     made.append((path, i18n.say("SEED", request, seed=own["seed"])))
-                    yield {place.wall: list(made), place.status: live.status_of(step, request), place.paths: [path for path, _ in made]}
+                    yield {
+                        place.wall: list(made),
+                        place.status: live.status_of(step, request),
+                        place.paths: [path for path, _ in made],
+                        place.stop: gr.update(interactive=True),  # the end of a run before this one has turned it off
+                    }
                 if asked.is_set():
                     break
             stopped = asked.is_set()

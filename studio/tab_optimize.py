@@ -30,7 +30,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             board = live.board(i18n.PAINT, "paint", i18n.READY, first_photo())
             resume = gr.Button(i18n.CONTINUE, visible=False, size="sm", elem_id="paint-continue")
-            larger = retouch.build("paint", board.slider, board.download, board.original, board.result)
+            larger = retouch.build("paint", board)
             uses = use_buttons("paint")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"):
@@ -47,9 +47,9 @@ def build(compute: Compute, photo: gr.State) -> dict:
                 more = more_paintings.build("paint")
                 with gr.Accordion(i18n.INIT_IMAGE, open=False):
                     start, _ = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
-                painted, _ = painted_masks.build("paint", content, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
+                painted, _ = painted_masks.build("paint", content, photo, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
     live.follow_photo(board, photo, i18n.READY)
-    tiles.input(painting_of, tiles, style, **IMMEDIATE)
+    example = tiles.input(painting_of, tiles, style, **IMMEDIATE)
 
     inputs: dict[str, Field] = {"weight": gr.Number(1, visible=False), **more, "init_image": start, "regions": painted, **option_controls}
     paint = _handler(compute, board)
@@ -60,6 +60,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     return {
         "content": content,
         "style": style,
+        "example": example,
         "init": start,
         "status": board.status,
         "result": board.result,

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import compare, first_picture, gpu, i18n, live, more_paintings, painted_masks, print_proof, style_choice, stylizing
+from studio import compare, files, first_picture, gpu, i18n, live, more_paintings, painted_masks, print_proof, style_choice, stylizing
 from studio.controls import Controls, Field, behind_more, change_events, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.examples import example_tiles, first_photo
@@ -124,7 +124,7 @@ def _lay_out(photo: gr.State) -> _Parts:
                 option_controls = behind_more("stylize", shown)
                 more = more_paintings.build("stylize")
                 names = [i18n.GALLERY_SHORT, i18n.OWN_SHORT, i18n.STYLE_2, i18n.STYLE_3]
-                painted, proposals = painted_masks.build("stylize", content, names, first=_color_in_use, of=[chosen, style, use_own])
+                painted, proposals = painted_masks.build("stylize", content, photo, names, first=_color_in_use, of=[chosen, style, use_own])
     drawn = gr.State(None)
     return _Parts(
         slider, status, run, refine, download, kind, uses, grid_place, content, style, use_own, trials, chosen, mix, forecast,
@@ -211,19 +211,37 @@ def build(compute: Compute, photo: gr.State) -> dict:
     tab.run.click(stylize, tab.inputs, tab.outputs, api_name="stylize", **how)
     follow = {"api_visibility": "private", "trigger_mode": "always_last", **how}
     triggers = [tab.mix.release, *change_events(tab.option_controls), *change_events(tab.more), tab.option_controls["size"].change]
-    gr.on([*triggers, photo.change, tab.chosen.change, tab.use_own.change], at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+    gr.on([*triggers, tab.chosen.change, tab.use_own.change], at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+    # What is painted on the last photo does not belong to this one.
+    photo.change(at_once, [*tab.inputs[:-1], gr.State(None), tab.drawn], tab.outputs, **follow)
     for proposal in tab.proposals:
         proposal.success(at_once, [*tab.inputs, gr.State(None)], tab.outputs, **follow)
+
+    def once_restored(content, style, gallery_style, mix, regions, last, request: gr.Request, use_style=True, **given) -> Updates:
+        """Paint the example photo in the visitor's own painting; everything else that a page restores reports its change itself."""
+        if style and use_style and not gallery_style and files.same_picture(content, first_photo()):
+            yield from at_once(content, style, gallery_style, mix, regions, last, request, use_style=use_style, **given)
+        else:
+            yield {tab.status: gr.skip()}
+
     choose = style_choice.wire(tab.style, tab.use_own, tab.chosen, tab.mix)
 
     def follow_style(event: Callable) -> None:
         choose(event).success(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
 
     follow_style(tab.style.input)
+
+    def uploaded(path: str | None, before: str | None) -> tuple:
+        if path == before:  # nothing would be painted, because nothing has changed
+            return gr.skip(), gr.skip()
+        return stylizing.photo_alone(path), i18n.PAINTING_NOW
+
     # An upload is shown at once, whatever the device is busy with.
-    tab.content.upload(lambda path: (stylizing.photo_alone(path), i18n.PAINTING_NOW), tab.content, [tab.slider, tab.status], **IMMEDIATE)
+    tab.content.upload(uploaded, [tab.content, photo], [tab.slider, tab.status], **IMMEDIATE)
     with tab.grid_place:
-        picked = compare.build(_small(compute), [tab.content, tab.style, tab.mix], tab.option_controls, tab.chosen)
+        picked = compare.build(
+            _small(compute), [tab.content, tab.style, tab.mix], tab.option_controls, tab.chosen, tab.use_own, {**tab.more}
+        )
     picked.success(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
     live.wire_download(tab.kind, tab.download, tab.result)
     return {
@@ -236,6 +254,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "download": tab.download,
         "drawn": tab.drawn,
         "follow_style": follow_style,
+        "once_restored": lambda event: event(once_restored, [*tab.inputs, tab.drawn], tab.outputs, **follow),
         "restored": lambda values: _restored(tab, values),
         "option_controls": {**tab.option_controls, "gallery": tab.chosen},
         "forecast": tab.forecast.wire(compute, tab.option_controls, photo),
@@ -257,9 +276,7 @@ def _small(compute: Compute) -> Callable:
     """A function that paints a picture of the compare grid."""
 
     def small(gallery_style, content, style, mix, request, **given):
-        wanted = stylizing.StylizeRequest.of(
-            content, style if not gallery_style else None, gallery_style, mix, None, {**given, "size": compare.SIDE}
-        )
+        wanted = stylizing.StylizeRequest.of(content, style, gallery_style, mix, None, {**given, "size": compare.SIDE})
         return gpu.call(stylizing.painted, compute, wanted, i18n.language_of(request))[0]
 
     return small

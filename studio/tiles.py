@@ -36,22 +36,30 @@ class Tile:
 
 
 class Tiles(gr.HTML):
-    """A grid of tiles; its value is the chosen tile's name, or empty. `input` reports a visitor's choice.
-
-    Clicking the chosen tile again deselects it.
-    """
+    """A grid of tiles; its value is the chosen tile's name, or empty. `input` reports a visitor's choice."""
 
     is_template = True
 
-    def __init__(self, tiles: list[Tile], *, name: str | dict[str, str], value: str = "", searched: bool = True, side: int = 0, **how):
+    def __init__(
+        self,
+        tiles: list[Tile],
+        *,
+        name: str | dict[str, str],
+        value: str = "",
+        searched: bool = True,
+        deselects: bool = True,
+        side: int = 0,
+        **how,
+    ):
         """Args:
         name: name of the grid, for screen readers.
         searched: whether to show search, favorites and categories.
+        deselects: whether clicking the chosen tile again deselects it, or else chooses it again.
         side: px to which pictures are reduced; 0 serves the files unchanged.
         """
         super().__init__(
             value, html_template="<div class='tiles'></div>", js_on_load=(_ASSETS / "tiles.js").read_text(), apply_default_css=False,
-            tiles=[], texts=i18n.in_all_languages(_TEXTS), name=name, searched=searched, **how,
+            tiles=[], texts=i18n.in_all_languages(_TEXTS), name=name, searched=searched, deselects=deselects, **how,
         )  # fmt: skip
         self.props["tiles"] = [
             {

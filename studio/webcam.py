@@ -40,9 +40,10 @@ def build(compute: Compute, chosen: list) -> dict:
         shown_live = gr.Image(label=i18n.RESULT, format="jpeg", type="pil", height=360, interactive=False, buttons=[], elem_id="film-live")
 
     def paint_frame(frame, name, own, used, strength, request: gr.Request):
+        own = own if used else None
         if frame is None or not (name or own):
             return None
-        code = _code_of(compute, name, own if used else None)
+        code = _code_of(compute, name, own)
         return gpu.call(_painted_live, compute, request.session_hash, frame, code, StylizeOptions(size=_SIDE, strength=strength))
 
     camera.stream(

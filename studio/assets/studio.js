@@ -2,10 +2,13 @@
 () => {
   const visible = (selector) => [...document.querySelectorAll(selector)].find((node) => node.offsetParent !== null && !node.disabled);
 
+  // Esc may mean something else: to close a large picture or a menu, to empty a search, or to end a composition.
+  const meant = (event) => event.defaultPrevented || event.isComposing || document.fullscreenElement
+    || document.querySelector('.fullscreen') || event.target.matches?.('input[type=search], [aria-expanded=true]');
   // Ctrl+Enter runs the visible tab, Esc stops it.
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.run-button')?.click();
-    if (event.key === 'Escape') visible('.stop-button')?.click();
+    if (event.key === 'Escape' && !meant(event)) visible('.stop-button')?.click();
   });
   // A slider that keys have moved is let go of as one that was dragged, which Gradio takes no notice of by itself.
   document.addEventListener('keyup', ({ target, key }) => {
@@ -101,9 +104,15 @@
     const blob = await (await fetch(url)).blob();
     return new File([blob], decodeURIComponent(url.split('/').pop()), { type: blob.type });
   };
-  const copy = async (file) => {
-    const picture = await fetched(file);
-    if (picture) await navigator.clipboard.write([new ClipboardItem({ [picture.type]: picture })]);
+  const asPng = async (picture) => {
+    if (picture.type === 'image/png') return picture;
+    const drawn = await createImageBitmap(picture), canvas = new OffscreenCanvas(drawn.width, drawn.height);
+    canvas.getContext('2d').drawImage(drawn, 0, 0);
+    return canvas.convertToBlob({ type: 'image/png' });
+  };
+  // Browsers copy PNG alone, and Safari only within the click, so that the picture is promised.
+  const copy = (file) => {
+    if (file) navigator.clipboard.write([new ClipboardItem({ 'image/png': fetched(file).then(asPng) })]);
   };
   const share = async (file) => {
     const picture = await fetched(file);
@@ -111,6 +120,7 @@
   };
   window.pentimento = { copy, share, take };
   if (!navigator.canShare) document.documentElement.classList.add('no-share');
+  if (!navigator.clipboard) document.documentElement.classList.add('no-copy');
 
   // A camera that isn't there, or isn't allowed, is told about; Gradio's own component says nothing.
   const missing = () => {

@@ -10,7 +10,7 @@ const kept = () => {
 let category = '', query = '';
 
 const choose = (name) => {
-  props.value = props.value === name ? '' : name;
+  props.value = props.deselects && props.value === name ? '' : name;
   trigger('input');
   mark();
 };

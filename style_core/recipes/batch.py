@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -116,7 +116,7 @@ class Job:
     sheet: bool = True
 
 
-def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **writing: Any) -> Iterator[Progress]:
+def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **writing: Any) -> Generator[Progress, None, None]:
     """Make all pictures that don't exist yet; reports tasks that fail and continues with the rest.
 
     A picture that an earlier run made from the same files with the same options is kept.

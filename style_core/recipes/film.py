@@ -20,6 +20,8 @@ from style_core.messages import Message
 from style_core.progress import Pace, Step, Steps
 
 CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")
+_KEY = "pentimento"
+_OURS = f'{{"{_KEY}": '  # how the requests begin that are stored in films
 _WARM_UP = 12  # frames that are read again before a stopped film continues
 
 
@@ -63,8 +65,8 @@ def film_request(recipe: str, clip: Clip, pictures: Sequence[Tensor], options: M
     digest = hashlib.sha256()
     for tensor in pictures:
         digest.update(repr(tuple(tensor.shape)).encode() + tensor.contiguous().numpy().tobytes())
-    asked = {"clip": sha256_of(clip.path), "styles": digest.hexdigest(), "options": dict(options), "weights": dict(weights)}
-    return json.dumps({"pentimento": {"recipe": recipe, **asked}}, sort_keys=True)
+    asked: dict[str, Any] = {"clip": sha256_of(clip.path), "styles": digest.hexdigest(), "options": dict(options), "weights": dict(weights)}
+    return json.dumps({_KEY: {"recipe": recipe, **asked}}, sort_keys=True)
 
 
 def painted_film(
@@ -88,6 +90,9 @@ def painted_film(
         FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=done + 1) as writer,
         memory_in_words(long_side),
     ):
+        if earlier is None and (other := _film_of_ours(begun)) is not None:
+            said = Message("{file} was painted with other settings or from another clip, so this film starts anew.", file=other.path.name)
+            yield Step(0, clip.frames, note=said)
         if earlier:
             yield Step(done, clip.frames, note=Message("Continuing after frame {frames}.", frames=done), weights=made)
             painted = yield from _copied_from(earlier, clip, writer, painter, long_side)
@@ -120,13 +125,19 @@ def painted_film(
 
 def earlier_film(path: str | Path | None, request: str) -> Clip | None:
     """The film at `path`, if it belongs to this request and so can be continued."""
+    film = _film_of_ours(path)
+    return film if film is not None and film.comment == request else None
+
+
+def _film_of_ours(path: str | Path | None) -> Clip | None:
+    """The film at `path`, if it was painted by `painted_film`."""
     if path is None or not Path(path).is_file() or Path(path).suffix.lower() != ".mp4":
         return None
     try:
         film = Clip.open(path)
     except RequestError:
         return None  # not a readable film: start anew
-    return film if film.comment == request else None
+    return film if film.comment.startswith(_OURS) else None
 
 
 def _copied_from(earlier: Clip, clip: Clip, writer: FrameWriter, painter: Painter, long_side: int) -> Generator[Step, None, Tensor]:

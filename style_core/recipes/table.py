@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from style_core.networks.backbones import EXTRACTORS
@@ -75,7 +75,9 @@ def options_used(settings: Mapping[str, Any]) -> Any:
     """
     options = RECIPES[settings["recipe"]].options.make(**settings["options"])
     used = next((name for name in settings.get("weights", {}) if name in EXTRACTORS), None)
-    return replace(options, extractor=used) if used and getattr(options, "extractor", None) == "auto" else options
+    if used and getattr(options, "extractor", None) == "auto":
+        return options.make(**{**options.as_dict(), "extractor": used})
+    return options
 
 
 def flags_of(options: Options, every: bool = False) -> list[str]:

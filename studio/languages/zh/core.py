@@ -96,6 +96,10 @@ SENTENCES: dict[str, str] = {
     "{file} is a folder; give one picture.": "{file} 是文件夹；请给出一张图片。",
     "{file} is an SVG drawing; export it as PNG first.": "{file} 是 SVG 矢量图；请先导出为 PNG。",
     "{file} is damaged ({reason}); export or download it again.": "{file} 已损坏（{reason}）；请重新导出或下载。",
+    "{file} has {value} in {key}; {key} must be {wanted}.": "{file} 的 {key} 中有 {value}；它应为 {wanted}。",
+    "{file} is one of the pictures to be painted; choose another folder for the results.": "{file} 是要绘制的图片之一；请为结果选择另一个文件夹。",
+    "{file} was painted with other settings or from another clip, so this film starts anew.": "{file} 用的是其他设置或另一段视频，因此这段从头开始。",
+    "{file} was made by {recipe}, which this version does not have.": "{file} 由 {recipe} 制作，而此版本没有它。",
     "{file} is damaged or cut off ({reason}); export or download it again.": "{file} 已损坏或不完整（{reason}）；请重新导出或下载。",
     "{file} is not a readable picture.": "{file} 不是可读取的图片。",
     "{file} contains no settings; only pictures saved by Pentimento do, and editors may remove them.":
