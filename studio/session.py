@@ -45,8 +45,9 @@ def wire(
         return together
 
     changes = change_events(fields) + [field.change for (_, name), field in fields.items() if name == "size"]
-    changes += [event.success for event in handed]
     gr.on(changes, remember, list(fields.values()), settings, trigger_mode="always_last", **IMMEDIATE)
+    for event in handed:
+        event.success(remember, list(fields.values()), settings, **IMMEDIATE)
 
     def restore(tab, path, settings):
         # The first tab is open already, or the visitor has opened another one meanwhile.

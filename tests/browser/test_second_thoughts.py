@@ -1,0 +1,78 @@
+"""What was done before stays where it belongs: areas with their photo, choices over a reload, keys with what they are meant for."""
+
+import re
+
+from networks import picture
+from steering import downloaded, fill, open_tab, shown, tile, unfold, upload, wait_for_another
+
+from style_core import read_settings, write_image
+
+
+def test_painted_areas_go_with_their_photo_and_the_same_photo_or_example_may_come_again(page, tmp_path):
+    unfold(page, "More", "#stylize-more")
+    unfold(page, "Different styles in different places", "#stylize-regions")
+    before = shown(page, "stylize")
+    page.click("#stylize-regions-subject")
+    wait_for_another(page, "stylize", before)
+    assert read_settings(downloaded(page, "stylize", tmp_path))["request"]["mask"]
+    write_image(tmp_path / "other.png", picture(200, 320, seed=8))
+    done = page.locator("#stylize-status").filter(has_text="Done: 768 x 480 px")
+    upload(page, "stylize-content", tmp_path / "other.png")
+    done.wait_for()
+    request = read_settings(downloaded(page, "stylize", tmp_path))["request"]
+    assert request["content"]["file"] == "other.png" and "mask" not in request
+    upload(page, "stylize-content", tmp_path / "other.png")
+    page.wait_for_timeout(2000)
+    done.wait_for()
+    for _ in range(2):
+        tile(page, "Still life", "stylize-examples").click()
+        page.locator("#stylize-status").filter(has_text="Done: 768 x 512 px").wait_for()
+        upload(page, "stylize-content", tmp_path / "other.png")
+        done.wait_for()
+
+
+def test_a_reload_keeps_ones_own_painting_and_one_that_was_clicked(page, tmp_path):
+    write_image(tmp_path / "own.png", picture(120, 100, seed=4))
+    upload(page, "stylize-style", tmp_path / "own.png")
+    page.locator("#stylize-status").filter(has_text="Done").wait_for()
+    open_tab(page, "Paint", "paint")
+    tile(page, 3, "paint-examples").click()
+    clicked = tile(page, 3, "paint-examples").get_attribute("data-name")
+    page.wait_for_function("name => document.querySelector('#paint-style img')?.src.includes(name)", arg=clicked)
+    page.wait_for_timeout(1000)
+    page.reload()
+    page.wait_for_selector("#paint-run", state="visible")
+    page.wait_for_function("name => document.querySelector('#paint-style img')?.src.includes(name)", arg=clicked)
+    open_tab(page, "Stylize", "stylize")
+    page.locator("#stylize-status").filter(has_text="Done").wait_for()
+    assert read_settings(downloaded(page, "stylize", tmp_path))["request"]["styles"][0]["file"] == "own.png"
+
+
+def test_a_compared_style_is_used_alone(page, tmp_path):
+    write_image(tmp_path / "own.png", picture(120, 100, seed=4))
+    upload(page, "stylize-style", tmp_path / "own.png")
+    page.locator("#stylize-status").filter(has_text="Done").wait_for()
+    unfold(page, "Compare styles")
+    page.click("#compare-run")
+    page.locator("#compare-grid button.thumbnail-item").nth(1).wait_for()
+    before = shown(page, "stylize")
+    page.locator("#compare-grid button.thumbnail-item").nth(1).click()
+    wait_for_another(page, "stylize", before)
+    (style,) = read_settings(downloaded(page, "stylize", tmp_path))["request"]["styles"]
+    assert style.startswith("gallery:")
+
+
+def test_escape_closes_a_large_picture_before_it_stops_a_run(page):
+    open_tab(page, "Paint", "paint")
+    fill(page, "Steps", "3000")
+    page.click("#paint-run")
+    running = page.locator("#paint-status").filter(has_text=re.compile(r"\b[1-9]\d* of 3000"))
+    running.wait_for()
+    page.locator("#paint-preview [aria-label=Fullscreen]").first.click()
+    page.wait_for_selector(".fullscreen")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".fullscreen", state="detached")
+    page.wait_for_timeout(1500)
+    assert running.count() and page.locator("#paint-status progress").count(), "it goes on"
+    page.keyboard.press("Escape")
+    page.locator("#paint-status").filter(has_text="The picture so far is kept").wait_for()
