@@ -3,6 +3,7 @@
 import threading
 import time
 
+import gradio as gr
 import pytest
 
 from studio import gpu
@@ -83,3 +84,12 @@ def test_memory_is_returned_once_after_the_last_of_many_calls():
     idle.used()
     while len(released) < 2:
         time.sleep(0.05)
+
+
+def test_an_error_from_another_process_arrives_as_it_was_and_others_keep_their_words():
+    packed = gpu._packed(RequestError("size is {size}; it must be at most {most}.", size="large", most=64))
+    with pytest.raises(RequestError) as arrived, gpu._unpacked():
+        raise packed
+    assert arrived.value.template == "size is {size}; it must be at most {most}." and arrived.value.values == {"size": "large", "most": 64}
+    with pytest.raises(RequestError, match="Your GPU time is used up"), gpu._unpacked():
+        raise gr.Error("Your GPU time is used up, until tomorrow {or so}.")
