@@ -17,6 +17,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from studio import api_page, i18n
+from style_core import RequestError
 from style_core.files import written_aside
 
 _NOTHING: dict = {}
@@ -120,6 +121,8 @@ class GuardedBlocks(gr.Blocks):
             return await super().process_api(*given, **more)
         except gr.Error:
             raise
+        except RequestError as error:  # such as that a visitor's time on a lent GPU is used up
+            raise i18n.refusal(error, None) from error
         except Exception as error:
             # Gradio would answer with a null error. The log has the traceback.
             raise gr.Error(i18n.say("FAILED", None)) from error

@@ -114,7 +114,8 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
             raise i18n.no_result(request)
         try:
             tab, found = _restored(path, recipes)
-            if found.get(quick["gallery"]):  # it was painted in this style alone
+            if found.get(quick["gallery"]) and len(read_settings(path).get("request", {}).get("styles") or ()) < 2:
+                # It was painted in this style alone.
                 found |= {quick["use_own"]: gr.update(value=False), quick["mix"]: gr.update(visible=False)}
             return {**found, tabs: gr.update(selected=tab), here["status"]: i18n.say("RESTORED", request, name=Path(path).name)}
         except RequestError as error:
@@ -139,7 +140,11 @@ def _restored(path: str, recipes: dict[str, tuple[str, dict]]) -> tuple[str, dic
         RequestError: for settings that are missing or not valid; the file may come from anywhere.
     """
     settings = read_settings(path)
-    if settings["recipe"] not in recipes or not isinstance(settings.get("options"), dict):
+    if not isinstance(settings.get("options"), dict):
+        raise RequestError(
+            "{file} contains no settings; only pictures saved by Pentimento do, and editors may remove them.", file=Path(path).name
+        )
+    if settings["recipe"] not in recipes:
         raise RequestError(
             "{file} was made by {recipe}, which this version does not have.", file=Path(path).name, recipe=settings["recipe"]
         )

@@ -226,11 +226,12 @@ def run(
         looks_like: returns the style picture, to detect lost colors; None if there is none.
         given: paths of pictures and other inputs, for the settings; as in `request_of`.
     """
-    facts = {"options": options, "given": given or {}}
+    facts = {"options": options}
     yield board.waiting()
     record, event, begun = Record(), jobs.stopping(), False
     stopped = event.is_set()  # while waiting for its turn
     try:
+        facts["request"] = request_of(given or {})  # at once, because what it is made from may be swept away meanwhile
         with closing(steps() if not stopped else (_ for _ in ())) as generator:
             for step in generator:
                 if not begun and (step.image is not None or step.losses or step.iteration):
@@ -318,8 +319,8 @@ def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> st
 
 
 def _finished(recipe: str, board: Board, record: Record, before: Callable, facts: dict, sentence: str) -> dict:
-    done, asked = done_of(record.done, record.last), request_of(facts["given"])
-    settings = settings_of(recipe, facts["options"], record.last.weights, request=asked, **done)
+    done = done_of(record.done, record.last)
+    settings = settings_of(recipe, facts["options"], record.last.weights, request=facts["request"], **done)
     path = files.save(record.picture, recipe, settings, record.trail.where)
     original = before()
     if original is not None:

@@ -129,6 +129,12 @@ class _Place:
         """State of the buttons when nothing runs."""
         return {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
 
+    def kept(self, out: str, earlier: str | None) -> Update:
+        """The film so far, which can be continued: the new one, or the earlier one if no frame was added."""
+        film = next((path for path in (out, earlier) if path is not None and Path(path).exists()), None)
+        there = film is not None
+        return {self.result: gr.update(value=film, visible=there), self.begun: film, self.resume: gr.update(visible=there)}
+
 
 @dataclass(frozen=True)
 class _FilmRequest:
@@ -211,23 +217,19 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
                     break
     except RequestError as error:
         refusal = i18n.refusal(error, request)
-        kept = {place.result: gr.update(value=out, visible=True), place.begun: out} if Path(out).exists() else {}
-        yield {**place.idle(), place.status: refusal.message, place.preview: gr.update(visible=False), **kept}
+        yield {**place.idle(), place.status: refusal.message, place.preview: gr.update(visible=False), **place.kept(out, earlier)}
         raise refusal from error
     if step is None or not step.iteration:
-        kept = {} if earlier is None else {place.result: gr.update(value=earlier, visible=True), place.resume: gr.update(visible=True)}
-        yield {**place.idle(), place.status: i18n.say("STOPPED_EARLY", request), place.preview: gr.update(visible=False), **kept}
+        said = i18n.say("STOPPED_EARLY", request)
+        yield {**place.idle(), place.status: said, place.preview: gr.update(visible=False), **place.kept(out, earlier)}
         return
     stopped = step.iteration < step.total
     if stopped:
         done = i18n.say("CLIP_STOPPED", request, frames=step.iteration, total=step.total)
     else:
         done = i18n.say("CLIP_DONE", request, frames=step.iteration, seconds=i18n.duration(step.seconds))
-    made = out if Path(out).exists() else None
-    yield {
-        **place.idle(), place.status: done, place.result: gr.update(value=made, visible=made is not None),
-        place.preview: gr.update(visible=False), place.begun: made if stopped else None, place.resume: gr.update(visible=stopped),
-    }  # fmt: skip
+    over: Update = {} if stopped else {place.begun: None, place.resume: gr.update(visible=False)}
+    yield {**place.idle(), place.status: done, place.preview: gr.update(visible=False), **place.kept(out, earlier), **over}
 
 
 def _about(compute: Compute, wanted: _FilmRequest, request: gr.Request) -> str:

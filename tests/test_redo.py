@@ -171,7 +171,7 @@ def test_subject_and_square_come_back(files, tmp_path, capsys):
     assert torch.equal(read_image(made), read_image(again))
 
 
-def test_a_run_is_continued_with_the_square_subject_and_levels_that_it_had(files, tmp_path, capsys):
+def test_a_run_is_continued_with_the_square_and_the_subject_that_it_had(files, tmp_path, capsys):
     options = OptimizeOptions(size=64, iterations=8, extractor="lite")
     request = request_of({"content": files["photo"], "styles": [files["painting"]], "subject": "only", "square": True,
                           "init_image": files["other"]})  # fmt: skip
@@ -181,6 +181,10 @@ def test_a_run_is_continued_with_the_square_subject_and_levels_that_it_had(files
     assert read_image(more).shape == (3, 64, 64)
     stored = read_settings(more)["request"]
     assert stored["subject"] == "only" and stored["square"]
+    assert stored["init_image"] == request["init_image"], "who continues this one needs to know, too"
+    masked = ["--mask", files["mask"]]
+    assert main(["optimize", files["photo"], files["painting"], "--continue", str(half), "-o", str(more), *masked]) == 0
+    assert "subject" not in read_settings(more)["request"], "a mask that is given takes its place"
     assert main(["optimize", "nowhere.png", files["painting"], "--continue", str(half), "-o", str(more)]) == 2
     assert "There is no file nowhere.png" in capsys.readouterr().err
 

@@ -71,6 +71,7 @@ class FilmPainter:
         try:
             finish(stylize_clip(clip, out, self._styles, self._options, codes=self._codes, compute=self._compute))
         except RequestError as error:
+            Path(out).unlink(missing_ok=True)  # the frames before it failed would pass for the whole film
             return str(error)
         return ""
 

@@ -138,7 +138,7 @@ def with_origins(tasks: Sequence[Task]) -> list[Task]:
 def _asked(task: Task) -> argparse.Namespace:
     """The command-line arguments that correspond to a task."""
     pictures = {_first_of(task.recipe): task.content, "styles": [task.style] if task.style else None}
-    return argparse.Namespace(**pictures, sized=Size(0))
+    return argparse.Namespace(**pictures, sized=Size(0), keep_alpha=True)
 
 
 def _run(tasks: Sequence[Task], folder: Path, compute: Compute, given: argparse.Namespace, **how: Any) -> int:

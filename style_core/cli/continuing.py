@@ -66,6 +66,9 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
             )
     if "style_weights" in request:
         given.style_weights = given.style_weights or request["style_weights"]
+    if given.mask and getattr(given, "subject", None) == request.get("subject"):
+        given.subject = None  # a new mask takes the place of the subject that the picture was made with
+    given.carried = {name: request[name] for name in ("init_image", "mask") if name in request}
     begun: dict[str, Any] = {"begun": read_image(given.continue_from), "done": iterations_of(settings)}
     if "init_image" in request:  # what it is no longer matters, but that there was one decides about the sizes of the levels
         begun["init_image"] = begun["begun"]

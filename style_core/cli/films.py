@@ -28,18 +28,13 @@ def run_clip(steps: Steps, compute: Compute, given: argparse.Namespace) -> int:
     Returns:
         The exit status, as in `followed`. The film so far is kept, and the same command resumes it.
     """
-    follower, before = Follower(), _state_of(given.out)
+    follower = Follower()
     status = followed(follower, steps)
-    if _state_of(given.out) == before:
+    if not os.path.exists(given.out):
         print("Ended before a frame was done; no film was written.", file=sys.stderr)
     else:
         report(given, follower, None, compute)
     return status
-
-
-def _state_of(path: str) -> tuple[int, int] | None:
-    """What changes when a file is replaced; None if there is none."""
-    return (os.stat(path).st_mtime_ns, os.stat(path).st_size) if os.path.exists(path) else None
 
 
 def run_walk(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:

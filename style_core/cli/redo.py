@@ -97,7 +97,7 @@ class _Inputs:
 def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
     """A request as command-line arguments."""
     for name in PICTURES:
-        if name not in request:
+        if name not in request or name == "init_image" and "continue_from" in request:  # the continued picture knows that there was one
             continue
         facts = request[name] if isinstance(request[name], list) else [request[name]]
         paths = [inputs.path_of(fact) for fact in facts]

@@ -22,8 +22,9 @@ def test_painted_areas_go_with_their_photo_and_the_same_photo_or_example_may_com
     request = read_settings(downloaded(page, "stylize", tmp_path))["request"]
     assert request["content"]["file"] == "other.png" and "mask" not in request
     upload(page, "stylize-content", tmp_path / "other.png")
-    page.wait_for_timeout(2000)
-    done.wait_for()
+    for _ in range(20):
+        page.wait_for_timeout(100)
+        assert done.count(), "nothing changes, so nothing is painted"
     for _ in range(2):
         tile(page, "Still life", "stylize-examples").click()
         page.locator("#stylize-status").filter(has_text="Done: 768 x 512 px").wait_for()
@@ -39,7 +40,11 @@ def test_a_reload_keeps_ones_own_painting_and_one_that_was_clicked(page, tmp_pat
     tile(page, 3, "paint-examples").click()
     clicked = tile(page, 3, "paint-examples").get_attribute("data-name")
     page.wait_for_function("name => document.querySelector('#paint-style img')?.src.includes(name)", arg=clicked)
-    page.wait_for_timeout(1000)
+    # What is kept can't be read here, so a change that is kept after it is waited for.
+    stored = "localStorage.getItem('pentimento-settings')"
+    before = page.evaluate(stored)
+    fill(page, "Steps", "77")
+    page.wait_for_function(f"before => {stored} !== before", arg=before)
     page.reload()
     page.wait_for_selector("#paint-run", state="visible")
     page.wait_for_function("name => document.querySelector('#paint-style img')?.src.includes(name)", arg=clicked)
