@@ -1,7 +1,16 @@
-"""Square roots of symmetric matrices, on every device."""
+"""What MPS lacks, on every device: square roots of symmetric matrices, and averages over areas."""
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+
+def averaged_to(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """A batch `[B, C, H, W]` averaged down to `size` (height, width)."""
+    # MPS does so only for whole factors.
+    if image.device.type == "mps":
+        return functional.interpolate(image.cpu(), size=size, mode="area").to(image.device)
+    return functional.interpolate(image, size=size, mode="area")
 
 
 def matrix_root(matrix: Tensor) -> Tensor:

@@ -73,3 +73,18 @@ def test_a_palette_of_several_pictures_holds_each_by_its_share():
     black, white = torch.zeros(3, 30, 30), torch.ones(3, 500, 500)
     torch.testing.assert_close(palette_of([white, torch.zeros(3, 500, 500)], [3, 1]).mean(), torch.tensor(0.75), atol=0.001, rtol=0)
     assert palette_of([black, white], [1, 0]).max() == 0
+
+
+def test_areas_of_one_color_take_the_palettes_mean_and_no_hue_of_their_own():
+    reference = picture(64, 64, seed=3)
+    for level in (0.0, 0.5, 1.0):
+        matched = match_palette(torch.full((3, 64, 64), level), reference)
+        assert (matched.mean((1, 2)) - reference.mean((1, 2))).abs().max() < 0.1
+    half = picture(64, 64)
+    half[..., 24:] = 1
+    assert (match_palette(half, reference).mean((1, 2)) - reference.mean((1, 2))).abs().max() < 0.06
+
+
+def test_a_palette_holds_small_pictures_by_their_share_too():
+    dark, light = torch.zeros(3, 8, 8), torch.ones(3, 300, 300)
+    assert abs(float(palette_of([dark, light], [1, 1]).mean()) - 0.5) < 0.01

@@ -381,3 +381,69 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_one_sentence(tmp_path):
                 with suppress(RequestError):
                     ask(tmp_path / "a.png")
     assert refused > 300
+
+
+def linear_profile() -> bytes:
+    """The profile of linear light with the primaries of sRGB, whose name it bears, too."""
+    plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    at = plain.index(b"para", 200)  # the curve, of type 3, becomes one of type 0: a power, here 1
+    return plain[: at + 8] + bytes(4) + (1 << 16).to_bytes(4, "big") + plain[at + 16 :]
+
+
+@pytest.mark.parametrize("turned", range(2, 9))
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_tiff_is_turned_once(turned, bits):
+    ramp = numpy.arange(24 * 40 * 3, dtype=numpy.uint16).reshape(24, 40, 3)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = turned
+    upright = Image.fromarray(ramp.astype(numpy.uint8))
+    wanted = ImageOps.exif_transpose(Image.open(io.BytesIO(bytes_of(upright, "PNG", exif=exif.tobytes()))))
+    if bits == 8:
+        data = bytes_of(upright, "TIFF", tiffinfo={ExifTags.Base.Orientation: turned})
+    else:
+        data = deep_tiff((ramp % 256).astype(numpy.uint16) * 257, turned)
+    assert torch.equal(read_image(data), torch.from_numpy(numpy.array(wanted)).permute(2, 0, 1) / 255)
+    assert size_of(io.BytesIO(data)) == wanted.size[::-1]
+
+
+def deep_tiff(pixels: numpy.ndarray, turned: int) -> bytes:
+    """A TIFF of 16 bits a channel, which Pillow can't write."""
+    height, width, _ = pixels.shape
+    strip = pixels.astype("<u2").tobytes()
+    entries = [(256, 4, width), (257, 4, height), (258, 3, 0), (259, 3, 1), (262, 3, 2), (273, 4, 0), (274, 3, turned), (277, 3, 3),
+               (278, 4, height), (279, 4, len(strip))]  # fmt: skip
+    depths = 8 + 2 + 12 * len(entries) + 4
+    values = {258: depths, 273: depths + 6}
+    directory = struct.pack("<H", len(entries))
+    for tag, kind, value in entries:
+        directory += struct.pack("<HHII", tag, kind, 3 if tag == 258 else 1, values.get(tag, value))
+    return b"II*\0" + struct.pack("<I", 8) + directory + bytes(4) + struct.pack("<HHH", 16, 16, 16) + strip
+
+
+@pytest.mark.parametrize("kind", ["8 bits", "16 bits", "palette"])
+def test_linear_light_is_read_as_light_whatever_the_profiles_name(kind):
+    if kind == "16 bits":
+        plain = color_png(numpy.full((16, 16, 3), 0.214 * 65535, numpy.uint16))
+        profile = zlib.compress(linear_profile())
+        chunk = b"iCCP" + b"sRGB linear\0\0" + profile
+        data = plain[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + plain[33:]
+    else:
+        image = Image.new("RGB", (16, 16), (55, 55, 55))
+        image = image.quantize(4) if kind == "palette" else image
+        data = bytes_of(image, "PNG", icc_profile=linear_profile())
+    assert float(read_image(data).mean()) == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("profile", [b"", linear_profile()], ids=["plain", "profile"])
+def test_a_transparent_color_stays_transparent(profile):
+    image = Image.new("RGB", (16, 16), (10, 200, 30))
+    image.paste((200, 10, 30), (0, 0, 8, 16))
+    picture = load_picture(bytes_of(image, "PNG", transparency=(10, 200, 30), **({"icc_profile": profile} if profile else {})))
+    assert picture.alpha is not None and float(picture.alpha.mean()) == 0.5
+
+
+def test_a_gray_tiff_in_which_white_is_0_is_no_negative():
+    gray = Image.fromarray(numpy.tile(numpy.arange(0, 65536, 2048, dtype=numpy.uint16), (16, 1)))
+    data = bytes_of(gray, "TIFF", tiffinfo={262: 0})
+    read = read_image(data)
+    assert float(read[..., 0].mean()) > 0.9 and float(read[..., -1].mean()) < 0.1

@@ -11,6 +11,7 @@ from style_core.optimization.hypercolumns import StyleColumns, columns_of, insid
 from style_core.optimization.nearest import NearestTarget
 from style_core.optimization.sliced import SlicedTarget, sliced_distance
 from style_core.optimization.transport import SelfSimilarityTarget, TransportTarget
+from style_core.recipes.optimize_inputs import regions_of
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
 TARGETS = [NearestTarget, TransportTarget, SlicedTarget]
@@ -196,3 +197,15 @@ def test_a_few_steps_downhill_bring_a_picture_closer(kind):
         image = image.detach() - 0.01 * gradient / gradient.square().mean().sqrt()
         losses.append(float(loss.detach()))
     assert min(losses) < 0.85 * losses[0]
+
+
+@pytest.mark.parametrize("kind", [NearestTarget, TransportTarget])
+def test_one_style_in_two_regions_has_neighbors_in_each(kind):
+    style = of_features(kind, drawn(1, 6, 8, 8, seed=1))
+    left = torch.zeros(1, 1, 32, 32)
+    left[..., :16] = 1
+    regions = regions_of([style], [1.0], [left[0]], (32, 32), "cpu", (1.0, 0.5))
+    features = {"relu3_1": drawn(1, 6, 8, 8, seed=2)}
+    found = [float(region.distances(features, "nearest")["relu3_1"]) for region in regions]
+    alone = [float(of_features(kind, drawn(1, 6, 8, 8, seed=1)).distances(features, region.guide)["relu3_1"]) for region in regions]
+    assert found == pytest.approx(alone, abs=1e-6)

@@ -20,8 +20,9 @@ from style_core.cli.batch import with_origins
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import read_image
+from style_core.memory import memory_in_words
 from style_core.progress import finish
-from style_core.recipes.batch import BatchRecord, make, read_job
+from style_core.recipes.batch import BatchRecord, check_targets, make, read_job
 from style_core.recipes.film import CLIP_SUFFIXES
 from style_core.recipes.stylize import StylizeOptions
 from style_core.recipes.stylize_clip import stylize_clip
@@ -47,8 +48,10 @@ class PicturePainter:
         return {**rows, "error": np.array([self._make(name) for name in rows["name"]])}
 
     def _make(self, name: str) -> str:
+        task = self._tasks[name]
         try:
-            finish(make(self._tasks[name], self._folder / f"{name}{self._suffix}"))
+            with memory_in_words(getattr(task.options, "size", 512)):
+                finish(make(task, self._folder / f"{name}{self._suffix}"))
         except RequestError as error:
             return str(error)
         return ""
@@ -69,7 +72,8 @@ class FilmPainter:
 
     def _make(self, clip: str, out: str) -> str:
         try:
-            finish(stylize_clip(clip, out, self._styles, self._options, codes=self._codes, compute=self._compute))
+            with memory_in_words(self._options.size):
+                finish(stylize_clip(clip, out, self._styles, self._options, codes=self._codes, compute=self._compute))
         except RequestError as error:
             Path(out).unlink(missing_ok=True)  # the frames before it failed would pass for the whole film
             return str(error)
@@ -102,6 +106,7 @@ def paint_job(job: str, cores: int = 1) -> tuple[list[Path], dict[str, str]]:
         RequestError: for a job file that can't be read, or a cluster that is too small.
     """
     read = read_job(job, Compute.choose("cpu"))
+    check_targets(read.tasks, read.folder, read.suffix)
     made, tasks = BatchRecord(read.folder), {task.name: task for task in read.tasks}
     files = {name: read.folder / f"{name}{read.suffix}" for name in tasks}
     rows = [{"name": name} for name, task in tasks.items() if not made.has(task, files[name], {})]

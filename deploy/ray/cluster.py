@@ -44,11 +44,13 @@ def share_of(cores: int) -> tuple[int, dict[str, Any]]:
     until = time.monotonic() + _SECONDS_TO_FREE
     while True:
         have = ray.available_resources()
-        if gpus := int(have.get("GPU", 0)):
+        # A worker lies on one machine: what is left over on two of them is not room for another.
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        if gpus := min(int(have.get("GPU", 0)), sum(int(min(each.get("GPU", 0), each.get("CPU", 0))) for each in machines)):
             return gpus, {"num_gpus": 1, "num_cpus": 1}
-        if count := int(have.get("CPU", 0)) // cores:
+        if count := min(int(have.get("CPU", 0)) // cores, sum(int(each.get("CPU", 0)) // cores for each in machines)):
             return count, {"num_cpus": cores}
-        if ray.cluster_resources().get("CPU", 0) < cores or time.monotonic() > until:
+        if max((each.get("CPU", 0) for each in machines), default=0) < cores or time.monotonic() > until:
             raise RequestError(
                 f"The cluster has {int(have.get('CPU', 0))} cores free, and a worker needs {cores}; give workers fewer cores."
             )

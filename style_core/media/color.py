@@ -125,20 +125,23 @@ def match_palette(image: Tensor, reference: Tensor) -> Tensor:
 def palette_of(images: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
     """Pixels of several pictures in proportion to their shares, as one picture `[3, 1, N]` to match colors to."""
     counts = [round(_SAMPLED * share / max(shares)) for share in shares]
-    return torch.cat([_sampled(image, count) for image, count in zip(images, counts) if count], 1)[:, None]
+    return torch.cat([_sampled(image, count, exactly=True) for image, count in zip(images, counts) if count], 1)[:, None]
 
 
-def _sampled(image: Tensor, most: int = _SAMPLED) -> Tensor:
-    """At most `most` pixels `[3, N]`, evenly spaced."""
+def _sampled(image: Tensor, most: int = _SAMPLED, *, exactly: bool = False) -> Tensor:
+    """At most `most` pixels `[3, N]`, evenly spaced; `exactly` as many, some of them repeated if there are fewer."""
     pixels = image.flatten(1)
-    if pixels.shape[1] <= most:
+    if pixels.shape[1] <= most and not exactly:
         return pixels
     return pixels[:, torch.linspace(0, pixels.shape[1] - 1, most, dtype=torch.float64).long()]
 
 
 def _interpolated(values: Tensor, have: Tensor, want: Tensor) -> Tensor:
     """Rows `[3, P]` mapped by the curves from the ascending `have` to `want`, `[3, N]` each; constant beyond the ends."""
-    index = torch.searchsorted(have, values.contiguous()).clamp(1, have.shape[1] - 1)
-    low, high = have.gather(1, index - 1), have.gather(1, index)
-    share = ((values - low) / (high - low).clamp_min(1e-9)).clamp(0, 1)
-    return torch.lerp(want.gather(1, index - 1), want.gather(1, index), share)
+    mapped = []
+    for right in (False, True):  # equal values share the mean of their ranks: a large white area is as light as all of them together
+        index = torch.searchsorted(have, values.contiguous(), right=right).clamp(1, have.shape[1] - 1)
+        low, high = have.gather(1, index - 1), have.gather(1, index)
+        share = ((values - low) / (high - low).clamp_min(1e-9)).clamp(0, 1)
+        mapped.append(torch.lerp(want.gather(1, index - 1), want.gather(1, index), share))
+    return (mapped[0] + mapped[1]) / 2

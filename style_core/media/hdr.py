@@ -30,7 +30,8 @@ def is_plain(curve: int, primaries: int) -> bool:
 def to_srgb(image: Tensor, curve: int, primaries: int) -> Tensor:
     """A frame `[3, H, W]` in `[0, 1]`, coded with `curve` in `primaries`, as sRGB in `[0, 1]`.
 
-    HDR is tone mapped: light up to about SDR white is kept, and highlights roll off.
+    HDR is tone mapped (BT.2390): light up to about half of SDR white is kept, and what is brighter rolls off, so that white itself is
+    shown a little darker (0.9 of 1) and leaves room for highlights.
     """
     if curve in (PQ, HLG):
         light = tone_mapped(nits_of_pq(image) if curve == PQ else nits_of_hlg(image))

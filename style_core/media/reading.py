@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -38,6 +39,7 @@ MAX_BYTES = 100 * 2**20
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 16
 READABLE = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "MPO", "PSD")
+_SRGB_ERROR = 3  # of 255, by which sRGB profiles of different makers differ
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _HEAVY_PIXELS = 16_000_000  # larger pictures are reduced while they are read, and memory is released afterwards
 _STRIP_PIXELS = 2**21
@@ -66,7 +68,7 @@ class Header:
         picture: Pillow's lazy picture.
         data: the whole file.
         name: the file's name, for messages.
-        turned: its EXIF orientation, 1 to 8.
+        turned: its EXIF orientation, 1 to 8; 1 for a TIFF, which Pillow turns by itself.
     """
 
     picture: Image.Image
@@ -89,7 +91,7 @@ def read_header(source: str | Path | bytes | IO[bytes]) -> Header:
     data, name = _bytes_of(source)
     with _in_words(name):
         picture = _opened(data, name)
-        header = Header(picture, data, name, _orientation(picture))
+        header = Header(picture, data, name, 1 if picture.format == "TIFF" else _orientation(picture))
     _check_size(picture.size, name)
     return header
 
@@ -259,6 +261,8 @@ def _in_strips(picture: Image.Image, factor: int, name: str) -> tuple[Tensor, st
     rows = max(1, _STRIP_PIXELS // (width * factor)) * factor
     if picture.mode in _GRAY:
         gray = torch.from_numpy(_gray(picture))
+        if picture.format == "TIFF" and picture.tag_v2.get(262) == 0 and picture.mode.startswith("I;16"):  # type: ignore[attr-defined]
+            gray = 1 - gray  # white is 0, which Pillow heeds for 8 bits only
         return _averaged(gray[None], factor).expand(3, -1, -1), ""
     to_srgb, note = _profile(picture, name)
     see_through = picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
@@ -274,13 +278,17 @@ def _in_strips(picture: Image.Image, factor: int, name: str) -> tuple[Tensor, st
     return image, note
 
 
+_OPAQUE = {"RGBA": "RGB", "LA": "L", "P": "RGB", "PA": "RGB"}  # modes to convert to before a profile's transform
+
+
 def _plain(strip: Image.Image, see_through: bool, to_srgb: ImageCms.ImageCmsTransform | None) -> Image.Image:
     """A strip as RGB or RGBA in sRGB."""
     wanted = "RGBA" if see_through else "RGB"
     if to_srgb is None:
         return strip.convert(wanted)
-    alpha = strip.getchannel("A") if strip.mode in ("RGBA", "LA") else None
-    opaque = strip.convert({"RGBA": "RGB", "LA": "L"}.get(strip.mode, strip.mode))
+    # A transparent color, or a palette with transparent ones, would be lost with the profile.
+    alpha = strip.convert("RGBA").getchannel("A") if see_through else None
+    opaque = strip.convert(_OPAQUE.get(strip.mode, strip.mode))
     converted = ImageCms.applyTransform(opaque, to_srgb) or opaque  # None only for in-place transforms
     if alpha is not None:
         converted.putalpha(alpha)
@@ -290,9 +298,9 @@ def _plain(strip: Image.Image, see_through: bool, to_srgb: ImageCms.ImageCmsTran
 def _profile(picture: Image.Image, name: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:
     """The transform from its ICC profile to sRGB; None without a profile. CMYK then uses Pillow's own formula."""
     profile = picture.info.get("icc_profile")
-    if not profile or profile == SRGB or picture.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
+    if not profile or profile == SRGB or picture.mode not in ("RGB", "CMYK", "L", *_OPAQUE):
         return None, ""
-    mode = {"RGBA": "RGB", "LA": "L"}.get(picture.mode, picture.mode)
+    mode = _OPAQUE.get(picture.mode, picture.mode)
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB"), ""
@@ -332,19 +340,31 @@ def _sixteen_bit(header: Header) -> Tensor | None:
             and picture.tag_v2.get(258, (8,))[:1] == (16,)
             and picture.tag_v2.get(262) == 2
         )
-    if not deep or not _is_srgb(picture.info.get("icc_profile")):
+    if not deep or "transparency" in picture.info or not _is_srgb(picture.info.get("icc_profile")):
         return None
+    turned, size = _orientation(picture), picture.size[::-1]  # of a TIFF, `size` is as it is shown
     see_through = picture.mode == "RGBA"
     with av.open(io.BytesIO(data), "r", format="png_pipe" if picture.format == "PNG" else "tiff_pipe") as container:
         frame = next(container.decode(video=0))
         pixels = frame.to_ndarray(format="rgba64le" if see_through else "rgb48le")
-    if pixels.shape[:2] != picture.size[::-1]:
-        return None
-    return torch.from_numpy(pixels.astype(numpy.float32)).permute(2, 0, 1).contiguous() / 65535
+    image = torch.from_numpy(pixels.astype(numpy.float32)).permute(2, 0, 1) / 65535
+    image = _upright(image, turned) if picture.format == "TIFF" else image
+    return image.contiguous() if tuple(image.shape[-2:]) == size else None
 
 
+@lru_cache(maxsize=16)
 def _is_srgb(profile: bytes | None) -> bool:
-    return not profile or b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile
+    """Whether a profile leaves colors as they are; its name says little, because linear sRGB is called sRGB as well."""
+    if not profile or profile == SRGB:
+        return True
+    levels = numpy.linspace(0, 255, 18, dtype=numpy.uint8)
+    colors = Image.fromarray(numpy.stack(numpy.meshgrid(levels, levels, levels), -1).reshape(18, -1, 3))
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.applyTransform(colors, ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "RGB", "RGB"))
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return False
+    return converted is not None and int(numpy.abs(numpy.array(converted, numpy.int16) - numpy.array(colors)).max()) <= _SRGB_ERROR
 
 
 # EXIF orientations as flips along height and width, followed by a transposition.

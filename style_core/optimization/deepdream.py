@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.errors import RequestError
+from style_core.matrices import averaged_to
 from style_core.networks.extractor import FeatureExtractor, layer_name
 from style_core.optimization.losses import total_variation
 
@@ -76,7 +77,7 @@ class DreamObjective:
             response = _response(self._chosen(features, term), guide)  # [B, 1, h / s, w / s]
             weight = torch.ones_like(response[:1])
             if mask is not None:
-                weight = functional.interpolate(mask, response.shape[-2:], mode="area")
+                weight = averaged_to(mask, (response.shape[-2], response.shape[-1]))
             sums.append((response * weight).sum((1, 2, 3)))
             counts.append(weight.sum().expand(len(batch)))
         return torch.stack(sums), torch.stack(counts)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.errors import RequestError
+from style_core.matrices import averaged_to
 from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.vgg19 import stride_of
 from style_core.optimization.losses import mixing_shares
@@ -67,7 +68,7 @@ def inside(guide: Tensor | None, size: tuple[int, int]) -> Tensor | None:
     """Indices of the grid positions that a guide `[1, 1, H, W]` assigns to a style; at least the one with the largest value."""
     if guide is None:
         return None
-    shares = functional.interpolate(guide.float(), size=size, mode="area").flatten()
+    shares = averaged_to(guide.float(), size).flatten()
     return (shares >= min(0.5, float(shares.max()))).nonzero().flatten()
 
 
@@ -147,11 +148,14 @@ class StyleColumns:
             RequestError: when the weights don't fit the targets, or different networks made them.
         """
         shares, first = mixing_shares(targets, weights), targets[0]
-        largest = max(shares)
+        firsts = [next(iter(target.rows.values())) for target in targets]
+        most = max(map(len, firsts))
         kept = []
-        for share, target in zip(shares, targets):
-            count = len(next(iter(target.rows.values())))
-            kept.append(spread(count, round(count * share / largest), next(iter(target.rows.values())).device))
+        for share, rows in zip(shares, firsts):
+            wanted = round(most * share / max(shares))
+            # Of a smaller picture, some positions count more than once.
+            repeated = torch.arange(wanted, device=rows.device) % len(rows)
+            kept.append(repeated if wanted > len(rows) else spread(len(rows), wanted, rows.device))
         return StyleColumns(
             first.extractor,
             {layer: torch.cat([t.rows[layer][rows] for t, rows in zip(targets, kept)]) for layer in first.rows},

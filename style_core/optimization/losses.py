@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.errors import RequestError
-from style_core.matrices import eigh, matrix_root
+from style_core.matrices import averaged_to, eigh, matrix_root
 from style_core.networks.extractor import FeatureExtractor, in_metric
 from style_core.networks.moments import channel_means, gram_matrix, relative_distance, style_shares
 from style_core.networks.vgg19 import CONTENT_LAYER, STYLE_LAYERS
@@ -222,7 +222,7 @@ def guide_at(guide: Tensor | None, feature: Tensor) -> Tensor | None:
     """A guide `[1, 1, H, W]` averaged down to a feature map's positions."""
     if guide is None or guide.shape[-2:] == feature.shape[-2:]:
         return guide
-    return functional.interpolate(guide, size=feature.shape[-2:], mode="area")
+    return averaged_to(guide, (feature.shape[-2], feature.shape[-1]))
 
 
 def evaluate(extractor: FeatureExtractor, result: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:

@@ -126,7 +126,7 @@ def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **wr
     Raises:
         RequestError: when the folder can't be written to, the suffix is unknown, or a result would replace one of the sources.
     """
-    _check_targets(tasks, folder, suffix)
+    check_targets(tasks, folder, suffix)
     made, total = BatchRecord(folder), len(tasks)
     for index, task in enumerate(tasks):
         path = folder / f"{task.name}{suffix}"
@@ -146,7 +146,12 @@ def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **wr
         yield Progress(task, index + 1, total, step, path)
 
 
-def _check_targets(tasks: Sequence[Task], folder: Path, suffix: str) -> None:
+def check_targets(tasks: Sequence[Task], folder: Path, suffix: str) -> None:
+    """Check before any work that no result replaces one of the sources.
+
+    Raises:
+        RequestError: naming the first one that would.
+    """
     sources = {_identity(Path(source)) for task in tasks for source in task.sources if Path(source).is_file()}
     for task in tasks:
         path = folder / f"{task.name}{suffix}"

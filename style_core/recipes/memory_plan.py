@@ -196,5 +196,7 @@ def _plan(size: tuple[int, int], side: int | None, history: History, network: Ne
 def free_memory(compute: Compute) -> float | None:
     """Free bytes on the device; None if the system doesn't report them."""
     if compute.device.type == "cuda":
-        return float(torch.cuda.mem_get_info(compute.device)[0])
+        # What torch keeps of freed memory can be used again, although the device counts it as taken.
+        kept = torch.cuda.memory_reserved(compute.device) - torch.cuda.memory_allocated(compute.device)
+        return float(torch.cuda.mem_get_info(compute.device)[0] + kept)
     return available_bytes()

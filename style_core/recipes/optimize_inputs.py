@@ -1,5 +1,6 @@
 """The inputs of `optimize`: photo, styles and masks in the requested colors, measured again at each size."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -211,9 +212,9 @@ def regions_of(targets, shares, masks, size, device, strengths: tuple[float, flo
 
 
 def _mixed(targets, shares, chosen: Sequence[int]):
-    """The chosen styles as one."""
+    """The chosen styles as one. One alone is copied, because it may be a region's already, and some remember that region's neighbors."""
     if len(chosen) == 1:
-        return targets[chosen[0]]
+        return copy.copy(targets[chosen[0]])
     return type(targets[0]).mix([targets[index] for index in chosen], [shares[index] for index in chosen])
 
 
