@@ -5,6 +5,7 @@ samples instead, a row for each style, `lite` on the left and VGG-19 on the righ
 """
 
 import argparse
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from benchmarks.common import (
 from benchmarks.optimize import iteration
 from style_core.devices import Compute
 from style_core.media.images import fit, read_image, to_pil
-from style_core.networks.extractor import load_extractor
+from style_core.networks.extractor import FeatureExtractor, load_extractor
 from style_core.optimization.losses import evaluate
 from style_core.progress import finish
 from style_core.recipes.optimize import optimize
@@ -37,7 +38,7 @@ from style_core.weights.registry import MODELS
 STYLES = ("night-wind.jpg", "ember-field.jpg")
 TIMED = (512, 512)  # px
 PRODUCT = 2048  # rows and columns of the matrices
-REPEATS = 5
+REPEATS = 7
 
 
 def main() -> None:
@@ -67,9 +68,7 @@ def main() -> None:
         speeds = []
         for precision in ("auto", "fp32"):
             extractor = load_extractor(name, files[name], Compute.choose("auto", precision))
-            seconds = best_of(REPEATS, iteration(extractor, *TIMED))
-            # Forward, and back to the picture, which takes as many operations; those of the losses aren't counted.
-            speeds += [seconds, 2 * extractor.shape.flops(*TIMED) / seconds / product_rate(extractor.compute)]
+            speeds += speed(extractor)
         evaluated = [evaluate(evaluator, _painted(*pair, name, given), *pair) for pair in pairs]
         means = [sum(row[key] for row in evaluated) / len(evaluated) for key in ("style", "content")] if evaluated else ["", ""]
         rows.append([name, *speeds, _memory(name, given) / 2**20, *means])
@@ -78,10 +77,17 @@ def main() -> None:
     print_table(["extractor", "s / iteration at 512 px", share, "in float32", share, "peak MB", "style", "content"], rows)
 
 
-def product_rate(compute: Compute) -> float:
-    """Multiplications and additions per second in products of two large matrices: the most that can be expected."""
+def speed(extractor: FeatureExtractor) -> tuple[float, float]:
+    """Seconds of an iteration, and its operations per second relative to those in a product of two large matrices, the most that can
+    be expected. Both are measured in turn, because a machine's speed changes from minute to minute.
+    """
+    compute, iterate = extractor.compute, iteration(extractor, *TIMED)
     one, other = (torch.randn(PRODUCT, PRODUCT).to(compute.device, compute.dtype) for _ in range(2))
-    return 2 * PRODUCT**3 / best_of(REPEATS, lambda: one @ other)
+    # Forward, and back to the picture, which takes as many operations; those of the losses aren't counted.
+    work, product = 2 * extractor.shape.flops(*TIMED), 2 * PRODUCT**3
+    measured = [(best_of(1, iterate), best_of(3, lambda: one @ other)) for _ in range(REPEATS)]
+    shares = [work / seconds / (product / multiplied) for seconds, multiplied in measured]
+    return min(seconds for seconds, _ in measured), statistics.median(shares)
 
 
 def write_sheet(given: argparse.Namespace) -> None:

@@ -35,7 +35,7 @@ _PICTURES = 8  # float32 pictures that stylize keeps
 _STEADYING = 4.2e-7  # seconds per pixel of a film's frame, in one thread: motion, and paint that moves along
 _FILED = 5e-8  # seconds per pixel: reading a frame and writing one
 _IMAGINED = 0.02e12  # operations of a latent picture before it is enlarged
-_INVERTED = 0.5e12  # operations of inverting a picture
+_INVERTED = 1.25e12  # operations of inverting a picture, of which most wait for memory
 
 
 @dataclass(frozen=True)
