@@ -65,7 +65,7 @@ def main() -> None:
     evaluator = evaluation_network(given.vgg19)
     rows = []
     for name in given.extractors:
-        speeds = []
+        speeds: list[float] = []
         for precision in ("auto", "fp32"):
             extractor = load_extractor(name, files[name], Compute.choose("auto", precision))
             speeds += speed(extractor)

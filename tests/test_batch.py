@@ -10,7 +10,8 @@ from style_core import RequestError, read_settings, write_image
 from style_core.cli import main as cli
 from style_core.devices import Compute
 from style_core.recipes import batch
-from style_core.recipes.batch import free_name, read_job, run_tasks
+from style_core.recipes.batch import run_tasks
+from style_core.recipes.job_file import free_name, read_job
 
 CPU = Compute.choose("cpu", "fp32")
 

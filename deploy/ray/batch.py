@@ -22,8 +22,9 @@ from style_core.errors import RequestError
 from style_core.media.images import read_image
 from style_core.memory import memory_in_words
 from style_core.progress import finish
-from style_core.recipes.batch import BatchRecord, check_targets, make, read_job
+from style_core.recipes.batch import BatchRecord, check_targets, make
 from style_core.recipes.film import CLIP_SUFFIXES
+from style_core.recipes.job_file import read_job
 from style_core.recipes.stylize import StylizeOptions
 from style_core.recipes.stylize_clip import stylize_clip
 from style_core.weights.gallery import gallery_code

@@ -18,7 +18,8 @@ from style_core.devices import DEVICES, Compute
 from style_core.errors import RequestError
 from style_core.options import Options
 from style_core.progress import Steps
-from style_core.recipes.batch import Progress, Task, contact_sheet, files_of, read_job, run_tasks, write_sheet
+from style_core.recipes.batch import Progress, Task, contact_sheet, run_tasks, write_sheet
+from style_core.recipes.job_file import files_of, read_job
 from style_core.recipes.recorded_inputs import PLAIN
 from style_core.recipes.table import RECIPES, picture_name
 from style_core.sizes import Size

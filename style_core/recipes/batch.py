@@ -1,43 +1,29 @@
-"""Batches: the pictures to make from given files, under names that never collide; an interrupted batch can be continued."""
+"""Batches: pictures made one after the other, under names that never collide; an interrupted batch can be continued."""
 
 import hashlib
 import json
 import os
-import tomllib
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
-from glob import glob
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.images import check_writable, fit, from_pil, load_picture, read_image, to_pil, write_image
+from style_core.media.images import check_writable, fit, from_pil, to_pil, write_image
 from style_core.media.settings import settings_of
 from style_core.memory import memory_in_words
 from style_core.options import Options, Range
 from style_core.progress import Step, Steps, finish
-from style_core.recipes.table import RECIPES
-from style_core.weights.gallery import gallery_code
-from style_core.weights.open import open_generator
 
-SUFFIXES = frozenset(".jpg .jpeg .png .webp .avif .heic .heif .gif .tif .tiff .bmp .tga .psd".split())
 FROM_GALLERY = "gallery:"
 SHEET = "sheet.jpg"
 _DONE = ".done.json"  # in the results' folder: fingerprints of finished tasks
 _SHEET_SIDE = 256  # px, long side of a picture on the contact sheet
 _MARGIN, _LABEL = 8, 16  # px, of the contact sheet
-_LISTS: dict[str, tuple[type, ...]] = {
-    "contents": (str,),
-    "styles": (str,),
-    "strengths": (int, float),
-}  # entries that are lists, and of what
-_KEYS = ("recipe", "out", "contents", "styles", "strengths", "options", "suffix", "sheet")
 
 
 @dataclass(frozen=True)
@@ -97,23 +83,6 @@ class Progress:
         """Share of the work done, in `[0, 1]`, including the current task's."""
         at_work = 0.0 if self.step is None or self.path or self.error else self.step.iteration / max(1, self.step.total)
         return min(1.0, (self.done + min(at_work, 1.0)) / max(1, self.total))
-
-
-@dataclass(frozen=True)
-class Job:
-    """A parsed job file.
-
-    Attributes:
-        folder: of the results.
-        tasks: in order.
-        suffix: of the results.
-        sheet: whether a contact sheet is painted first.
-    """
-
-    folder: Path
-    tasks: list[Task] = field(default_factory=list)
-    suffix: str = ".png"
-    sheet: bool = True
 
 
 def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **writing: Any) -> Generator[Progress, None, None]:
@@ -246,141 +215,11 @@ def write_sheet(folder: Path, sheet: Image.Image) -> Path:
     return folder / SHEET
 
 
-def read_job(path: str | Path, compute: Compute) -> Job:
-    """Read a job file, TOML or JSON; its paths are relative to its own folder.
-
-    `recipe`, `out` and `contents` (files, folders or patterns) are required; `styles` (likewise, or `gallery:NAME`), `strengths`,
-    `options`, `suffix` and `sheet` are optional. Each content is painted in each style at each strength.
-
-    Raises:
-        RequestError: for a file that can't be read, an unknown entry, or nothing to do.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        given = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise RequestError("There is no file {file}; check its name and folder.", file=path.name) from error
-    except ValueError as error:
-        raise RequestError("{file} is not a job file: {reason}.", file=path.name, reason=str(error)) from error
-    _check_keys(given, path.name)
-    given = {**given, **{key: _entries(given, key, kind, path.name) for key, kind in _LISTS.items()}}
-    recipe, options = RECIPES[given["recipe"]], RECIPES[given["recipe"]].options.make(**given.get("options", {}))
-    contents = files_of(given["contents"], path.parent)
-    styles = [name for name in given["styles"] if name.startswith(FROM_GALLERY)]
-    styles += map(str, files_of([name for name in given["styles"] if not name.startswith(FROM_GALLERY)], path.parent, needed=False))
-    if "style+" in recipe.takes and not styles:
-        raise RequestError("{file} has no styles; list pictures, or gallery:NAME.", file=path.name)
-    tasks = tasks_of(recipe.name, contents, styles, given["strengths"], options, compute)
-    return Job(path.parent / given["out"], tasks, given.get("suffix", ".png"), given.get("sheet", True))
-
-
-def _check_keys(given: Mapping[str, Any], file: str) -> None:
-    for key in given:
-        if key not in _KEYS:
-            raise RequestError("{file} has an unknown entry, {key}; the entries are {known}.", file=file, key=key, known=", ".join(_KEYS))
-    for key in ("recipe", "out", "contents"):
-        if not given.get(key):
-            raise RequestError("{file} has no {key}; add it.", file=file, key=key)
-    if given["recipe"] not in RECIPES or not RECIPES[given["recipe"]].takes:
-        known = ", ".join(name for name, recipe in RECIPES.items() if recipe.takes)
-        raise RequestError("{option} is {value}; it must be one of {allowed}.", option="recipe", value=given["recipe"], allowed=known)
-
-
-def _entries(given: Mapping[str, Any], key: str, kind: tuple[type, ...], file: str) -> list:
-    """The entries of a list in a job; a single one may stand for itself."""
-    value = given.get(key, [])
-    entries = value if isinstance(value, list) else [value]
-    for entry in entries:
-        if not isinstance(entry, kind) or isinstance(entry, bool):
-            wanted = "names in quotes" if kind == (str,) else "numbers"
-            raise RequestError("{file} has {value} in {key}; {key} must be {wanted}.", file=file, value=repr(entry), key=key, wanted=wanted)
-    return entries
-
-
-def files_of(names: Iterable[str], folder: Path = Path(), *, needed: bool = True) -> list[Path]:
-    """The pictures that names of files, folders and patterns refer to, without repetition.
-
-    Raises:
-        RequestError: for a name without pictures, or if there are none but some are needed.
-    """
-    found: dict[Path, None] = {}
-    for name in names:
-        path = folder / name
-        if path.is_dir():
-            matches = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
-        else:
-            matches = [path] if path.is_file() else sorted(folder / each for each in glob(name, root_dir=folder, recursive=True))
-        if not matches:
-            raise RequestError("There are no pictures in {folder}.", folder=Path(name).name)
-        found |= dict.fromkeys(matches)
-    if needed and not found:
-        raise RequestError("There are no pictures in {folder}.", folder=folder.name)
-    return list(found)
-
-
-def tasks_of(
-    recipe: str, contents: Sequence[Path], styles: Sequence[str], strengths: Sequence[float], options: Options, compute: Compute
-) -> list[Task]:
-    """Each content in each style at each strength.
-
-    Args:
-        styles: files and `gallery:NAME`s; empty for a recipe without styles.
-        strengths: if empty, the options' strength is used.
-    """
-    tasks: list[Task] = []
-    taken: set[str] = set()
-    at_strengths = [(each, options.make(**{**options.as_dict(), "strength": each})) for each in strengths] or [(0.0, options)]
-    for content in contents:
-        for style in styles or [""]:
-            for strength, own in at_strengths:
-                parts = [content.stem]
-                if len(styles) > 1:
-                    parts.append(Path(style.removeprefix(FROM_GALLERY)).stem)
-                if len(strengths) > 1:
-                    parts.append(f"{strength:g}")
-                name = free_name("--".join(parts), taken)
-                sources = (str(content), style) if style else (str(content),)
-                alpha = partial(_alpha_of, content if "style+" in RECIPES[recipe].takes else None)
-                tasks.append(Task(name, recipe, own, _starter(recipe, content, style, compute), sources, str(content), style, alpha))
-    return tasks
-
-
 def _small(options: Options) -> Options:
     """The same options at the contact sheet's size, or at the smallest size that the recipe allows."""
     allowed = next(field.allowed for field in options.fields() if field.name == "size")
     least = int(allowed.low) if isinstance(allowed, Range) else 0
     return options.make(**{**options.as_dict(), "size": max(least, _SHEET_SIDE)})
-
-
-def free_name(wanted: str, taken: set[str]) -> str:
-    """`wanted`, or `wanted` with the first free number appended; marks it as taken. Names are compared ignoring case."""
-    name, number = wanted, 1
-    while name.lower() in taken:
-        number += 1
-        name = f"{wanted}-{number}"
-    taken.add(name.lower())
-    return name
-
-
-def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callable[[Options], Steps]:
-    def start(options: Options) -> Steps:
-        photo = read_image(content)
-        if not style:
-            return RECIPES[recipe].run(photo, options, compute=compute)
-        if style.startswith(FROM_GALLERY):
-            if recipe != "stylize":
-                raise RequestError("Styles of the gallery are for stylize; give {recipe} a picture.", recipe=recipe)
-            sha256, scale = open_generator(compute).sha256, options.as_dict()["style_scale"]
-            codes = [gallery_code(style.removeprefix(FROM_GALLERY), sha256, scale)]
-            return RECIPES[recipe].run(photo, [], options, codes=codes, compute=compute)
-        return RECIPES[recipe].run(photo, [read_image(style)], options, compute=compute)
-
-    return start
-
-
-def _alpha_of(content: Path | None) -> Tensor | None:
-    return None if content is None else load_picture(content).alpha
 
 
 def _state_of(source: str) -> tuple[int, ...]:
