@@ -97,7 +97,7 @@ def test_style_losses_are_compared(program, flags, monkeypatch, tmp_path):
 def test_extractors_are_compared(program, flags, monkeypatch):
     small(monkeypatch, "extractors", TIMED=(64, 64), own_process=lambda *command: "1048576")
     said = program("benchmarks.extractors", *flags, "--pairs", 1, "--size", 64, "--iterations", 2)
-    assert len(figures(said)) == 2 * 5 and figures(said)[2] == 1.0
+    assert len(figures(said)) == 2 * 7 and figures(said)[4] == 1.0
 
 
 def test_warnings_of_bad_results_are_counted(program, flags):
