@@ -26,7 +26,8 @@ MOST_UPLOADS = 4 * 2**30  # bytes of all uploads and shown results
 _UPLOADS_KEPT = 3 * 3600  # seconds, as long as the page keeps them
 _KEEP_SECONDS, _KEEP_AT_LEAST = 2 * 3600, 600  # results are kept for this long, and when space is short
 _MOST_BYTES = 8 * 2**30  # of all results together
-_sweeping = threading.Lock()
+_SWEEP_SECONDS = 60
+_sweeping, _swept = threading.Lock(), float("-inf")
 _FRAME_SIDE = 1024  # px, of intermediate frames
 _MOST_FRAMES = 96  # above this, every other frame is dropped
 _FILM_FPS = 12
@@ -212,10 +213,12 @@ def in_use(path: str | Path) -> None:
 
 
 def _sweep() -> None:
-    """Remove folders of results that are old, and the oldest ones beyond what all may take together."""
-    if not _sweeping.acquire(blocking=False):
-        return  # another visitor's result does it
+    """Remove folders of results that are old, and the oldest ones beyond what all may take together; at most once a minute."""
+    global _swept
+    if time.monotonic() - _swept < _SWEEP_SECONDS or not _sweeping.acquire(blocking=False):
+        return  # else every move of a slider would look at every file
     try:
+        _swept = time.monotonic()
         aged = sorted(((_touched(old), old) for old in folder().iterdir()), reverse=True)
         taken = 0
         for touched, old in aged:

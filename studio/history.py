@@ -113,8 +113,9 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         if path is None:
             raise i18n.no_result(request)
         try:
-            tab, found = _restored(path, recipes)
-            if found.get(quick["gallery"]) and len(read_settings(path).get("request", {}).get("styles") or ()) < 2:
+            settings = read_settings(path)
+            tab, found = _restored(settings, Path(path).name, recipes)
+            if found.get(quick["gallery"]) and len(settings.get("request", {}).get("styles") or ()) < 2:
                 # It was painted in this style alone.
                 found |= {quick["use_own"]: gr.update(value=False), quick["mix"]: gr.update(visible=False)}
             return {**found, tabs: gr.update(selected=tab), here["status"]: i18n.say("RESTORED", request, name=Path(path).name)}
@@ -133,21 +134,18 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
     here["dropped"].upload(restore, here["dropped"], filled, **SILENT)
 
 
-def _restored(path: str, recipes: dict[str, tuple[str, dict]]) -> tuple[str, dict]:
+def _restored(settings: dict, name: str, recipes: dict[str, tuple[str, dict]]) -> tuple[str, dict]:
     """The tab of a picture's recipe, and the values of its controls by component.
 
+    Args:
+        settings: of the picture, whose file is called `name`.
     Raises:
         RequestError: for settings that are missing or not valid; the file may come from anywhere.
     """
-    settings = read_settings(path)
     if not isinstance(settings.get("options"), dict):
-        raise RequestError(
-            "{file} contains no settings; only pictures saved by Pentimento do, and editors may remove them.", file=Path(path).name
-        )
+        raise RequestError("{file} contains no settings; only pictures saved by Pentimento do, and editors may remove them.", file=name)
     if settings["recipe"] not in recipes:
-        raise RequestError(
-            "{file} was made by {recipe}, which this version does not have.", file=Path(path).name, recipe=settings["recipe"]
-        )
+        raise RequestError("{file} was made by {recipe}, which this version does not have.", file=name, recipe=settings["recipe"])
     tab, option_controls = recipes[settings["recipe"]]
     wanted = {name: value for name, value in settings["options"].items() if name in option_controls}
     RECIPES[settings["recipe"]].options.make(**wanted)

@@ -54,15 +54,15 @@ def wire(
         found: dict = {tabs: gr.update(selected=tab)} if tab in each and tab != next(iter(each)) else {}
         if may_be_shown(path):
             found |= dict.fromkeys([photo, *inputs], path)
+        sound = {recipe: _sound(recipe, (settings or {}).get(recipe), part["kept"]) for recipe, part in parts.items()}
         for recipe, part in parts.items():
-            values = _sound(recipe, (settings or {}).get(recipe), part["kept"])
+            values = sound[recipe]
             found |= {part["kept"][name]: value for name, value in values.items()}
             if "restored" in part:
                 found |= part["restored"](values)
         if "gallery" not in ((settings or {}).get("stylize") or {}):
             found[quick["kept"]["gallery"]] = first_picture.style()
-        asked = _sound("stylize", (settings or {}).get("stylize"), quick["kept"])
-        own = asked.get("style") and asked.get("use_own", True)
+        own = sound["stylize"].get("style") and sound["stylize"].get("use_own", True)
         if not may_be_shown(path) and not own:  # the example, unless the settings that come back ask for another
             found |= {quick["result"]: first_picture.result(), quick["download"]: first_picture.result(), quick["drawn"]: first_picture.KEY}
         return found

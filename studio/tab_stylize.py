@@ -239,9 +239,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     # An upload is shown at once, whatever the device is busy with.
     tab.content.upload(uploaded, [tab.content, photo], [tab.slider, tab.status], **IMMEDIATE)
     with tab.grid_place:
-        picked = compare.build(
-            _small(compute), [tab.content, tab.style, tab.mix], tab.option_controls, tab.chosen, tab.use_own, {**tab.more}
-        )
+        picked = compare.build(_small(compute), [tab.content, tab.style, tab.mix], tab.option_controls, tab.chosen, tab.use_own, tab.more)
     picked.success(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
     live.wire_download(tab.kind, tab.download, tab.result)
     return {

@@ -222,6 +222,7 @@ def test_every_painting_of_the_gallery_has_its_title_in_each_language(language):
 
 def test_old_results_go_by_many_hands_and_a_film_in_the_making_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "folder", lambda: tmp_path)
+    monkeypatch.setattr(files, "_SWEEP_SECONDS", 0)
     old = time.time() - 3 * 3600
     for index in range(300):
         (tmp_path / f"old-{index}").mkdir()
@@ -240,6 +241,7 @@ def test_old_results_go_by_many_hands_and_a_film_in_the_making_stays(tmp_path, m
 def test_the_oldest_results_go_when_all_take_too_much(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "folder", lambda: tmp_path)
     monkeypatch.setattr(files, "_MOST_BYTES", 2500)
+    monkeypatch.setattr(files, "_SWEEP_SECONDS", 0)
     for hours, name in ((1.5, "first"), (1.0, "second"), (0.5, "third"), (0.01, "fourth")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.png").write_bytes(bytes(1000))

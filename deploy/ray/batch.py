@@ -20,7 +20,6 @@ from style_core.cli.batch import with_origins
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import read_image
-from style_core.memory import memory_in_words
 from style_core.progress import finish
 from style_core.recipes.batch import BatchRecord, check_targets, make
 from style_core.recipes.film import CLIP_SUFFIXES
@@ -49,10 +48,8 @@ class PicturePainter:
         return {**rows, "error": np.array([self._make(name) for name in rows["name"]])}
 
     def _make(self, name: str) -> str:
-        task = self._tasks[name]
         try:
-            with memory_in_words(getattr(task.options, "size", 512)):
-                finish(make(task, self._folder / f"{name}{self._suffix}"))
+            finish(make(self._tasks[name], self._folder / f"{name}{self._suffix}"))
         except RequestError as error:
             return str(error)
         return ""
@@ -73,8 +70,7 @@ class FilmPainter:
 
     def _make(self, clip: str, out: str) -> str:
         try:
-            with memory_in_words(self._options.size):
-                finish(stylize_clip(clip, out, self._styles, self._options, codes=self._codes, compute=self._compute))
+            finish(stylize_clip(clip, out, self._styles, self._options, codes=self._codes, compute=self._compute))
         except RequestError as error:
             Path(out).unlink(missing_ok=True)  # the frames before it failed would pass for the whole film
             return str(error)

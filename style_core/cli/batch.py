@@ -22,7 +22,6 @@ from style_core.recipes.batch import Progress, Task, contact_sheet, run_tasks, w
 from style_core.recipes.job_file import files_of, read_job
 from style_core.recipes.recorded_inputs import PLAIN
 from style_core.recipes.table import RECIPES, picture_name
-from style_core.sizes import Size
 
 _EPILOG = """A job file, TOML or JSON:
 
@@ -96,7 +95,7 @@ def run_folder(
                 str(path),
                 alpha=lambda: getattr(given, "transparency", None),
                 extra=partial(_extra, asked),
-                asked={"square": given.sized.square, **{name: getattr(given, name, None) for name in PLAIN if name != "square"}},
+                asked={name: getattr(given, name, None) for name in PLAIN},
             )
         )
     return _run(tasks, Path(given.out), compute, given, **file_options(given))
@@ -139,7 +138,7 @@ def with_origins(tasks: Sequence[Task]) -> list[Task]:
 def _asked(task: Task) -> argparse.Namespace:
     """The command-line arguments that correspond to a task."""
     pictures = {_first_of(task.recipe): task.content, "styles": [task.style] if task.style else None}
-    return argparse.Namespace(**pictures, sized=Size(0), keep_alpha=True)
+    return argparse.Namespace(**pictures, keep_alpha=True)
 
 
 def _run(tasks: Sequence[Task], folder: Path, compute: Compute, given: argparse.Namespace, **how: Any) -> int:

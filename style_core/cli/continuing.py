@@ -4,15 +4,14 @@ import argparse
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from style_core.errors import RequestError
-from style_core.files import sha256_of
 from style_core.media.images import read_image, read_mask
 from style_core.media.settings import iterations_of, read_settings
+from style_core.recipes.recorded_inputs import digest_of
 from style_core.recipes.table import options_used
 
 
@@ -40,7 +39,7 @@ def continued_options(picture: str, recipe: str) -> dict[str, Any]:
 def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], list[Tensor] | None]:
     """Arguments to continue the picture of `--continue`, and the masks stored in it.
 
-    Sets the style weights in `given`, unless they were given.
+    Sets in `given` the style weights, unless they were given, and `carried`: what the new picture's request takes over.
 
     Args:
         pictures: paths of the given pictures, by their names in the settings.
@@ -53,9 +52,7 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
         facts = request.get(name, [])
         digests = [fact["sha256"] for fact in (facts if isinstance(facts, list) else [facts])]
         for path, digest in zip(paths, digests):
-            if not Path(path).is_file():
-                raise RequestError("There is no file {file}; check its name and folder.", file=path)
-            if sha256_of(Path(path)) != digest:
+            if digest_of(path) != digest:
                 raise RequestError("{file} is not the picture that {picture} was made from.", file=path, picture=given.continue_from)
         if digests and len(paths) != len(digests):
             raise RequestError(
@@ -69,10 +66,7 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
     if given.mask and getattr(given, "subject", None) == request.get("subject"):
         given.subject = None  # a new mask takes the place of the subject that the picture was made with
     given.carried = {name: request[name] for name in ("init_image", "mask") if name in request}
-    begun: dict[str, Any] = {"begun": read_image(given.continue_from), "done": iterations_of(settings)}
-    if "init_image" in request:  # what it is no longer matters, but that there was one decides about the sizes of the levels
-        begun["init_image"] = begun["begun"]
-    return begun, _masks_inside(request) if not given.mask else None
+    return {"begun": read_image(given.continue_from), "done": iterations_of(settings)}, _masks_inside(request) if not given.mask else None
 
 
 def _masks_inside(request: dict) -> list[Tensor] | None:

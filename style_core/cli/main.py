@@ -108,7 +108,7 @@ def options_from(given: argparse.Namespace, options: type[_O]) -> _O:
     values = {field.name: getattr(given, field.name) for field in options.fields()}
     if "size" in values:
         given.sized = parse_size(given.size, given.dpi)
-        values["size"] = given.sized.long_side
+        values["size"], given.square = given.sized.long_side, given.sized.square
     return options(**values)
 
 
@@ -279,8 +279,8 @@ def _optimize(given: argparse.Namespace) -> int:
     kept = None
     if given.continue_from:
         begun, kept = begun_run(given, {"content": [given.content], "styles": given.styles})
-        begun_from = begun.pop("init_image", None)
-        start = begun_from if start is None else start
+        if start is None and "init_image" in given.carried:
+            start = begun["begun"]  # that there was one, whichever it was, decides about the sizes of the levels
     compute = Compute.choose(given.device)
     masks_of = masks_by_photo(given, compute, kept)
 

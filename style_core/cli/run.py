@@ -54,7 +54,7 @@ def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, gi
 
 def requested(given: argparse.Namespace) -> dict[str, Any]:
     """The request to store in a picture, including what it takes over from the one that it continues; see `request_of`."""
-    return {**getattr(given, "carried", {}), **request_of({**vars(given), "square": given.sized.square})}
+    return {**getattr(given, "carried", {}), **request_of(vars(given))}
 
 
 def batch_names(files: Sequence[Path]) -> dict[Path, str]:

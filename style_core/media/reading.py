@@ -301,11 +301,17 @@ def _profile(picture: Image.Image, name: str) -> tuple[ImageCms.ImageCmsTransfor
     if not profile or profile == SRGB or picture.mode not in ("RGB", "CMYK", "L", *_OPAQUE):
         return None, ""
     mode = _OPAQUE.get(picture.mode, picture.mode)
+    to_srgb = _transform(profile, mode)
+    note = "" if to_srgb is not None else Message("The color profile of {file} is broken and was ignored.", file=name)
+    return to_srgb, note
+
+
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """The transform from a profile's colors to sRGB; None for a broken profile."""
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB"), ""
+        return ImageCms.buildTransform(ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return None, Message("The color profile of {file} is broken and was ignored.", file=name)
+        return None
 
 
 def _gray(picture: Image.Image) -> numpy.ndarray:
@@ -359,11 +365,8 @@ def _is_srgb(profile: bytes | None) -> bool:
         return True
     levels = numpy.linspace(0, 255, 18, dtype=numpy.uint8)
     colors = Image.fromarray(numpy.stack(numpy.meshgrid(levels, levels, levels), -1).reshape(18, -1, 3))
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.applyTransform(colors, ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "RGB", "RGB"))
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return False
+    to_srgb = _transform(profile, "RGB")
+    converted = None if to_srgb is None else ImageCms.applyTransform(colors, to_srgb)
     return converted is not None and int(numpy.abs(numpy.array(converted, numpy.int16) - numpy.array(colors)).max()) <= _SRGB_ERROR
 
 

@@ -105,7 +105,7 @@ def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **wr
             continue
         step: Step | None = None
         try:
-            with closing(make(task, path, **writing)) as steps, memory_in_words(getattr(task.options, "size", 512)):
+            with closing(make(task, path, **writing)) as steps:
                 for step in steps:
                     yield Progress(task, index, total, replace(step, image=None))
         except RequestError as error:
@@ -143,7 +143,7 @@ def make(task: Task, path: Path, **writing: Any) -> Steps:
         RequestError: when it can't be made or written.
     """
     step, extra = None, task.extra()
-    with closing(task.steps(task.options)) as steps:
+    with closing(task.steps(task.options)) as steps, memory_in_words(getattr(task.options, "size", 512)):
         for step in steps:
             yield step
     assert step is not None  # a recipe yields at least one Step

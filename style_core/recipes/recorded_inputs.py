@@ -44,13 +44,22 @@ def _fact(path: str | Path, name: str) -> str | dict[str, str]:
     if str(path).startswith(GALLERY):
         return str(path)
     file = Path(path)
-    if not file.is_file():
-        raise RequestError("There is no file {file}; check its name and folder.", file=file.name)
     # Names from old disks and archives may not be valid text.
-    fact = {"file": file.name.encode("utf-8", "replace").decode(), "sha256": sha256_of(file)}
+    fact = {"file": file.name.encode("utf-8", "replace").decode(), "sha256": digest_of(file)}
     if name == "mask" and file.stat().st_size <= _INSIDE_BYTES:
         fact["data"] = base64.b64encode(file.read_bytes()).decode()
     return fact
+
+
+def digest_of(path: str | Path) -> str:
+    """The sha256 of a picture's file.
+
+    Raises:
+        RequestError: if it isn't there.
+    """
+    if not Path(path).is_file():
+        raise RequestError("There is no file {file}; check its name and folder.", file=Path(path).name)
+    return sha256_of(Path(path))
 
 
 def digests_in(request: Mapping[str, Any], names: Sequence[str] = PICTURES) -> list[str]:
