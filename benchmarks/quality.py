@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.common import arguments, evaluation_network, paint_with, painted, print_table
+from benchmarks.common import arguments, evaluation_network, paint_with, print_table
 from benchmarks.measures import UNCHANGED, PictureFeatures, Retrieval, measure
-from style_core import OptimizeOptions, finish, optimize
+from style_core import OptimizeOptions, StylizeOptions, finish, optimize
 from style_core.devices import Compute
 from style_core.media.images import fit_short, read_image, resize, to_pil
 from style_core.networks.generator import Generator
+from style_core.recipes.stylize import paint_photo
 from style_core.training.data import sharp, split
 from style_core.weights.registry import MODELS
 
@@ -35,6 +36,13 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=1, help="Random seed of the pairs.")
     parser.add_argument("--weights", type=Path, nargs="+", default=[MODELS / "generator.safetensors"], help="Generators to measure.")
+    parser.add_argument(
+        "--refine",
+        type=int,
+        nargs="+",
+        default=[StylizeOptions().refine, 0],
+        help="Steps of optimization after the network; 0 is the network alone.",
+    )
     parser.add_argument("--retrieval", action="store_true", help="Also train the small network that identifies the true painting.")
     parser.add_argument(
         "--sheet", type=Path, help="Write a picture to this file: photo, painting and results of 12 pairs. Not for publishing."
@@ -43,7 +51,11 @@ def main() -> None:
     paint_with(given.vgg19)
     torch.manual_seed(0)
     pairs = sharp_pairs(given.data, given.pairs, given.seed)
-    methods = {path.stem: generator_method(path) for path in given.weights}
+    methods = {
+        f"{path.stem}, {steps} steps" if steps else f"{path.stem} alone": generator_method(path, steps)
+        for path in given.weights
+        for steps in given.refine
+    }
     rows, results = run(evaluation_network(given.vgg19), pairs, methods, {"lite": given.optimize_pairs, "vgg19": given.vgg19_pairs})
     print_summary(rows)
     if given.retrieval:
@@ -59,12 +71,15 @@ def sharp_pairs(data: Path, count: int, seed: int) -> list[tuple[Path, Path]]:
     return list(zip(draw.sample(photos, count), draw.sample(paintings, count)))
 
 
-def generator_method(path: Path):
-    """A function `(content, style) -> result` that paints with this file's generator."""
+def generator_method(path: Path, steps: int):
+    """A function `(content, style) -> result` that paints as `stylize` does, with this file's generator."""
     generator = Generator.load(path, Compute.choose())
 
     def paint(content: Tensor, style: Tensor) -> Tensor:
-        return painted(generator, content, generator.encode_style(style))
+        generator.encode_content(content)  # runs of a process that holds VGG-19 as well would spoil the app's estimates
+        *_, (_, _, result, _) = paint_photo(generator, content, [style], StylizeOptions(refine=steps))
+        assert result is not None  # the last one carries the whole picture
+        return result
 
     return paint
 

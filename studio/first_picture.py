@@ -9,7 +9,7 @@ from pathlib import Path
 from studio import files
 from studio.controls import STARTS
 from studio.examples import first_photo
-from style_core import StylizeOptions, finish, gallery, gallery_code, read_image, stylize, write_image
+from style_core import StylizeOptions, finish, gallery, gallery_code, gallery_grams, read_image, stylize, write_image
 from style_core.devices import Compute
 from style_core.media.settings import settings_of
 from style_core.weights.open import open_generator
@@ -62,5 +62,6 @@ def paint() -> None:
     """Paint the first photo in the first style and write the shipped file."""
     compute = Compute.choose()
     code = gallery_code(style(), open_generator(compute).sha256)
-    step = finish(stylize(read_image(first_photo()), [], StylizeOptions(size=_SIZE), codes=[code], compute=compute))
+    options, grams = StylizeOptions(size=_SIZE), gallery_grams(style())
+    step = finish(stylize(read_image(first_photo()), [], options, codes=[code], grams=[grams], compute=compute))
     write_image(_PAINTED, step.result, quality=_QUALITY)

@@ -226,22 +226,34 @@ def _fetched(given: tuple) -> Steps:
 
 def steps(recipe: Callable[..., Steps], *given, **more) -> Steps:
     """The Steps of a recipe, which is a function of a module, so that it can be named to another process."""
-    if _elsewhere:
-        yield from _elsewhere[0].steps(recipe, given, more)
-        return
-    if is_lent():
+    if is_lent() and not _elsewhere:
         yield from _fetched(given)
-    running = _steps(recipe, given, more) if spaces is not None else recipe(*given, **more)
     try:
-        with closing(running):
-            while True:
-                with turn(), _unpacked(), memory_in_words(size_of_request(given)):
-                    step = next(running, None)
-                if step is None:
-                    return
-                yield step
+        yield from _in_turns(recipe, given, more)
     finally:
         release_memory()
+
+
+def quick_steps(work: Callable[..., Steps], *given, **more) -> Steps:
+    """The Steps of work that takes a second and is soon followed by more of its kind, as `call` is."""
+    try:
+        yield from _in_turns(work, given, more)
+    finally:
+        _keep_some()
+
+
+def _in_turns(work: Callable[..., Steps], given: tuple, more: dict) -> Steps:
+    if _elsewhere:
+        yield from _elsewhere[0].steps(work, given, more)
+        return
+    running = _steps(work, given, more) if spaces is not None else work(*given, **more)
+    with closing(running):
+        while True:
+            with turn(), _unpacked(), memory_in_words(size_of_request(given)):
+                step = next(running, None)
+            if step is None:
+                return
+            yield step
 
 
 def call(work: Callable, *given, **more) -> Any:
@@ -252,6 +264,10 @@ def call(work: Callable, *given, **more) -> Any:
         with turn(), _unpacked(), memory_in_words(size_of_request(given)):
             return _result(work, given, more) if spaces is not None else work(*given, **more)
     finally:
-        # A slider's every move comes through here: what the next move needs again is kept.
-        release_memory(beyond=_KEPT_BYTES)
-        _idle.used()
+        _keep_some()
+
+
+def _keep_some() -> None:
+    """Return memory, except what the next move of a slider needs again."""
+    release_memory(beyond=_KEPT_BYTES)
+    _idle.used()

@@ -1,20 +1,25 @@
 """Logic of the tab "Stylize": a request from the page, painted between the steps of longer runs."""
 
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import gradio as gr
+from PIL import Image
 
-from studio import files, first_picture, gpu, i18n, more_paintings, painted_masks
+from studio import files, first_picture, gpu, i18n, more_paintings, newest, painted_masks
 from studio.uploads import PAINTING_SIDE, read_upload
-from style_core import Compute, RequestError, StylizeOptions, gallery, gallery_code, read_image
+from style_core import Compute, RequestError, Step, StylizeOptions, finish, gallery, gallery_code, gallery_grams, read_image
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import ImageTensor, fit, to_pil
 from style_core.media.settings import settings_of
+from style_core.progress import Steps
 from style_core.recipes.areas import in_effect
 from style_core.recipes.recorded_inputs import GALLERY, request_of
-from style_core.recipes.stylize import is_judged, paint_photo
+from style_core.recipes.stylize import is_judged, paint_photo, unrefined, weights_used
 from style_core.weights.open import open_generator
+from style_core.weights.registry import registry
 
 _PHOTO_SIDE = 1024  # px, of a photo shown before it is painted
 
@@ -88,52 +93,112 @@ def photo_alone(path: str | None) -> tuple | None:
     return shown, shown
 
 
-def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | None) -> tuple[str, object, str]:
-    """The result's path, the photo to compare with, and the status."""
+@dataclass(frozen=True)
+class Shown:
+    """A picture on its way to the page.
+
+    Attributes:
+        photo: to compare with.
+        picture: what the network painted, before it is refined; None for the result.
+        path: the result's file; empty before.
+        sentence: the status.
+    """
+
+    photo: Image.Image
+    picture: Image.Image | None
+    path: str
+    sentence: str
+
+
+def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | None) -> Iterator[Shown]:
+    """What the network painted, if it will be refined, and then the result; without the result once a newer request came."""
     started = time.monotonic()
-    image, photo, look, trouble = gpu.call(painted, compute, wanted, i18n.language_of(request))
+    options = StylizeOptions.make(**wanted.options)
+    inputs = _Inputs.of(wanted, options, i18n.language_of(request))
+    photo, last, newest_then = to_pil(inputs.photo), None, -1
+    with closing(gpu.quick_steps(_paint, compute, options, inputs)) as steps:
+        for step in steps:
+            if step.image is not None and step.iteration < step.total:
+                yield Shown(photo, to_pil(step.image), "", i18n.say("ALMOST_DONE", request))
+                newest_then = newest.count(request)
+            elif newest_then >= 0 and newest.count(request) != newest_then:
+                return  # another request of the same visitor waits
+            last = step
+    assert last is not None and last.image is not None  # the last step carries the result
     seconds = time.monotonic() - started
-    sha256 = open_generator(compute).sha256
+    height, width = last.image.shape[-2:]
+    as_it_is = unrefined(options, (height, width), inputs.codes, inputs.grams, compute)
     styles = wanted.styles()
     given = {
         "content": wanted.content, "styles": [style.name for style in styles], "style_weights": [style.weight for style in styles],
         "mask": painted_masks.saved([style.mask for style in styles]),
     }  # fmt: skip
-    made = {"generator": sha256}
+    made = weights_used(registry()["generator"].sha256, refining=bool(options.refine) and not as_it_is)
     settings = settings_of("stylize", wanted.options, made, gallery=wanted.gallery_style or None, request=request_of(given))
-    path = files.save(image, "stylize", settings)
-    height, width = image.shape[-2:]
+    path = files.save(last.image, "stylize", settings)
     entry = gallery().get(wanted.gallery_style)
     named = f"{i18n.named_painting(entry, request)}. " if entry else ""
     sentence = named + i18n.say("DONE", request, width=width, height=height, seconds=i18n.duration(seconds))
-    trouble = trouble or (diagnose(image, photo, look) if look is not None else "")
-    options = StylizeOptions.make(**wanted.options)
+    trouble = last.note or _color_trouble(last.image, inputs, options)
     masks = [style.mask for style in styles]
     _, unused = in_effect(options, masks, [style.weight for style in styles])
-    if unused:
-        sentence += f" {i18n.translate(unused, request)}"
+    for note in (unused, as_it_is):
+        sentence += f" {i18n.translate(note, request)}" if note else ""
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
-    return path, to_pil(photo), sentence
+    yield Shown(photo, None, path, sentence)
 
 
-def painted(compute: Compute, wanted: StylizeRequest, language: str) -> tuple[ImageTensor, ImageTensor, ImageTensor | None, str]:
-    """The result, the photo, the style picture for detecting lost colors (None unless there is a single one), and a verdict.
+def painted(compute: Compute, wanted: StylizeRequest, language: str) -> ImageTensor:
+    """The result alone.
 
     Raises:
         RequestError: for a request that can't be carried out.
     """
     options = StylizeOptions.make(**wanted.options)
-    photo = fit(read_upload(wanted.content, i18n.say("NO_CONTENT", language), options.size).image, options.size, enlarge=True)
-    generator = open_generator(compute)
-    # Pictures first, as in `stylize`.
-    styles, named = sorted(wanted.styles(), key=lambda style: style.in_gallery), bool(wanted.gallery_style)
-    if not styles:
-        raise RequestError(i18n.say("NO_STYLE_AT_ALL", language))
-    pictures = [read_image(style.name, long_side=PAINTING_SIDE) for style in styles if not style.in_gallery]
-    codes = [gallery_code(wanted.gallery_style, generator.sha256, options.style_scale)] if named else []
-    masks = [style.mask for style in styles] if any(style.mask is not None for style in styles) else None
-    *_, (_, _, image, trouble) = paint_photo(generator, photo, pictures, options, [style.weight for style in styles], masks, codes)
-    assert image is not None  # the last one carries the whole picture
-    alone = masks is None and is_judged(options) and len(styles) == 1 and not named
-    return image, photo, pictures[0] if alone else None, trouble
+    return finish(_paint(compute, options, _Inputs.of(wanted, options, language))).result
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """A request, read: pictures first, as in `stylize`, then codes."""
+
+    photo: ImageTensor
+    pictures: list[ImageTensor]
+    codes: list[ImageTensor]
+    grams: list[dict[str, ImageTensor]]
+    weights: list[float]
+    masks: list[ImageTensor | None] | None
+
+    @classmethod
+    def of(cls, wanted: StylizeRequest, options: StylizeOptions, language: str) -> "_Inputs":
+        """Read a request's files.
+
+        Raises:
+            RequestError: for what is missing or can't be read.
+        """
+        photo = fit(read_upload(wanted.content, i18n.say("NO_CONTENT", language), options.size).image, options.size, enlarge=True)
+        styles = sorted(wanted.styles(), key=lambda style: style.in_gallery)
+        if not styles:
+            raise RequestError(i18n.say("NO_STYLE_AT_ALL", language))
+        pictures = [read_image(style.name, long_side=PAINTING_SIDE) for style in styles if not style.in_gallery]
+        named, scale = [wanted.gallery_style] if wanted.gallery_style else [], options.style_scale
+        codes = [gallery_code(name, registry()["generator"].sha256, scale) for name in named]
+        masks = [style.mask for style in styles] if any(style.mask is not None for style in styles) else None
+        grams = [gallery_grams(name, scale) for name in named]
+        return cls(photo, pictures, codes, grams, [style.weight for style in styles], masks)
+
+
+def _color_trouble(result: ImageTensor, given: _Inputs, options: StylizeOptions) -> str:
+    """What `diagnose` finds, where a single style picture gives the colors; or an empty string."""
+    alone = given.masks is None and is_judged(options) and len(given.pictures) == 1 and not given.codes
+    return diagnose(result, given.photo, given.pictures[0]) if alone else ""
+
+
+def _paint(compute: Compute, options: StylizeOptions, given: _Inputs) -> Steps:
+    """What `paint_photo` yields, as Steps whose note is a verdict's key."""
+    painting = paint_photo(
+        open_generator(compute), given.photo, given.pictures, options, given.weights, given.masks, given.codes, given.grams
+    )
+    for done, total, image, trouble in painting:
+        yield Step(done, total, image=image, note=trouble)

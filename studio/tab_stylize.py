@@ -6,7 +6,20 @@ from typing import Any
 
 import gradio as gr
 
-from studio import compare, files, first_picture, gpu, i18n, live, more_paintings, painted_masks, print_proof, style_choice, stylizing
+from studio import (
+    compare,
+    files,
+    first_picture,
+    gpu,
+    i18n,
+    live,
+    more_paintings,
+    newest,
+    painted_masks,
+    print_proof,
+    style_choice,
+    stylizing,
+)
 from studio.controls import Controls, Field, behind_more, change_events, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, Updates
 from studio.examples import example_tiles, first_photo
@@ -162,20 +175,13 @@ def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Ca
         given |= {"style_2": style_2, "style_3": style_3}
         wanted = stylizing.StylizeRequest.of(content, style if use_style else None, gallery_style, mix, regions, given)
         try:
-            path, before, sentence = stylizing.stylized(compute, wanted, request)
+            for shown in stylizing.stylized(compute, wanted, request):
+                yield from _updates(tab, shown, wanted)
         except RequestError as error:
             refusal = i18n.refusal(error, request)
             # A picture of before must not be taken for one of what was asked for now.
             yield {**cleared, tab.status: refusal.message}
             raise refusal from error
-        yield {
-            tab.slider: (before, path),
-            tab.status: sentence,
-            tab.result: path,
-            tab.download: path,
-            tab.kind: live.FIRST_KIND,
-            tab.drawn: wanted.key(),
-        }
 
     def at_once(content, style, gallery_style, mix, regions, last, request: gr.Request, use_style=True, **given) -> Updates:
         """The same as soon as there is something to paint, and not again where nothing has changed."""
@@ -191,6 +197,22 @@ def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Ca
             yield {tab.status: gr.skip()}
 
     return stylize, at_once
+
+
+def _updates(tab: _Parts, shown: stylizing.Shown, wanted: stylizing.StylizeRequest) -> Updates:
+    if shown.picture is not None:
+        # Not what was asked for yet: a request for the picture before paints it again.
+        yield {tab.slider: (shown.photo, shown.picture), tab.status: shown.sentence, tab.drawn: None}
+        return
+    path = shown.path
+    yield {
+        tab.slider: (shown.photo, path),
+        tab.status: shown.sentence,
+        tab.result: path,
+        tab.download: path,
+        tab.kind: live.FIRST_KIND,
+        tab.drawn: wanted.key(),
+    }
 
 
 def build(compute: Compute, photo: gr.State) -> dict:
@@ -212,6 +234,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     follow = {"api_visibility": "private", "trigger_mode": "always_last", **how}
     triggers = [tab.mix.release, *change_events(tab.option_controls), *change_events(tab.more), tab.option_controls["size"].change]
     gr.on([*triggers, tab.chosen.change, tab.use_own.change], at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+    newest.wire([*triggers, tab.chosen.change, tab.use_own.change, tab.style.input, photo.change, tab.run.click])
     # What is painted on the last photo does not belong to this one.
     photo.change(at_once, [*tab.inputs[:-1], gr.State(None), tab.drawn], tab.outputs, **follow)
     for proposal in tab.proposals:
@@ -275,6 +298,6 @@ def _small(compute: Compute) -> Callable:
 
     def small(gallery_style, content, style, mix, request, **given):
         wanted = stylizing.StylizeRequest.of(content, style, gallery_style, mix, None, {**given, "size": compare.SIDE})
-        return gpu.call(stylizing.painted, compute, wanted, i18n.language_of(request))[0]
+        return gpu.call(stylizing.painted, compute, wanted, i18n.language_of(request))
 
     return small

@@ -26,7 +26,7 @@ from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.recipes.table import RECIPES
 from style_core.version import __version__
-from style_core.weights.gallery import gallery, gallery_code
+from style_core.weights.gallery import gallery, gallery_code, gallery_grams
 
 __all__ = [
     "RECIPES",
@@ -42,6 +42,7 @@ __all__ = [
     "finish",
     "gallery",
     "gallery_code",
+    "gallery_grams",
     "imagine",
     "optimize",
     "read_image",

@@ -100,15 +100,16 @@ def test_the_tab_s_own_work_crosses_it_too_and_errors_keep_their_words(tmp_path)
         from studio import gpu, stylizing
         from style_core import *
         wanted = stylizing.StylizeRequest.of("studio/samples/landscape.jpg", None, "red-fuji", 0.0, None, StylizeOptions(size=64).as_dict())
-        painted, photo, style, trouble = gpu.call(stylizing.painted, Compute.choose("cpu"), wanted, "en")
-        print(tuple(painted.shape))
+        print(tuple(gpu.call(stylizing.painted, Compute.choose("cpu"), wanted, "en").shape))
+        *_, result = stylizing.stylized(Compute.choose("cpu"), wanted, None)
+        print(result.photo.size, result.path.endswith(".png"))
         try:
-            list(gpu.steps(optimize, photo, [], OptimizeOptions()))
+            list(gpu.steps(optimize, read_image("studio/samples/landscape.jpg"), [], OptimizeOptions()))
         except RequestError as error:
             print(error)
         """, tmp_path,
     )  # fmt: skip
-    assert "(3, 43, 64)" in said and "There is no style picture" in said
+    assert "(3, 43, 64)" in said and "(64, 43) True" in said and "There is no style picture" in said
 
 
 def test_without_spaces_nothing_is_wrapped():

@@ -126,22 +126,26 @@ def test_missing_or_broken_tables_are_reported(tmp_path, monkeypatch, name, dama
     read.cache_clear()
 
 
+@pytest.mark.parametrize("file", [gallery_of.CODES, gallery_of.GRAMS])
 @pytest.mark.parametrize("damage", ["missing", "cut", "nan", "changed"])
-def test_a_damaged_gallery_is_refused(tmp_path, monkeypatch, damage):
-    codes = {name: torch.ones(3, 256).half() for name in gallery_of.gallery()}
-    facts = {"generator": "g", "sha256": gallery_of.digest_of(codes)}
+def test_a_damaged_gallery_is_refused(tmp_path, monkeypatch, damage, file):
+    made_for = {"generator": "g"} if file == gallery_of.CODES else {"lite": weights.registry()["lite"].sha256}
+    names = ["red-fuji", "red-fuji.relu1_1"]
+    values = {name: torch.ones(3, 256, 2).half() for name in names}
+    facts = {**made_for, "sha256": gallery_of.digest_of(values)}
     if damage in ("nan", "changed"):
-        codes["red-fuji"][0, 0] = torch.nan if damage == "nan" else 2
-        facts = {"generator": "g"} if damage == "nan" else facts
+        for name in names:
+            values[name][0, 0] = torch.nan if damage == "nan" else 2
+        facts = made_for if damage == "nan" else facts
     if damage != "missing":
-        save_file(codes, tmp_path / "gallery.safetensors", facts)
+        save_file(values, tmp_path / file, facts)
     if damage == "cut":
-        (tmp_path / "gallery.safetensors").write_bytes((tmp_path / "gallery.safetensors").read_bytes()[:-100])
+        (tmp_path / file).write_bytes((tmp_path / file).read_bytes()[:-100])
     monkeypatch.setattr(gallery_of, "MODELS", tmp_path)
-    gallery_of._codes.cache_clear()
-    with pytest.raises(WeightsError, match="gallery.safetensors in models/ is missing or damaged"):
-        gallery_of.gallery_code("red-fuji")
-    gallery_of._codes.cache_clear()
+    gallery_of._stored.cache_clear()
+    with pytest.raises(WeightsError, match=f"{file} in models/ is missing or damaged"):
+        (gallery_of.gallery_code if file == gallery_of.CODES else gallery_of.gallery_grams)("red-fuji")
+    gallery_of._stored.cache_clear()
 
 
 def test_the_gallery_that_ships_is_whole():

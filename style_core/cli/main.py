@@ -43,7 +43,7 @@ from style_core.recipes.stylize_clip import stylize_clip
 from style_core.recipes.subject import SUBJECTS
 from style_core.recipes.table import RECIPES, Recipe, picture_name
 from style_core.sizes import DPI, PRESETS, Size, parse_size
-from style_core.weights.gallery import gallery, gallery_code
+from style_core.weights.gallery import gallery, gallery_code, gallery_grams
 from style_core.weights.open import open_generator
 
 _FROM_GALLERY = "gallery:"
@@ -222,6 +222,7 @@ def _stylize(given: argparse.Namespace) -> int:
     named = [path.removeprefix(_FROM_GALLERY) for path in given.styles if path.startswith(_FROM_GALLERY)]
     styles = [_read(path) for path in given.styles if not path.startswith(_FROM_GALLERY)]
     codes = [gallery_code(name, open_generator(compute).sha256, options.style_scale) for name in named]
+    grams = [gallery_grams(name, options.style_scale) for name in named]
     weights = _pictures_first(given.styles, given.style_weights)
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
         refuse_with_clip(given, "mask", "subject", "outside")
@@ -236,7 +237,7 @@ def _stylize(given: argparse.Namespace) -> int:
     def steps(path: str | Path) -> Steps:
         photo = _read(path, given)
         masks = _pictures_first(given.styles, masks_of(photo))
-        return stylize(photo, styles, options, style_weights=weights, masks=masks, codes=codes, compute=compute)
+        return stylize(photo, styles, options, style_weights=weights, masks=masks, codes=codes, grams=grams, compute=compute)
 
     if given.batch:
         return run_folder("stylize", given.content, steps, options, compute, given)

@@ -143,6 +143,15 @@ class StyleTarget:
             first.metrics,
         )
 
+    def lerp(self, other: "StyleTarget", share: float) -> "StyleTarget":
+        """The mixture with a `share` of `other`; a share above 1 goes beyond it."""
+        return StyleTarget(
+            self.extractor,
+            {layer: torch.lerp(gram, other.grams[layer], share) for layer, gram in self.grams.items()},
+            {layer: torch.lerp(mean, other.means[layer], share) for layer, mean in self.means.items()},
+            self.metrics,
+        )
+
     def covariance(self, layer: str) -> Tensor:
         mean = self.means[layer]
         return self.grams[layer] - mean[:, :, None] * mean[:, None, :]

@@ -18,7 +18,7 @@ from style_core.options import Options
 from style_core.progress import Steps
 from style_core.recipes.batch import FROM_GALLERY, Task
 from style_core.recipes.table import RECIPES
-from style_core.weights.gallery import gallery_code
+from style_core.weights.gallery import gallery_code, gallery_grams
 from style_core.weights.open import open_generator
 
 SUFFIXES = frozenset(".jpg .jpeg .png .webp .avif .heic .heif .gif .tif .tiff .bmp .tga .psd".split())
@@ -166,8 +166,9 @@ def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callab
             if recipe != "stylize":
                 raise RequestError("Styles of the gallery are for stylize; give {recipe} a picture.", recipe=recipe)
             sha256, scale = open_generator(compute).sha256, options.as_dict()["style_scale"]
-            codes = [gallery_code(style.removeprefix(FROM_GALLERY), sha256, scale)]
-            return RECIPES[recipe].run(photo, [], options, codes=codes, compute=compute)
+            name = style.removeprefix(FROM_GALLERY)
+            codes, grams = [gallery_code(name, sha256, scale)], [gallery_grams(name, scale)]
+            return RECIPES[recipe].run(photo, [], options, codes=codes, grams=grams, compute=compute)
         return RECIPES[recipe].run(photo, [read_image(style)], options, compute=compute)
 
     return start

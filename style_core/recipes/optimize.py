@@ -147,7 +147,7 @@ def largest_generated(size: tuple[int, int], compute: Compute, memory: float) ->
 def generated_options(options: OptimizeOptions) -> StylizeOptions:
     """Options with which the generator paints a picture to start from."""
     color = "style" if options.color == "palette" else options.color
-    return StylizeOptions(size=options.size, color=color, style_scale=options.style_scale, outside=options.outside)
+    return StylizeOptions(size=options.size, color=color, style_scale=options.style_scale, outside=options.outside, refine=0)
 
 
 def _from_generator(content, styles, weights, masks, options: OptimizeOptions, compute: Compute) -> Generator[Step, None, Tensor]:

@@ -1,12 +1,12 @@
-"""`stylize`: any style on any photo, in one pass of a pretrained generator.
+"""`stylize`: any style on any photo, in one pass of a pretrained generator, and a few steps of optimization from there.
 
 A style is encoded once into a small code. Codes can be mixed, and strength interpolates from the photo's own code to theirs. A
 photo is encoded once (`Generator.encode_content`); changing strength, weights or masks after that runs the decoder alone. Large
-pictures are encoded and painted in tiles; see `networks/generator.py`.
+pictures are encoded and painted in tiles; see `networks/generator.py`. What the network painted is then refined; see `refinement.py`.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,8 +25,10 @@ from style_core.progress import Step, Steps
 from style_core.recipes.areas import in_effect, recolored_where_painted
 from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.memory_plan import budget, check_fits
-from style_core.recipes.run_history import Watch
+from style_core.recipes.refinement import NETWORK, known_style, measured_style, refined, refinement_cost, why_not
+from style_core.recipes.run_history import Estimate, Watch
 from style_core.weights.open import open_generator
+from style_core.weights.registry import registry
 
 # Thresholds of a verdict, meant to catch results with more than 0.6 of the photo's style distance. How often they do:
 # benchmarks/verdicts.md.
@@ -49,6 +51,11 @@ class StylizeOptions(Options):
     color: str = painting_color_option()
     outside: float = option(0.0, "Strength outside the painted areas; 0 keeps the photo there.", Range(0, 1.5, 0.01))
     style_scale: float = option(1.0, "Size of the strokes: higher values use the style picture at a larger size.", Range(0.25, 4, 0.05))
+    refine: int = option(
+        8,
+        "Steps of optimization after the network, which bring the picture closer to the style; 0 is faster. Clips do without.",
+        Range(0, 30, 1),
+    )
 
 
 def stylize(
@@ -59,17 +66,19 @@ def stylize(
     style_weights: Sequence[float] | None = None,
     masks: Sequence[Tensor | None] | None = None,
     codes: Sequence[Tensor] = (),
+    grams: Sequence[Mapping[str, Tensor]] = (),
     compute: Compute | None = None,
     remember: bool = True,
 ) -> Steps:
-    """Paint `content` in `styles` in one pass; the last Step holds the result.
+    """Paint `content` in `styles`; the first Step with a picture is the network's, and the last one holds the result.
 
     Args:
         content: `[3, H, W]`; enlarged first if the result is larger.
         styles: `[3, h, w]` each, any sizes.
         style_weights: one for each style, then one for each code; None weighs them equally.
         masks: for each style and code the area it covers, `[1, H', W']` in `[0, 1]`, or None for the area outside all masks.
-        codes: encoded styles, `[1, 256]` each, such as the gallery's.
+        codes: encoded styles, `[1, 265]` each, such as the gallery's.
+        grams: for each code its style's Gram matrices, such as `gallery_grams`; without them, the picture is not refined.
         compute: where to run; None chooses.
         remember: keep what was encoded in memory, so that the same photo is painted again in half the time.
     Raises:
@@ -89,10 +98,11 @@ def stylize(
     started = time.monotonic()
     yield Step(0, 1, note="Starting.")
     photo = fit(content, options.size, enlarge=True)
-    note = joined(beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:])), unused)
+    as_it_is = unrefined(options, size, codes, grams, compute)
+    note = joined(beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:])), unused, as_it_is)
     generator = open_generator(compute)
-    made = {"generator": generator.sha256}
-    for done, total, result, judged in paint_photo(generator, photo, styles, options, style_weights, masks, codes, remember):
+    made = weights_used(generator.sha256, refining=bool(options.refine) and not as_it_is)
+    for done, total, result, judged in paint_photo(generator, photo, styles, options, style_weights, masks, codes, grams, remember):
         said = joined(VERDICTS.get(judged, ""), note)
         yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made, note=said)
 
@@ -105,39 +115,84 @@ def paint_photo(
     weights: Sequence[float] | None = None,
     masks: Sequence[Tensor | None] | None = None,
     codes: Sequence[Tensor] = (),
+    grams: Sequence[Mapping[str, Tensor]] = (),
     remember: bool = True,
 ) -> Iterator[tuple[int, int, Tensor | None, str]]:
     """What `stylize` does with a photo `[3, H, W]` of the result's size.
 
     Args:
-        styles, options, weights, masks, codes, remember: as in `stylize`.
+        styles, options, weights, masks, codes, grams, remember: as in `stylize`.
     Yields:
-        Tiles done, tiles in all, and with the last the result and a key of `VERDICTS`, or an empty string.
+        Tiles and steps done, those in all, and a picture or None: what the network painted, if it will be refined, and at the end the
+        result, with a key of `VERDICTS` or an empty string.
     Raises:
         RequestError: for colors that codes can't have.
     """
     check_color(options, from_codes=bool(codes))
     shares = style_shares(weights, len(styles) + len(codes))
     options, _ = in_effect(options, masks, shares)
+    compute, size = generator.compute, (photo.shape[-2], photo.shape[-1])
     # Nothing is painted at strength 0.
     is_painted, encoded, watch = bool(options.strength or options.outside), generator.cached(photo), None
+    steps = options.refine if is_painted and not unrefined(options, size, codes, grams, compute) else 0
     if is_painted and encoded is None:  # else it takes less time than an estimate should promise
-        watch = Watch("stylize", generator.compute, generator_cost(photo.shape[-2], photo.shape[-1], generator.compute))
-    style_codes = [*encoded_styles(generator, styles, photo, options), *codes]
+        watch = Watch("stylize", compute, _predicted(size, steps, compute))
+    colored = [in_color(style, photo, options.color) for style in styles]
+    style_codes = [*(generator.encode_style(style, options.style_scale) for style in colored), *codes]
     yield 0, 1, None, ""
     if encoded is None:
         encoded = generator.encode_content(photo, remember=remember)
-    adjusted = generator.adjusted(photo, style_codes, remember=remember) if is_painted else style_codes
-    for done, total, result in generator.paint(encoded, adjusted, weights, options.strength, masks, outside=options.outside):
-        judged = ""
-        if result is not None:
-            if masks is None and is_judged(options):
-                judged = verdict(generator, photo, result, style_codes, weights, remember=remember)
-            changed = recolored(result, photo, options, styles, weights, from_codes=bool(codes))
-            result = recolored_where_painted(result, changed, masks, shares, options.outside)
-            if watch is not None:
-                watch.finish()
-        yield done, total, result, judged
+    # Refining makes up for more than what a first result shows.
+    adjusted = generator.adjusted(photo, style_codes, remember=remember) if is_painted and not steps else style_codes
+    painted, tiles = photo, 1
+    for done, tiles, result in generator.paint(encoded, adjusted, weights, options.strength, masks, outside=options.outside):
+        if result is None:
+            yield done, tiles + steps, None, ""
+        else:
+            painted = result
+
+    def shown(picture: Tensor) -> Tensor:
+        changed = recolored(picture, photo, options, styles, weights, from_codes=bool(codes))
+        return recolored_where_painted(picture, changed, masks, shares, options.outside)
+
+    if steps:
+        yield tiles, tiles + steps, shown(painted), ""
+        targets = [
+            *(measured_style(style, options.style_scale, compute) for style in colored),
+            *(known_style(each, compute) for each in grams),
+        ]
+        refining = refined(
+            painted, photo, targets, steps, compute, shares=shares, masks=masks, strength=options.strength, outside=options.outside,
+            remember=remember,
+        )  # fmt: skip
+        for done, picture in enumerate(refining, tiles + 1):
+            if picture is None:
+                yield done, tiles + steps, None, ""
+            else:
+                painted = picture
+    judged = ""
+    if masks is None and is_judged(options):
+        judged = verdict(generator, photo, painted, style_codes, weights, remember=remember)
+    result = shown(painted)
+    if watch is not None:
+        watch.finish()
+    yield tiles + steps, tiles + steps, result, judged
+
+
+def weights_used(generator_sha256: str, *, refining: bool) -> dict[str, str]:
+    """sha256 of the weight files that a picture is made with, by network."""
+    return {"generator": generator_sha256} | ({NETWORK: registry()[NETWORK].sha256} if refining else {})
+
+
+def unrefined(
+    options: StylizeOptions, size: tuple[int, int], codes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]], compute: Compute
+) -> str:  # fmt: skip
+    """A note why a picture of `size` (height, width) is not refined, although options ask for it; or an empty string."""
+    if not options.refine or not (options.strength or options.outside):
+        return ""
+    if len(grams) != len(codes):
+        return "A style is given by its code alone, without Gram matrices, so the picture is not refined."
+    return why_not(size, compute)
 
 
 def is_judged(options: StylizeOptions) -> bool:
@@ -225,4 +280,9 @@ def in_color(style: Tensor, photo: Tensor, color: str) -> Tensor:
 def stylize_cost(options: StylizeOptions, given: Situation) -> Cost:
     """Predicted cost of stylizing a photo."""
     size = given.size(options.size)
-    return Cost("stylize", generator_cost(*size, given.compute), size)
+    return Cost("stylize", _predicted(size, options.refine, given.compute), size)
+
+
+def _predicted(size: tuple[int, int], steps: int, compute: Compute) -> Estimate:
+    painting, refining = generator_cost(*size, compute), refinement_cost(size, steps, compute)
+    return Estimate(painting.seconds + refining.seconds, max(painting.bytes, refining.bytes))

@@ -45,6 +45,9 @@ RECIPES = {
     )
 }
 
+# Options that came later, with the values that earlier pictures were made with.
+_LATER = {"stylize": {"refine": 0}}
+
 
 def picture_name(taken: str) -> str:
     """The plain name of a picture in `takes`: `style+` -> `style`."""
@@ -58,7 +61,7 @@ def command_of(settings: Mapping[str, Any]) -> str:
         RequestError: for options that are unknown or out of range.
     """
     recipe = RECIPES[settings["recipe"]]
-    options = recipe.options.make(**settings["options"])
+    options = _recorded(settings)
     pictures = [picture_name(taken).upper() for taken in recipe.takes]
     if settings.get("gallery"):
         pictures[1] = f"gallery:{settings['gallery']}"
@@ -73,11 +76,16 @@ def options_used(settings: Mapping[str, Any]) -> Any:
     Raises:
         RequestError: for options that are unknown or out of range.
     """
-    options = RECIPES[settings["recipe"]].options.make(**settings["options"])
+    options = _recorded(settings)
     used = next((name for name in settings.get("weights", {}) if name in EXTRACTORS), None)
     if used and getattr(options, "extractor", None) == "auto":
         return options.make(**{**options.as_dict(), "extractor": used})
     return options
+
+
+def _recorded(settings: Mapping[str, Any]) -> Any:
+    recipe = settings["recipe"]
+    return RECIPES[recipe].options.make(**{**_LATER.get(recipe, {}), **settings["options"]})
 
 
 def flags_of(options: Options, every: bool = False) -> list[str]:

@@ -1,9 +1,10 @@
-"""The gallery's files: codes for each painting in `models/gallery.toml`, and thumbnails.
+"""The gallery's files: codes and Gram matrices for each painting in `models/gallery.toml`, and thumbnails.
 
     python -m style_core.training.gallery --data ../shared/data
 
-Only what is missing is made: new entries, or all of them after the generator has changed. If an entry got another painting, `--again NAME`
-makes it again. Thumbnails show our own rendered pictures, painted; `--contact` writes all of them to one sheet for inspection.
+Only what is missing is made: new entries, or all of them after the generator or `lite` has changed. If an entry got another painting,
+`--again NAME` makes it again. Thumbnails show our own rendered pictures, painted; `--contact` writes all of them to one sheet for
+inspection.
 """
 
 import argparse
@@ -17,8 +18,9 @@ from safetensors.torch import save_file
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit_short, read_image, to_pil
 from style_core.networks.generator import Generator
-from style_core.weights.gallery import CODE_SCALES, CODES, digest_of, gallery
-from style_core.weights.registry import MODELS
+from style_core.recipes.refinement import measured_style
+from style_core.weights.gallery import CODE_SCALES, CODES, GRAMS, digest_of, gallery, gram_factor
+from style_core.weights.registry import MODELS, registry
 
 _THUMBNAIL_SIDE = 256
 _SAMPLES = [Path("studio/samples") / name for name in ("mountain-lake.jpg", "still-life.jpg", "night-street.jpg", "bust.jpg")]
@@ -37,15 +39,22 @@ def main() -> None:
     generator = Generator.load(MODELS / "generator.safetensors", Compute.choose("cpu"))
     folder = MODELS / "gallery"
     folder.mkdir(exist_ok=True)
-    codes = _kept(generator, set(gallery()) if given.again == ["all"] else set(given.again))
+    again = set(gallery()) if given.again == ["all"] else set(given.again)
+    codes = _kept(generator, again)
+    lite = registry()["lite"].sha256
+    factors = _kept_factors(lite, again)
     for stale in folder.glob("*.jpg"):
         if stale.stem not in codes:
             stale.unlink()
     samples = [read_image(path) for path in given.samples]
     for index, style in enumerate(gallery().values()):
-        if style.name in codes:
+        if style.name in codes and style.name in factors:
             continue
         painting = read_image(_OWN / style.picture if style.picture else given.data / "style" / style.file)
+        if style.name not in factors:
+            factors[style.name] = _factors(painting, generator.compute)
+        if style.name in codes:
+            continue
         at_scales = [generator.encode_style(painting, scale) for scale in CODE_SCALES]
         codes[style.name] = torch.cat(at_scales).half().contiguous()
         photo = _crop(samples[index % len(samples)], index // len(samples))
@@ -54,6 +63,8 @@ def main() -> None:
         assert painted is not None  # the last yield carries the result
         to_pil(fit_short(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=82)
     save_file(codes, MODELS / CODES, {"generator": generator.sha256, "sha256": digest_of(codes)})
+    by_layer = {f"{name}.{layer}": factor for name, layers in factors.items() for layer, factor in layers.items()}
+    save_file(by_layer, MODELS / GRAMS, {"lite": lite, "sha256": digest_of(by_layer)})
     if given.contact:
         _write_contact(given.contact)
 
@@ -68,6 +79,27 @@ def _kept(generator: Generator, again: set[str]) -> dict[str, torch.Tensor]:
             return {}
         names = set(file.keys()) & set(gallery()) - again
         return {name: file.get_tensor(name) for name in names if gallery()[name].thumbnail.is_file()}
+
+
+def _kept_factors(lite: str, again: set[str]) -> dict[str, dict[str, torch.Tensor]]:
+    """Factors of Gram matrices by style and layer that this `lite` made earlier, likewise."""
+    path = MODELS / GRAMS
+    found: dict[str, dict[str, torch.Tensor]] = {}
+    if not path.is_file():
+        return {}
+    with safe_open(path, "pt") as file:
+        if (file.metadata() or {}).get("lite") == lite:
+            for key in file.keys():
+                name, layer = key.split(".")
+                if name in gallery() and name not in again:
+                    found.setdefault(name, {})[layer] = file.get_tensor(key)
+    return found
+
+
+def _factors(painting: torch.Tensor, compute: Compute) -> dict[str, torch.Tensor]:
+    """Factors of a painting's Gram matrices by layer, `[len(CODE_SCALES), C, r]`, float16."""
+    at_scales = [measured_style(painting, scale, compute).grams for scale in CODE_SCALES]
+    return {layer: torch.stack([gram_factor(grams[layer][0].cpu()) for grams in at_scales]).half().contiguous() for layer in at_scales[0]}
 
 
 def _crop(sample: torch.Tensor, number: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The gallery: named styles that ship as codes, so that no upload is needed."""
+"""The gallery: named styles that ship as codes and Gram matrices, so that no upload is needed."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,10 +13,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from style_core.errors import RequestError
+from style_core.matrices import eigh
+from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.weights.registry import MODELS, WeightsError, read_table, registry
 
-CODES = "gallery.safetensors"  # their file in `models/`
+CODES, GRAMS = "gallery.safetensors", "gallery-grams.safetensors"  # their files in `models/`
 CODE_SCALES = (0.5, 1.0, 2.0)  # brush sizes of the shipped codes, each twice the one before
+GRAM_RANK = 16  # of the shipped Gram matrices, which few eigenvectors describe well
 
 
 @dataclass(frozen=True)
@@ -66,31 +69,70 @@ def gallery_code(name: str, generator_sha256: str = "", scale: float = 1.0) -> T
     Raises:
         RequestError: for an unknown name, or codes made for another generator.
     """
-    if name not in gallery():
-        raise RequestError("There is no style {style} in the gallery; there are {known}.", style=name, known=", ".join(gallery()))
-    made_for, codes = _codes((MODELS / CODES).stat().st_mtime_ns if (MODELS / CODES).is_file() else 0)
+    _check_name(name)
+    made_for, codes = _stored(CODES, _changed(CODES))
     if generator_sha256 and made_for != generator_sha256:
         raise RequestError("The gallery's codes belong to another generator; make them again with style_core.training.gallery.")
-    if name not in codes:
-        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=CODES)
-    at_scales = codes[name]  # [len(CODE_SCALES), 265]
+    return _at_scale(_entry(codes, name, CODES), scale)
+
+
+def gallery_grams(name: str, scale: float = 1.0) -> dict[str, Tensor]:
+    """A style's Gram matrices in the features of `lite`, `[1, C, C]` by layer, as `StyleTarget.grams` has them.
+
+    Args:
+        scale: as in `gallery_code`.
+    Raises:
+        RequestError: for an unknown name, or matrices made for another `lite`.
+    """
+    _check_name(name)
+    made_for, factors = _stored(GRAMS, _changed(GRAMS))
+    if made_for != registry()["lite"].sha256:
+        raise RequestError("The gallery's Gram matrices belong to another lite; make them again with style_core.training.gallery.")
+    found = {}
+    for layer in STYLE_LAYERS:
+        factor = _entry(factors, f"{name}.{layer}", GRAMS)  # [len(CODE_SCALES), C, GRAM_RANK]
+        found[layer] = _at_scale(factor @ factor.mT, scale)
+    return found
+
+
+def gram_factor(gram: Tensor) -> Tensor:
+    """The factor `[C, r]` of the best approximation `F F^T` of a Gram matrix `[C, C]`, with `r` at most `GRAM_RANK`."""
+    values, vectors = eigh(gram.double())
+    rank = min(GRAM_RANK, len(values))
+    return (vectors[:, -rank:] * values[-rank:].clamp_min(0).sqrt()).float()
+
+
+def _check_name(name: str) -> None:
+    if name not in gallery():
+        raise RequestError("There is no style {style} in the gallery; there are {known}.", style=name, known=", ".join(gallery()))
+
+
+def _entry(stored: Mapping[str, Tensor], key: str, file: str) -> Tensor:
+    if key not in stored:
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=file)
+    return stored[key]
+
+
+def _at_scale(at_scales: Tensor, scale: float) -> Tensor:
+    """Values stored at `CODE_SCALES`, interpolated, `[1, ...]`."""
     place = log2(min(max(scale, CODE_SCALES[0]), CODE_SCALES[-1]) / CODE_SCALES[0])
     lower = min(int(place), len(CODE_SCALES) - 2)
     return torch.lerp(at_scales[lower], at_scales[lower + 1], place - lower)[None]
 
 
 def verify_gallery() -> str:
-    """Read every style's code and thumbnail again.
+    """Read every style's code, Gram matrices and thumbnail again.
 
     Returns:
         A sentence: what was found.
     Raises:
         WeightsError: when something is missing, damaged, or belongs to another generator.
     """
-    _codes.cache_clear()
+    _stored.cache_clear()
     sha256 = registry()["generator"].sha256
     for style in gallery().values():
         gallery_code(style.name, sha256)
+        gallery_grams(style.name)
         try:
             with Image.open(style.thumbnail) as thumbnail:
                 thumbnail.load()
@@ -101,23 +143,28 @@ def verify_gallery() -> str:
     return f"good ({len(gallery())} styles)"
 
 
-def digest_of(codes: Mapping[str, Tensor]) -> str:
-    """The sha256 of all codes, stored in their file's metadata."""
+def digest_of(values: Mapping[str, Tensor]) -> str:
+    """The sha256 of all values, stored in their file's metadata."""
     digest = hashlib.sha256()
-    for name in sorted(codes):
-        digest.update(name.encode() + codes[name].contiguous().numpy().tobytes())
+    for name in sorted(values):
+        digest.update(name.encode() + values[name].contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=1)
-def _codes(changed: int) -> tuple[str, dict[str, Tensor]]:
-    """The generator that the codes were made for, and all of them in float32; checked once, until the file changes."""
+def _changed(file: str) -> int:
+    path = MODELS / file
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
+@lru_cache(maxsize=2)
+def _stored(name: str, changed: int) -> tuple[str, dict[str, Tensor]]:
+    """The network that a file's values were made for, and all of them in float32; checked once, until the file changes."""
     try:
-        with safe_open(MODELS / CODES, "pt") as file:
+        with safe_open(MODELS / name, "pt") as file:
             facts = file.metadata() or {}
-            codes = {name: file.get_tensor(name) for name in file.keys()}
+            values = {key: file.get_tensor(key) for key in file.keys()}
     except (SafetensorError, OSError) as error:
-        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=CODES) from error
-    if facts.get("sha256", "") not in ("", digest_of(codes)) or not all(torch.isfinite(code).all() for code in codes.values()):
-        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=CODES)
-    return facts.get("generator", ""), {name: code.float() for name, code in codes.items()}
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=name) from error
+    if facts.get("sha256", "") not in ("", digest_of(values)) or not all(torch.isfinite(value).all() for value in values.values()):
+        raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=name)
+    return facts.get("generator", facts.get("lite", "")), {key: value.float() for key, value in values.items()}

@@ -45,8 +45,9 @@ def shown(page, run_id: str) -> str:
 
 
 def wait_for_another(page, run_id: str, before: str) -> None:
-    """Wait until that slider shows another result than `before`."""
-    page.wait_for_function(f"before => [...document.querySelectorAll('#{run_id}-slider img')].at(-1).src !== before", arg=before)
+    """Wait until that slider shows another result than `before`; a picture that is still refined is none."""
+    another = "src => src !== before && src.includes('/pentimento-')"
+    page.wait_for_function(f"before => [[...document.querySelectorAll('#{run_id}-slider img')].at(-1).src].some({another})", arg=before)
 
 
 def open_tab(page, name: str, run_id: str) -> None:

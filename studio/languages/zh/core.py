@@ -7,6 +7,7 @@ HELP: dict[str, str] = {
     "StylizeOptions.color": "画作的色彩、照片的色彩、两者的混合，或严格采用画作的调色板。",
     "StylizeOptions.outside": "所涂区域之外的强度；0 表示那里保留照片原样。",
     "StylizeOptions.style_scale": "笔触大小：数值越大，参照的画作尺寸越大。",
+    "StylizeOptions.refine": "网络之后的优化步数，使图更接近风格；0 更快。视频不做这些步骤。",
     "OptimizeOptions.size": "结果的长边。",
     "OptimizeOptions.iterations": "优化的步数；随时可以停止并保留当前的图。",
     "OptimizeOptions.strength": "0 保留照片，1 只留风格。",
@@ -191,6 +192,10 @@ SENTENCES: dict[str, str] = {
     "{file} does not contain codes of styles.": "{file} 中没有风格编码。",
     "The style prior belongs to another generator; make it again with style_core.training.style_prior.":
         "想象画风的编码属于另一个生成器；请用 style_core.training.style_prior 重新生成。",
+    "Pictures beyond {megapixels} megapixels are not refined; Paint does that at any size.": "超过 {megapixels} 百万像素的图不作细化；“绘制”可细化任意尺寸。",
+    "There is too little memory to refine the picture, so the network painted it alone.": "内存太少，无法细化，这张图只由网络绘成。",
+    "A style is given by its code alone, without Gram matrices, so the picture is not refined.": "某个风格只给了编码，没有格拉姆矩阵，所以这张图不作细化。",
+    "The gallery's Gram matrices belong to another lite; make them again with style_core.training.gallery.": "画廊的格拉姆矩阵属于另一个 lite；请用 style_core.training.gallery 重新生成。",
     "The gallery's codes belong to another generator; make them again with style_core.training.gallery.":
         "风格库的编码属于另一个生成器；请用 style_core.training.gallery 重新生成。",
     "{file} of {repo} has no tensor {missing}; it is not {network}.": "{repo} 的 {file} 没有张量 {missing}；它不是 {network} 的权重。",

@@ -1,0 +1,35 @@
+"""Which request of a visitor is the newest: a picture that a newer one will replace need not be finished."""
+
+import threading
+from collections import OrderedDict
+
+import gradio as gr
+
+from studio.events import IMMEDIATE
+
+_VISITORS = 1000  # whose requests are counted
+_lock = threading.Lock()
+_asked: OrderedDict[str | None, int] = OrderedDict()
+
+
+def count(request: gr.Request | None) -> int:
+    """A number that grows with every change that a visitor makes."""
+    with _lock:
+        return _asked.get(_session(request), 0)
+
+
+def wire(triggers: list) -> None:
+    """Count these events as changes, at once, however long the queue of what they ask for is."""
+
+    def changed(request: gr.Request) -> None:
+        session = _session(request)
+        with _lock:
+            _asked[session] = _asked.pop(session, 0) + 1
+            while len(_asked) > _VISITORS:
+                _asked.popitem(last=False)
+
+    gr.on(triggers, changed, None, None, **IMMEDIATE)
+
+
+def _session(request: gr.Request | None) -> str | None:
+    return None if request is None else request.session_hash

@@ -1,0 +1,156 @@
+"""The steps after the network: closer to the style, the same in tiles, only where it is painted, as strong as asked for."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from networks import picture
+
+from style_core import RequestError, StylizeOptions, finish, gallery_code, gallery_grams, read_image, stylize
+from style_core.devices import Compute
+from style_core.media.images import fit, fit_short
+from style_core.networks.moments import relative_distance
+from style_core.optimization.losses import evaluate
+from style_core.progress import returned
+from style_core.recipes import refinement
+from style_core.recipes.refinement import measured_style, refined
+from style_core.recipes.table import options_used
+from style_core.weights import gallery as gallery_of
+from style_core.weights.open import open_extractor, open_generator
+
+FP32 = Compute.choose("cpu", "fp32")
+SAMPLES = Path("studio/samples")
+SIZE = 192
+
+
+@pytest.fixture(scope="module")
+def photo() -> torch.Tensor:
+    return fit(read_image(SAMPLES / "still-life.jpg"), SIZE)
+
+
+@pytest.fixture(scope="module")
+def style() -> torch.Tensor:
+    return fit_short(read_image(SAMPLES / "styles" / "impasto.jpg"), 256)
+
+
+def stylized(photo: torch.Tensor, style: torch.Tensor, **more) -> torch.Tensor:
+    masks = more.pop("masks", None)
+    return finish(stylize(photo, [style], StylizeOptions(size=SIZE, **more), masks=masks, compute=FP32)).result
+
+
+def test_refining_brings_the_style_closer_and_keeps_the_photo(photo, style):
+    lite, _ = returned(open_extractor("lite", ["relu5_1"], FP32))
+    seen = fit_short(style, 512)  # as the generator sees it
+    alone, few, many = (evaluate(lite, stylized(photo, style, refine=steps), photo, seen) for steps in (0, 3, 10))
+    assert many["style"] < few["style"] < 0.8 * alone["style"]
+    assert many["content"] < 0.75, "what the generator was to keep at the best"
+
+
+def test_what_the_network_painted_comes_first_and_a_run_closed_then_stops(photo, style):
+    steps = stylize(photo, [style], StylizeOptions(size=SIZE, refine=4), compute=FP32)
+    shown = next(step for step in steps if step.image is not None)
+    assert (shown.iteration, shown.total) == (1, 5) and set(shown.weights) == {"generator", "lite"}
+    generator = open_generator(FP32)
+    *_, (_, _, network) = generator.paint(generator.encode_content(photo), [generator.encode_style(style)])
+    torch.testing.assert_close(shown.image, network, atol=1e-5, rtol=0)
+    rest = list(steps)
+    assert [step.iteration for step in rest] == [2, 3, 4, 5] and [step.image is None for step in rest] == [True, True, True, False]
+    assert 0.002 < (rest[-1].image - network).abs().mean() < 0.1
+
+
+def test_tiles_are_refined_as_the_whole_picture_is(photo, style, monkeypatch):
+    target = measured_style(style, 1.0, FP32)
+    start = fit(read_image(SAMPLES / "landscape.jpg"), SIZE)
+    photo = fit(photo, SIZE)[:, : start.shape[-2], : start.shape[-1]]
+    start = start[:, : photo.shape[-2], : photo.shape[-1]]
+
+    def plan(side):
+        whole = refinement.plan_for
+        return lambda size, network, compute, **more: refinement.replace(whole(size, network, compute), side=side)
+
+    results = []
+    for side in (None, 64):
+        with monkeypatch.context() as patched:
+            patched.setattr(refinement, "plan_for", plan(side))
+            *_, result = refined(start, photo, [target], 3, FP32, strength=0.8)
+        results.append(result)
+    assert (results[0] - start).abs().mean() > 0.004
+    torch.testing.assert_close(results[0], results[1], atol=0.004, rtol=0)
+
+
+def test_strength_mixes_the_photos_own_style_and_a_faint_one_hardly_moves(photo, style):
+    faint = stylized(photo, style, strength=0.02)
+    assert (faint - photo).abs().mean() < 0.01
+    half, full = stylized(photo, style, strength=0.5), stylized(photo, style)
+    assert (half - photo).abs().mean() < 0.8 * (full - photo).abs().mean()
+    assert stylized(photo, style, strength=1.5).isfinite().all()
+
+
+def test_only_painted_areas_are_refined(photo, style):
+    left = torch.zeros(1, *photo.shape[-2:])
+    left[..., : SIZE // 2] = 1
+    alone, many = (stylized(photo, style, refine=steps, masks=[left]) for steps in (0, 4))
+    beside = slice(SIZE // 2 + 16, None)
+    assert torch.equal(many[..., beside], photo[..., beside]) and torch.equal(alone[..., beside], photo[..., beside])
+    assert (many - alone)[..., : SIZE // 2 - 16].abs().mean() > 0.002
+    outside = stylized(photo, style, refine=4, masks=[left], outside=0.5)
+    assert (outside - photo)[..., beside].abs().mean() > 0.01
+
+
+def test_colors_of_the_photo_are_kept_by_refined_pictures_too(photo, style):
+    kept = stylized(photo, style, color="keep")
+    assert (kept - photo).mean((1, 2)).abs().max() < 0.03 < (stylized(photo, style) - photo).mean((1, 2)).abs().max()
+
+
+def test_a_picture_that_is_not_refined_says_why(photo, style, monkeypatch):
+    code = gallery_code("sunflowers")
+    done = finish(stylize(photo, [], StylizeOptions(size=SIZE), codes=[code], compute=FP32))
+    assert "code alone" in done.note and set(done.weights) == {"generator"}
+    assert torch.equal(done.result, finish(stylize(photo, [], StylizeOptions(size=SIZE, refine=0), codes=[code], compute=FP32)).result)
+    monkeypatch.setattr(refinement, "MOST_PIXELS", 10_000)
+    done = finish(stylize(photo, [style], StylizeOptions(size=SIZE), compute=FP32))
+    assert "are not refined" in done.note and torch.equal(done.result, stylized(photo, style, refine=0))
+    monkeypatch.setattr(refinement, "MOST_PIXELS", 2**22)
+    monkeypatch.setattr(refinement, "budget", lambda compute: 1e6)
+    assert "too little memory" in finish(stylize(photo, [style], StylizeOptions(size=SIZE), compute=FP32)).note
+
+
+def test_the_gallerys_gram_matrices_are_those_of_its_paintings():
+    entry = next(entry for entry in gallery_of.gallery().values() if entry.picture)
+    painting = read_image(SAMPLES / "styles" / entry.picture)
+    for scale in (0.5, 1.0, 2.0, 1.5):
+        measured = measured_style(painting, scale, FP32).grams
+        for layer, gram in gallery_grams(entry.name, scale).items():
+            assert relative_distance(gram, measured[layer]) < (0.03 if scale in gallery_of.CODE_SCALES else 0.1), (layer, scale)
+    with pytest.raises(RequestError, match="There is no style scream in the gallery"):
+        gallery_grams("scream")
+
+
+def test_grams_of_another_lite_are_refused(monkeypatch):
+    made_for = type("Entry", (), {"sha256": "other"})
+    monkeypatch.setattr(gallery_of, "registry", lambda: {"lite": made_for})
+    with pytest.raises(RequestError, match="belong to another lite"):
+        gallery_grams("sunflowers")
+
+
+def test_factors_are_the_best_approximation_of_a_gram_matrix():
+    features = torch.randn(40, 500, generator=torch.Generator().manual_seed(0))
+    gram = features @ features.mT / 500
+    factor = gallery_of.gram_factor(gram)
+    values = torch.linalg.eigvalsh(gram)
+    left = (factor @ factor.mT - gram).square().sum()
+    torch.testing.assert_close(left, values[: -gallery_of.GRAM_RANK].square().sum(), rtol=1e-3, atol=0)
+    small = gallery_of.gram_factor(gram[:8, :8])
+    torch.testing.assert_close(small @ small.mT, gram[:8, :8], rtol=0, atol=1e-5)
+
+
+def test_a_picture_from_before_is_made_again_without_these_steps():
+    earlier = {name: value for name, value in StylizeOptions(size=SIZE).as_dict().items() if name != "refine"}
+    assert options_used({"recipe": "stylize", "options": earlier}).refine == 0
+    assert options_used({"recipe": "stylize", "options": {**earlier, "refine": 5}}).refine == 5
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 64), (64, 40)])
+def test_the_smallest_pictures_are_refined(size):
+    done = finish(stylize(picture(*size), [picture(64, 64, seed=1)], StylizeOptions(size=64, refine=2), compute=FP32))
+    assert done.result.isfinite().all() and not done.note.startswith("There is too little")
