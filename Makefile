@@ -14,7 +14,7 @@ run: $(VENV)/.run
 
 # Two modules at a time, the long ones of the browser first. A module's tests share what it has started.
 test: $(VENV)/.test chromium
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not (slow or app or browser or hub or shared)"

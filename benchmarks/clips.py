@@ -67,9 +67,9 @@ def _pose(x: float, y: float, zoom: float = 1.0, turn: float = 0.0, *, at: tuple
     return torch.tensor([[c, -s, x - c * at[0] + s * at[1]], [s, c, y - s * at[0] - c * at[1]], [0, 0, 1]], dtype=torch.float64)
 
 
-def _grid() -> Tensor:
+def _grid(height: int = HEIGHT, width: int = WIDTH) -> Tensor:
     """Pixels `[3, H, W]` as (x, y, 1)."""
-    y, x = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return torch.stack([x, y, torch.ones_like(x)]).double()
 
 
@@ -83,13 +83,13 @@ def sample(picture: Tensor, x: Tensor, y: Tensor, *, padding: str = "border") ->
 
 def warped(previous: Tensor, flow: Tensor) -> Tensor:
     """The previous frame `[3, H, W]` (float) warped by the flow to the current one."""
-    grid = _grid()
+    grid = _grid(*flow.shape[-2:])
     return sample(previous, grid[0] + flow[0], grid[1] + flow[1])
 
 
 def warped_by_lanczos(previous: Tensor, flow: Tensor) -> Tensor:
     """The same with another kernel, which films aren't painted with."""
-    x, y = (_grid()[:2] + flow).float().numpy()
+    x, y = (_grid(*flow.shape[-2:])[:2] + flow).float().numpy()
     pixels = cv2.remap(previous.permute(1, 2, 0).contiguous().numpy(), x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
     return torch.from_numpy(pixels).permute(2, 0, 1)
 

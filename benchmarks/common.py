@@ -16,6 +16,8 @@ from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit, fit_short, read_image
 from style_core.networks.extractor import FeatureExtractor, load_extractor
 from style_core.networks.generator import Generator
+from style_core.progress import finish
+from style_core.recipes.stylize import StylizeOptions, paint_photo
 from style_core.training.data import split
 
 DATA = Path("../shared/data")
@@ -56,11 +58,10 @@ def read_pair(photo: Path, painting: Path, size: int, *, short: bool = False) ->
     return content, fit_short(read_image(painting), min(content.shape[-2:]))
 
 
-def painted(generator: Generator, photo: Tensor, code: Tensor) -> Tensor:
-    """The photo `[3, H, W]` in one style, as `stylize` paints it."""
-    *_, (_, _, result) = generator.paint(generator.encode_content(photo), generator.adjusted(photo, [code]))
-    assert result is not None  # the last one carries the whole picture
-    return result
+def painted(generator: Generator, photo: Tensor, style: Tensor, refine: int = StylizeOptions().refine) -> Tensor:
+    """The photo `[3, H, W]` in one style `[3, h, w]`, as `stylize` paints it; with `refine` 0, as the network alone does."""
+    generator.encode_content(photo)  # what is known already is not recorded: runs beside VGG-19 would spoil the app's estimates
+    return finish(paint_photo(generator, photo, [style], StylizeOptions(refine=refine))).result
 
 
 def own_process(module: str, *flags: str) -> str:

@@ -55,16 +55,16 @@ def main() -> None:
 def quality(generator: Generator, given: argparse.Namespace) -> None:
     """Mean evaluated distances over the pairs, compared with those of the unchanged photos."""
     evaluator = evaluation_network(given.vgg19)
-    results, untouched = [], []
+    results, alone, untouched = [], [], []
     for pair in validation_pairs(given.data, given.pairs, given.seed):
         content, style = read_pair(*pair, SIDE, short=True)
-        code = generator.encode_style(style)
-        results.append(evaluate(evaluator, painted(generator, content, code), content, style))
+        results.append(evaluate(evaluator, painted(generator, content, style), content, style))
+        alone.append(evaluate(evaluator, painted(generator, content, style, refine=0), content, style))
         untouched.append(evaluate(evaluator, content, content, style))
     names = list(results[0])
     rows = [
         [label, *(sum(row[name] for row in rows) / len(rows) for name in names)]
-        for label, rows in (("painted", results), ("untouched", untouched))
+        for label, rows in (("refined", results), ("the network alone", alone), ("untouched", untouched))
     ]
     print_table(["", *names], rows)
     print()

@@ -41,9 +41,7 @@ def main() -> None:
     rows = {
         "other real crops": other,
         "decoded, enlarged": enlarged,
-        "painted in their own style": torch.stack(
-            [painted(generator, photo, generator.encode_style(style)) for photo, style in zip(enlarged, decoded)]
-        ),
+        "painted in their own style": torch.stack([painted(generator, photo, style, refine=0) for photo, style in zip(enlarged, decoded)]),
         "painted in imagined styles": imagined(given.samples, size=SIZE),
     }
     truth, hues = pooled(network, real), hue_shares(real)

@@ -4,6 +4,7 @@ Each sharp painting of the validation split is given to the generator at several
 painting as it is, so that equal figures mean that the file didn't matter. Results are in inputs.md.
 """
 
+import statistics
 import tempfile
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def main() -> None:
         seen = PictureFeatures(network, style)
         rows.append(
             {
-                name: style_distance(PictureFeatures(network, painted(generator, content, generator.encode_style(file))), seen)
+                name: style_distance(PictureFeatures(network, painted(generator, content, file)), seen)
                 for name, file in files_of(read_image(painting)).items()
             }
         )
@@ -60,10 +61,15 @@ def files_of(painting: Tensor) -> dict[str, Tensor]:
 def print_summary(rows: list[dict[str, float]]) -> None:
     """Mean and median style distance of each file, and how far those of one painting are apart."""
     found = {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
-    print_table(["file", "style, mean", "style, median"], [[name, float(at.mean()), float(at.median())] for name, at in found.items()])
+    print_table(
+        ["file", "style, mean", "style, median"], [[name, float(at.mean()), statistics.median(at.tolist())] for name, at in found.items()]
+    )
     spread = torch.tensor([max(row.values()) / min(row.values()) for row in rows])
     within = int((spread <= _ALLOWED).sum())
-    print(f"\nLargest over smallest of one painting: median {float(spread.median()):.2f}, most {float(spread.max()):.2f}; ", end="")
+    print(
+        f"\nLargest over smallest of one painting: median {statistics.median(spread.tolist()):.2f}, most {float(spread.max()):.2f}; ",
+        end="",
+    )
     print(f"{within} of {len(rows)} are within {_ALLOWED}.")
 
 

@@ -5,19 +5,19 @@ the style itself, and `optimize` with `lite` and VGG-19 on the first pairs. Resu
 """
 
 import random
+import statistics
 from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.common import arguments, evaluation_network, paint_with, print_table
+from benchmarks.common import arguments, evaluation_network, paint_with, painted, print_table
 from benchmarks.measures import UNCHANGED, PictureFeatures, Retrieval, measure
 from style_core import OptimizeOptions, StylizeOptions, finish, optimize
 from style_core.devices import Compute
 from style_core.media.images import fit_short, read_image, resize, to_pil
 from style_core.networks.generator import Generator
-from style_core.recipes.stylize import paint_photo
 from style_core.training.data import sharp, split
 from style_core.weights.registry import MODELS
 
@@ -48,6 +48,8 @@ def main() -> None:
         "--sheet", type=Path, help="Write a picture to this file: photo, painting and results of 12 pairs. Not for publishing."
     )
     given = parser.parse_args()
+    if len({path.stem for path in given.weights}) < len(given.weights):
+        parser.error("two of the --weights have the same name; rename one, because the table's rows are named after them")
     paint_with(given.vgg19)
     torch.manual_seed(0)
     pairs = sharp_pairs(given.data, given.pairs, given.seed)
@@ -76,10 +78,7 @@ def generator_method(path: Path, steps: int):
     generator = Generator.load(path, Compute.choose())
 
     def paint(content: Tensor, style: Tensor) -> Tensor:
-        generator.encode_content(content)  # runs of a process that holds VGG-19 as well would spoil the app's estimates
-        *_, (_, _, result, _) = paint_photo(generator, content, [style], StylizeOptions(refine=steps))
-        assert result is not None  # the last one carries the whole picture
-        return result
+        return painted(generator, content, style, steps)
 
     return paint
 
@@ -134,7 +133,7 @@ def summary(values: list[float], kind: str, key: str) -> float:
     if kind == "mean":
         return float(ordered.mean())
     if kind == "median":
-        return float(ordered.median())
+        return statistics.median(values)  # torch's is the lower of two middle values
     return float(ordered[-max(1, round(len(ordered) / 10)) :].mean())
 
 

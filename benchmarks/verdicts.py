@@ -49,8 +49,8 @@ def evaluated(network, photos: Sequence[Path], paintings: Sequence[Path], size: 
     for path in photos:
         photo = fit_short(read_image(path), size)
         seen_photo = PictureFeatures(network, photo)
-        for code, style in zip(codes, seen_styles):
-            result = painted(generator, photo, code)
+        for picture, code, style in zip(styles, codes, seen_styles):
+            result = painted(generator, photo, picture)
             seen = PictureFeatures(network, result)
             left = style_distance(seen, style) / style_distance(seen_photo, style)
             yield verdict(generator, photo, result, [code]), left, content_distance(seen, seen_photo)

@@ -12,7 +12,7 @@ from studio.uploads import RawImage
 from style_core import RECIPES, RequestError, read_settings
 from style_core.files import sha256_of
 from style_core.recipes.recorded_inputs import digests_in
-from style_core.recipes.table import command_of
+from style_core.recipes.table import command_of, options_recorded
 
 _MOST = 24
 _KEY = "pentimento-visit"
@@ -147,7 +147,7 @@ def _restored(settings: dict, name: str, recipes: dict[str, tuple[str, dict]]) -
     if settings["recipe"] not in recipes:
         raise RequestError("{file} was made by {recipe}, which this version does not have.", file=name, recipe=settings["recipe"])
     tab, option_controls = recipes[settings["recipe"]]
-    wanted = {name: value for name, value in settings["options"].items() if name in option_controls}
+    wanted = {name: value for name, value in options_recorded(settings).items() if name in option_controls}
     RECIPES[settings["recipe"]].options.make(**wanted)
     if "gallery" in option_controls:
         wanted["gallery"] = settings.get("gallery") or ""

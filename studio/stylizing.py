@@ -10,14 +10,14 @@ from PIL import Image
 
 from studio import files, first_picture, gpu, i18n, more_paintings, newest, painted_masks
 from studio.uploads import PAINTING_SIDE, read_upload
-from style_core import Compute, RequestError, Step, StylizeOptions, finish, gallery, gallery_code, gallery_grams, read_image
+from style_core import Compute, RequestError, StylizeOptions, finish, gallery, gallery_code, gallery_grams, read_image
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import ImageTensor, fit, to_pil
 from style_core.media.settings import settings_of
 from style_core.progress import Steps
 from style_core.recipes.areas import in_effect
 from style_core.recipes.recorded_inputs import GALLERY, request_of
-from style_core.recipes.stylize import is_judged, paint_photo, unrefined, weights_used
+from style_core.recipes.stylize import PaintedStep, is_judged, paint_photo
 from style_core.weights.open import open_generator
 from style_core.weights.registry import registry
 
@@ -115,34 +115,32 @@ def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | Non
     started = time.monotonic()
     options = StylizeOptions.make(**wanted.options)
     inputs = _Inputs.of(wanted, options, i18n.language_of(request))
-    photo, last, newest_then = to_pil(inputs.photo), None, -1
+    photo, last, is_shown, asked = to_pil(inputs.photo), None, False, newest.count(request)
     with closing(gpu.quick_steps(_paint, compute, options, inputs)) as steps:
         for step in steps:
+            if is_shown and newest.count(request) != asked:
+                return  # another request of the same visitor waits
             if step.image is not None and step.iteration < step.total:
                 yield Shown(photo, to_pil(step.image), "", i18n.say("ALMOST_DONE", request))
-                newest_then = newest.count(request)
-            elif newest_then >= 0 and newest.count(request) != newest_then:
-                return  # another request of the same visitor waits
+                is_shown = True
             last = step
-    assert last is not None and last.image is not None  # the last step carries the result
+    assert isinstance(last, PaintedStep) and last.image is not None  # the last step carries the result
     seconds = time.monotonic() - started
     height, width = last.image.shape[-2:]
-    as_it_is = unrefined(options, (height, width), inputs.codes, inputs.grams, compute)
     styles = wanted.styles()
     given = {
         "content": wanted.content, "styles": [style.name for style in styles], "style_weights": [style.weight for style in styles],
         "mask": painted_masks.saved([style.mask for style in styles]),
     }  # fmt: skip
-    made = weights_used(registry()["generator"].sha256, refining=bool(options.refine) and not as_it_is)
-    settings = settings_of("stylize", wanted.options, made, gallery=wanted.gallery_style or None, request=request_of(given))
+    settings = settings_of("stylize", wanted.options, last.weights, gallery=wanted.gallery_style or None, request=request_of(given))
     path = files.save(last.image, "stylize", settings)
     entry = gallery().get(wanted.gallery_style)
     named = f"{i18n.named_painting(entry, request)}. " if entry else ""
     sentence = named + i18n.say("DONE", request, width=width, height=height, seconds=i18n.duration(seconds))
-    trouble = last.note or _color_trouble(last.image, inputs, options)
+    trouble = last.verdict or _color_trouble(last.image, inputs, options)
     masks = [style.mask for style in styles]
     _, unused = in_effect(options, masks, [style.weight for style in styles])
-    for note in (unused, as_it_is):
+    for note in (unused, last.note):
         sentence += f" {i18n.translate(note, request)}" if note else ""
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
@@ -185,7 +183,7 @@ class _Inputs:
         named, scale = [wanted.gallery_style] if wanted.gallery_style else [], options.style_scale
         codes = [gallery_code(name, registry()["generator"].sha256, scale) for name in named]
         masks = [style.mask for style in styles] if any(style.mask is not None for style in styles) else None
-        grams = [gallery_grams(name, scale) for name in named]
+        grams = [gallery_grams(name, scale) for name in named if options.refine]
         return cls(photo, pictures, codes, grams, [style.weight for style in styles], masks)
 
 
@@ -196,9 +194,7 @@ def _color_trouble(result: ImageTensor, given: _Inputs, options: StylizeOptions)
 
 
 def _paint(compute: Compute, options: StylizeOptions, given: _Inputs) -> Steps:
-    """What `paint_photo` yields, as Steps whose note is a verdict's key."""
-    painting = paint_photo(
+    """What `paint_photo` yields, in the process that computes."""
+    yield from paint_photo(
         open_generator(compute), given.photo, given.pictures, options, given.weights, given.masks, given.codes, given.grams
     )
-    for done, total, image, trouble in painting:
-        yield Step(done, total, image=image, note=trouble)

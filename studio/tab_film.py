@@ -194,7 +194,7 @@ class _FilmRequest:
         if self.finer:
             slow = OptimizeOptions(size=self.size, strength=FULL_STRENGTH * self.strength)
             return slow, OptimizedFilmOptions(self.steadiness, self.key_every, self.iterations)
-        return StylizeOptions(size=self.size, strength=self.strength), FilmOptions(self.steadiness, self.key_every)
+        return StylizeOptions(size=self.size, strength=self.strength, refine=0), FilmOptions(self.steadiness, self.key_every)
 
 
 def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier: str | None, request: gr.Request) -> Updates:

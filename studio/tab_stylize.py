@@ -171,7 +171,7 @@ def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Ca
         use_style=True,
         **given,
     ) -> Updates:
-        """Paint a photo in the style of a painting, or of a style of the gallery, in one pass."""
+        """Paint a photo in the style of a painting, or of a style of the gallery."""
         given |= {"style_2": style_2, "style_3": style_3}
         wanted = stylizing.StylizeRequest.of(content, style if use_style else None, gallery_style, mix, regions, given)
         try:
@@ -202,7 +202,8 @@ def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Ca
 def _updates(tab: _Parts, shown: stylizing.Shown, wanted: stylizing.StylizeRequest) -> Updates:
     if shown.picture is not None:
         # Not what was asked for yet: a request for the picture before paints it again.
-        yield {tab.slider: (shown.photo, shown.picture), tab.status: shown.sentence, tab.drawn: None}
+        shown_now = {tab.slider: (shown.photo, shown.picture), tab.status: shown.sentence}
+        yield {**shown_now, tab.result: None, tab.download: None, tab.drawn: None}
         return
     path = shown.path
     yield {
@@ -230,11 +231,14 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "show_progress_on": tab.status,
         "inputs_kwargs": {"use_style": tab.use_own, **tab.option_controls, **tab.more},
     }
+    triggers = [tab.mix.release, *change_events(tab.option_controls), *change_events(tab.more), tab.option_controls["size"].change]
+    # Before the listeners that paint, because Gradio calls a change's listeners one after the other. What starts no new painting, such as
+    # a second click on the button, must not be among them.
+    newest.wire([*triggers, tab.chosen.change, tab.use_own.change])
+    forecast = tab.forecast.wire(compute, tab.option_controls, photo)
     tab.run.click(stylize, tab.inputs, tab.outputs, api_name="stylize", **how)
     follow = {"api_visibility": "private", "trigger_mode": "always_last", **how}
-    triggers = [tab.mix.release, *change_events(tab.option_controls), *change_events(tab.more), tab.option_controls["size"].change]
     gr.on([*triggers, tab.chosen.change, tab.use_own.change], at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
-    newest.wire([*triggers, tab.chosen.change, tab.use_own.change, tab.style.input, photo.change, tab.run.click])
     # What is painted on the last photo does not belong to this one.
     photo.change(at_once, [*tab.inputs[:-1], gr.State(None), tab.drawn], tab.outputs, **follow)
     for proposal in tab.proposals:
@@ -278,7 +282,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "once_restored": lambda event: event(once_restored, [*tab.inputs, tab.drawn], tab.outputs, **follow),
         "restored": lambda values: _restored(tab, values),
         "option_controls": {**tab.option_controls, "gallery": tab.chosen},
-        "forecast": tab.forecast.wire(compute, tab.option_controls, photo),
+        "forecast": forecast,
         "kept": {"style": tab.style, "use_own": tab.use_own, "gallery": tab.chosen, "mix": tab.mix, **tab.more, **tab.option_controls},
     }
 

@@ -44,7 +44,7 @@ def build(compute: Compute, chosen: list) -> dict:
         if frame is None or not (name or own):
             return None
         code = _code_of(compute, name, own)
-        return gpu.call(_painted_live, compute, request.session_hash, frame, code, StylizeOptions(size=_SIDE, strength=strength))
+        return gpu.call(_painted_live, compute, request.session_hash, frame, code, _options(strength))
 
     camera.stream(
         paint_frame, [camera, *chosen], shown_live, stream_every=_EVERY, time_limit=_LIMIT, concurrency_id="device",
@@ -55,7 +55,7 @@ def build(compute: Compute, chosen: list) -> dict:
         """The frame in view as a result like any other."""
         if picture is None:
             raise i18n.no_result(request)
-        options = StylizeOptions(size=_SIDE, strength=strength).as_dict()
+        options = _options(strength).as_dict()
         made = {"generator": open_generator(compute).sha256}
         path = files.save(from_pil(picture), "stylize", settings_of("stylize", options, made, gallery=name or None))
         return path, gr.update(value=path, visible=True)
@@ -66,6 +66,10 @@ def build(compute: Compute, chosen: list) -> dict:
     uses, result = use_buttons("film"), gr.State(None)
     snap.click(keep, [shown_live, chosen[0], chosen[-1]], [result, download], **SILENT)  # queued: errors of others are not shown
     return {"uses": uses, "result": result}
+
+
+def _options(strength: float) -> StylizeOptions:
+    return StylizeOptions(size=_SIDE, strength=strength, refine=0)
 
 
 @functools.lru_cache(maxsize=16)

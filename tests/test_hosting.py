@@ -161,7 +161,7 @@ def test_the_dockerfile_s_run_steps_work_in_a_clean_folder(image):
     environment["TORCH_INDEX"] = os.environ.get("PIP_INDEX_URL") or index or "https://pypi.org/simple"
     for step in steps:
         done = subprocess.run(["sh", "-ec", step], cwd=image, env=environment, capture_output=True, text=True, timeout=300, check=False)
-        if "NewConnectionError" in done.stderr or "Could not find a version" in done.stderr:
+        if "NewConnectionError" in done.stderr:
             pytest.skip("needs a package index, which can't be reached from here")
         assert done.returncode == 0, done.stderr
 

@@ -1,5 +1,7 @@
 """The steps after the network: closer to the style, the same in tiles, only where it is painted, as strong as asked for."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from style_core.networks.moments import relative_distance
 from style_core.optimization.losses import evaluate
 from style_core.progress import returned
 from style_core.recipes import refinement
-from style_core.recipes.refinement import measured_style, refined
+from style_core.recipes.refinement import measured_style, refined, refinement_plan
 from style_core.recipes.table import options_used
 from style_core.weights import gallery as gallery_of
 from style_core.weights.open import open_extractor, open_generator
@@ -46,33 +48,29 @@ def test_refining_brings_the_style_closer_and_keeps_the_photo(photo, style):
     assert many["content"] < 0.75, "what the generator was to keep at the best"
 
 
-def test_what_the_network_painted_comes_first_and_a_run_closed_then_stops(photo, style):
+def test_what_the_network_painted_comes_first(photo, style):
     steps = stylize(photo, [style], StylizeOptions(size=SIZE, refine=4), compute=FP32)
     shown = next(step for step in steps if step.image is not None)
-    assert (shown.iteration, shown.total) == (1, 5) and set(shown.weights) == {"generator", "lite"}
+    assert (shown.iteration, shown.total) == (1, 5) and set(shown.weights) == {"generator"}
     generator = open_generator(FP32)
     *_, (_, _, network) = generator.paint(generator.encode_content(photo), [generator.encode_style(style)])
     torch.testing.assert_close(shown.image, network, atol=1e-5, rtol=0)
     rest = list(steps)
     assert [step.iteration for step in rest] == [2, 3, 4, 5] and [step.image is None for step in rest] == [True, True, True, False]
+    assert set(rest[-1].weights) == {"generator", "lite"}
     assert 0.002 < (rest[-1].image - network).abs().mean() < 0.1
 
 
-def test_tiles_are_refined_as_the_whole_picture_is(photo, style, monkeypatch):
+def test_tiles_are_refined_as_the_whole_picture_is(photo, style):
     target = measured_style(style, 1.0, FP32)
     start = fit(read_image(SAMPLES / "landscape.jpg"), SIZE)
     photo = fit(photo, SIZE)[:, : start.shape[-2], : start.shape[-1]]
     start = start[:, : photo.shape[-2], : photo.shape[-1]]
 
-    def plan(side):
-        whole = refinement.plan_for
-        return lambda size, network, compute, **more: refinement.replace(whole(size, network, compute), side=side)
-
+    plan = refinement_plan((start.shape[-2], start.shape[-1]), FP32)
     results = []
     for side in (None, 64):
-        with monkeypatch.context() as patched:
-            patched.setattr(refinement, "plan_for", plan(side))
-            *_, result = refined(start, photo, [target], 3, FP32, strength=0.8)
+        *_, result = refined(start, photo, [target], 3, replace(plan, side=side), FP32, strength=0.8)
         results.append(result)
     assert (results[0] - start).abs().mean() > 0.004
     torch.testing.assert_close(results[0], results[1], atol=0.004, rtol=0)
@@ -95,6 +93,41 @@ def test_only_painted_areas_are_refined(photo, style):
     assert (many - alone)[..., : SIZE // 2 - 16].abs().mean() > 0.002
     outside = stylized(photo, style, refine=4, masks=[left], outside=0.5)
     assert (outside - photo)[..., beside].abs().mean() > 0.01
+
+
+def test_the_strength_outside_counts_only_there(photo, style):
+    left = torch.zeros(1, *photo.shape[-2:])
+    left[..., : SIZE // 2] = 1
+    inside, beside = (..., slice(0, SIZE // 2 - 16)), (..., slice(SIZE // 2 + 16, None))
+    only_outside = stylized(photo, style, refine=4, masks=[left], strength=0.0, outside=0.7)
+    assert torch.equal(only_outside[inside], photo[inside]) and (only_outside - photo)[beside].abs().mean() > 0.01
+    target, plan = measured_style(style, 1.0, FP32), refinement_plan((photo.shape[-2], photo.shape[-1]), FP32)
+    # These masks leave nothing outside, so another strength there changes nothing.
+    covered = [list(refined(photo, photo, [target] * 2, 2, plan, FP32, masks=[left, 1 - left], outside=share))[-1] for share in (0.0, 0.3)]
+    torch.testing.assert_close(*covered, atol=1e-6, rtol=0)
+
+
+def test_a_style_without_a_share_paints_nothing(photo, style):
+    other = measured_style(fit(read_image(SAMPLES / "landscape.jpg"), SIZE), 1.0, FP32)
+    target, plan = measured_style(style, 1.0, FP32), refinement_plan((photo.shape[-2], photo.shape[-1]), FP32)
+    *_, alone = refined(photo, photo, [target], 2, plan, FP32)
+    *_, beside = refined(photo, photo, [target, other], 2, plan, FP32, shares=[1, 0])
+    torch.testing.assert_close(alone, beside, atol=1e-6, rtol=0)
+
+
+def test_every_step_moves_the_picture_and_one_that_runs_out_of_memory_keeps_the_networks(photo, style, monkeypatch):
+    target, plan = measured_style(style, 1.0, FP32), refinement_plan((photo.shape[-2], photo.shape[-1]), FP32)
+    *_, one = refined(photo, photo, [target], 1, plan, FP32)
+    assert (one - photo).abs().mean() > 0.002
+
+    def broken(*given, **more):
+        yield None
+        raise MemoryError
+
+    network = stylized(photo, style, refine=0)
+    monkeypatch.setattr(sys.modules["style_core.recipes.stylize"], "refined", broken)
+    done = finish(stylize(photo, [style], StylizeOptions(size=SIZE), compute=FP32))
+    assert "could not be refined: There is not enough memory" in done.note and (done.result - network).abs().mean() < 0.05
 
 
 def test_colors_of_the_photo_are_kept_by_refined_pictures_too(photo, style):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.weights import gallery as gallery_of
 from style_core.weights import registry as weights
 from style_core.weights.verify import WeightsError, check_golden, check_vgg19
@@ -130,9 +131,15 @@ def test_missing_or_broken_tables_are_reported(tmp_path, monkeypatch, name, dama
 @pytest.mark.parametrize("damage", ["missing", "cut", "nan", "changed"])
 def test_a_damaged_gallery_is_refused(tmp_path, monkeypatch, damage, file):
     made_for = {"generator": "g"} if file == gallery_of.CODES else {"lite": weights.registry()["lite"].sha256}
-    names = ["red-fuji", "red-fuji.relu1_1"]
+    names = ["red-fuji", *(f"red-fuji.{layer}" for layer in STYLE_LAYERS)]
     values = {name: torch.ones(3, 256, 2).half() for name in names}
     facts = {**made_for, "sha256": gallery_of.digest_of(values)}
+    read = gallery_of.gallery_code if file == gallery_of.CODES else gallery_of.gallery_grams
+    monkeypatch.setattr(gallery_of, "MODELS", tmp_path)
+    save_file(values, tmp_path / file, facts)
+    gallery_of._stored.cache_clear()
+    read("red-fuji")  # whole, it opens
+    (tmp_path / file).unlink()
     if damage in ("nan", "changed"):
         for name in names:
             values[name][0, 0] = torch.nan if damage == "nan" else 2
@@ -141,10 +148,9 @@ def test_a_damaged_gallery_is_refused(tmp_path, monkeypatch, damage, file):
         save_file(values, tmp_path / file, facts)
     if damage == "cut":
         (tmp_path / file).write_bytes((tmp_path / file).read_bytes()[:-100])
-    monkeypatch.setattr(gallery_of, "MODELS", tmp_path)
     gallery_of._stored.cache_clear()
     with pytest.raises(WeightsError, match=f"{file} in models/ is missing or damaged"):
-        (gallery_of.gallery_code if file == gallery_of.CODES else gallery_of.gallery_grams)("red-fuji")
+        read("red-fuji")
     gallery_of._stored.cache_clear()
 
 

@@ -18,7 +18,7 @@ from style_core.recipes.stylize import StylizeOptions, stylize
 
 
 def stylized(photo: torch.Tensor, style: torch.Tensor, options: StylizeOptions, compute: Compute) -> torch.Tensor:
-    return finish(stylize(photo, [style], options, compute=compute)).result
+    return finish(stylize(photo, [style], options, compute=compute, remember=False)).result
 
 
 def seconds_for(count: int, size: int, at_once: int, compute: Compute) -> float:

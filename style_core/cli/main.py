@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -222,10 +223,10 @@ def _stylize(given: argparse.Namespace) -> int:
     named = [path.removeprefix(_FROM_GALLERY) for path in given.styles if path.startswith(_FROM_GALLERY)]
     styles = [_read(path) for path in given.styles if not path.startswith(_FROM_GALLERY)]
     codes = [gallery_code(name, open_generator(compute).sha256, options.style_scale) for name in named]
-    grams = [gallery_grams(name, options.style_scale) for name in named]
     weights = _pictures_first(given.styles, given.style_weights)
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
         refuse_with_clip(given, "mask", "subject", "outside")
+        options = replace(options, refine=0)  # as frames are painted, and as the film's settings say
         film = stylize_clip(
             given.content, given.out, styles, options, options_from(given, FilmOptions),
             style_weights=weights, codes=codes, compute=compute, begun=given.out,
@@ -233,6 +234,7 @@ def _stylize(given: argparse.Namespace) -> int:
         return run_clip(film, compute, given)
 
     masks_of = masks_by_photo(given, compute)
+    grams = [gallery_grams(name, options.style_scale) for name in named if options.refine]
 
     def steps(path: str | Path) -> Steps:
         photo = _read(path, given)

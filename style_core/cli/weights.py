@@ -9,9 +9,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from style_core.errors import RequestError
 from style_core.weights import registry as weights
 from style_core.weights.gallery import verify_gallery
-from style_core.weights.registry import WeightsError
 
 
 def add(commands: Any) -> None:
@@ -73,7 +73,7 @@ def _verify(given: argparse.Namespace) -> int:
     for name, check in checks.items():
         try:
             results[name] = check()
-        except WeightsError as error:
+        except RequestError as error:
             results[name], failed = str(error), True
     if given.json:
         print(json.dumps({"verified": results, "ok": not failed}, ensure_ascii=False))

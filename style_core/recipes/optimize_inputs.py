@@ -24,7 +24,7 @@ from style_core.recipes.loss_weights import area_shares
 from style_core.recipes.memory_plan import Network, Plan, network_of, plan_for
 from style_core.recipes.optimize_options import OptimizeOptions
 
-_STYLE_TILE = 1024  # px, tiles for style pictures larger than a result that is painted at once
+STYLE_TILE = 1024  # px, tiles for style pictures larger than a result that is painted at once
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ class OptimizeInputs:
         if kind is not StyleTarget:
             return kind.of(self.extractor, sized, self.loss_weights.style)
         whole = plan.side is None and not self.extractor.shape.local
-        if whole or plan.side is None and sized[0, 0].numel() <= max(2 * plan.height * plan.width, _STYLE_TILE**2):
+        if whole or plan.side is None and sized[0, 0].numel() <= max(2 * plan.height * plan.width, STYLE_TILE**2):
             return StyleTarget.of(self.extractor, sized, self.loss_weights.style)
-        return measured_in_tiles(self.extractor, sized, self.loss_weights.style, side=min(plan.side or _STYLE_TILE, _STYLE_TILE))
+        return measured_in_tiles(self.extractor, sized, self.loss_weights.style, side=min(plan.side or STYLE_TILE, STYLE_TILE))
 
     def start(self, height: int, width: int, init_image: Tensor | None) -> Tensor:
         """The start of the first level, `[1, 3, H, W]`."""

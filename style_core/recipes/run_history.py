@@ -44,12 +44,28 @@ class Watch:
         self._shared = compute.device.type == "cpu"
         self._predicted = predicted
         self._counts_memory = self._shared and _forget_peak()
-        self._started, self._worked = time.monotonic(), time.process_time()
+        self._seconds = self._worked = 0.0
+        self._running: tuple[float, float] | None = None
+        self.resume()
+
+    def pause(self) -> None:
+        """Leave out what happens from now on, until `resume`."""
+        if self._running is None:
+            return
+        seconds, worked = self._running
+        self._seconds += time.monotonic() - seconds
+        self._worked += time.process_time() - worked
+        self._running = None
+
+    def resume(self) -> None:
+        """Go on measuring."""
+        self._running = time.monotonic(), time.process_time()
 
     def finish(self) -> None:
         """Record the run's cost, unless it shared the machine."""
-        seconds = time.monotonic() - self._started
-        share = (time.process_time() - self._worked) / max(seconds, 1e-9) / cores()
+        self.pause()
+        seconds = self._seconds
+        share = self._worked / max(seconds, 1e-9) / cores()
         if seconds < _SHORTEST or (self._shared and share < _BUSY):
             return
         peak = _peak() if self._counts_memory else None

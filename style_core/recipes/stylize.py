@@ -16,16 +16,17 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.color import keep_color, luminance_of, match_color, match_palette, painting_color_option, palette_of
 from style_core.media.images import beyond, fit, size_to_fit
-from style_core.messages import joined
+from style_core.memory import OutOfMemory, memory_in_words
+from style_core.messages import Message, joined
 from style_core.networks.generator import Generator, reduced
 from style_core.networks.generator_net import CODE_SIZE
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.areas import in_effect, recolored_where_painted
+from style_core.recipes.areas import Masks, in_effect, recolored_where_painted
 from style_core.recipes.cost_model import Cost, Situation, generator_cost
-from style_core.recipes.memory_plan import budget, check_fits
-from style_core.recipes.refinement import NETWORK, known_style, measured_style, refined, refinement_cost, why_not
+from style_core.recipes.memory_plan import Plan, budget, check_fits
+from style_core.recipes.refinement import NETWORK, known_style, measured_style, refined, refinement_cost, refinement_plan
 from style_core.recipes.run_history import Estimate, Watch
 from style_core.weights.open import open_generator
 from style_core.weights.registry import registry
@@ -36,6 +37,7 @@ _ALMOST_THE_PHOTO = 0.72
 _LOST_THE_PHOTO = 0.9
 _CONTENT_LEVEL = "relu3_1"
 _JUDGED_FROM = 0.5  # strength below which a result close to the photo is expected
+_WORTH_MORE = 2  # steps of refining, from which on they make up for more than what a first result shows
 VERDICTS = {
     "unchanged": "The result is still close to the photo. Try more strength or another brush size, or refine it with Paint.",
     "lost": "Little of the photo can be recognized. Try less strength or another brush size.",
@@ -98,13 +100,17 @@ def stylize(
     started = time.monotonic()
     yield Step(0, 1, note="Starting.")
     photo = fit(content, options.size, enlarge=True)
-    as_it_is = unrefined(options, size, codes, grams, compute)
-    note = joined(beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:])), unused, as_it_is)
-    generator = open_generator(compute)
-    made = weights_used(generator.sha256, refining=bool(options.refine) and not as_it_is)
-    for done, total, result, judged in paint_photo(generator, photo, styles, options, style_weights, masks, codes, grams, remember):
-        said = joined(VERDICTS.get(judged, ""), note)
-        yield Step(done, total, image=result, seconds=time.monotonic() - started, weights=made, note=said)
+    note = joined(beyond(tuple(content.shape[-2:]), tuple(photo.shape[-2:])), unused)
+    for step in paint_photo(open_generator(compute), photo, styles, options, style_weights, masks, codes, grams, remember):
+        said = joined(VERDICTS.get(step.verdict, ""), note, step.note)
+        yield Step(step.iteration, step.total, image=step.image, seconds=time.monotonic() - started, weights=step.weights, note=said)
+
+
+@dataclass(frozen=True)
+class PaintedStep(Step):
+    """A Step of `paint_photo`; the last one has a `verdict`, a key of `VERDICTS` or empty."""
+
+    verdict: str = ""
 
 
 def paint_photo(
@@ -117,82 +123,108 @@ def paint_photo(
     codes: Sequence[Tensor] = (),
     grams: Sequence[Mapping[str, Tensor]] = (),
     remember: bool = True,
-) -> Iterator[tuple[int, int, Tensor | None, str]]:
+) -> Iterator[PaintedStep]:
     """What `stylize` does with a photo `[3, H, W]` of the result's size.
 
     Args:
         styles, options, weights, masks, codes, grams, remember: as in `stylize`.
     Yields:
-        Tiles and steps done, those in all, and a picture or None: what the network painted, if it will be refined, and at the end the
-        result, with a key of `VERDICTS` or an empty string.
+        A step for each tile, with a picture when the network is done, and for each step of refining; the last one has the result, and
+        a note if it was not refined although options ask for it.
     Raises:
         RequestError: for colors that codes can't have.
     """
     check_color(options, from_codes=bool(codes))
     shares = style_shares(weights, len(styles) + len(codes))
     options, _ = in_effect(options, masks, shares)
-    compute, size = generator.compute, (photo.shape[-2], photo.shape[-1])
-    # Nothing is painted at strength 0.
-    is_painted, encoded, watch = bool(options.strength or options.outside), generator.cached(photo), None
-    steps = options.refine if is_painted and not unrefined(options, size, codes, grams, compute) else 0
-    if is_painted and encoded is None:  # else it takes less time than an estimate should promise
-        watch = Watch("stylize", compute, _predicted(size, steps, compute))
-    colored = [in_color(style, photo, options.color) for style in styles]
-    style_codes = [*(generator.encode_style(style, options.style_scale) for style in colored), *codes]
-    yield 0, 1, None, ""
-    if encoded is None:
+    request = _Request(generator, photo, styles, options, shares, masks, codes, grams, remember)
+    size, watch = (photo.shape[-2], photo.shape[-1]), None
+    if request.is_painted and generator.cached(photo) is None:  # else it takes less time than an estimate should promise
+        watch = Watch("stylize", generator.compute, _predicted(size, request.steps, generator.compute))
+    for step in request.painted():
+        if watch is not None:
+            watch.pause()  # others may compute meanwhile
+        if watch is not None and step.iteration == step.total:
+            watch.finish()
+        yield step
+        if watch is not None:
+            watch.resume()
+
+
+class _Request:
+    """A photo to paint, and everything that it is painted with; arguments as in `paint_photo`."""
+
+    def __init__(
+        self, generator: Generator, photo: Tensor, styles: Sequence[Tensor], options: StylizeOptions, shares: list[float], masks: Masks,
+        codes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]], remember: bool,
+    ):  # fmt: skip
+        self.generator, self.photo, self.options, self.shares, self.masks = generator, photo, options, shares, masks
+        self.styles = list(styles)
+        self.codes, self.grams, self.remember = codes, grams, remember
+        # Nothing is painted at strength 0.
+        self.is_painted = bool(options.strength or options.outside)
+        self.plan = self._plan() if self.is_painted and options.refine else ""
+        self.steps = 0 if isinstance(self.plan, str) else options.refine
+
+    def painted(self) -> Iterator[PaintedStep]:
+        """The Steps of painting."""
+        generator, options, photo, remember = self.generator, self.options, self.photo, self.remember
+        made = {"generator": generator.sha256}
+        colored = [in_color(style, photo, options.color) for style in self.styles]
+        codes = [*(generator.encode_style(style, options.style_scale) for style in colored), *self.codes]
+        yield PaintedStep(0, 1 + self.steps, weights=made)
         encoded = generator.encode_content(photo, remember=remember)
-    # Refining makes up for more than what a first result shows.
-    adjusted = generator.adjusted(photo, style_codes, remember=remember) if is_painted and not steps else style_codes
-    painted, tiles = photo, 1
-    for done, tiles, result in generator.paint(encoded, adjusted, weights, options.strength, masks, outside=options.outside):
-        if result is None:
-            yield done, tiles + steps, None, ""
-        else:
-            painted = result
-
-    def shown(picture: Tensor) -> Tensor:
-        changed = recolored(picture, photo, options, styles, weights, from_codes=bool(codes))
-        return recolored_where_painted(picture, changed, masks, shares, options.outside)
-
-    if steps:
-        yield tiles, tiles + steps, shown(painted), ""
-        targets = [
-            *(measured_style(style, options.style_scale, compute) for style in colored),
-            *(known_style(each, compute) for each in grams),
-        ]
-        refining = refined(
-            painted, photo, targets, steps, compute, shares=shares, masks=masks, strength=options.strength, outside=options.outside,
-            remember=remember,
-        )  # fmt: skip
-        for done, picture in enumerate(refining, tiles + 1):
-            if picture is None:
-                yield done, tiles + steps, None, ""
+        adjusting = self.is_painted and self.steps < _WORTH_MORE
+        adjusted = generator.adjusted(photo, codes, remember=remember) if adjusting else codes
+        tiles, network, note = 1, photo, ""
+        for done, tiles, result in generator.paint(encoded, adjusted, self.shares, options.strength, self.masks, outside=options.outside):
+            if result is None:
+                yield PaintedStep(done, tiles + self.steps, weights=made)
             else:
-                painted = picture
-    judged = ""
-    if masks is None and is_judged(options):
-        judged = verdict(generator, photo, painted, style_codes, weights, remember=remember)
-    result = shown(painted)
-    if watch is not None:
-        watch.finish()
-    yield tiles + steps, tiles + steps, result, judged
+                network = result
+        total, best = tiles + self.steps, network
+        if self.steps:
+            yield PaintedStep(tiles, total, image=self._shown(network), weights=made)
+            made = made | {NETWORK: registry()[NETWORK].sha256}
+            try:
+                for done, picture in enumerate(self._refined(network, colored), tiles + 1):
+                    if picture is None:
+                        yield PaintedStep(done, total, weights=made)
+                    else:
+                        best = picture
+            except OutOfMemory as error:
+                note = Message("The picture could not be refined: {reason}", reason=str(error))
+        judged = ""
+        if self.masks is None and is_judged(options):
+            judged = verdict(generator, photo, best, codes, self.shares, remember=remember)
+        note = note or (self.plan if isinstance(self.plan, str) else "")
+        yield PaintedStep(total, total, image=self._shown(best), weights=made, note=note, verdict=judged)
 
+    def _plan(self) -> Plan | str:
+        """How the picture is refined, or why not."""
+        if len(self.grams) != len(self.codes):
+            return "A style is given by its code alone, without Gram matrices, so the picture is not refined."
+        regions = 1 if self.masks is None else len(self.shares) + 1
+        return refinement_plan((self.photo.shape[-2], self.photo.shape[-1]), self.generator.compute, regions)
 
-def weights_used(generator_sha256: str, *, refining: bool) -> dict[str, str]:
-    """sha256 of the weight files that a picture is made with, by network."""
-    return {"generator": generator_sha256} | ({NETWORK: registry()[NETWORK].sha256} if refining else {})
+    def _refined(self, network: Tensor, colored: Sequence[Tensor]) -> Iterator[Tensor | None]:
+        """What `refined` yields."""
+        options, compute, photo = self.options, self.generator.compute, self.photo
+        assert not isinstance(self.plan, str)
+        if options.color == "keep":  # only the luminance will count
+            network, photo = (luminance_of(picture).expand(3, -1, -1) for picture in (network, photo))
+        with memory_in_words(max(photo.shape[-2:])):
+            targets = [measured_style(style, options.style_scale, compute) for style in colored]
+            targets += [known_style(each, compute) for each in self.grams]
+            yield from refined(
+                network, photo, targets, self.steps, self.plan, compute, shares=self.shares, masks=self.masks,
+                strength=options.strength, outside=options.outside, remember=self.remember,
+            )  # fmt: skip
 
-
-def unrefined(
-    options: StylizeOptions, size: tuple[int, int], codes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]], compute: Compute
-) -> str:  # fmt: skip
-    """A note why a picture of `size` (height, width) is not refined, although options ask for it; or an empty string."""
-    if not options.refine or not (options.strength or options.outside):
-        return ""
-    if len(grams) != len(codes):
-        return "A style is given by its code alone, without Gram matrices, so the picture is not refined."
-    return why_not(size, compute)
+    def _shown(self, picture: Tensor) -> Tensor:
+        """A picture in the colors from options."""
+        changed = recolored(picture, self.photo, self.options, self.styles, self.shares, from_codes=bool(self.codes))
+        return recolored_where_painted(picture, changed, self.masks, self.shares, self.options.outside)
 
 
 def is_judged(options: StylizeOptions) -> bool:

@@ -61,7 +61,7 @@ def command_of(settings: Mapping[str, Any]) -> str:
         RequestError: for options that are unknown or out of range.
     """
     recipe = RECIPES[settings["recipe"]]
-    options = _recorded(settings)
+    options = recipe.options.make(**options_recorded(settings))
     pictures = [picture_name(taken).upper() for taken in recipe.takes]
     if settings.get("gallery"):
         pictures[1] = f"gallery:{settings['gallery']}"
@@ -76,16 +76,16 @@ def options_used(settings: Mapping[str, Any]) -> Any:
     Raises:
         RequestError: for options that are unknown or out of range.
     """
-    options = _recorded(settings)
+    options = RECIPES[settings["recipe"]].options.make(**options_recorded(settings))
     used = next((name for name in settings.get("weights", {}) if name in EXTRACTORS), None)
     if used and getattr(options, "extractor", None) == "auto":
         return options.make(**{**options.as_dict(), "extractor": used})
     return options
 
 
-def _recorded(settings: Mapping[str, Any]) -> Any:
-    recipe = settings["recipe"]
-    return RECIPES[recipe].options.make(**{**_LATER.get(recipe, {}), **settings["options"]})
+def options_recorded(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a picture by name, with those that came after it."""
+    return {**_LATER.get(settings["recipe"], {}), **settings["options"]}
 
 
 def flags_of(options: Options, every: bool = False) -> list[str]:

@@ -262,7 +262,7 @@ def train(given: argparse.Namespace) -> None:
     student = Student()
     student.training_bf16 = compute.dtype == torch.bfloat16
     optimizer = Muon([p for p in student.parameters() if p.requires_grad], lr=given.rate, dtype=compute.dtype)
-    run = Run(given.out, given.minutes, {"student": student, "optimizer": optimizer, "photos": photos, "paintings": paintings})
+    run = Run(given.out, given.minutes, {"student": student, "optimizer": optimizer, "photos": photos, "paintings": paintings}, given)
     if run.steps == 0:
         pictures = [
             roughened(torch.cat([source.batch(4, given.early[1], (0.8, 2.1)) for source in (photos, paintings)]))

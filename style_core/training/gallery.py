@@ -18,7 +18,9 @@ from safetensors.torch import save_file
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit_short, read_image, to_pil
 from style_core.networks.generator import Generator
+from style_core.progress import finish
 from style_core.recipes.refinement import measured_style
+from style_core.recipes.stylize import StylizeOptions, paint_photo
 from style_core.weights.gallery import CODE_SCALES, CODES, GRAMS, digest_of, gallery, gram_factor
 from style_core.weights.registry import MODELS, registry
 
@@ -58,9 +60,8 @@ def main() -> None:
         at_scales = [generator.encode_style(painting, scale) for scale in CODE_SCALES]
         codes[style.name] = torch.cat(at_scales).half().contiguous()
         photo = _crop(samples[index % len(samples)], index // len(samples))
-        code = codes[style.name][1:2].float()
-        *_, (_, _, painted) = generator.paint(generator.encode_content(photo, remember=False), generator.adjusted(photo, [code]))
-        assert painted is not None  # the last yield carries the result
+        code, grams = codes[style.name][1:2].float(), _grams(factors[style.name])
+        painted = finish(paint_photo(generator, photo, [], StylizeOptions(), codes=[code], grams=[grams], remember=False)).result
         to_pil(fit_short(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=82)
     save_file(codes, MODELS / CODES, {"generator": generator.sha256, "sha256": digest_of(codes)})
     by_layer = {f"{name}.{layer}": factor for name, layers in factors.items() for layer, factor in layers.items()}
@@ -100,6 +101,12 @@ def _factors(painting: torch.Tensor, compute: Compute) -> dict[str, torch.Tensor
     """Factors of a painting's Gram matrices by layer, `[len(CODE_SCALES), C, r]`, float16."""
     at_scales = [measured_style(painting, scale, compute).grams for scale in CODE_SCALES]
     return {layer: torch.stack([gram_factor(grams[layer][0].cpu()) for grams in at_scales]).half().contiguous() for layer in at_scales[0]}
+
+
+def _grams(factors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Gram matrices `[1, C, C]` by layer at scale 1."""
+    middle = CODE_SCALES.index(1.0)
+    return {layer: (factor[middle].float() @ factor[middle].float().mT)[None] for layer, factor in factors.items()}
 
 
 def _crop(sample: torch.Tensor, number: int) -> torch.Tensor:

@@ -245,7 +245,7 @@ def train(given: argparse.Namespace) -> None:
     shipped = average.module
     assert isinstance(shipped, LatentNet)
     parts: dict[str, Stateful] = {"net": net, "critic": critic, "average": average, "crops": crops}
-    run = Run(given.out, given.minutes, parts | {"optimizer": players[0], "critic_optimizer": players[1]})
+    run = Run(given.out, given.minutes, parts | {"optimizer": players[0], "critic_optimizer": players[1]}, given)
     train_step = TrainStep(net, critic, crops, given, compute.dtype)
     shown = time.monotonic()
     held = Crops(split(given.data)[1], given.seed).batch(12, SIDE, CROP_SCALE)

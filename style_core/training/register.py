@@ -9,14 +9,21 @@ import re
 import shutil
 from pathlib import Path
 
+from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.weights.registry import MODELS, registry
 from style_core.weights.verify import golden_figures
 
 
 def register(name: str, trained: Path) -> None:
-    """Make `trained` the shipped file of the registry's entry `name`."""
+    """Make `trained` the shipped file of the registry's entry `name`.
+
+    Raises:
+        RequestError: for an entry that doesn't ship.
+    """
     entry = registry()[name]
+    if not entry.sha256:
+        raise RequestError("{name} does not ship; its file comes from the hub.", name=name)
     path = MODELS / entry.file
     if trained.resolve() != path.resolve():
         shutil.copyfile(trained, path)

@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     prepare_cpu()
+    given.out.parent.mkdir(parents=True, exist_ok=True)
     files = sharp(split(given.data / "style")[0])
     random.Random(given.seed).shuffle(files)
     generator = Generator.load(given.generator, Compute.choose("cpu", "fp32"))

@@ -62,6 +62,13 @@ class PaintingViews:
         while len(self._pool) < least:
             self._pool.append(self.measure(*self.view()))
 
+    def state_dict(self) -> dict:
+        return {"random": self._random.getstate()}
+
+    def load_state_dict(self, state: dict) -> None:
+        version, internal, gauss = state["random"]
+        self._random.setstate((version, tuple(internal), gauss))
+
     def draw(self) -> MeasuredStyle:
         return self._random.choice(self._pool)
 

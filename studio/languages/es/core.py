@@ -183,6 +183,7 @@ SENTENCES: dict[str, str] = {
     "{file} does not contain codes of styles.": "{file} no contiene códigos de estilos.",
     "The style prior belongs to another generator; make it again with style_core.training.style_prior.": "Los estilos imaginados son de otro generador; créalos de nuevo con style_core.training.style_prior.",
     "Pictures beyond {megapixels} megapixels are not refined; Paint does that at any size.": "Las imágenes de más de {megapixels} megapíxeles no se afinan; Pintar lo hace a cualquier tamaño.",
+    "The picture could not be refined: {reason}": "La imagen no se pudo afinar: {reason}",
     "There is too little memory to refine the picture, so the network painted it alone.": "Hay muy poca memoria para afinar la imagen, así que la pintó solo la red.",
     "A style is given by its code alone, without Gram matrices, so the picture is not refined.": "Un estilo viene dado solo por su código, sin matrices de Gram, así que la imagen no se afina.",
     "The gallery's Gram matrices belong to another lite; make them again with style_core.training.gallery.": "Las matrices de Gram de la galería son de otro lite; créalas de nuevo con style_core.training.gallery.",

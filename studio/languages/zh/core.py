@@ -193,6 +193,7 @@ SENTENCES: dict[str, str] = {
     "The style prior belongs to another generator; make it again with style_core.training.style_prior.":
         "想象画风的编码属于另一个生成器；请用 style_core.training.style_prior 重新生成。",
     "Pictures beyond {megapixels} megapixels are not refined; Paint does that at any size.": "超过 {megapixels} 百万像素的图不作细化；“绘制”可细化任意尺寸。",
+    "The picture could not be refined: {reason}": "无法细化这张图：{reason}",
     "There is too little memory to refine the picture, so the network painted it alone.": "内存太少，无法细化，这张图只由网络绘成。",
     "A style is given by its code alone, without Gram matrices, so the picture is not refined.": "某个风格只给了编码，没有格拉姆矩阵，所以这张图不作细化。",
     "The gallery's Gram matrices belong to another lite; make them again with style_core.training.gallery.": "画廊的格拉姆矩阵属于另一个 lite；请用 style_core.training.gallery 重新生成。",
