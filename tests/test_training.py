@@ -1,5 +1,7 @@
 """Training: what is set aside stays aside, runs resume, losses go down, what is exported can be used."""
 
+import argparse
+import csv
 import json
 from types import SimpleNamespace
 
@@ -15,7 +17,7 @@ from style_core.devices import Compute
 from style_core.networks.extractor import load_extractor
 from style_core.networks.generator_net import LEVELS, SHARPENING_TERMS, GeneratorNet
 from style_core.networks.moments import Moments, gram_matrix
-from style_core.training import blend, distill, register, runs, sharpening
+from style_core.training import blend, distill, generator, register, runs, sharpening
 from style_core.training.average import running_average
 from style_core.training.data import Crops, is_held_out, split
 from style_core.training.muon import Muon, orthogonalized
@@ -72,6 +74,51 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path):
     assert len(rows) == 4 and rows[-1].endswith(",3"), "a mean of the steps since it was taken up again"
     _, over = run(1e-9)
     assert not over.going()
+
+
+def test_a_folder_with_another_run_is_refused_and_more_minutes_of_the_same_are_not(tmp_path):
+    def run(**flags) -> runs.Run:
+        return runs.Run(tmp_path, 1.0, {}, argparse.Namespace(out=tmp_path, **flags))
+
+    run(rate=1e-3, minutes=1.0).checkpoint()
+    run(rate=1e-3, minutes=2.0)
+    with pytest.raises(RequestError, match="holds a training run with other flags; choose another folder with --out"):
+        run(rate=2e-3, minutes=1.0)
+
+
+def test_the_curve_takes_a_figure_that_comes_later_and_drops_steps_that_a_kill_has_undone(tmp_path):
+    run = runs.Run(tmp_path, 1.0, {}, log_every=2)
+    for step in range(6):
+        run.step_done(loss=step, **({"critic": 10.0 + step} if step > 2 else {}))
+        if step == 3:
+            run.checkpoint()
+    again = runs.Run(tmp_path, 1.0, {}, log_every=2)
+    for _ in range(2):
+        again.step_done(loss=7.0, critic=1.0)
+    with (tmp_path / "curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["step"], row["loss"], row["critic"]) for row in rows] == [("2", "0.5", ""), ("4", "2.5", "13"), ("6", "7", "1")]
+
+
+def test_a_resumed_run_does_not_repeat_its_random_numbers(tmp_path):
+    torch.manual_seed(0)
+    run = runs.Run(tmp_path, 1.0, {})
+    torch.rand(3)
+    run.checkpoint()
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    runs.Run(tmp_path, 1.0, {})
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_pictures_set_aside_are_sharp_and_not_trained_on(tmp_path):
+    for index in range(12):
+        side = 480 if index % 2 else 100
+        write_image(tmp_path / f"{index}.png", picture(side, side, seed=index))
+    files = sorted(tmp_path.iterdir())
+    rest, aside = generator.set_aside(files, seed=0)
+    assert len(aside) == 3 and not set(rest) & set(aside) and set(rest) | set(aside) == set(files)
+    assert all(int(file.stem) % 2 for file in aside)
 
 
 def test_an_exported_student_s_distances_equal_those_through_its_heads(tmp_path):
@@ -205,7 +252,11 @@ def test_registering_records_hash_size_and_golden_figures(tmp_path, monkeypatch)
         '[lite]\nfile = "lite.safetensors"\nsha256 = ""\nbytes = 0\n\n[other]\nsha256 = "kept"\nbytes = 7\n'
     )
     monkeypatch.setattr(register, "MODELS", tmp_path)
-    monkeypatch.setattr(register, "registry", lambda: {"lite": SimpleNamespace(file="lite.safetensors")})
+    monkeypatch.setattr(
+        register, "registry", lambda: {"lite": SimpleNamespace(file="lite.safetensors", sha256="old"), "vgg19": SimpleNamespace(sha256="")}
+    )
+    with pytest.raises(RequestError, match="vgg19 does not ship"):
+        register.register("vgg19", tmp_path / "new.safetensors")
     register.register("lite", tmp_path / "new.safetensors")
     table = (tmp_path / "registry.toml").read_text()
     assert weights.sha256_of(tmp_path / "lite.safetensors") in table
