@@ -18,17 +18,18 @@ def count(request: gr.Request | None) -> int:
         return _asked.get(_session(request), 0)
 
 
+def note(request: gr.Request) -> None:
+    """Count a change."""
+    session = _session(request)
+    with _lock:
+        _asked[session] = _asked.pop(session, 0) + 1
+        while len(_asked) > _VISITORS:
+            _asked.popitem(last=False)
+
+
 def wire(triggers: list) -> None:
     """Count these events as changes, at once, however long the queue of what they ask for is."""
-
-    def changed(request: gr.Request) -> None:
-        session = _session(request)
-        with _lock:
-            _asked[session] = _asked.pop(session, 0) + 1
-            while len(_asked) > _VISITORS:
-                _asked.popitem(last=False)
-
-    gr.on(triggers, changed, None, None, **IMMEDIATE)
+    gr.on(triggers, note, None, None, **IMMEDIATE)
 
 
 def _session(request: gr.Request | None) -> str | None:

@@ -192,6 +192,7 @@ def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Ca
         elif not (own or gallery_style or any(named.values())):
             yield {**cleared, tab.slider: stylizing.photo_alone(content), tab.status: i18n.say("NO_STYLE_AT_ALL", request)}
         elif stylizing.StylizeRequest.of(content, own, gallery_style, mix, regions, given).key() != last:
+            newest.note(request)
             yield from stylize(content, style, gallery_style, mix, regions, request, use_style=use_style, **given)
         else:
             yield {tab.status: gr.skip()}
@@ -226,7 +227,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     stylize, at_once = _handlers(compute, tab)
     how: dict[str, Any] = {
         "concurrency_id": "short",
-        "concurrency_limit": gpu.places(),
+        "concurrency_limit": 2 * gpu.places(),  # so that a visitor's first picture needn't wait until another's is refined
         "show_progress": "minimal",
         "show_progress_on": tab.status,
         "inputs_kwargs": {"use_style": tab.use_own, **tab.option_controls, **tab.more},

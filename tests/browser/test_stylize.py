@@ -30,6 +30,25 @@ def test_one_click_paints_and_every_control_acts_live(painted):
     assert painted.strangers == []
 
 
+def test_a_picture_is_shown_before_it_is_refined_and_a_newer_choice_does_not_wait(painted, tmp_path):
+    status = painted.locator("#stylize-status")
+    unfold(painted, "More", "#stylize-more")
+    fill(painted, "Steps after the network", "30")
+    status.filter(has_text="refining").wait_for()
+    fill(painted, "Style strength", "0.4")
+    status.filter(has_text="Done").wait_for()
+    with painted.expect_download() as download:
+        painted.click("#stylize-download")
+    download.value.save_as(tmp_path / "result.png")
+    options = read_settings(tmp_path / "result.png")["options"]
+    assert (options["strength"], options["refine"]) == (0.4, 30)
+    # A second click on the button starts nothing, and stops nothing.
+    painted.click("#stylize-run")
+    status.filter(has_text="refining").wait_for()
+    painted.click("#stylize-run")
+    status.filter(has_text="Done").wait_for()
+
+
 def test_a_painting_of_ones_own_is_taken_and_the_picture_downloads_with_its_settings(page, tmp_path):
     write_image(tmp_path / "own.png", picture(120, 100, seed=4))
     page.locator("#stylize-style input[type=file]").set_input_files(str(tmp_path / "own.png"))
