@@ -13,7 +13,7 @@ from benchmarks.common import arguments, evaluation_network, paint_with, painted
 from benchmarks.measures import UNCHANGED, PictureFeatures, content_distance, style_distance
 from style_core.devices import Compute
 from style_core.media.images import fit_short, read_image
-from style_core.recipes.stylize import verdict
+from style_core.recipes.stylize import StylizeOptions, verdict
 from style_core.training.data import sharp, split
 from style_core.weights.open import open_generator
 
@@ -26,11 +26,12 @@ def main() -> None:
     parser.add_argument("--paintings", type=int, default=10)
     parser.add_argument("--size", type=int, default=384, help="px, short side.")
     parser.add_argument("--seed", type=int, default=7, help="Of the draw.")
+    parser.add_argument("--refine", type=int, default=StylizeOptions().refine, help="Steps of optimization after the network.")
     given = parser.parse_args()
     paint_with(given.vgg19)
     photos, paintings = drawn(given.data, given.photos, given.paintings, given.seed)
     network = evaluation_network(given.vgg19)
-    rows = list(evaluated(network, photos, paintings, given.size))
+    rows = list(evaluated(network, photos, paintings, given.size, given.refine))
     print_outcome(rows)
 
 
@@ -40,7 +41,7 @@ def drawn(data: Path, photos: int, paintings: int, seed: int) -> tuple[list[Path
     return draw.sample(sharp(split(data / "content")[1]), photos), draw.sample(sharp(split(data / "style")[1]), paintings)
 
 
-def evaluated(network, photos: Sequence[Path], paintings: Sequence[Path], size: int) -> Iterator[tuple[str, float, float]]:
+def evaluated(network, photos: Sequence[Path], paintings: Sequence[Path], size: int, refine: int) -> Iterator[tuple[str, float, float]]:
     """Of each pair: the verdict, the share of the photo's style distance that is left, and the content distance."""
     generator = open_generator(Compute.choose())
     styles = [fit_short(read_image(path), size) for path in paintings]
@@ -50,7 +51,7 @@ def evaluated(network, photos: Sequence[Path], paintings: Sequence[Path], size: 
         photo = fit_short(read_image(path), size)
         seen_photo = PictureFeatures(network, photo)
         for picture, code, style in zip(styles, codes, seen_styles):
-            result = painted(generator, photo, picture)
+            result = painted(generator, photo, picture, refine)
             seen = PictureFeatures(network, result)
             left = style_distance(seen, style) / style_distance(seen_photo, style)
             yield verdict(generator, photo, result, [code]), left, content_distance(seen, seen_photo)

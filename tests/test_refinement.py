@@ -12,10 +12,11 @@ from style_core import RequestError, StylizeOptions, finish, gallery_code, galle
 from style_core.devices import Compute
 from style_core.media.images import fit, fit_short
 from style_core.networks.moments import relative_distance
+from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.losses import evaluate
 from style_core.progress import returned
 from style_core.recipes import refinement
-from style_core.recipes.refinement import measured_style, refined, refinement_plan
+from style_core.recipes.refinement import completed_style, measured_style, refined, refinement_plan
 from style_core.recipes.table import options_used
 from style_core.weights import gallery as gallery_of
 from style_core.weights.open import open_extractor, open_generator
@@ -128,6 +129,21 @@ def test_every_step_moves_the_picture_and_one_that_runs_out_of_memory_keeps_the_
     monkeypatch.setattr(sys.modules["style_core.recipes.stylize"], "refined", broken)
     done = finish(stylize(photo, [style], StylizeOptions(size=SIZE), compute=FP32))
     assert "could not be refined: There is not enough memory" in done.note and (done.result - network).abs().mean() < 0.05
+
+
+def test_a_thumbnail_is_not_refined_to_its_blur(photo):
+    lite, _ = returned(open_extractor("lite", ["relu5_1"], FP32))
+    painting = fit_short(read_image(SAMPLES / "styles" / "impasto.jpg"), 512)
+    thumbnail = fit_short(painting, 160)
+    alone, many = (evaluate(lite, stylized(photo, thumbnail, refine=steps), photo, painting)["style"] for steps in (0, 8))
+    assert many < 1.02 * alone, "evaluated against the painting that the thumbnail is of"
+    fine, generator = STYLE_LAYERS[:3], open_generator(FP32)
+    plan = refinement_plan((photo.shape[-2], photo.shape[-1]), FP32)
+    for style, kept in ((thumbnail, 3), (fit_short(painting, 400), 2), (painting, 0)):
+        target = measured_style(style, 1.0, FP32)
+        completed = completed_style(target, generator.shown(style), photo, None, plan, FP32)
+        changed = [layer for layer in STYLE_LAYERS if not torch.equal(completed.grams[layer], target.grams[layer])]
+        assert changed == list(fine[:kept])
 
 
 def test_colors_of_the_photo_are_kept_by_refined_pictures_too(photo, style):

@@ -125,13 +125,18 @@ class Generator:
         enlarged for this is read almost as if it had been larger (`StyleNet.sharpened`).
         """
         sized = fit_short(style, max(64, round(STYLE_SIDE * scale)))
-        shown = min(1.0, min(style.shape[-2:]) / (STYLE_SIDE * min(1.0, scale)))
+        shown = self.shown(style, scale)
 
         def encode() -> Tensor:
             code = self.code_of(self._encode(sized)[2], tones_of(sized))
             return torch.cat([self._sharpened(code[:, :CODE_SIZE], shown), code[:, CODE_SIZE:]], 1)
 
         return self._styles.get((digest_of(sized), shown), encode)
+
+    @staticmethod
+    def shown(style: Tensor, scale: float = 1.0) -> float:
+        """How sharp a style picture `[3, h, w]` is encoded: its side over that which it is enlarged to, at most 1."""
+        return min(1.0, min(style.shape[-2:]) / (STYLE_SIDE * min(1.0, scale)))
 
     def encode_content(self, photo: Tensor, *, remember: bool = True) -> EncodedPhoto:
         """Encode a photo `[3, H, W]`, both sides at least 16 px.

@@ -26,7 +26,7 @@ from style_core.progress import Step, Steps
 from style_core.recipes.areas import Masks, in_effect, recolored_where_painted
 from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.memory_plan import Plan, budget, check_fits
-from style_core.recipes.refinement import NETWORK, known_style, measured_style, refined, refinement_cost, refinement_plan
+from style_core.recipes.refinement import NETWORK, completed_style, known_style, measured_style, refined, refinement_cost, refinement_plan
 from style_core.recipes.run_history import Estimate, Watch
 from style_core.weights.open import open_generator
 from style_core.weights.registry import registry
@@ -214,7 +214,10 @@ class _Request:
         if options.color == "keep":  # only the luminance will count
             network, photo = (luminance_of(picture).expand(3, -1, -1) for picture in (network, photo))
         with memory_in_words(max(photo.shape[-2:])):
-            targets = [measured_style(style, options.style_scale, compute) for style in colored]
+            targets = []
+            for style, mask in zip(colored, self.masks or [None] * len(colored)):
+                target, shown = measured_style(style, options.style_scale, compute), self.generator.shown(style, options.style_scale)
+                targets.append(completed_style(target, shown, network, mask, self.plan, compute))
             targets += [known_style(each, compute) for each in self.grams]
             yield from refined(
                 network, photo, targets, self.steps, self.plan, compute, shares=self.shares, masks=self.masks,
