@@ -185,13 +185,12 @@ class _Request:
         total, best = tiles + self.steps, network
         if self.steps:
             yield PaintedStep(tiles, total, image=self._shown(network), weights=made)
-            made = made | {NETWORK: registry()[NETWORK].sha256}
             try:
                 for done, picture in enumerate(self._refined(network, colored), tiles + 1):
                     if picture is None:
                         yield PaintedStep(done, total, weights=made)
                     else:
-                        best = picture
+                        best, made = picture, made | {NETWORK: registry()[NETWORK].sha256}
             except OutOfMemory as error:
                 note = Message("The picture could not be refined: {reason}", reason=str(error))
         judged = ""
