@@ -64,8 +64,8 @@ def refinement_plan(size: tuple[int, int], compute: Compute, styles: int = 1) ->
 
 def refinement_cost(size: tuple[int, int], steps: int, compute: Compute) -> Estimate:
     """Predicted time and memory of refining a picture of `size` (height, width)."""
-    plan = refinement_plan(size, compute)
-    if not steps or isinstance(plan, str):
+    plan = refinement_plan(size, compute) if steps else ""
+    if isinstance(plan, str):
         return Estimate(0.0, 0.0)
     return network_cost([(*size, steps)], NETWORK, compute, plans=[plan])
 
@@ -83,9 +83,7 @@ def measured_style(style: Tensor, scale: float, compute: Compute) -> StyleTarget
     return _styles.get((digest_of(sized), sized.shape, compute), measure)
 
 
-def completed_style(
-    style: StyleTarget, shown: float, painted: Tensor, mask: Tensor | None, plan: Plan, compute: Compute
-) -> StyleTarget:  # fmt: skip
+def completed_style(style: StyleTarget, shown: float, painted: Tensor, mask: Tensor | None, plan: Plan, compute: Compute) -> StyleTarget:
     """A style measured in an enlarged thumbnail, with the finest layers' moments of what the generator painted.
 
     Enlarging leaves out the finest strokes. The generator's code adds them again (`StyleNet.sharpened`), so they are in its picture.

@@ -21,7 +21,7 @@ from style_core.networks.generator import Generator
 from style_core.progress import finish
 from style_core.recipes.refinement import measured_style
 from style_core.recipes.stylize import StylizeOptions, paint_photo
-from style_core.weights.gallery import CODE_SCALES, CODES, GRAMS, digest_of, gallery, gram_factor
+from style_core.weights.gallery import CODE_SCALES, CODES, GRAMS, digest_of, gallery, gram_factor, gram_from
 from style_core.weights.registry import MODELS, registry
 
 _THUMBNAIL_SIDE = 256
@@ -106,7 +106,7 @@ def _factors(painting: torch.Tensor, compute: Compute) -> dict[str, torch.Tensor
 def _grams(factors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Gram matrices `[1, C, C]` by layer at scale 1."""
     middle = CODE_SCALES.index(1.0)
-    return {layer: (factor[middle].float() @ factor[middle].float().mT)[None] for layer, factor in factors.items()}
+    return {layer: gram_from(factor[middle : middle + 1].float()) for layer, factor in factors.items()}
 
 
 def _crop(sample: torch.Tensor, number: int) -> torch.Tensor:

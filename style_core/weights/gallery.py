@@ -91,7 +91,7 @@ def gallery_grams(name: str, scale: float = 1.0) -> dict[str, Tensor]:
     found = {}
     for layer in STYLE_LAYERS:
         factor = _entry(factors, f"{name}.{layer}", GRAMS)  # [len(CODE_SCALES), C, GRAM_RANK]
-        found[layer] = _at_scale(factor @ factor.mT, scale)
+        found[layer] = _at_scale(gram_from(factor), scale)
     return found
 
 
@@ -100,6 +100,11 @@ def gram_factor(gram: Tensor) -> Tensor:
     values, vectors = eigh(gram.double())
     rank = min(GRAM_RANK, len(values))
     return (vectors[:, -rank:] * values[-rank:].clamp_min(0).sqrt()).float()
+
+
+def gram_from(factor: Tensor) -> Tensor:
+    """The Gram matrices `[..., C, C]` of factors `[..., C, r]`."""
+    return factor @ factor.mT
 
 
 def _check_name(name: str) -> None:
