@@ -13,8 +13,13 @@ from pathlib import Path
 
 # Set before Gradio is imported: no telemetry, and no proxy between the browser and this machine.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-# A folder per user, because one created by another user may not be writable.
-os.environ.setdefault("GRADIO_TEMP_DIR", os.path.join(tempfile.gettempdir(), f"pentimento-{getpass.getuser()}"))
+if "GRADIO_TEMP_DIR" not in os.environ:
+    # A folder per user, because one created by another user may not be writable. In a container, a user may have no name.
+    try:
+        _user = getpass.getuser()
+    except (KeyError, OSError):
+        _user = str(os.getuid())
+    os.environ["GRADIO_TEMP_DIR"] = os.path.join(tempfile.gettempdir(), f"pentimento-{_user}")
 # Gradio reads it on import and fails with a traceback if it is not a number.
 _PORT = os.environ.pop("GRADIO_SERVER_PORT", "7860")
 os.environ["GRADIO_DEBUG"] = "0"  # otherwise launch() would not return
