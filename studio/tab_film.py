@@ -228,6 +228,7 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
         done = i18n.say("CLIP_STOPPED", request, frames=step.iteration, total=step.total)
     else:
         done = i18n.say("CLIP_DONE", request, frames=step.iteration, seconds=i18n.duration(step.seconds))
+        done += f" {i18n.translate(step.note, request)}" if step.note else ""
     over: Update = {} if stopped else {place.begun: None, place.resume: gr.update(visible=False)}
     yield {**place.idle(), place.status: done, place.preview: gr.update(visible=False), **place.kept(out, earlier), **over}
 

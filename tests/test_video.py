@@ -29,7 +29,7 @@ def test_frames_come_back_as_they_were_written(tmp_path):
     assert numpy.allclose(means, [index / 6 for index in range(6)], atol=0.03)
 
 
-def filmed(path, frames, *, times=None, codec="libx264", pixels="yuv420p", rotation=0, sound=None, colors=None):
+def filmed(path, frames, *, times=None, codec="libx264", pixels="yuv420p", rotation=0, sound=None, layout="mono", rate=44100, colors=None):
     """A clip as cameras make them: `frames` are arrays `[H, W, 3]`, `times` milliseconds, `colors` matrix, primaries, curve."""
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=10, options={"crf": "1"})
@@ -40,7 +40,7 @@ def filmed(path, frames, *, times=None, codec="libx264", pixels="yuv420p", rotat
         context.colorspace, context.color_primaries, context.color_trc, context.color_range = matrix, primaries, curve, 1
         if rotation:
             video.set_display_rotation(rotation)
-        audio = container.add_stream(sound, rate=44100) if sound else None
+        audio = container.add_stream(sound, rate=rate, layout=layout) if sound else None
         for index, pixels_of_frame in enumerate(frames):
             kind = "rgb48le" if pixels_of_frame.dtype == numpy.uint16 else "rgb24"
             frame = av.VideoFrame.from_ndarray(pixels_of_frame, kind).reformat(format=pixels, dst_colorspace=matrix)
@@ -48,10 +48,11 @@ def filmed(path, frames, *, times=None, codec="libx264", pixels="yuv420p", rotat
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         if audio:
-            tone = numpy.sin(numpy.arange(4410 * len(frames)) / 10).astype(numpy.float32)[None]
-            for start in range(0, tone.shape[1] - 1023, 1024):
-                frame = av.AudioFrame.from_ndarray(numpy.ascontiguousarray(tone[:, start : start + 1024]), "fltp", "mono")
-                frame.sample_rate, frame.pts = 44100, start
+            channels = av.AudioLayout(layout).nb_channels
+            tone = numpy.sin(numpy.arange(rate // 10 * len(frames)) * 4410 / rate).astype(numpy.float32)
+            for start in range(0, len(tone) - 1023, 1024):
+                frame = av.AudioFrame.from_ndarray(tone[None, start : start + 1024].repeat(channels, 1), "flt", layout)
+                frame.sample_rate, frame.pts = rate, start
                 container.mux(audio.encode(frame))
             container.mux(audio.encode(None))
     return path
@@ -63,19 +64,51 @@ def grays(count):
 
 def seconds_heard(path):
     with av.open(str(path)) as out:
+        rate = out.streams.audio[0].rate
         heard = numpy.concatenate([frame.to_ndarray()[0] for frame in out.decode(audio=0)])
     assert heard.std() > 0.3
-    return len(heard) / 44100
+    return len(heard) / rate
 
 
-@pytest.mark.parametrize(("name", "sound"), [("tone.mp4", "aac"), ("tone.mov", "pcm_s16le"), ("tone.mkv", "flac")])
-def test_sound_is_kept(tmp_path, name, sound):
-    clip = Clip.open(filmed(tmp_path / name, grays(10), sound=sound))
+@pytest.mark.parametrize(
+    ("name", "sound", "layout", "rate"),
+    [
+        ("tone.mp4", "aac", "mono", 44100),
+        ("tone.mov", "pcm_s16le", "mono", 44100),
+        ("tone.mkv", "flac", "mono", 44100),
+        ("tone.avi", "pcm_s16le", "stereo", 44100),  # which doesn't name a layout
+        ("tone.mov", "pcm_s16le", "mono", 192000),  # AAC ends at 96 kHz
+        ("tone.mkv", "pcm_s16le", "7.1", 48000),
+        ("tone.mkv", "pcm_s16le", "5.1(side)", 48000),
+        ("tone.avi", "libmp3lame", "mono", 11025),  # too low for an MP4
+    ],
+)
+def test_sound_is_kept(tmp_path, name, sound, layout, rate):
+    clip = Clip.open(filmed(tmp_path / name, grays(10), sound=sound, layout=layout, rate=rate))
     assert clip.sound
     with FrameWriter(tmp_path / "out.mp4", clip.fps, sound=clip.path) as writer:
         for image in clip.images():
             writer.add(1 - image)
-    assert abs(seconds_heard(tmp_path / "out.mp4") - 1) < 0.1
+    assert abs(seconds_heard(tmp_path / "out.mp4") - 1) < (0.1 if rate > 20_000 else 0.3) and not writer.note
+
+
+def test_a_damaged_sound_costs_a_part_of_itself_and_not_the_film(tmp_path):
+    path = filmed(tmp_path / "tone.mkv", grays(10) * 2, sound="flac")
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+    whole = path.read_bytes()
+    for packet in packets[len(packets) // 2 :][:4]:
+        whole = whole.replace(packet, packet[:2] + bytes(255 - byte for byte in packet[2:]))
+    path.write_bytes(whole)
+    clip = Clip.open(path)
+    with FrameWriter(tmp_path / "out.mp4", clip.fps, sound=path) as writer:
+        for image in clip.images():
+            writer.add(image)
+    assert Clip.open(tmp_path / "out.mp4").frames == 20
+    assert "sound could not be read" in writer.note
+    with av.open(str(tmp_path / "out.mp4")) as out:
+        heard = sum(frame.samples for frame in out.decode(audio=0)) / 44100
+    assert 1.0 < heard < 1.9
 
 
 def test_a_stopped_film_can_be_played_with_its_sound(tmp_path):

@@ -7,11 +7,16 @@ from pathlib import Path
 import av
 
 _COPIED = ("aac", "mp3", "opus", "alac")  # codecs that players expect in an MP4; others are re-encoded
+_LEAST_MP3_RATE = 16000  # Hz, in an MP4
+_LAYOUTS = {1: "mono", 6: "5.1"}  # by number of channels, since many files don't name a layout; others become stereo
 _PRIMING = Fraction(1, 10)  # seconds of encoder priming kept before the first sample
+_DAMAGED = "The clip's sound could not be read, or not all of it, so the film lacks it there."
 
 
 class SoundTrack:
     """Writes a clip's sound in step with the frames.
+
+    What can't be decoded is left out, so that a damaged sound doesn't cost the film; `note` says so.
 
     Args:
         path: the clip.
@@ -20,19 +25,21 @@ class SoundTrack:
     """
 
     def __init__(self, path: str | Path, container: av.container.OutputContainer, origin: Fraction):
+        self.note = ""
         self._source = av.open(str(Path(path).absolute()))
         self._container, self._origin = container, origin
         self._waiting: av.Packet | None = None
         self._packets: Iterator[av.Packet] = iter(())
-        self._encoder: av.AudioStream | None = None
         if self._source.streams.audio:
             sound = self._source.streams.audio[0]
-            if sound.codec_context.name.removesuffix("float") in _COPIED:
+            if sound.codec_context is None:  # of a kind that ffmpeg doesn't know
+                self.note = _DAMAGED
+            elif _fits_an_mp4(sound):
                 self._stream = container.add_stream_from_template(sound)
+                self._packets = self._copied(sound)
             else:
-                self._stream = self._encoder = container.add_stream("aac", rate=sound.codec_context.sample_rate)
-                self._encoder.layout = sound.codec_context.layout
-            self._packets = self._copied(sound) if self._encoder is None else self._encoded(sound, self._encoder)
+                self._stream = encoder = _encoder(container, sound)
+                self._packets = self._encoded(sound, encoder)
 
     def write_until(self, seconds: Fraction) -> None:
         """Write the sound up to `seconds` of the film."""
@@ -48,8 +55,20 @@ class SoundTrack:
     def close(self) -> None:
         self._source.close()
 
+    def _read(self, sound: av.AudioStream) -> Iterator[av.Packet]:
+        """The clip's packets, up to where it can't be read any further."""
+        packets = self._source.demux(sound)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:
+                self.note, packet = _DAMAGED, None
+            if packet is None:
+                return
+            yield packet
+
     def _copied(self, sound: av.AudioStream) -> Iterator[av.Packet]:
-        for packet in self._source.demux(sound):
+        for packet in self._read(sound):
             if packet.dts is None:
                 continue
             shift = round(self._origin / packet.time_base)
@@ -59,10 +78,29 @@ class SoundTrack:
                 yield packet
 
     def _encoded(self, sound: av.AudioStream, encoder: av.AudioStream) -> Iterator[av.Packet]:
-        for frame in self._source.decode(sound):
-            if frame.pts is None or frame.time_base is None:
-                continue
-            frame.pts -= round(self._origin / frame.time_base)
-            if frame.pts >= 0:
-                yield from encoder.encode(frame)
+        for packet in self._read(sound):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                self.note, frames = _DAMAGED, []
+            for frame in frames:
+                if not isinstance(frame, av.AudioFrame) or frame.pts is None or frame.time_base is None:
+                    continue
+                frame.pts -= round(self._origin / frame.time_base)
+                if frame.pts >= 0:
+                    yield from encoder.encode(frame)
         yield from encoder.encode(None)
+
+
+def _fits_an_mp4(sound: av.AudioStream) -> bool:
+    name = sound.codec_context.name.removesuffix("float")
+    return name in _COPIED and (name != "mp3" or sound.codec_context.sample_rate >= _LEAST_MP3_RATE)
+
+
+def _encoder(container: av.container.OutputContainer, sound: av.AudioStream) -> av.AudioStream:
+    """A stream of AAC for a sound, at the nearest rate and layout that AAC and players know."""
+    context = sound.codec_context
+    rates = av.codec.Codec("aac", "w").audio_rates or [context.sample_rate]
+    stream = container.add_stream("aac", rate=min(rates, key=lambda rate: abs(rate - context.sample_rate)))
+    stream.layout = _LAYOUTS.get(context.layout.nb_channels, "stereo")
+    return stream

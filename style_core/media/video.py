@@ -80,6 +80,11 @@ class FrameWriter:
     def __enter__(self) -> "FrameWriter":
         return self
 
+    @property
+    def note(self) -> str:
+        """What is missing from the film so far, if anything is."""
+        return self._film.sound.note if self._film is not None and self._film.sound is not None else ""
+
     def add(self, image: Tensor, at: Fraction | None = None) -> None:
         """Add a frame `[3, H, W]`; all frames of a file have the same size (cropped to even sides in MP4).
 

@@ -120,7 +120,8 @@ def painted_film(
                 total = max(writer.count, clip.frames)
                 left = pace.left(total - writer.count)
                 yield Step(writer.count, total, image=preview, seconds=time.monotonic() - started, eta=left, weights=made)
-    yield Step(writer.count, writer.count, image=painted, seconds=time.monotonic() - started, eta=0.0, weights=made)
+    seconds = time.monotonic() - started
+    yield Step(writer.count, writer.count, image=painted, seconds=seconds, eta=0.0, note=writer.note, weights=made)
 
 
 def earlier_film(path: str | Path | None, request: str) -> Clip | None:

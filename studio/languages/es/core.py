@@ -72,6 +72,7 @@ SENTENCES: dict[str, str] = {
     "Strength 0 keeps the photo as it is.": "Con intensidad 0 la foto queda como está.",
     "Starting from the generator's picture.": "Empezando desde la imagen del generador.",
     "Encoding the picture.": "Codificando la imagen.",
+    "The clip's sound could not be read, or not all of it, so the film lacks it there.": "No se pudo leer el sonido del vídeo, o no todo, así que falta en esa parte.",
     "The optimizer diverged and was restarted once from the best picture so far.": "El optimizador divergió y se reinició una vez desde la mejor imagen hasta ahora.",
     "The optimization diverged twice and was stopped; the last good picture is kept. Use the adam optimizer, a lower learning rate, or a lower strength.": "La optimización divergió dos veces y se detuvo; se conserva la última imagen buena. Usa el optimizador adam, una tasa de aprendizaje menor o una intensidad menor.",
     "Stopped after {done} of {total} steps; the picture no longer changed.": "Parado tras {done} de {total} pasos; la imagen ya no cambiaba.",

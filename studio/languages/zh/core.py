@@ -72,6 +72,7 @@ SENTENCES: dict[str, str] = {
     "Strength 0 keeps the photo as it is.": "强度为 0 时照片保持原样。",
     "Starting from the generator's picture.": "从生成器的图开始。",
     "Encoding the picture.": "正在编码图片。",
+    "The clip's sound could not be read, or not all of it, so the film lacks it there.": "视频的声音无法读取或不完整，因此成片中缺少这部分声音。",
     "The optimizer diverged and was restarted once from the best picture so far.": "优化发散，已从目前最好的图重新开始一次。",
     "The optimization diverged twice and was stopped; the last good picture is kept. Use the adam optimizer, a lower learning rate, or a lower strength.":
         "优化两次发散，已停止；保留最后一张正常的图。请改用 adam 优化器、降低学习率或降低强度。",
