@@ -97,6 +97,28 @@ def test_estimates_learn_from_runs_and_not_from_those_that_shared_the_machine(mo
     assert corrected("another", FP32, predicted) == predicted
 
 
+def test_what_others_compute_between_the_steps_of_a_run_is_left_out(monkeypatch, runs_file):
+    monkeypatch.setattr(run_history, "_BUSY", 0.0)
+    watch = Watch("paint", FP32, Estimate(1.0, 1e9))
+
+    def steps():
+        for step in range(3):
+            busy(0.1)
+            yield step
+        busy(0.1)
+        return "painted"
+
+    def run():
+        result = yield from watch.over(steps())
+        watch.finish()
+        return result
+
+    running = run()
+    for _ in running:
+        time.sleep(1.0)
+    assert 0.4 <= corrected("paint", FP32, Estimate(1.0, 1e9)).seconds < 2.0, "three seconds of others"
+
+
 def test_only_the_last_runs_count_and_one_odd_one_does_not(runs_file):
     runs_file.parent.mkdir(parents=True)
     runs_file.write_text(json.dumps({run_history._key("paint", FP32): [[2.0, None]] * 5 + [[50.0, None]]}))

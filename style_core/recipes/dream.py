@@ -145,13 +145,17 @@ def dream(
     sizes = [(height, width, options.iterations) for height, width in growth.sizes]
     deepest = max(objective.layers, key=LAYERS.index)
     watch = Watch(f"dream {extractor.name}", extractor.compute, network_cost(sizes, extractor.shape, extractor.compute, deepest))
-    shown_at, began, before = float("-inf"), time.monotonic(), growth.share
-    for _ in growth:
-        now, preview = time.monotonic(), None
-        if growth.done and now - shown_at >= preview_every:
-            preview, shown_at = growth.image(), now
-        eta = (now - began) * (1 - growth.share) / (growth.share - before) if growth.share > before else None
-        yield Step(growth.done, growth.total, growth.rises, preview, now - started, eta, note, extractor.weights)
+
+    def growing() -> Steps:
+        shown_at, began, before = float("-inf"), time.monotonic(), growth.share
+        for _ in growth:
+            now, preview = time.monotonic(), None
+            if growth.done and now - shown_at >= preview_every:
+                preview, shown_at = growth.image(), now
+            eta = (now - began) * (1 - growth.share) / (growth.share - before) if growth.share > before else None
+            yield Step(growth.done, growth.total, growth.rises, preview, now - started, eta, note, extractor.weights)
+
+    yield from watch.over(growing())
     watch.finish()
     seconds = time.monotonic() - started
     yield Step(growth.total, growth.total, growth.rises, growth.image(), seconds, 0.0, note, extractor.weights)

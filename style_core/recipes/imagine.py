@@ -103,7 +103,9 @@ def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = No
         if index + 1 == options.count and near is None:
             watch.finish()
         weights = {"latent": latent.sha256, **finish.weights}
+        watch.pause()  # others may compute meanwhile
         yield Step(index + 1, options.count, image=image, seconds=seconds, eta=eta, weights=weights)
+        watch.resume()
 
 
 def walk(

@@ -168,13 +168,29 @@ def _paint(
     painting = _Painting(inputs, PaintingPace(levels, started), preview_every, note, done)
     extractor = inputs.extractor
     watch = Watch(f"optimize {extractor.name}", extractor.compute, predicted_cost(levels, inputs.planner))
-    image = init_image
+    image = yield from watch.over(_painted_levels(painting, levels, init_image, begun, begins=len(levels) == len(every), large=large))
+    if painting.finished:
+        watch.finish()
+    yield painting.moment(image=image, eta=0.0)
+
+
+def _painted_levels(
+    painting: "_Painting", levels: Sequence[tuple[int, int, int]], init_image: Tensor | None, begun: Tensor | None, *, begins: bool,
+    large: bool,
+) -> Generator[Step, None, Tensor]:  # fmt: skip
+    """Paint level after level; returns the result as it is shown.
+
+    Args:
+        begins: whether the first of the levels is a run's first one.
+        large: whether memory is given back after each level.
+    """
+    inputs, image = painting.inputs, init_image
     for index, (height, width, count) in enumerate(levels):
         if image is not None and index:
             picture = inputs.enlarged(image, height, width, init_image)
         else:
             picture = inputs.start(height, width, init_image if begun is None else begun)
-        descent = painting.begin(picture, first=index == 0 and len(levels) == len(every))
+        descent = painting.begin(picture, first=index == 0 and begins)
         del picture
         image = None  # at a print's size, each copy takes a gigabyte
         image = yield from painting.level(descent, count, last=index == len(levels) - 1)
@@ -182,17 +198,14 @@ def _paint(
         if large:
             release_memory()
     assert image is not None  # there is at least one level
-    image = inputs.shown(image)
-    if painting.finished:
-        watch.finish()
-    yield painting.moment(image=image, eta=0.0)
+    return inputs.shown(image)
 
 
 class _Painting:
     """A run: its Steps, level by level."""
 
     def __init__(self, inputs: OptimizeInputs, pace: PaintingPace, preview_every: float, note: str, done: int = 0):
-        self._inputs = inputs
+        self.inputs = inputs
         self._pace = pace
         self._preview_every = preview_every
         self._note = note
@@ -202,16 +215,16 @@ class _Painting:
     @property
     def finished(self) -> bool:
         """Whether all planned iterations were made."""
-        return self._done == self._inputs.options.iterations
+        return self._done == self.inputs.options.iterations
 
     def moment(self, image: Tensor | None = None, eta: float | None = None, note: str | None = None) -> Step:
         note = self._note if note is None else note
-        total, weights = self._inputs.options.iterations, self._inputs.extractor.weights
+        total, weights = self.inputs.options.iterations, self.inputs.extractor.weights
         return Step(self._done, total, self._losses, image, self._pace.elapsed(), eta, note, weights)
 
     def begin(self, picture: Tensor, *, first: bool) -> Descent:
         """Prepare a level that starts from `picture`, `[1, 3, H, W]`, which is copied."""
-        inputs = self._inputs
+        inputs = self.inputs
         plan = inputs.planner.plan((picture.shape[-2], picture.shape[-1]))
         slope = _SLOPE if first else 0.0
         objective = inputs.objective(plan) if inputs.held is None else inputs.held.beside(inputs.objective(plan))
@@ -219,7 +232,7 @@ class _Painting:
 
     def level(self, descent: Descent, count: int, *, last: bool) -> Generator[Step, None, Tensor]:
         """Optimize for `count` iterations; the result as `[3, H, W]`."""
-        inputs, (height, width) = self._inputs, descent.picture.shape[-2:]
+        inputs, (height, width) = self.inputs, descent.picture.shape[-2:]
         recent: deque[float] = deque(maxlen=_STALL_WINDOW)
         yield self.moment(eta=self._pace.left())
         for iteration in range(1, count + 1):
@@ -240,7 +253,7 @@ class _Painting:
         try:
             self._losses = descent.step()
         except Diverged as failure:
-            yield self.moment(image=self._inputs.shown(failure.image), note=str(failure))
+            yield self.moment(image=self.inputs.shown(failure.image), note=str(failure))
             raise
         self._done += 1
         self._pace.tick(pixels)
@@ -249,7 +262,7 @@ class _Painting:
         preview = None
         if time.monotonic() - self._shown_at >= self._preview_every:
             current = descent.image() if pixels <= _LARGEST_PREVIEW else descent.current()
-            preview, self._shown_at = self._inputs.shown(current, _LARGEST_PREVIEW), time.monotonic()
+            preview, self._shown_at = self.inputs.shown(current, _LARGEST_PREVIEW), time.monotonic()
         yield self.moment(preview, self._pace.left())
 
 

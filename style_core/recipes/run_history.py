@@ -4,9 +4,11 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 
@@ -19,6 +21,8 @@ _IDLE = 0.3  # largest share of the cores used by other processes during a measu
 _FASTER = 1.2  # ratio of a newly measured speed to the known one from which earlier runs no longer count
 _SPEED = "a second"  # ends the kinds that are speeds
 _SHORTEST = 0.2  # seconds; shorter runs are not recorded
+_Step = TypeVar("_Step")
+_Value = TypeVar("_Value")
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -59,7 +63,22 @@ class Watch:
 
     def resume(self) -> None:
         """Go on measuring."""
-        self._running = time.monotonic(), time.process_time()
+        if self._running is None:
+            self._running = time.monotonic(), time.process_time()
+
+    def over(self, steps: Generator[_Step, None, _Value]) -> Generator[_Step, None, _Value]:
+        """The same steps; what others compute between them is left out."""
+        with closing(steps):
+            while True:
+                self.resume()
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    return end.value
+                finally:
+                    self.pause()
+                yield step
+                del step  # and its picture, while the next one is made
 
     def finish(self) -> None:
         """Record the run's cost, unless it shared the machine."""

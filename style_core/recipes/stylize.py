@@ -5,6 +5,7 @@ photo is encoded once (`Generator.encode_content`); changing strength, weights o
 pictures are encoded and painted in tiles; see `networks/generator.py`. What the network painted is then refined; see `refinement.py`.
 """
 
+import collections.abc
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -141,14 +142,10 @@ def paint_photo(
     size, watch = (photo.shape[-2], photo.shape[-1]), None
     if request.is_painted and generator.cached(photo) is None:  # else it takes less time than an estimate should promise
         watch = Watch("stylize", generator.compute, _predicted(size, request.steps, generator.compute))
-    for step in request.painted():
-        if watch is not None:
-            watch.pause()  # others may compute meanwhile
+    for step in request.painted() if watch is None else watch.over(request.painted()):
         if watch is not None and step.iteration == step.total:
             watch.finish()
         yield step
-        if watch is not None:
-            watch.resume()
 
 
 class _Request:
@@ -166,7 +163,7 @@ class _Request:
         self.plan = self._plan() if self.is_painted and options.refine else ""
         self.steps = 0 if isinstance(self.plan, str) else options.refine
 
-    def painted(self) -> Iterator[PaintedStep]:
+    def painted(self) -> collections.abc.Generator[PaintedStep, None, None]:
         """The Steps of painting."""
         generator, options, photo, remember = self.generator, self.options, self.photo, self.remember
         made = {"generator": generator.sha256}

@@ -58,7 +58,7 @@ def stylize_clip(
     cost = stylized_film_cost(clip, options.size, film, generator.compute)
     watch = Watch(cost.kind, generator.compute, cost.estimate)
     continued = earlier_film(begun, request) is not None
-    yield from painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every)
+    yield from watch.over(painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every))
     if not continued:
         watch.finish()
 
