@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
+from gradio import Blocks
+
 from style_core import read_image, write_image
 from style_core.media.images import fit, resize
 from style_core.media.proof import proof, read_profile, write_separation
@@ -55,7 +57,15 @@ def sweep_at_start(uploads: str | Path) -> None:
     sweep_uploads(uploads, set())
 
 
-def sweep_uploads(uploads: str | Path, kept: set[str], coming: int = 0) -> None:
+def of_page(page: Blocks) -> set[str]:
+    """Paths of a page's static files, which are public and stay."""
+    kept: set[str] = set()
+    for block in page.blocks.values():
+        kept |= getattr(block, "keep_in_cache", set())
+    return kept
+
+
+def sweep_uploads(uploads: str | Path, kept: set[str], coming: float = 0) -> None:
     """Make room in the upload folder: remove old files, and then the oldest ones until `coming` bytes fit.
 
     Args:

@@ -4,6 +4,7 @@ Requests may only name files that were uploaded to this app. Gradio checks only 
 checked in one place, before any component receives it, so that no component or handler can forget to.
 """
 
+import asyncio
 import os
 from collections.abc import Iterator
 from copy import copy
@@ -16,7 +17,7 @@ from gradio.blocks import BlocksConfig
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from studio import api_page, i18n
+from studio import api_page, fetching, files, i18n
 from style_core import RequestError
 from style_core.files import written_aside
 
@@ -84,8 +85,11 @@ class GuardedBlocks(gr.Blocks):
 
     async def preprocess_data(self, block_fn: Any, inputs: list, state: Any, explicit_call: bool = False) -> list:
         if not explicit_call:  # calls from Python are ours
-            for payload in files_in(inputs):
+            payloads = list(files_in(inputs))
+            for payload in payloads:
                 _check(payload)
+            if any(_is_address(payload["path"]) for payload in payloads):
+                await asyncio.to_thread(files.sweep_uploads, get_upload_folder(), files.of_page(self), fetching.MOST_FETCHED)
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except gr.Error as error:
@@ -154,6 +158,10 @@ def files_in(value: Any) -> Iterator[dict]:
             yield from files_in(part)
 
 
+def _is_address(path: object) -> bool:
+    return isinstance(path, str) and path.startswith(_FETCHED)
+
+
 def was_uploaded(path: object) -> bool:
     """Whether a path is a file in this app's upload folder, links resolved."""
     if not isinstance(path, str) or "\0" in path:
@@ -174,8 +182,8 @@ def _check(payload: dict) -> None:
     path = payload["path"]
     if path is None or path == "":
         return  # inline data, which components accept or refuse themselves
-    if isinstance(path, str) and path.startswith(_FETCHED):
-        # With the mark, Gradio downloads it into the upload folder, from public hosts only.
+    if _is_address(path):
+        # With the mark, it is downloaded into the upload folder; see `fetching`.
         payload["meta"], payload["is_stream"] = dict(_MARK), False
         return
     if not was_uploaded(path):

@@ -15,6 +15,7 @@ from studio import files
 
 MEGABYTE = 2**20
 MOST_JSON = MEGABYTE
+MOST_MCP = 16 * MEGABYTE  # calls of tools, which may contain pictures
 MOST_REQUEST = 200 * MEGABYTE  # of uploads in one request
 MOST_VISITOR = 600 * MEGABYTE  # of uploads of one address in an hour
 _HOUR = 3600.0
@@ -22,9 +23,13 @@ _WRONG_TRIES, _WRONG_SECONDS = 5, 60.0  # wrong passwords per address before it 
 _WRONG_ALL = 60  # wrong passwords of all addresses in the same time
 _MOST_KNOWN = 10_000  # addresses remembered
 
-_UPLOADS = ("/upload", "/component_server", "/process_recording")
-_CALLS = ("/call/", "/run/", "/api/", "/queue/join")
-_OPEN_OTHERWISE = ("/cancel", "/reset")  # Gradio's endpoints that don't require a login
+# Routes of Gradio's API.
+_API = "/gradio_api/"
+_UPLOADS = ("upload", "component_server", "process_recording")
+_CALLS = ("call/", "run/", "api/", "queue/join")
+_JOIN, _CALL_BY_NAME, _MCP = "queue/join", "call/v2/", "mcp"
+_OPEN_OTHERWISE = ("cancel", "reset")  # these don't require a login
+_RELAY = "file=http"  # fetches any address for anyone
 
 
 class _TooMuch(Exception):
@@ -56,26 +61,31 @@ class RequestLimits:
     def __init__(self, app: ASGIApp):
         self._app = app
         self._uploaded, self._wrong = Recent(_HOUR), Recent(_WRONG_SECONDS)
+        self._coming = 0.0  # bytes of the uploads that are on their way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path, who = scope["path"].rstrip("/"), _sender(scope)
-        if path.endswith("/login"):
+        route, who = _route(scope), _sender(scope)
+        if scope["method"] != "POST":
+            if route.startswith(_RELAY):
+                await _refuse(scope, receive, send, 403, "Only files of this app are served here.")
+            else:
+                await self._app(scope, receive, send)
+        elif not route and scope["path"].rstrip("/").endswith("/login"):
             await self._login(scope, receive, send, who)
-        elif path.endswith(_OPEN_OTHERWISE) and not _logged_in(scope):
+        elif route in _OPEN_OTHERWISE and not _logged_in(scope):
             await _refuse(scope, receive, send, 401, "Log in first.")
-        elif path.endswith(_UPLOADS):
+        elif route in _UPLOADS:
             await self._upload(scope, receive, send, who)
+        elif route == _MCP or route.startswith(f"{_MCP}/"):
+            await self._streamed(scope, receive, send, MOST_MCP, f"The request is larger than {MOST_MCP // MEGABYTE} MB.")
         else:
-            await self._small(scope, receive, send, path)
+            await self._small(scope, receive, send, route)
 
-    async def _small(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+    async def _small(self, scope: Scope, receive: Receive, send: Send, route: str) -> None:
         """A small request, whose whole body is read."""
-        if "/mcp" in path:
-            await self._app(scope, receive, send)
-            return
         body = b""
         try:
             counted = _counted(scope, receive, MOST_JSON)
@@ -87,20 +97,42 @@ class RequestLimits:
         except _TooMuch:
             await _refuse(scope, receive, send, 413, "The request is larger than 1 MB; upload files first, and send their paths.")
             return
-        if any(part in path for part in _CALLS) and (wrong := _what_is_wrong(scope, path, body)):
+        if route.startswith(_CALLS) and (wrong := _what_is_wrong(scope, route, body)):
             await _refuse(scope, receive, send, *wrong)
             return
         await self._app(scope, _replayed(body, receive), send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send, who: str) -> None:
         room = min(MOST_REQUEST, MOST_VISITOR - self._uploaded.total(who))
-        began, came = False, 0
+        length = _declared(scope) or max(0.0, room)  # of an unknown length, as much as there may be
+        most = f"{MOST_REQUEST // MEGABYTE} MB in one request and {MOST_VISITOR // MEGABYTE} MB in an hour can be uploaded."
+        if length > room or room <= 0:
+            await _refuse(scope, receive, send, 413, f"This is too much at once; {most}")
+            return
+        if self._coming + length > files.MOST_UPLOADS:
+            await _refuse(scope, receive, send, 503, "Too much is uploaded right now; try again in a minute.")
+            return
+        came = 0
 
         async def counting() -> Message:
             nonlocal came
-            message = await counted()
+            message = await receive()
             came += len(message.get("body", b""))
             return message
+
+        # Counted before it is there, so that simultaneous uploads count too.
+        self._uploaded.add(who, length)
+        self._coming += length
+        try:
+            await asyncio.to_thread(files.sweep_uploads, get_upload_folder(), files.of_page(scope["app"].get_blocks()), self._coming)
+            await self._streamed(scope, counting, send, room, f"This is too much at once; {most}")
+        finally:
+            self._coming -= length
+            self._uploaded.add(who, came - length)
+
+    async def _streamed(self, scope: Scope, receive: Receive, send: Send, most: float, sentence: str) -> None:
+        """A request whose body the app reads itself; refused with a sentence if it is larger than `most` bytes."""
+        began = False
 
         async def sending(message: Message) -> None:
             nonlocal began
@@ -108,15 +140,10 @@ class RequestLimits:
             await send(message)
 
         try:
-            counted = _counted(scope, receive, room)
-            await asyncio.to_thread(files.sweep_uploads, get_upload_folder(), _kept(scope), _declared(scope))
-            await self._app(scope, counting, sending)
+            await self._app(scope, _counted(scope, receive, most), sending)
         except _TooMuch:
             if not began:
-                most = f"{MOST_REQUEST // MEGABYTE} MB in one request and {MOST_VISITOR // MEGABYTE} MB in an hour can be uploaded."
-                await _refuse(scope, receive, send, 413, f"This is too much at once; {most}")
-        finally:
-            self._uploaded.add(who, came)
+                await _refuse(scope, receive, send, 413, sentence)
 
     async def _login(self, scope: Scope, receive: Receive, send: Send, who: str) -> None:
         if self._wrong.total(who) >= _WRONG_TRIES or self._wrong.total("") >= _WRONG_ALL:
@@ -135,7 +162,7 @@ class RequestLimits:
                     await asyncio.sleep(0.5 * self._wrong.total(who))
             await send(message)
 
-        await self._small(scope, receive, watched, "/login")
+        await self._small(scope, receive, watched, "")
         if right:
             self._wrong.add(who, -self._wrong.total(who))
             self._wrong.add("", -1)
@@ -162,6 +189,11 @@ def _counted(scope: Scope, receive: Receive, most: float) -> Receive:
     return counting
 
 
+def _route(scope: Scope) -> str:
+    """The request's route in Gradio's API, such as `call/stylize`; empty for pages and other files."""
+    return scope["path"].partition(_API)[2].rstrip("/")
+
+
 def _declared(scope: Scope) -> int:
     length = _header(scope, b"content-length")
     return int(length) if length.isdigit() else 0
@@ -181,7 +213,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _what_is_wrong(scope: Scope, path: str, body: bytes) -> tuple[int, str] | None:
+def _what_is_wrong(scope: Scope, route: str, body: bytes) -> tuple[int, str] | None:
     """Status and message for a call with an unknown endpoint or wrong values; None for a valid call."""
     try:
         asked = json.loads(body)
@@ -189,15 +221,14 @@ def _what_is_wrong(scope: Scope, path: str, body: bytes) -> tuple[int, str] | No
         return 400, "The body must be a JSON object."
     if not isinstance(asked, dict):
         return 400, "The body must be a JSON object."
-    if "/call/v2/" in path:
-        name = path.rsplit("/", 1)[1]
+    name = route.rsplit("/", 1)[1]
+    if route.startswith(_CALL_BY_NAME):
         return None if name in _names(scope) else (404, _no_endpoint(scope))
     data, index = asked.get("data"), asked.get("fn_index")
     if not isinstance(data, list):
         return 422, "The body must hold a list called data."
     handlers = scope["app"].get_blocks().fns
-    if index is None and not path.endswith("/queue/join"):
-        name = path.rsplit("/", 1)[1]
+    if index is None and route != _JOIN:
         handler = next((handler for handler in handlers.values() if handler.api_name == name), None)
     else:
         handler = handlers.get(index) if isinstance(index, int) else None
@@ -235,14 +266,6 @@ def _logged_in(scope: Scope) -> bool:
 
 def _header(scope: Scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
-
-
-def _kept(scope: Scope) -> set[str]:
-    """Static files of the page, which are public."""
-    kept: set[str] = set()
-    for block in scope["app"].get_blocks().blocks.values():
-        kept |= getattr(block, "keep_in_cache", set())
-    return kept
 
 
 def _sender(scope: Scope) -> str:

@@ -90,6 +90,9 @@ def upload(address, size: int) -> tuple[int, str]:
         ("call/greet", b"not JSON", 400, "must be a JSON object"),
         ("call/greet", b"[" * 100_000, 400, "must be a JSON object"),
         ("call/greet", {"data": ["a" * request_limits.MOST_JSON]}, 413, "larger than 1 MB"),
+        ("call/mcp", {"data": ["a" * request_limits.MOST_JSON]}, 413, "larger than 1 MB"),
+        ("call/upload", {"data": ["a" * request_limits.MOST_JSON]}, 413, "larger than 1 MB"),
+        ("mcp/", {"data": ["a" * request_limits.MOST_MCP]}, 413, "larger than 16 MB"),
     ],
 )
 def test_a_bad_call_is_a_sentence_and_a_status_of_4xx(address, path, body, status, sentence):
@@ -137,6 +140,21 @@ def test_uploads_are_limited_by_request_by_visitor_and_in_all(address):
     for _ in range(3):
         status, said = upload(address, 200_000)
     assert status == 413 and "in an hour" in said
+
+
+def test_simultaneous_uploads_are_counted_together(tmp_path):
+    with serving(tmp_path) as address, ThreadPoolExecutor(20) as several:
+        answers = list(several.map(lambda _: upload(address, 290_000)[0], range(20)))
+    assert set(answers) <= {200, 413, 503} and 1 <= answers.count(200) <= 3, answers
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= 450_000 + 290_000
+
+
+def test_no_other_address_is_read_for_anyone(address):
+    connection = http.client.HTTPConnection(address, timeout=30)
+    connection.request("GET", "/gradio_api/file=https://example.org/picture.png")
+    answer = connection.getresponse()
+    assert answer.status == 403 and b"Only files of this app" in answer.read()
+    connection.close()
 
 
 def test_files_of_killed_processes_are_removed_at_the_start(tmp_path, monkeypatch):

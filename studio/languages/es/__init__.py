@@ -120,6 +120,7 @@ WORDS: dict[str, str] = {
     "NETWORK": "Red: {names}.",
     "INLINE": "No se aceptan imágenes dentro de una dirección. Sube un archivo.",
     "NOT_UPLOADED": "Este archivo no se subió aquí o ya no se conserva. Súbelo de nuevo.",
+    "NOT_FETCHED": "Esta dirección no se pudo leer: debe ser pública, llevar a un archivo de {most} MB como máximo y responder en un minuto. Sube el archivo.",
     "FAILED": "Algo ha fallado. Consulta el registro de la aplicación.",
     "BAD_VALUE": "Un valor de esta petición no se puede leer. La página de la API explica cada uno.",
     # Regions

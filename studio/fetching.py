@@ -1,0 +1,90 @@
+"""Files that a request names by their web address: from public hosts alone, no larger than an upload, one piece at a time.
+
+Gradio reads such a file whole, decompressed and without a limit: a few hundred kilobytes could fill the memory.
+"""
+
+import asyncio
+import re
+from pathlib import Path
+from urllib.parse import urljoin, urlparse
+
+import gradio as gr
+import httpx
+import safehttpx
+from gradio import processing_utils
+
+from studio import i18n
+from style_core.files import written_aside
+
+MEGABYTE = 2**20
+MOST_FETCHED = 100 * MEGABYTE  # of one file, as of an uploaded one
+_SECONDS = 60.0  # for one file
+_AT_ONCE = 2
+_REDIRECTS = 5
+_LONGEST_NAME = 60  # characters
+_under_way = 0
+
+
+class _TooLarge(Exception):
+    """A file is larger than allowed."""
+
+
+async def fetched(url: str, cache_dir: str) -> str:
+    """Download a file into the upload folder, unless it is there; returns its path. Gradio's `async_ssrf_protected_download`.
+
+    Raises:
+        gr.Error: if it can't be fetched, with a sentence.
+    """
+    global _under_way
+    name = re.sub(r"[^\w.-]", "", Path(urlparse(url).path).name)[-_LONGEST_NAME:].strip(".") or "file"
+    path = Path(cache_dir).absolute() / processing_utils.hash_url(url) / name
+    if path.exists():
+        path.touch()  # files are swept by their age
+        return str(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        async with asyncio.timeout(_SECONDS):
+            while _under_way >= _AT_ONCE:
+                await asyncio.sleep(0.1)
+            _under_way += 1
+            try:
+                with written_aside(path) as aside:
+                    await _download(url, aside)
+            finally:
+                _under_way -= 1
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, TimeoutError, _TooLarge) as error:
+        raise gr.Error(i18n.say("NOT_FETCHED", None, most=MOST_FETCHED // MEGABYTE), print_exception=False) from error
+    return str(path)
+
+
+processing_utils.async_ssrf_protected_download = fetched
+
+
+async def _download(url: str, path: Path) -> None:
+    for _ in range(1 + _REDIRECTS):
+        client = httpx.AsyncClient(transport=await _transport(url), headers={"Accept-Encoding": "identity"})
+        async with client, client.stream("GET", url) as response:
+            if response.has_redirect_location:
+                url = urljoin(url, response.headers["Location"])
+                continue
+            response.raise_for_status()
+            if response.headers.get("Content-Encoding", "identity") != "identity":  # one piece may grow a thousandfold
+                raise ValueError("The host compresses the file, although it was asked not to.")
+            came = 0
+            with path.open("wb") as file:
+                async for piece in response.aiter_raw():
+                    came += len(piece)
+                    if came > MOST_FETCHED:
+                        raise _TooLarge
+                    file.write(piece)
+            return
+    raise httpx.TooManyRedirects(f"More than {_REDIRECTS} redirects.")
+
+
+async def _transport(url: str) -> httpx.AsyncBaseTransport:
+    """A connection to the address's host, if it is public; what the host's name means is looked up once, and then not again.
+
+    Raises:
+        ValueError: for another host.
+    """
+    return safehttpx.AsyncSecureTransport(await safehttpx.async_validate_url(httpx.URL(url).host))

@@ -1,0 +1,96 @@
+"""Pictures named by their web address, from a server of the test's own: what is fetched, and what is refused before it fills the memory."""
+
+import asyncio
+import gzip
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import gradio as gr
+import httpx
+import pytest
+from gradio import processing_utils
+
+from studio import fetching
+
+SMALL, MOST = b"a picture" * 100, 200_000
+
+
+class Host(BaseHTTPRequestHandler):
+    """Answers with the file that a path names."""
+
+    sent = 0  # bytes of the endless file
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/moved"):
+            self.answer(b"", 302, Location="small.png" if self.path == "/moved" else self.path)
+        elif self.path == "/packed.png":
+            self.answer(gzip.compress(bytes(50 * MOST)), **{"Content-Encoding": "gzip"})
+        elif self.path == "/missing.png":
+            self.answer(b"nothing here", 404)
+        elif self.path == "/endless.png":
+            self.send_response(200)
+            self.end_headers()
+            try:
+                while Host.sent < 100 * MOST:
+                    Host.sent += self.wfile.write(bytes(MOST // 10))
+            except OSError:
+                pass  # the other side has had enough
+        else:
+            self.answer(SMALL)
+
+    def answer(self, body: bytes, status: int = 200, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *given) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def host():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Host)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def fetch(address: str, folder: Path) -> str:
+    """By the name under which Gradio calls it."""
+    return asyncio.run(processing_utils.async_ssrf_protected_download(address, str(folder)))
+
+
+@pytest.fixture
+def public(monkeypatch):
+    """Counts this machine among the public hosts, which it isn't otherwise."""
+
+    async def transport(url):
+        return httpx.AsyncHTTPTransport()
+
+    monkeypatch.setattr(fetching, "_transport", transport)
+    monkeypatch.setattr(fetching, "MOST_FETCHED", MOST)
+
+
+def test_a_host_that_is_not_public_is_not_asked(host, tmp_path):
+    with pytest.raises(gr.Error, match="must be public"):
+        fetch(f"{host}/small.png", tmp_path)
+
+
+@pytest.mark.parametrize("path", ["small.png", "moved"])
+def test_a_picture_is_fetched_once(public, host, tmp_path, path):
+    first = Path(fetch(f"{host}/{path}", tmp_path))
+    assert first.read_bytes() == SMALL and first.is_relative_to(tmp_path)
+    written = first.stat().st_ino
+    assert Path(fetch(f"{host}/{path}", tmp_path)).stat().st_ino == written
+
+
+@pytest.mark.parametrize("path", ["endless.png", "packed.png", "missing.png", "moved/for/ever"])
+def test_what_is_too_large_or_missing_is_refused_and_leaves_nothing(public, host, tmp_path, path):
+    with pytest.raises(gr.Error, match="could not be fetched"):
+        fetch(f"{host}/{path}", tmp_path)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert Host.sent < 50 * MOST, "reading goes on after the limit"
