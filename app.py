@@ -74,7 +74,9 @@ def _work_on_ray(address: str, cores: int) -> None:
         raise RequestError("--ray needs a clone of the project and one more package: pip install 'ray[data]>=2.60,<2.61'")
     from deploy.ray.workers import open_pool
 
-    gpu.work_on(open_pool(address, Path(os.environ["GRADIO_TEMP_DIR"]), cores))
+    shared = Path(os.environ["GRADIO_TEMP_DIR"])
+    gpu.work_on(open_pool(address, shared, cores))
+    files.share_within(shared)
     print(f"Ray at {address}: {gpu.places()} worker{'s' if gpu.places() > 1 else ''}.")
 
 

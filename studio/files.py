@@ -36,23 +36,31 @@ _FILM_FPS = 12
 _PROOF_SIDE = 2048  # px, of a proof; the file in inks has the full size
 _BEFORE, _SHOWN = "before.png", "shown.jpg"
 _folder: Path | None = None
+_shared: Path | None = None
+
+
+def share_within(place: str | Path) -> None:
+    """Keep results in `place`, before there are any, because other machines write them there."""
+    global _shared
+    _shared = Path(place)
 
 
 def folder() -> Path:
     """This process's folder for results, removed when it ends."""
     global _folder
     if _folder is None:
-        _folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        _folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_shared))
         atexit.register(shutil.rmtree, _folder, ignore_errors=True)
     return _folder
 
 
 def sweep_at_start(uploads: str | Path) -> None:
     """Remove leftovers of killed processes: their results, and old or excess uploads."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+    for left in Path(_shared or tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         owner = left.name.removeprefix(_PREFIX).split("-")[0]
-        # In a container, the previous process may have had the same id.
-        if left != _folder and owner.isdecimal() and (int(owner) == os.getpid() or not _runs(int(owner))):
+        # In a container, the previous process may have had the same id. In a shared folder, it may be one of another machine.
+        gone = owner.isdecimal() and (int(owner) == os.getpid() or not _runs(int(owner)))
+        if left != _folder and gone and (_shared is None or time.time() - _touched(left) > _KEEP_SECONDS):
             shutil.rmtree(left, ignore_errors=True)
     sweep_uploads(uploads, set())
 
@@ -72,8 +80,10 @@ def sweep_uploads(uploads: str | Path, kept: set[str], coming: float = 0) -> Non
         kept: paths to keep, whatever their age.
         coming: bytes of the expected upload.
     """
-    found = []
+    found, results = [], None if _folder is None else str(_folder)
     for path in Path(uploads).rglob("*"):
+        if results is not None and str(path).startswith(results):
+            continue  # they have their own limits
         with suppress(OSError):  # another request may have removed it
             status = path.lstat()
             if not stat.S_ISDIR(status.st_mode) and str(path) not in kept:
@@ -192,10 +202,14 @@ class Trail:
         return str(self.where / _SHOWN)
 
 
+def has_before(path: str) -> bool:
+    """Whether a result started from a photo."""
+    return Path(path).with_name(_BEFORE).exists()
+
+
 def before_of(path: str):
     """The photo `[3, H, W]` that a result started from, at the result's size, or None."""
-    kept = Path(path).with_name(_BEFORE)
-    return read_image(kept) if kept.exists() else None
+    return read_image(Path(path).with_name(_BEFORE)) if has_before(path) else None
 
 
 def frames_of(path: str) -> list[Path]:

@@ -18,12 +18,13 @@ class _RawFile(gr.File):
         return None if payload is None else payload.path
 
 
-def build(run_id: str, slider: gr.ImageSlider, result: gr.State) -> None:
+def build(run_id: str, slider: gr.ImageSlider, result: gr.State, alone: gr.Image | None = None) -> None:
     """Build the section.
 
     Args:
         slider: shows the result beside its print, until the section is closed or there is another result.
         result: path of the result.
+        alone: shows, in the slider's place, a result that was made without a photo.
     """
     with gr.Accordion(i18n.PRINT, open=False, elem_id=f"{run_id}-print") as section:
         profile = _RawFile(label=i18n.PROFILE, height=110, elem_id=f"{run_id}-profile")
@@ -33,7 +34,8 @@ def build(run_id: str, slider: gr.ImageSlider, result: gr.State) -> None:
             separate = gr.Button(i18n.CMYK, size="sm", elem_id=f"{run_id}-cmyk-run")
             inks = gr.DownloadButton(i18n.CMYK_DOWNLOAD, size="sm", visible=False, elem_id=f"{run_id}-cmyk")  # type: ignore[arg-type]  # Gradio declares str
         said = gr.Markdown(elem_classes="notice", visible=False, elem_id=f"{run_id}-proof-said")
-    before, made_of = gr.State(None), gr.State(None)  # what the slider showed before the print; the printed result
+    # What the slider showed before the print, or an empty pair if it was hidden; the printed result.
+    before, made_of = gr.State(None), gr.State(None)
     hidden = {said: gr.update(visible=False), inks: gr.update(visible=False)}
 
     def proofed(path, profile, paper, pair, shown, request: gr.Request):
@@ -43,9 +45,10 @@ def build(run_id: str, slider: gr.ImageSlider, result: gr.State) -> None:
         except RequestError as error:
             raise i18n.refusal(error, request) from error
         sentence = i18n.say("PROOFED", request, profile=f"`{name.replace('`', ' ')}`", changed=changed)
+        hides = alone is not None and not files.has_before(path)
         return {
-            slider: gr.update(value=(path, proof)), said: gr.update(value=sentence, visible=True),
-            before: shown or pair, made_of: path,
+            slider: gr.update(value=(path, proof), visible=True), said: gr.update(value=sentence, visible=True),
+            before: () if hides else shown or pair, made_of: path, **({alone: gr.update(visible=False)} if hides else {}),
         }  # fmt: skip
 
     def separated(path, profile, request: gr.Request):
@@ -56,18 +59,24 @@ def build(run_id: str, slider: gr.ImageSlider, result: gr.State) -> None:
             raise i18n.refusal(error, request) from error
 
     def closed(shown):
-        return {slider: gr.skip() if shown is None else gr.update(value=tuple(shown)), before: None, said: hidden[said]}
+        back: dict[Any, Any] = {before: None, said: hidden[said]}
+        if shown:
+            back[slider] = gr.update(value=tuple(shown))
+        elif shown is not None:
+            back |= {slider: gr.update(visible=False), alone: gr.update(visible=True)}
+        return back
 
     def checked(path, made):
         """Whoever was quicker than the print has another result already."""
         return hidden if made is not None and path != made else {said: gr.skip()}
 
     private: dict[str, Any] = {"api_visibility": "private"}
-    shown = show.click(proofed, [result, profile, paper, slider, before], [slider, said, before, made_of], **private)
+    places = [slider] if alone is None else [slider, alone]
+    shown = show.click(proofed, [result, profile, paper, slider, before], [*places, said, before, made_of], **private)
     made = separate.click(separated, [result, profile], [inks, made_of], **private)
     for event in (shown, made):
         event.success(checked, [result, made_of], [said, inks], **IMMEDIATE)
-    section.collapse(closed, before, [slider, before, said], **IMMEDIATE)
+    section.collapse(closed, before, [*places, before, said], **IMMEDIATE)
     result.change(lambda: {**hidden, before: None}, None, [said, inks, before], **IMMEDIATE)
 
 

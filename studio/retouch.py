@@ -34,7 +34,7 @@ def build(run_id: str, board: live.Board, *, larger: bool = True) -> gr.Button:
             make_gif = gr.Button(i18n.GIF_OF_IT, size="sm", elem_id=f"{run_id}-gif-run")
             gif = gr.DownloadButton(i18n.DOWNLOAD_GIF, size="sm", visible=False, elem_id=f"{run_id}-gif")  # type: ignore[arg-type]  # Gradio declares str
         film = gr.Video(label=i18n.FILM_OF_IT, interactive=False, visible=False, loop=True, height=300, elem_id=f"{run_id}-film")
-        print_proof.build(run_id, board.slider, board.result)
+        print_proof.build(run_id, board.slider, board.result, board.preview)
 
     def retouch(path, position, color):
         if not files.is_result(path):

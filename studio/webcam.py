@@ -12,6 +12,7 @@ from studio.events import SILENT
 from style_core import Compute, StylizeOptions, gallery_code, read_image
 from style_core.media.images import fit, from_pil, to_pil
 from style_core.media.settings import settings_of
+from style_core.recipes.recorded_inputs import request_of
 from style_core.recipes.stylize_clip import LivePainter
 from style_core.weights.open import open_generator
 
@@ -51,20 +52,22 @@ def build(compute: Compute, chosen: list) -> dict:
         concurrency_limit=gpu.places(), **SILENT,
     )  # fmt: skip
 
-    def keep(picture, name, strength, request: gr.Request) -> tuple[str, dict]:
+    def keep(picture, name, own, used, strength, request: gr.Request) -> tuple[str, dict]:
         """The frame in view as a result like any other."""
         if picture is None:
             raise i18n.no_result(request)
-        options = _options(strength).as_dict()
+        own = own if used else None
         made = {"generator": open_generator(compute).sha256}
-        path = files.save(from_pil(picture), "stylize", settings_of("stylize", options, made, gallery=name or None))
+        asked = {} if own is None else request_of({"styles": [own]})
+        settings = settings_of("stylize", _options(strength).as_dict(), made, gallery=None if own else name or None, request=asked)
+        path = files.save(from_pil(picture), "stylize", settings)
         return path, gr.update(value=path, visible=True)
 
     with gr.Row(elem_classes="actions"):
         snap = gr.Button(i18n.SNAPSHOT, elem_id="film-snap")
         download = gr.DownloadButton(i18n.DOWNLOAD, visible=False, elem_id="film-download")  # type: ignore[arg-type]  # Gradio declares str
     uses, result = use_buttons("film"), gr.State(None)
-    snap.click(keep, [shown_live, chosen[0], chosen[-1]], [result, download], **SILENT)  # queued: errors of others are not shown
+    snap.click(keep, [shown_live, *chosen], [result, download], **SILENT)  # queued: errors of others are not shown
     return {"uses": uses, "result": result}
 
 

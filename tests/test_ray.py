@@ -19,6 +19,7 @@ from style_core import OptimizeOptions, RequestError, StylizeOptions, optimize, 
 from style_core.cli import main as cli
 from style_core.devices import Compute
 from style_core.media.video import Clip, FrameWriter
+from style_core.recipes.stylize_clip import stylize_clip
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'ray[data]>=2.60,<2.61'")
 # Of Ray's own: sockets and files that it leaves to the garbage collector.
@@ -81,6 +82,16 @@ def test_two_runs_work_on_two_workers_and_one_that_is_left_leaves_nothing(border
         next(first), next(second)
         assert border._busy == [1, 1]
     assert border._busy == [0, 0]
+
+
+def test_a_stopped_film_is_there_at_once(border, tmp_path):
+    with FrameWriter(tmp_path / "clip.mp4", 8) as writer:
+        for frame in range(24):
+            writer.add(torch.roll(picture(64, 96, seed=1), frame, dims=-1))
+    steps = gpu.steps(stylize_clip, tmp_path / "clip.mp4", tmp_path / "film.mp4", [picture(64, 64)], StylizeOptions(size=96), compute=CPU)
+    with closing(steps):
+        assert next(step for step in steps if step.iteration >= 9).iteration < 24
+    assert Clip.open(tmp_path / "film.mp4").frames >= 9
 
 
 def test_a_refusal_keeps_its_words_and_its_translation(border):
@@ -207,3 +218,10 @@ def test_films_of_a_folder_are_painted(cluster, tmp_path):
     done, failed = paint_films(tmp_path / "clips", "gallery:red-fuji", tmp_path / "films", 96)
     assert not failed and [Clip.open(path).frames for path in sorted(done)] == [3, 3]
     assert paint_films(tmp_path / "clips", "gallery:red-fuji", tmp_path / "films", 96) == ([], {})
+    for style, size, said in (
+        ("gallery:typo", 96, "no style typo"),
+        (tmp_path / "none.png", 96, "none.png"),
+        ("gallery:red-fuji", 9, "size"),
+    ):
+        with pytest.raises(RequestError, match=said):
+            paint_films(tmp_path / "clips", str(style), tmp_path / "others", size)

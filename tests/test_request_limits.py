@@ -180,6 +180,23 @@ def test_files_of_killed_processes_are_removed_at_the_start(tmp_path, monkeypatc
     assert list(uploads.iterdir()) == []
 
 
+def test_results_that_other_machines_write_lie_with_the_uploads_and_stay(tmp_path, monkeypatch):
+    for name in ("_folder", "_shared"):
+        monkeypatch.setattr(files, name, None)
+    files.share_within(tmp_path)
+    left = tmp_path / "pentimento-results-999999999-x"  # of this machine or another one
+    left.mkdir()
+    film = files.new_folder() / "film.mp4"
+    film.write_bytes(b"a" * 1000)
+    (tmp_path / "photo.png").write_bytes(b"a" * 1000)
+    monkeypatch.setattr(files, "MOST_UPLOADS", 1)
+    files.sweep_at_start(tmp_path)
+    assert film.is_relative_to(tmp_path) and film.exists() and left.exists() and not (tmp_path / "photo.png").exists()
+    os.utime(left, (0, 0))
+    files.sweep_at_start(tmp_path)
+    assert not left.exists()
+
+
 @pytest.mark.app
 def test_wrong_passwords_are_slowed_down_and_reset_and_cancel_need_the_right_one(tmp_path):
     form = "application/x-www-form-urlencoded"

@@ -124,7 +124,7 @@ def paint_films(clips: Path, style: str, out: Path, size: int, cores: int = 1) -
         style: a picture's path, or a gallery style's name behind `gallery:`.
         size: long side in px.
     Raises:
-        RequestError: when there are no clips, or the cluster is too small.
+        RequestError: when there are no clips, the style can't be read, the size is out of range, or the cluster is too small.
     """
     found = sorted(path for path in clips.glob("*") if path.suffix.lower() in CLIP_SUFFIXES)
     if not found:
@@ -135,7 +135,13 @@ def paint_films(clips: Path, style: str, out: Path, size: int, cores: int = 1) -
     rows = [
         {"name": path.name, "clip": str(path.resolve()), "out": str(films[path.name])} for path in found if not films[path.name].exists()
     ]
-    style = style if style.startswith(_GALLERY) else str(Path(style).resolve())
+    # What is wrong with these is said here: an actor's error would be Ray's.
+    StylizeOptions(size=size)
+    if style.startswith(_GALLERY):
+        gallery_code(style.removeprefix(_GALLERY))
+    else:
+        read_image(style)
+        style = str(Path(style).resolve())
     done, failed = [], {}
     for row in painted(rows, FilmPainter, (style, size), cores) if rows else ():
         if row["error"]:
@@ -145,10 +151,16 @@ def paint_films(clips: Path, style: str, out: Path, size: int, cores: int = 1) -
     return done, failed
 
 
+def _cores(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text[:20]} is not a number of cores; use a whole number from 1.")
+    return int(text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.ray.batch", description=__doc__)
     parser.add_argument("--address", default=LOCAL, help=f"Of the Ray cluster: host:port, auto, or {LOCAL} (the default).")
-    parser.add_argument("--cores", type=int, default=1, help="CPU cores of each worker, without GPUs (default 1).")
+    parser.add_argument("--cores", type=_cores, default=1, help="CPU cores of each worker, without GPUs (default 1).")
     commands = parser.add_subparsers(dest="command", required=True)
     job = commands.add_parser("job", help="Pictures, as a job file says.")
     job.add_argument("job", metavar="JOB.toml")

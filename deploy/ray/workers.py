@@ -8,14 +8,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 import gradio as gr
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError
 
 from deploy.ray.cluster import compute_of_worker, connect, share_of
 from studio.gpu import WorkerLost, size_of_request
@@ -27,6 +27,7 @@ from style_core.weights.open import open_generator
 
 _FIND_SECONDS = 180.0  # to wait for a worker if there is none; a restart may take that long
 _RETRY_SECONDS = 0.5
+_END_SECONDS = 60.0  # for a run that is closed, which may have a long film to complete
 
 
 class _WorkersOwn:
@@ -132,7 +133,9 @@ class Pool:
                 while (step := _raised(_answer(worker.step.remote(run, size)))) is not None:
                     yield step
             finally:
-                worker.end.remote(run)
+                # Waited for, because it writes what was made so far, such as a stopped film.
+                with suppress(RayActorError, GetTimeoutError):
+                    ray.get(worker.end.remote(run), timeout=_END_SECONDS)
 
     def call(self, work: Callable, given: tuple, more: dict) -> Any:
         """The result of a function; raises as `steps` does."""

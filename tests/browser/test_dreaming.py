@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from steering import fill, open_tab, unfold
+from inks import ink_profile
+from steering import fill, open_tab, shown, unfold
 
 from style_core.media.video import Clip
 from style_core.weights.layer_pictures import layer_pictures
@@ -29,6 +30,27 @@ def test_a_layer_is_chosen_by_eye_and_dreamt(dream_tab):
     page.click("#dream-run")
     page.locator("#dream-status").filter(has_text="Done: 128 x 85 px").wait_for()
     assert page.strangers == []
+
+
+def test_a_dream_from_noise_is_shown_as_it_prints(dream_tab, tmp_path):
+    page = dream_tab
+    page.locator("#dream-content").get_by_label("Remove Image").or_(page.locator("#dream-content").get_by_label("Clear")).first.click()
+    page.locator("#dream-content img").first.wait_for(state="detached")
+    page.locator("#dream-more").get_by_text("noise", exact=True).click()
+    page.click("#dream-run")
+    page.locator("#dream-status").filter(has_text="Done: 128 x 128 px").wait_for()
+    assert page.is_visible("#dream-preview") and not page.is_visible("#dream-slider")
+    unfold(page, "Adjust the result", "#dream-after")
+    unfold(page, "Print in ink", "#dream-print")
+    (tmp_path / "press.icc").write_bytes(ink_profile())
+    page.locator("#dream-profile input[type=file]").set_input_files(str(tmp_path / "press.icc"))
+    page.locator("#dream-profile").filter(has_text="press.icc").wait_for()
+    page.click("#dream-proof-run")
+    page.locator("#dream-slider").wait_for(state="visible")
+    assert "-proof" in shown(page, "dream") and not page.is_visible("#dream-preview")
+    unfold(page, "Print in ink", "#dream-print")
+    page.locator("#dream-preview").wait_for(state="visible")
+    assert not page.is_visible("#dream-slider")
 
 
 def test_a_stopped_dream_zoom_keeps_its_frames(dream_tab, tmp_path):
