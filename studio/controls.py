@@ -72,7 +72,24 @@ def controls_of(options: type[Options], starts: dict | None = None) -> Controls:
 
 
 def component(options: type[Options], field: OptionField, value: Any) -> Control:
-    """The control for an option."""
+    """The control for an option, which is remembered for `check_value`."""
+    made = _made(options, field, value)
+    made.of_option = (options, field.name)  # type: ignore[union-attr]  # an attribute of our own
+    return made
+
+
+def check_value(control: Any, value: Any) -> None:
+    """Check a value received for a control; those that `component` did not make accept any.
+
+    Raises:
+        RequestError: naming the option and what it accepts.
+    """
+    options, name = getattr(control, "of_option", (None, ""))
+    if options is not None:
+        options.check(name, value)
+
+
+def _made(options: type[Options], field: OptionField, value: Any) -> Control:
     text: dict[str, Any] = {"label": i18n.label_of(field.name, field.unit, options), "info": i18n.help_of(options, field.name)}
     if field.kind is bool:
         return gr.Checkbox(value, **text)
@@ -83,7 +100,7 @@ def component(options: type[Options], field: OptionField, value: Any) -> Control
         return gr.Slider(field.allowed.low, field.allowed.high, value=value, step=field.allowed.step, **text)
     if field.kind in (int, float):
         low, high = (field.allowed.low, field.allowed.high) if field.allowed else (None, None)
-        return gr.Number(value, precision=0 if field.kind is int else None, minimum=low, maximum=high, **text)
+        return gr.Number(value, minimum=low, maximum=high, **text)
     return gr.Textbox(value, **text)
 
 

@@ -18,6 +18,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from studio import api_page, fetching, files, i18n
+from studio.controls import check_value
 from style_core import RequestError
 from style_core.files import written_aside
 
@@ -25,6 +26,7 @@ _NOTHING: dict = {}
 _SKIPPED = gr.skip()
 _MARK = {"_type": "gradio.FileData"}
 _LONGEST = 400  # characters of a refusal
+_PICTURES = (gr.Image, gr.ImageEditor)
 _FETCHED = ("http://", "https://")
 
 
@@ -92,12 +94,26 @@ class GuardedBlocks(gr.Blocks):
                 await asyncio.to_thread(files.sweep_uploads, get_upload_folder(), files.of_page(self), fetching.MOST_FETCHED)
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
-        except gr.Error as error:
-            if len(str(error.message)) > _LONGEST:  # the value is quoted there and may be very long
-                raise gr.Error(f"{str(error.message)[:_LONGEST]}…", print_exception=False) from error
-            raise
         except Exception as error:  # components raise any type of exception for unexpected values
-            raise gr.Error(i18n.say("BAD_VALUE", None), print_exception=False) from error
+            said = self._complaint(block_fn, inputs)
+            if not said and isinstance(error, gr.Error):
+                said = str(error.message)  # a value may be quoted there and be very long
+            short = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
+            raise gr.Error(short or i18n.say("BAD_VALUE", None), print_exception=False) from error
+
+    def _complaint(self, block_fn: Any, inputs: list) -> str:
+        """What is wrong with the first wrong value of a call to the API, by its parameter's name; empty if that isn't known."""
+        endpoint = self.get_api_info()["named_endpoints"].get(f"/{block_fn.api_name}", {"parameters": []})
+        names = iter(parameter["parameter_name"] for parameter in endpoint["parameters"])
+        for component, value in zip(block_fn.inputs, inputs):
+            name = "" if component.stateful else next(names, "")
+            try:
+                check_value(component, value)
+            except RequestError as error:
+                return i18n.translate(str(error), None)
+            if name and isinstance(component, _PICTURES) and value is not None and not isinstance(value, dict):
+                return i18n.say("NOT_A_FILE", None, name=name)
+        return ""
 
     async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list:
         """Leave alone what a handler leaves alone.
@@ -106,7 +122,9 @@ class GuardedBlocks(gr.Blocks):
         """
         outputs = list(block_fn.outputs)
         values = _by_output(outputs, predictions)
-        told = [(component, value) for component, value in zip(outputs, values) if not _skips(value)]
+        # Decided once: Gradio takes out of an update what it has seen, and in the end every update looks like a skip.
+        skipped = [_skips(value) for value in values]
+        told = [(component, value) for component, value, skips in zip(outputs, values, skipped) if not skips]
         if not values or len(told) == len(outputs):
             return await super().postprocess_data(block_fn, predictions, state)
         shown: list = []
@@ -116,9 +134,7 @@ class GuardedBlocks(gr.Blocks):
             given = [value for _, value in told]
             shown = await super().postprocess_data(fewer, given if len(given) > 1 else given[0], state)
         rest = iter(shown)
-        return [
-            next(rest) if not _skips(value) else None if component.stateful else dict(_SKIPPED) for component, value in zip(outputs, values)
-        ]
+        return [next(rest) if not skips else None if component.stateful else dict(_SKIPPED) for component, skips in zip(outputs, skipped)]
 
     async def process_api(self, *given: Any, **more: Any) -> dict:
         try:

@@ -96,6 +96,15 @@ class Options:
                 raise RequestError("There is no option {option}; the options are {known}.", option=name, known=", ".join(names))
         return cls(**given)
 
+    @classmethod
+    def check(cls, name: str, value: Any) -> None:
+        """Check the value of one option.
+
+        Raises:
+            RequestError: if it is invalid, as on construction.
+        """
+        _checked(next(field for field in cls.fields() if field.name == name), value)
+
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
@@ -120,12 +129,16 @@ def _checked(field: OptionField, value: Any) -> Any:
 
 
 def _checked_number(field: OptionField, value: Any) -> int | float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if isinstance(field.allowed, Range) and not (is_number and value in field.allowed):
-        shown = f"{value:g}" if is_number else value
-        raise RequestError("{option} is {value}; it must be {allowed}.", option=field.name, value=shown, allowed=field.allowed.as_message())
-    if not is_number:
-        raise RequestError("{option} is {value}; it must be a number.", option=field.name, value=value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        shown = repr(value) if isinstance(value, str) else value
+        if isinstance(field.allowed, Range):
+            said = "{option} is {value}; it must be a number {allowed}."
+            raise RequestError(said, option=field.name, value=shown, allowed=field.allowed.as_message())
+        raise RequestError("{option} is {value}; it must be a number.", option=field.name, value=shown)
+    if isinstance(field.allowed, Range) and value not in field.allowed:
+        raise RequestError(
+            "{option} is {value}; it must be {allowed}.", option=field.name, value=f"{value:g}", allowed=field.allowed.as_message()
+        )
     if field.kind is int:
         # Sliders and JSON send 300.0 for 300.
         if value != int(value):

@@ -112,6 +112,9 @@ def test_unreadable_pictures_are_reported_and_the_rest_is_done(photos, capsys):
         ({"contents": ["nowhere/*.png"]}, "There are no pictures in *.png."),
         ({"styles": []}, "job.toml has no styles; list pictures, or gallery:NAME."),
         ({"size": 64}, "job.toml has an unknown entry, size; the entries are"),
+        ({"styles": ["gallery:redfuji"]}, "There is no style redfuji in the gallery"),
+        ({"recipe": "optimize", "strengths": []}, "Styles of the gallery are for stylize; give optimize a picture."),
+        ({"options": {"size": "64"}}, "size is '64'; it must be a number between 64 and 8192 px."),
         ({"options": {"sizes": 64}}, "There is no option sizes; did you mean size?"),
     ],
 )
@@ -127,6 +130,23 @@ def test_a_result_never_replaces_one_of_the_pictures(photos, capsys):
     assert cli.main(["stylize", folder, "gallery:red-fuji", "-o", folder, "--batch", "--size", "64"]) == 2
     assert "is one of the pictures to be painted" in capsys.readouterr().err
     assert (photos / "photos" / "one.png").read_bytes() == before
+
+
+def test_results_among_the_photos_are_not_painted_again(photos, capsys):
+    folder = photos / "photos"
+    for path in folder.glob("*.png"):
+        path.rename(path.with_suffix(".webp"))
+    command = ["stylize", str(folder), "gallery:red-fuji", "-o", str(folder), "--batch", "--size", "64", "--json"]
+    counts = []
+    for _ in range(2):
+        assert cli.main(command) == 0
+        told = json.loads(capsys.readouterr().out)
+        counts.append((len(told["out"]), told["kept"]))
+    assert counts[1] == (counts[0][0], counts[0][0]) and counts[0][1] == 0
+    job = job_file(photos, contents=["photos"], out="photos", styles=["gallery:red-fuji"], strengths=[])
+    assert len(read_job(job, CPU).tasks) == counts[0][0]
+    elsewhere = job_file(photos, contents=["photos"], out="painted-twice", styles=["gallery:red-fuji"], strengths=[])
+    assert len(read_job(elsewhere, CPU).tasks) == 2 * counts[0][0], "painting what was painted is a wish like any other"
 
 
 def test_a_batch_is_made_again_when_anything_else_is_asked_for(photos, capsys):

@@ -81,12 +81,12 @@ def test_a_timelapse_shows_how_the_picture_formed(pair, tmp_path, suffix):
         assert (clip.width, clip.height) == (64, 50) and clip.frames > 3
 
 
-def test_dream_needs_a_photo_or_noise(pair, tmp_path, capsys):
+def test_a_dream_without_a_photo_starts_from_noise(pair, tmp_path, capsys):
     few = ["--size", "96", "--octaves", "1", "--iterations", "1", "--extractor", "lite"]
     assert cli.main(["dream", pair[0], "-o", str(tmp_path / "dream.png"), *few]) == 0
     assert read_settings(tmp_path / "dream.png")["recipe"] == "dream"
-    assert cli.main(["dream", "-o", str(tmp_path / "dream.png"), *few]) == 2
-    assert "There is no photo; give one, or set start to noise." in capsys.readouterr().err
+    assert cli.main(["dream", "-o", str(tmp_path / "noise.png"), *few]) == 0
+    assert read_settings(tmp_path / "noise.png")["options"]["start"] == "noise"
 
 
 def test_an_interrupted_dream_zoom_continues_and_is_not_mixed_with_another(pair, tmp_path, capsys, monkeypatch):
@@ -106,6 +106,11 @@ def test_an_interrupted_dream_zoom_continues_and_is_not_mixed_with_another(pair,
     assert len(list((tmp_path / "zoom.mp4.frames").glob("*.png"))) == 2
     assert cli.main([*command, "--turn", "5"]) == 2
     assert "zoom.mp4.frames holds the frames of another zoom" in capsys.readouterr().err
+    photo = Path(pair[0]).read_bytes()
+    write_image(pair[0], picture(64, 80, seed=3))
+    assert cli.main(command) == 2, "another photo of the same name"
+    assert "another zoom" in capsys.readouterr().err
+    Path(pair[0]).write_bytes(photo)
     assert cli.main(command) == 0
     assert Clip.open(film).frames == 4 and not (tmp_path / "zoom.mp4.frames").exists()
 
@@ -150,6 +155,49 @@ def test_a_mistake_is_one_line_that_says_what_would_be_right(pair, tmp_path, cap
     said = capsys.readouterr().err.strip().splitlines()
     assert sentence in said[-1]
     assert not out.exists()
+
+
+@pytest.mark.parametrize("command", [
+    ["stylize", "photo.png", "painting.png", "-o", "photo.png"],
+    ["stylize", "photo.png", "painting.png", "-o", "./painting.png"],
+    ["optimize", "photo.png", "painting.png", "--mask", "mask.png", "-o", "mask.png"],
+    ["dream", "photo.png", "--guide", "painting.png", "-o", "painting.png"],
+    ["imagine", "--near", "near-2.png", "--count", "3", "-o", "near.png"],
+])  # fmt: skip
+def test_no_result_replaces_a_picture_that_it_is_made_from(pair, tmp_path, capsys, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mask.png", "near-2.png"):
+        write_image(tmp_path / name, picture(64, 80))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert cli.main(command) == 2
+    assert "is one of the pictures to paint from; give the result another name." in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(("command", "sentence"), [
+    (["stylize", "none.mp4", "painting.png", "-o", "film.mp4"], "There is no file none.mp4; check its name and folder."),
+    (["stylize", "clip.mp4", "painting.png", "-o", "film.mp4", "--size", "96square"], "--square works only with a photo"),
+    (["optimize", "clip.mp4", "painting.png", "-o", "film.mp4", "--batch"], "--batch works only with a photo"),
+    (["optimize", "photo.png", "gallery:red-fuji", "-o", "out.png"], "Styles of the gallery are for stylize; give optimize a picture."),
+    (["optimize", "photo.png", "painting.png", "-o", "out.png", "--memory", "0"], "--memory is 0; it must be above 0, in gigabytes."),
+    (["optimize", "photo.png", "painting.png", "-o", "out.png", "--memory", "1e-3"], "too little for any size"),
+    (["imagine", "-o", "out.png", "--size", "A4"], "A4 at 300 dots per inch is 3508 px, and imagine makes up to 2048 px; use --dpi 175"),
+    (["imagine", "-o", "out.png", "--walk", "walk.mp4", "--count", "2"], "--walk makes one film; leave out --count."),
+    (["stylize", "wide.png", "painting.png", "-o", "out.png", "--size", "320"], "choose a size of at least 640 px, or crop it."),
+])  # fmt: skip
+def test_what_cannot_be_done_is_said_with_what_can(pair, tmp_path, capsys, monkeypatch, command, sentence):
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "wide.png", picture(40, 1600))
+    (tmp_path / "clip.mp4").write_bytes(b"not looked at")
+    assert cli.main(command) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_help_names_only_sizes_on_paper_that_can_be_made(capsys):
+    for recipe, none in (("imagine", "A4"), ("dream", "A2"), ("stylize", "A1")):
+        with pytest.raises(SystemExit):
+            cli.main([recipe, "--help"])
+        assert f" {none}" not in capsys.readouterr().out.split("--size")[2].split("--strength")[0].split("--seed")[0]
 
 
 def test_a_missing_photo_reads_alike_in_the_shell_and_in_python(pair, tmp_path, capsys):
@@ -355,6 +403,6 @@ def test_what_diverges_keeps_its_last_good_picture(pair, tmp_path, capsys, monke
 def test_a_zoom_that_could_not_begin_stands_in_nobodys_way(pair, tmp_path, capsys):
     film, few = tmp_path / "z.mp4", ["--size", "96", "--octaves", "1", "--iterations", "1", "--extractor", "lite", "--frames", "2"]
     rest = ["-o", str(tmp_path / "d.png"), *few, "--iterations-each", "1", "--zoom", str(film)]
-    assert cli.main(["dream", *rest]) == 2
+    assert cli.main(["dream", pair[0], *rest, "--layer", "relu9_9"]) == 2
     assert cli.main(["dream", pair[0], *rest]) == 0, capsys.readouterr().err
     assert Clip.open(film).frames == 2

@@ -164,6 +164,8 @@ with GuardedBlocks() as page:
     words, slider, kept = gr.Textbox("old"), gr.Slider(0, 10), gr.State("before")
     page.load(lambda: {words: "new"}, None, [words, slider, kept])
     page.load(lambda: [gr.skip(), gr.update(maximum=20), "after"], None, [words, slider, kept])
+    page.load(lambda: {slider: gr.update(value=7, visible=None), kept: "last"}, None, [words, slider, kept])
+    page.load(lambda: [gr.update(value=None), gr.skip(), gr.skip()], None, [slider, words, kept])
 visit, skipped = SessionState(page), {"__type__": "update"}
 
 def shown(number):
@@ -174,6 +176,8 @@ assert visit.blocks_config.blocks[slider._id] is slider and visit[kept._id] == "
 assert shown(1) == [skipped, {"maximum": 20, **skipped}, None]
 assert visit.blocks_config.blocks[slider._id].maximum == 20 and slider.maximum == 10
 assert visit.blocks_config.blocks[words._id] is words and visit[kept._id] == "after"
+assert shown(2) == [skipped, {"value": 7, **skipped}, None] and visit[kept._id] == "last"
+assert shown(3)[1:] == [skipped, None], "each in its place"
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -22,10 +22,10 @@ class Sample(Options):
     [
         ({"size": 64}, "size is 64; it must be between 128 and 2048 px."),
         ({"size": 200.5}, "size is 200.5; it must be a whole number."),
-        ({"size": None}, "size is None; it must be between 128 and 2048 px."),
-        ({"size": True}, "size is True; it must be between 128 and 2048 px."),
+        ({"size": None}, "size is None; it must be a number between 128 and 2048 px."),
+        ({"size": True}, "size is True; it must be a number between 128 and 2048 px."),
         ({"strength": float("nan")}, "strength is nan; it must be between 0 and 1."),
-        ({"strength": "0.5"}, "strength is 0.5; it must be between 0 and 1."),
+        ({"strength": "0.5"}, "strength is '0.5'; it must be a number between 0 and 1."),
         ({"init": "Content"}, "init is Content; it must be one of content, noise."),
         ({"init": None}, "init is None; it must be one of content, noise."),
         ({"pyramid": 1}, "pyramid is 1; it must be true or false."),

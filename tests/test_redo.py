@@ -2,10 +2,12 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 import torch
 from networks import picture
+from PIL import Image
 
 from style_core import DreamOptions, ImagineOptions, OptimizeOptions, dream, optimize, read_image, read_settings, write_image
 from style_core.cli.main import main
@@ -169,6 +171,22 @@ def test_subject_and_square_come_back(files, tmp_path, capsys):
     assert read_image(made).shape == (3, 64, 64)
     assert main(["redo", str(made), "--inputs", files["photo"], files["painting"], "-o", str(again)]) == 0
     assert torch.equal(read_image(made), read_image(again))
+
+
+def test_a_print_comes_back_and_goes_on_as_it_was_written(files, tmp_path):
+    made, again, more = (str(tmp_path / f"{name}.png") for name in ("made", "again", "more"))
+    few = ["--size=1cm", "--depth=16", "--extractor=lite", "--iterations=2"]
+    assert main(["optimize", files["photo"], files["painting"], "-o", made, *few]) == 0
+    assert main(["redo", made, "--inputs", files["photo"], files["painting"], "-o", again]) == 0
+    assert main(["optimize", files["photo"], files["painting"], "--continue", made, "-o", more]) == 0
+    for path in (made, again, more):
+        assert Path(path).read_bytes()[24] == 16, "bits per channel, in a PNG's header"
+        with Image.open(path) as opened:
+            assert opened.size[0] == 118 and round(opened.info["dpi"][0]) == 300
+    poor, poor_again = str(tmp_path / "poor.jpg"), str(tmp_path / "again.jpg")
+    assert main(["stylize", files["photo"], files["painting"], "-o", poor, "--size=64", "--quality=20"]) == 0
+    assert main(["redo", poor, "--inputs", files["photo"], files["painting"], "-o", poor_again]) == 0
+    assert Path(poor).stat().st_size == Path(poor_again).stat().st_size
 
 
 def test_a_run_is_continued_with_the_square_and_the_subject_that_it_had(files, tmp_path, capsys):

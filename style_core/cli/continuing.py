@@ -11,7 +11,7 @@ from torch import Tensor
 from style_core.errors import RequestError
 from style_core.media.images import read_image, read_mask
 from style_core.media.settings import iterations_of, read_settings
-from style_core.recipes.recorded_inputs import digest_of
+from style_core.recipes.recorded_inputs import WRITING, digest_of
 from style_core.recipes.table import options_used
 
 
@@ -32,7 +32,7 @@ def continued_options(picture: str, recipe: str) -> dict[str, Any]:
     options = options_used(settings).as_dict()
     request = settings.get("request", {})
     size = f"{options['size']}square" if request.get("square") else str(options["size"])
-    return {**options, **{name: request[name] for name in ("background", "subject") if name in request},
+    return {**options, **{name: request[name] for name in ("background", "subject", *WRITING) if name in request},
             "keep_alpha": request.get("keep_alpha", False), "size": size}  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from style_core.cli.batch import check_flags, run_folder
 from style_core.cli.continuing import begun_run, continued_options
 from style_core.cli.films import run_clip, run_walk, run_zoom
 from style_core.cli.masks import framed, masks_by_photo, refuse_with_clip
-from style_core.cli.run import run_many, run_recipe
+from style_core.cli.run import check_outputs, requested, run_many, run_recipe
 from style_core.devices import DEVICES, Compute, prepare_cpu
 from style_core.errors import RequestError
 from style_core.media.images import load_picture, read_image, read_mask
@@ -48,7 +48,6 @@ from style_core.weights.gallery import gallery, gallery_code, gallery_grams
 from style_core.weights.open import open_generator
 
 _FROM_GALLERY = "gallery:"
-_SIZE_HELP = f"Also a length on paper, such as 42cm or 16.5in, or one of {', '.join(PRESETS)}."
 
 _O = TypeVar("_O", bound=Options)
 
@@ -68,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given = _parser(given.recipe, continued_options(given.continue_from, given.recipe)).parse_args(arguments)
         if getattr(given, "batch", False):
             check_flags(given)
+        elif hasattr(given, "recipe"):
+            check_outputs(given)
         prepare_cpu()
         with _ended_as_by_ctrl_c():
             return given.run(given)
@@ -97,7 +98,7 @@ def add_options(parser: argparse.ArgumentParser, options: type[Options]) -> None
     for field in options.fields():
         flag = f"--{field.name.replace('_', '-')}"
         if field.name == "size":
-            parser.add_argument(flag, default=str(field.default), metavar="SIZE", help=f"{_help(field)} {_SIZE_HELP}")
+            parser.add_argument(flag, default=str(field.default), metavar="SIZE", help=f"{_help(field)} {_sizes_on_paper(field)}")
         elif field.kind is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, help=_help(field))
         else:
@@ -109,8 +110,29 @@ def options_from(given: argparse.Namespace, options: type[_O]) -> _O:
     values = {field.name: getattr(given, field.name) for field in options.fields()}
     if "size" in values:
         given.sized = parse_size(given.size, given.dpi)
+        _check_print(options, given)
         values["size"], given.square = given.sized.long_side, given.sized.square
     return options(**values)
+
+
+def _sizes_on_paper(field: OptionField) -> str:
+    assert isinstance(field.allowed, Range)
+    named = [name for name, preset in PRESETS.items() if preset.long_side() in field.allowed]
+    return f"Also a length on paper, such as 16cm or 6.5in, or one of {', '.join(named)}."
+
+
+def _check_print(options: type[Options], given: argparse.Namespace) -> None:
+    """Refuse a size on paper that is too large, in words that say so; of pixels, the options themselves do."""
+    (allowed,) = (field.allowed for field in options.fields() if field.name == "size")
+    pixels, dpi = given.sized.long_side, given.sized.dpi
+    assert isinstance(allowed, Range)
+    if parse_size(given.size).dpi is None or pixels <= allowed.high:
+        return
+    raise RequestError(
+        "{size} at {dpi:g} dots per inch is {pixels} px, and {recipe} makes up to {most:g} px; use --dpi {fitting} or less, or a smaller "
+        "size.",
+        size=given.size, dpi=dpi, pixels=pixels, recipe=given.recipe, most=allowed.high, fitting=int(dpi * allowed.high / pixels),
+    )  # fmt: skip
 
 
 def _help(field: OptionField) -> str:
@@ -128,7 +150,11 @@ def _metavar(field: OptionField) -> str:
 
 def _parser(changed: str = "", defaults: Mapping[str, Any] | None = None) -> argparse.ArgumentParser:
     """The whole parser; `defaults` replace those of the options of the recipe `changed`."""
-    parser = _Parser(prog="python -m style_core", description="Neural style transfer: photos painted in the style of paintings.")
+    installed = Path(sys.argv[0]).stem == "pentimento"
+    parser = _Parser(
+        prog="pentimento" if installed else "python -m style_core",
+        description="Neural style transfer: photos painted in the style of paintings.",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for recipe in RECIPES.values():
         _add_recipe(commands, recipe)
@@ -225,7 +251,7 @@ def _stylize(given: argparse.Namespace) -> int:
     codes = [gallery_code(name, open_generator(compute).sha256, options.style_scale) for name in named]
     weights = _pictures_first(given.styles, given.style_weights)
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
-        refuse_with_clip(given, "mask", "subject", "outside")
+        refuse_with_clip(given, "mask", "subject", "outside", "batch", "square")
         options = replace(options, refine=0)  # as frames are painted, and as the film's settings say
         film = stylize_clip(
             given.content, given.out, styles, options, options_from(given, FilmOptions),
@@ -274,8 +300,11 @@ def _add_optimize(parser: argparse.ArgumentParser) -> None:
 
 def _optimize(given: argparse.Namespace) -> int:
     options = options_from(given, OptimizeOptions)
+    if any(style.startswith(_FROM_GALLERY) for style in given.styles):
+        raise RequestError("Styles of the gallery are for stylize; give {recipe} a picture.", recipe="optimize")
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
         return _optimize_clip(given, options)
+    _check_memory(given.memory)
     styles = [_read(path) for path in given.styles]
     start = read_image(given.init_image) if given.init_image else None
     begun: dict[str, Any] = {}
@@ -300,8 +329,13 @@ def _optimize(given: argparse.Namespace) -> int:
     return run_recipe("optimize", steps(given.content), options, compute, given)
 
 
+def _check_memory(gigabytes: float | None) -> None:
+    if gigabytes is not None and not 0 < gigabytes < float("inf"):
+        raise RequestError("--memory is {value:g}; it must be above 0, in gigabytes.", value=gigabytes)
+
+
 def _optimize_clip(given: argparse.Namespace, options: OptimizeOptions) -> int:
-    refuse_with_clip(given, "mask", "subject", "outside", "init_image", "timelapse", "continue_from")
+    refuse_with_clip(given, "mask", "subject", "outside", "init_image", "timelapse", "continue_from", "batch", "square")
     compute = Compute.choose(given.device)
     steps = optimize_clip(
         given.content, given.out, [_read(path) for path in given.styles], options, options_from(given, OptimizedFilmOptions),
@@ -324,6 +358,8 @@ def _add_dream(parser: argparse.ArgumentParser) -> None:
 
 def _dream(given: argparse.Namespace) -> int:
     options = options_from(given, DreamOptions)
+    if not given.image:
+        options = replace(options, start="noise")
     image = _read(given.image, given) if given.image and not given.batch else None
     guide = read_image(given.guide) if given.guide else None
     mask = framed(read_mask(given.mask), given) if given.mask else None
@@ -341,7 +377,7 @@ def _dream(given: argparse.Namespace) -> int:
         if options.outside:
             raise RequestError("--outside needs a mask, which can't follow a zoom; leave it out.")
         zoom = options_from(given, ZoomOptions)
-        facts = {**options.as_dict(), **zoom.as_dict(), "image": given.image, "guide": given.guide}
+        facts = {**options.as_dict(), **zoom.as_dict(), **requested(given)}
         return run_zoom(
             lambda **done: dream_zoom(image, options, zoom, guide=guide, compute=compute, **done), facts, options, compute, given
         )
@@ -371,6 +407,8 @@ def _imagine(given: argparse.Namespace) -> int:
         return run_folder("imagine", folder, lambda path: imagine(options, _read(path), compute=compute), options, compute, given)
     near = [_read(path) for path in given.near or ()]
     compute = Compute.choose(given.device)
+    if given.walk and options.count > 1:
+        raise RequestError("--walk makes one film; leave out --count.")
     if given.walk:
         return run_walk("imagine", walk(options, near, frames=given.frames, compute=compute), options, compute, given)
     if len(near) > 1:

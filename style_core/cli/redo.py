@@ -13,7 +13,7 @@ from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.settings import read_settings
 from style_core.recipes.imagine import ImagineOptions
-from style_core.recipes.recorded_inputs import PICTURES
+from style_core.recipes.recorded_inputs import PICTURES, WRITING
 from style_core.recipes.table import RECIPES, flags_of, options_used
 from style_core.weights.registry import find, registry
 
@@ -61,6 +61,7 @@ def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int
         flags = flags_of(options, every="continue_from" in settings["request"])
         if settings["request"].get("square"):
             flags.append(f"--size={options.size}square")
+        flags += [f"--{name}={settings['request'][name]}" for name in WRITING if name in settings["request"]]
         words = [recipe.name, *_words(settings["request"], inputs), "-o", given.out, *flags]
         return main([*words, "--json"] if given.json else words)
 

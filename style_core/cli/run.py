@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from style_core.devices import Compute
-from style_core.errors import RunFailed
+from style_core.errors import RequestError, RunFailed
 from style_core.media.images import check_writable, resize, write_image
 from style_core.media.settings import done_of, settings_of
 from style_core.media.video import FrameWriter, check_video_path
@@ -22,8 +23,9 @@ from style_core.memory import memory_in_words
 from style_core.networks.backbones import EXTRACTORS
 from style_core.options import Options
 from style_core.progress import Step, Steps
-from style_core.recipes.recorded_inputs import request_of
+from style_core.recipes.recorded_inputs import MADE_FROM, request_of
 
+_USUAL = {"dpi": None, "quality": 95, "depth": 8}  # how files are written unless flags say otherwise
 _TIMELAPSE_FRAMES = 240
 FILM_FPS = 24
 _SECONDS_A_LINE = 5.0
@@ -52,9 +54,31 @@ def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, gi
     return status
 
 
+def check_outputs(given: argparse.Namespace) -> None:
+    """Check before any work that no result replaces a picture that it is made from; what is continued may be replaced.
+
+    Raises:
+        RequestError: naming the picture.
+    """
+    out, count = Path(given.out), getattr(given, "count", 1)
+    outs = [out] if count < 2 else [_numbered(out, number) for number in range(1, count + 1)]
+    outs += [Path(film) for name in ("timelapse", "walk", "zoom") if (film := getattr(given, name, None))]
+    for name in MADE_FROM:
+        value = getattr(given, name, None) or []
+        for path in map(Path, [value] if isinstance(value, str) else value):
+            if any(os.path.isfile(path) and os.path.isfile(each) and path.samefile(each) for each in outs):
+                raise RequestError("{file} is one of the pictures to paint from; give the result another name.", file=path.name)
+
+
+def _numbered(out: Path, number: int) -> Path:
+    return out.with_name(f"{out.stem}-{number}{out.suffix}")
+
+
 def requested(given: argparse.Namespace) -> dict[str, Any]:
     """The request to store in a picture, including what it takes over from the one that it continues; see `request_of`."""
-    return {**getattr(given, "carried", {}), **request_of(vars(given))}
+    writing = file_options(given) if hasattr(given, "sized") else {}
+    unusual = {name: None if value == _USUAL[name] else value for name, value in writing.items()}
+    return {**getattr(given, "carried", {}), **request_of({**vars(given), **unusual})}
 
 
 def batch_names(files: Sequence[Path]) -> dict[Path, str]:
@@ -79,7 +103,7 @@ def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, give
     def kept() -> Steps:
         for step in steps:
             if step.image is not None:
-                path = out.with_name(f"{out.stem}-{step.iteration}{out.suffix}")
+                path = _numbered(out, step.iteration)
                 own = {**options.as_dict(), "seed": options.as_dict()["seed"] + step.iteration - 1, "count": 1}
                 write_image(
                     path,

@@ -211,6 +211,10 @@ class Clip:
             RequestError: when the file is not a readable clip.
         """
         path = Path(path)
+        if not os.path.isfile(path):
+            known = os.path.isdir(path)
+            said = "{file} is a folder; give one clip." if known else "There is no file {file}; check its name and folder."
+            raise RequestError(said, file=path.name)
         try:
             with av.open(str(path.absolute())) as container:
                 if not container.streams.video:

@@ -108,12 +108,14 @@ def style_shares(weights: Sequence[float] | None, count: int) -> list[float]:
     """Style weights as shares that sum to 1; None is equal shares.
 
     Raises:
-        RequestError: for a wrong number of weights, a negative one, or none above 0.
+        RequestError: for a wrong number of weights, one that is negative or no number, or none above 0.
     """
     if weights is None:
         return [1 / count] * count
     if len(weights) != count:
         raise RequestError("There are {weights} style weights for {styles} styles; give one for each.", weights=len(weights), styles=count)
+    if not all(isinstance(weight, (int, float)) for weight in weights):
+        raise RequestError("The style weights are {weights}; they must be numbers.", weights=", ".join(map(repr, weights)))
     if not all(0 <= weight < float("inf") for weight in weights) or sum(weights) <= 0:
         listed = ", ".join(f"{weight:g}" for weight in weights)
         raise RequestError("The style weights are {weights}; they must not be negative, and one must be above 0.", weights=listed)

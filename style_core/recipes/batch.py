@@ -172,6 +172,12 @@ class BatchRecord:
         _write_done(self._folder, self._known)
 
 
+def results_in(folder: Path) -> set[Path]:
+    """What earlier batches have made in a folder, contact sheets included, as resolved paths."""
+    done = _read_done(folder)
+    return {(folder / name).resolve() for name in (*done, SHEET)} if done else set()
+
+
 def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], None] = lambda progress: None) -> Image.Image:
     """All tasks painted small, side by side: a row for each content, a column for each style and strength.
 

@@ -16,7 +16,7 @@ from style_core.errors import RequestError
 from style_core.media.images import load_picture, read_image
 from style_core.options import Options
 from style_core.progress import Steps
-from style_core.recipes.batch import FROM_GALLERY, Task
+from style_core.recipes.batch import FROM_GALLERY, Task, results_in
 from style_core.recipes.table import RECIPES
 from style_core.weights.gallery import gallery_code, gallery_grams
 from style_core.weights.open import open_generator
@@ -67,8 +67,10 @@ def read_job(path: str | Path, compute: Compute) -> Job:
     _check_keys(given, path.name)
     given = {**given, **{key: _entries(given, key, kind, path.name) for key, kind in _LISTS.items()}}
     recipe, options = RECIPES[given["recipe"]], RECIPES[given["recipe"]].options.make(**given.get("options", {}))
-    contents = files_of(given["contents"], path.parent)
+    results = results_in(path.parent / given["out"])
+    contents = [content for content in files_of(given["contents"], path.parent) if content.resolve() not in results]
     styles = [name for name in given["styles"] if name.startswith(FROM_GALLERY)]
+    _check_gallery(recipe.name, styles)
     styles += map(str, files_of([name for name in given["styles"] if not name.startswith(FROM_GALLERY)], path.parent, needed=False))
     if "style+" in recipe.takes and not styles:
         raise RequestError("{file} has no styles; list pictures, or gallery:NAME.", file=path.name)
@@ -86,6 +88,14 @@ def _check_keys(given: Mapping[str, Any], file: str) -> None:
     if given["recipe"] not in RECIPES or not RECIPES[given["recipe"]].takes:
         known = ", ".join(name for name, recipe in RECIPES.items() if recipe.takes)
         raise RequestError("{option} is {value}; it must be one of {allowed}.", option="recipe", value=given["recipe"], allowed=known)
+
+
+def _check_gallery(recipe: str, styles: Sequence[str]) -> None:
+    """Check once, before any work, what would fail for every picture."""
+    for style in styles:
+        if recipe != "stylize":
+            raise RequestError("Styles of the gallery are for stylize; give {recipe} a picture.", recipe=recipe)
+        gallery_code(style.removeprefix(FROM_GALLERY))
 
 
 def _entries(given: Mapping[str, Any], key: str, kind: tuple[type, ...], file: str) -> list:
@@ -163,8 +173,6 @@ def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callab
         if not style:
             return RECIPES[recipe].run(photo, options, compute=compute)
         if style.startswith(FROM_GALLERY):
-            if recipe != "stylize":
-                raise RequestError("Styles of the gallery are for stylize; give {recipe} a picture.", recipe=recipe)
             sha256, scale = open_generator(compute).sha256, options.as_dict()["style_scale"]
             name = style.removeprefix(FROM_GALLERY)
             codes, grams = [gallery_code(name, sha256, scale)], [gallery_grams(name, scale)] if options.as_dict()["refine"] else []

@@ -120,8 +120,7 @@ def plan_for(
         if found.bytes <= allowed:
             return found
     least = min(_ways(size, network, compute, optimizer, tileable), key=lambda way: way.bytes)
-    fitting = largest_that_fits(size, lambda smaller: _fits(smaller, network, compute, optimizer, tileable, allowed))
-    raise _too_large(size, least.bytes, allowed, fitting)
+    raise _too_large(size, least.bytes, allowed, lambda smaller: _fits(smaller, network, compute, optimizer, tileable, allowed))
 
 
 def check_fits(size: tuple[int, int], needed: Callable[[tuple[int, int]], float], allowed: float) -> None:
@@ -131,19 +130,24 @@ def check_fits(size: tuple[int, int], needed: Callable[[tuple[int, int]], float]
         RequestError: if it doesn't fit; names a size that would.
     """
     if needed(size) > allowed:
-        raise _too_large(size, needed(size), allowed, largest_that_fits(size, lambda smaller: needed(smaller) <= allowed))
+        raise _too_large(size, needed(size), allowed, lambda smaller: needed(smaller) <= allowed)
 
 
-def _too_large(size: tuple[int, int], needed: float, allowed: float, fitting: int) -> RequestError:
+def _too_large(size: tuple[int, int], needed: float, allowed: float, fits: Callable[[tuple[int, int]], bool]) -> RequestError:
     height, width = size
+    facts = {"width": width, "height": height, "needed": needed / 1e9, "free": allowed / 1e9}
+    fitting = largest_that_fits(size, fits)
+    if not fits(size_to_fit(size, fitting)):
+        return RequestError(
+            "A picture of {width} x {height} px needs at least {needed:.1f} GB of memory, and {free:.1f} GB can be used here, which is too "
+            "little for any size; close other programs, or allow more.",
+            **facts,
+        )
     return RequestError(
         "A picture of {width} x {height} px needs at least {needed:.1f} GB of memory, and {free:.1f} GB can be used here; choose a size of "
         "at most {fitting} px.",
-        width=width,
-        height=height,
-        needed=needed / 1e9,
-        free=allowed / 1e9,
         fitting=fitting,
+        **facts,
     )
 
 

@@ -13,6 +13,8 @@ from style_core.files import sha256_of
 
 # Names of pictures in the shell; a value may be a list of paths.
 PICTURES = ("content", "styles", "image", "near", "guide", "mask", "init_image", "continue_from")
+MADE_FROM = tuple(name for name in PICTURES if name not in ("init_image", "continue_from"))
+WRITING = ("dpi", "quality", "depth")  # of the file
 PLAIN = ("style_weights", "background", "keep_alpha", "subject", "square")
 GALLERY = "gallery:"  # prefix of a gallery style's name, in place of a path
 _INSIDE_BYTES = 32 * 1024  # masks up to this size are stored in the picture
@@ -24,7 +26,7 @@ def request_of(given: Mapping[str, Any]) -> dict:
     Call it before a run that may take hours, because a picture may be moved meanwhile.
 
     Args:
-        given: by the names in `PICTURES` and `PLAIN`; other names, empty values and defaults are left out.
+        given: by the names in `PICTURES`, `PLAIN` and `WRITING`; other names, empty values and defaults are left out.
     Raises:
         RequestError: if a picture isn't there.
     """
@@ -33,7 +35,7 @@ def request_of(given: Mapping[str, Any]) -> dict:
         value = given.get(name)
         if value:
             request[name] = _fact(value, name) if isinstance(value, (str, Path)) else [_fact(path, name) for path in value]
-    for name in PLAIN:
+    for name in (*PLAIN, *WRITING):
         value = given.get(name)
         if value and value != "white":
             request[name] = value

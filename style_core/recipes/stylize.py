@@ -6,6 +6,7 @@ pictures are encoded and painted in tiles; see `networks/generator.py`. What the
 """
 
 import collections.abc
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from style_core.media.images import beyond, fit, size_to_fit
 from style_core.memory import OutOfMemory, memory_in_words
 from style_core.messages import Message, joined
 from style_core.networks.generator import Generator, reduced
-from style_core.networks.generator_net import CODE_SIZE
+from style_core.networks.generator_net import CODE_SIZE, STRIDE
 from style_core.networks.moments import relative_distance, style_shares
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
@@ -97,6 +98,7 @@ def stylize(
     _, unused = in_effect(options, masks, shares)
     compute = compute or Compute.choose()
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
+    _check_sides(size, (content.shape[-2], content.shape[-1]))
     check_fits(size, lambda size: generator_cost(*size, compute).bytes, budget(compute))
     started = time.monotonic()
     yield Step(0, 1, note="Starting.")
@@ -105,6 +107,17 @@ def stylize(
     for step in paint_photo(open_generator(compute), photo, styles, options, style_weights, masks, codes, grams, remember):
         said = joined(VERDICTS.get(step.verdict, ""), note, step.note)
         yield Step(step.iteration, step.total, image=step.image, seconds=time.monotonic() - started, weights=step.weights, note=said)
+
+
+def _check_sides(size: tuple[int, int], photo: tuple[int, int]) -> None:
+    """Refuse a picture too narrow for the network, naming a size at which the photo is not."""
+    long, short = max(size), min(size)
+    if short < STRIDE:
+        raise RequestError(
+            "At {long} px the picture is only {short} px on its short side, and {least} are needed; choose a size of at least {enough} px, "
+            "or crop it.",
+            long=long, short=short, least=STRIDE, enough=32 * math.ceil(STRIDE * max(photo) / min(photo) / 32),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,8 @@ def open_extractor(
             path = yield from weights.fetch("vgg19", names)
             return _cached("vgg19", path, compute, pooling), note
         except weights.WeightsError as error:
-            choice, note = "lite", Message("Using the built-in network instead of VGG-19: {reason}", reason=str(error))
+            reason = error.reason if isinstance(error, weights.HubUnavailable) else str(error)
+            choice, note = "lite", Message("Using the built-in network instead of VGG-19: {reason}", reason=reason)
     check_layers(choice, names, BACKBONES[choice].layers)
     path = yield from weights.fetch(choice, names)
     return _cached(choice, path, compute, pooling), note

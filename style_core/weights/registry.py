@@ -27,9 +27,9 @@ from style_core.networks.backbones import BACKBONES
 from style_core.networks.vgg19 import LAYERS, layer_name
 from style_core.progress import Step
 from style_core.weights import hub
-from style_core.weights.verify import WeightsError, check_golden, check_network
+from style_core.weights.verify import HubUnavailable, WeightsError, check_golden, check_network
 
-__all__ = ["Entry", "WeightsError", "fetch", "find", "registry", "sha256_of", "shipped", "verify", "whereabouts"]
+__all__ = ["Entry", "HubUnavailable", "WeightsError", "fetch", "find", "registry", "sha256_of", "shipped", "verify", "whereabouts"]
 
 
 def _models_folder() -> Path:
@@ -138,7 +138,7 @@ def fetch(name: str, layers: Iterable[str] | None = None) -> Generator[Step, Non
     try:
         return (yield from _download(entry, deepest))
     except hub.HubError as error:
-        raise WeightsError(str(error)) from error
+        raise HubUnavailable(str(error), _variable(name)) from error
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise WeightsError("The weights could not be saved to the cache folder ({reason}).", reason=reason) from error

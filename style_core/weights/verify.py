@@ -30,6 +30,18 @@ class WeightsError(RequestError):
     """Weights are unavailable or wrong; the message says why."""
 
 
+class HubUnavailable(WeightsError):
+    """Weights could not be fetched from the hub; the message also says how to do without it.
+
+    Attributes:
+        reason: the message without that.
+    """
+
+    def __init__(self, reason: str, variable: str):
+        super().__init__("{reason} To do without the hub, set {variable} to the path of the file.", reason=reason, variable=variable)
+        self.reason = reason
+
+
 def check_network(backbone: Backbone, tensors: dict[str, Tensor], deepest: str, name: str) -> None:
     """Raise unless the tensors are a trained network of this kind, at least as deep as `deepest`.
 

@@ -121,6 +121,7 @@ WORDS: dict[str, str] = {
     "INLINE": "不接受写在地址里的图片，请上传文件。",
     "NOT_UPLOADED": "这个文件不是上传到这里的，或已不再保留。请重新上传。",
     "NOT_FETCHED": "无法读取这个地址：它必须是公开的，指向一个不超过 {most} MB 的文件，并在一分钟内响应。请改为上传文件。",
+    "NOT_A_FILE": "{name} 必须是已上传的文件，例如 gradio_client 中的 handle_file('photo.jpg')。",
     "FAILED": "出错了。详情请查看应用的日志。",
     "BAD_VALUE": "这个请求中有一个值无法读取。API 页面说明了每个值的要求。",
     # Regions

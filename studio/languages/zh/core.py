@@ -72,6 +72,12 @@ SENTENCES: dict[str, str] = {
     "Strength 0 keeps the photo as it is.": "强度为 0 时照片保持原样。",
     "Starting from the generator's picture.": "从生成器的图开始。",
     "Encoding the picture.": "正在编码图片。",
+    "A picture of {width} x {height} px needs at least {needed:.1f} GB of memory, and {free:.1f} GB can be used here, which is too little for any size; close other programs, or allow more.": "{width} x {height} px 的图至少需要 {needed:.1f} GB 内存，而这里只能使用 {free:.1f} GB，任何尺寸都不够；请关闭其他程序，或允许使用更多内存。",
+    "The style weights are {weights}; they must be numbers.": "风格权重为 {weights}；它们必须是数字。",
+    "{option} is {value}; it must be a number {allowed}.": "{option} 的值是 {value}；应为{allowed}的数字。",
+    "At {long} px the picture is only {short} px on its short side, and {least} are needed; choose a size of at least {enough} px, or crop it.": "在 {long} px 时，图片短边只有 {short} px，至少需要 {least} px；请选择至少 {enough} px 的尺寸，或裁剪图片。",
+    "{reason} To do without the hub, set {variable} to the path of the file.": "{reason} 若不使用 hub，请把 {variable} 设为该文件的路径。",
+    "{file} is a folder; give one clip.": "{file} 是文件夹；请给出一段视频。",
     "The clip's sound could not be read, or not all of it, so the film lacks it there.": "视频的声音无法读取或不完整，因此成片中缺少这部分声音。",
     "The optimizer diverged and was restarted once from the best picture so far.": "优化发散，已从目前最好的图重新开始一次。",
     "The optimization diverged twice and was stopped; the last good picture is kept. Use the adam optimizer, a lower learning rate, or a lower strength.":
