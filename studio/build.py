@@ -49,7 +49,7 @@ def build(compute: Compute) -> gr.Blocks:
             with gr.Tab(i18n.IMAGINE_TAB, id="imagine") as each["imagine"]:
                 imagining = tab_imagine.build(compute)
             with gr.Tab(i18n.FILM_TAB, id="film") as each["film"]:
-                filmed = tab_film.build(compute)
+                filmed = tab_film.build(compute, each["film"])
             with gr.Tab(i18n.ABOUT_TAB, id="about") as each["about"]:
                 tab_about.build(page, compute)
         gr.Markdown(i18n.NO_CAMERA, elem_id="no-camera")  # shown if no camera is available
@@ -59,7 +59,7 @@ def build(compute: Compute) -> gr.Blocks:
         inputs = [parts[name]["content"] for name in ("stylize", "paint", "dream")]
         handed += _join(tabs, parts, [*parts.values(), drawer, filmed], [photo, *inputs])
         recipes = {name: (tab, parts[tab]["option_controls"]) for name, tab in _TABS.items()}
-        history.wire(page, tabs, drawer, parts, recipes)
+        history.wire(page, tabs, drawer, parts, recipes, filmed["result"])
         jobs.wire(page, [component for part in (fine, dreaming, imagining, filmed) for component in part["outputs"]])
         share(photo, inputs, choose, [quick["examples"]])
         quick["forecast"](page.load)
@@ -94,11 +94,11 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> Dependency:
         own = style if used else None
         if own is None:
             gr.Info(i18n.say("REFINING_GALLERY", request))
-        return content, own or result, result, i18n.REFINING, gr.update(selected="paint")
+        return content, own or result, result, result, i18n.REFINING, gr.update(selected="paint")
 
     handed = quick["refine"].click(
         refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"]],
-        [fine["content"], fine["style"], fine["init"], fine["status"], tabs], **SILENT,
+        [fine["content"], fine["style"], *fine["init"], fine["status"], tabs], **SILENT,
     )  # fmt: skip
     # The page drops updates for a component whose tab isn't built yet.
     opened = handed.success(None, None, None, js=_WHEN_OPEN, **SILENT)

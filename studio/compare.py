@@ -73,7 +73,7 @@ def build(
             except RequestError as error:
                 raise i18n.refusal(error, request) from error
             yield {
-                grid: gr.update(value=list(shown), selected_index=None),
+                grid: list(shown),
                 offered: [(name if what == "styles" else None, value) for name, value, _ in cells],
             }
 

@@ -35,9 +35,14 @@ def photo_of(name: str) -> str | dict:
     return _chosen(examples(), name)
 
 
+def name_of(path: str | None) -> str:
+    """The name of an example photo, or empty for another one."""
+    return next((name for name, file in examples().items() if str(file) == path), "")
+
+
 def example_tiles(elem_id: str) -> Tiles:
-    """A row of example photos."""
-    return _row(examples(), "EXAMPLE", "EXAMPLES", elem_id)
+    """A row of example photos; the first one is chosen."""
+    return _row(examples(), "EXAMPLE", "EXAMPLES", elem_id, value=name_of(first_photo()))
 
 
 def paintings() -> dict[str, Path]:
@@ -66,9 +71,10 @@ def _chosen(there: dict[str, Path], name: str) -> str | dict:
     return str(there[name]) if name in there else gr.skip()
 
 
-def _row(there: dict[str, Path], kind: str, name: str, elem_id: str) -> Tiles:
+def _row(there: dict[str, Path], kind: str, name: str, elem_id: str, value: str = "") -> Tiles:
     """A row of tiles; `kind` begins the keys of their titles, and `name` is the row's own key."""
     tiles = [Tile(one, path, i18n.in_each_language(f"{kind}_{one.replace('-', '_').upper()}")) for one, path in there.items()]
     return Tiles(
-        tiles, name=i18n.in_each_language(name), searched=False, deselects=False, side=_TILE, elem_id=elem_id, elem_classes="examples"
-    )
+        tiles, name=i18n.in_each_language(name), value=value, searched=False, deselects=False, side=_TILE, elem_id=elem_id,
+        elem_classes="examples",
+    )  # fmt: skip

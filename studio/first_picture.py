@@ -4,6 +4,7 @@ The painted picture ships as a small file, so that the page shows it before anyt
 `python -c "from studio import first_picture; first_picture.paint()"` paints it again.
 """
 
+from functools import partial
 from pathlib import Path
 
 from studio import files
@@ -62,6 +63,6 @@ def paint() -> None:
     """Paint the first photo in the first style and write the shipped file."""
     compute = Compute.choose()
     code = gallery_code(style(), open_generator(compute).sha256)
-    options, grams = StylizeOptions(size=_SIZE), gallery_grams(style())
+    options, grams = StylizeOptions(size=_SIZE), partial(gallery_grams, style())
     step = finish(stylize(read_image(first_photo()), [], options, codes=[code], grams=[grams], compute=compute))
     write_image(_PAINTED, step.result, quality=_QUALITY)

@@ -1,6 +1,7 @@
 """The drawer: this visit's results, kept in the visitor's browser, and settings restored from a picture."""
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -74,31 +75,36 @@ def captioned(paths: list[str], request: gr.Request | None) -> list[tuple[str, s
     return captions
 
 
-def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], recipes: dict[str, tuple[str, dict]]) -> None:
+def wire(
+    page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], recipes: dict[str, tuple[str, dict]], snapshot: gr.State
+) -> None:
     """Fill the strip with the tabs' results, and the tabs' controls from the settings of its pictures.
 
     Args:
         here: the components returned by `build`.
         parts: by tab, its components; those with a `result` feed the strip.
         recipes: by recipe, its tab and its controls by option.
+        snapshot: path of the camera's last one, which feeds the strip too.
     """
     shown = [here["paths"], here["strip"], here["status"], here["actions"]]
     quick = parts["stylize"]["kept"]
 
-    def show(paths: list, request: gr.Request) -> tuple:
+    def show(paths: list, request: gr.Request, chosen: str | None = None) -> tuple:
         kept = [path for path in paths or [] if files.is_result(path)][:_MOST]
         some = bool(kept)
+        # Gradio keeps the frame at its place, while the picture that was chosen moves on. It knows no update to no frame.
+        framed: dict[str, Any] = {"selected_index": kept.index(chosen)} if chosen in kept else {}
         return (
             kept,
-            gr.update(value=captioned(kept, request), visible=some, selected_index=None),
+            gr.update(value=captioned(kept, request), visible=some, **framed),
             gr.update(visible=True),
             gr.update(visible=some),
         )
 
-    def add(path: str | None, paths: list, request: gr.Request) -> tuple:
+    def add(path: str | None, paths: list, chosen: str | None, request: gr.Request) -> tuple:
         if not files.is_result(path) or first_picture.is_example(path) or _is_among(path, paths or []):
             return tuple(gr.skip() for _ in shown)
-        return show([path, *(paths or [])], request)
+        return show([path, *(paths or [])], request, chosen)
 
     def forget(request: gr.Request) -> tuple:
         return show([], request)
@@ -122,8 +128,8 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         except RequestError as error:
             raise i18n.refusal(error, request) from error
 
-    for part in parts.values():
-        part["result"].change(add, [part["result"], here["paths"]], shown, **IMMEDIATE)
+    for result in (*(part["result"] for part in parts.values()), snapshot):
+        result.change(add, [result, here["paths"], here["result"]], shown, **IMMEDIATE)
     page.load(show, here["paths"], shown, **IMMEDIATE)
     here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **IMMEDIATE)
     here["forget"].click(forget, None, shown, **IMMEDIATE)

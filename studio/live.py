@@ -37,7 +37,7 @@ class Board:
         status: one line of words.
         plot: losses by iteration.
         download: the result as a file.
-        run, stop: the buttons.
+        run, stop, resume: the buttons; the last one continues a result, where there is one.
         kind: the file type that is downloaded.
         original: path of the last result as it was painted; None before.
         result: path of the last result as it stands now, for other tabs; None before.
@@ -52,6 +52,7 @@ class Board:
     kind: gr.Dropdown
     run: gr.Button
     stop: gr.Button
+    resume: gr.Button
     original: gr.State
     result: gr.State
     run_id: str
@@ -99,8 +100,8 @@ class Board:
         jobs.wire_stop(self.stop, self.run_id)
         wire_download(self.kind, self.download, self.result)
 
-    def wire_continue(self, button: gr.Button, updates: Callable[..., Updates], photo: gr.Image, more: dict) -> None:
-        """Let a button, shown where there is a result, continue it.
+    def wire_continue(self, updates: Callable[..., Updates], photo: gr.Image, more: dict) -> None:
+        """Let the button `resume`, shown where there is a result, continue it.
 
         Args:
             updates: makes the updates of a run from the photo, the other inputs by keyword, and the request; the path of the
@@ -114,8 +115,8 @@ class Board:
                 raise i18n.no_result(request)
             yield from updates(photo, {**given, "begun": begun}, request)
 
-        self.follow(button.click, continued, [photo, self.original], more)
-        self.original.change(lambda path: gr.update(visible=path is not None), self.original, button, **IMMEDIATE)
+        self.follow(self.resume.click, continued, [photo, self.original], more)
+        self.original.change(lambda path: gr.update(visible=path is not None), self.original, self.resume, **IMMEDIATE)
 
     def follow(self, trigger: Callable, recipe: Callable, inputs: list, more: dict, **published) -> None:
         """Run `recipe`, a job, on this board when `trigger` fires."""
@@ -374,6 +375,7 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
     with gr.Row(elem_classes="actions"):
         button = gr.Button(run_label, variant="primary", elem_classes="run-button", elem_id=f"{run_id}-run")
         stopper = gr.Button(i18n.STOP, interactive=False, elem_classes="stop-button", elem_id=f"{run_id}-stop")
+        resume = gr.Button(i18n.CONTINUE, visible=False, elem_id=f"{run_id}-continue")
         download, kind = download_button(run_id)
     small_buttons(run_id, download)
     with gr.Accordion(i18n.DETAILS, open=False, elem_id=f"{run_id}-details"):
@@ -385,7 +387,7 @@ def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None =
             elem_id=f"{run_id}-plot",
             color_title=" ",
         )
-    return Board(preview, slider, status, plot, download, kind, button, stopper, gr.State(None), gr.State(None), run_id, losses)
+    return Board(preview, slider, status, plot, download, kind, button, stopper, resume, gr.State(None), gr.State(None), run_id, losses)
 
 
 def download_button(run_id: str) -> tuple[gr.DownloadButton, gr.Dropdown]:

@@ -1,9 +1,10 @@
 """Logic of the tab "Stylize": a request from the page, painted between the steps of longer runs."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import gradio as gr
 from PIL import Image
@@ -17,7 +18,7 @@ from style_core.media.settings import settings_of
 from style_core.progress import Steps
 from style_core.recipes.areas import in_effect
 from style_core.recipes.recorded_inputs import GALLERY, request_of
-from style_core.recipes.stylize import PaintedStep, is_judged, paint_photo
+from style_core.recipes.stylize import GramsAtScale, PaintedStep, is_judged, paint_photo
 from style_core.weights.open import open_generator
 from style_core.weights.registry import registry
 
@@ -135,7 +136,7 @@ def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | Non
     settings = settings_of("stylize", wanted.options, last.weights, gallery=wanted.gallery_style or None, request=request_of(given))
     path = files.save(last.image, "stylize", settings)
     entry = gallery().get(wanted.gallery_style)
-    named = f"{i18n.named_painting(entry, request)}. " if entry else ""
+    named = f"{i18n.named_painting(entry, request)}. " if entry and len(styles) == 1 else ""
     sentence = named + i18n.say("DONE", request, width=width, height=height, seconds=i18n.duration(seconds))
     trouble = last.verdict or _color_trouble(last.image, inputs, options)
     masks = [style.mask for style in styles]
@@ -164,7 +165,7 @@ class _Inputs:
     photo: ImageTensor
     pictures: list[ImageTensor]
     codes: list[ImageTensor]
-    grams: list[dict[str, ImageTensor]]
+    grams: Sequence[GramsAtScale]
     weights: list[float]
     masks: list[ImageTensor | None] | None
 
@@ -183,7 +184,7 @@ class _Inputs:
         named, scale = [wanted.gallery_style] if wanted.gallery_style else [], options.style_scale
         codes = [gallery_code(name, registry()["generator"].sha256, scale) for name in named]
         masks = [style.mask for style in styles] if any(style.mask is not None for style in styles) else None
-        grams = [gallery_grams(name, scale) for name in named if options.refine]
+        grams = [partial(gallery_grams, name) for name in named]
         return cls(photo, pictures, codes, grams, [style.weight for style in styles], masks)
 
 

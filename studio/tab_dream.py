@@ -3,6 +3,7 @@
 from functools import partial
 
 import gradio as gr
+from gradio.events import Dependency
 
 from studio import dream_presets, dream_zoom, gpu, i18n, jobs, live, painted_masks, retouch
 from studio.controls import Controls, Field, behind_more, documented, in_view, use_buttons
@@ -29,7 +30,6 @@ def build(compute: Compute, photo: gr.State) -> dict:
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             board = live.board(i18n.DREAM, "dream", i18n.DREAM_READY, first_photo(), "DREAM_LOSSES")
-            resume = gr.Button(i18n.CONTINUE, visible=False, size="sm", elem_id="dream-continue")
             retouch.build("dream", board, larger=False)
             uses = use_buttons("dream")
             zoom_place = gr.Column()
@@ -43,9 +43,11 @@ def build(compute: Compute, photo: gr.State) -> dict:
                 guide, _ = picture_input(i18n.GUIDE, height=170, elem_id="dream-guide")
                 painted, _ = painted_masks.build("dream", image, photo, [i18n.WHERE_TO_DREAM], i18n.DREAM_REGIONS, i18n.DREAM_REGIONS_INFO)
                 option_controls = behind_more("dream", shown)
-                _layer_browser(option_controls)
+                by_eye = _layer_browser(option_controls)
         with looks_place:
-            dream_presets.build(option_controls)
+            looks = dream_presets.build(option_controls)
+        for event in (by_eye.success, option_controls["layer"].input):
+            event(lambda: "", None, looks, **IMMEDIATE)
         with zoom_place:
             zoom_outputs = dream_zoom.build(compute, image, guide, option_controls)
     live.follow_photo(board, photo, i18n.DREAM_READY)
@@ -60,7 +62,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
 
     inputs: dict[str, Field] = {"guide": guide, "where": painted, **option_controls}
     board.wire(grow, [image], inputs, "dream")
-    board.wire_continue(resume, partial(_grow, compute, board), image, inputs)
+    board.wire_continue(partial(_grow, compute, board), image, inputs)
     return {
         "content": image,
         "guide": guide,
@@ -98,8 +100,8 @@ def _grow(compute: Compute, board: live.Board, image, given: dict, request: gr.R
     yield from live.run("dream", steps, board, before, given, request, given=pictures)
 
 
-def _layer_browser(option_controls: Controls) -> None:
-    """Pictures of the layers' patterns; a click on one selects its layer."""
+def _layer_browser(option_controls: Controls) -> Dependency:
+    """Pictures of the layers' patterns; a click on one selects its layer. Returns the event that does."""
     pictures = layer_pictures()
     captions = [picture.layer if picture.channel is None else f"{picture.layer} · {picture.channel}" for picture in pictures]
     with gr.Accordion(i18n.LAYERS_HEAD, open=False, elem_id="dream-layers-head"):
@@ -113,7 +115,7 @@ def _layer_browser(option_controls: Controls) -> None:
         network = gr.skip() if picture.channel is None else picture.extractor
         return {option_controls["layer"]: picture.term, option_controls["extractor"]: network}
 
-    grid.select(
+    return grid.select(
         choose,
         None,
         [option_controls["layer"], option_controls["extractor"]],

@@ -35,7 +35,7 @@ class _RawVideo(gr.Video):
         return None if payload is None else payload.path
 
 
-def build(compute: Compute) -> dict:
+def build(compute: Compute, tab: gr.Tab) -> dict:
     """Lay the tab out and wire it; returns the camera's snapshot and the buttons that hand it to other tabs."""
     gr.Markdown(i18n.FILM_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
@@ -55,9 +55,10 @@ def build(compute: Compute) -> dict:
         with stage, gr.Tabs():
             with gr.Tab(i18n.CLIP_TAB):
                 outputs = _build_clip(compute, [tiles, style, use_own, strength, size], [steadiness, finer, *more])
-            with gr.Tab(i18n.WEBCAM_TAB):
+            with gr.Tab(i18n.WEBCAM_TAB) as camera_tab:
                 snapshot = webcam.build(compute, [tiles, style, use_own, strength])
     style_choice.wire(style, use_own, tiles)(style.input)
+    snapshot["afresh"](tab.select, camera_tab.select)
     return {**snapshot, "outputs": outputs}
 
 
@@ -69,12 +70,13 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
         label=i18n.FORMING, show_label=False, format="jpeg", height=320, interactive=False, visible=False, buttons=[],
         elem_id="film-preview",
     )  # fmt: skip
-    result = gr.Video(label=i18n.RESULT, interactive=False, visible=False, elem_id="film-result")
     status = gr.Markdown("", elem_classes="status", elem_id="film-status")
     with gr.Row(elem_classes="actions"):
         run = gr.Button(i18n.PAINT_CLIP, variant="primary", elem_classes="run-button", elem_id="film-run")
         stop = gr.Button(i18n.STOP, interactive=False, elem_classes="stop-button", elem_id="film-stop")
         resume = gr.Button(i18n.CONTINUE, visible=False, elem_id="film-continue")
+    # Below the buttons, which it would push out of sight.
+    result = gr.Video(label=i18n.RESULT, interactive=False, visible=False, height=360, elem_id="film-result")
     place = _Place(status, preview, result, run, stop, resume, gr.State(None))
 
     def tell(clip, size, steadiness, finer, iterations, key_every, request: gr.Request) -> str:

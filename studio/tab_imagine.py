@@ -143,30 +143,23 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
     """Pictures one after the other, each selectable as soon as it is shown; if stopped, those so far are kept."""
     made, step, stopped, asked = [], Step(0, 0), False, jobs.stopping()
     yield {place.status: "…", place.stop: gr.update(interactive=True)}
-    # The pictures of the last run are cleared with this one's first, so that none can be chosen or downloaded as one of these.
-    cleared: Update = {
-        place.wall: gr.update(value=[], selected_index=None),
-        place.paths: [],
-        place.result: None,
-        place.download: None,
-    }
     try:
         options = ImagineOptions.make(**given)
         asked_for = request_of({"near": [near] if near else None})
         with closing(gpu.steps(imagine, options, read_if_given(near), compute=compute)) as steps:
             for step in steps if not asked.is_set() else ():
                 if step.image is not None:
-                    if cleared:
-                        yield cleared
-                        cleared = {}
                     own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
                     path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights, request=asked_for))
                     made.append((path, i18n.say("SEED", request, seed=own["seed"])))
+                    # The first one takes the place of what was chosen of the last run; after that, the visitor may choose.
+                    chosen: Update = {place.result: path, place.download: path, place.kind: live.FIRST_KIND} if len(made) == 1 else {}
                     yield {
-                        place.wall: list(made),
+                        place.wall: list(made),  # with one picture, the frame around what was chosen before goes
                         place.status: live.status_of(step, request),
                         place.paths: [path for path, _ in made],
                         place.stop: gr.update(interactive=True),  # the end of a run before this one has turned it off
+                        **chosen,
                     }
                 if asked.is_set():
                     break
@@ -179,16 +172,8 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
         yield {place.status: i18n.say("STOPPED_EARLY", request), place.stop: gr.update(interactive=False)}
         return
     key, seconds = ("IMAGINE_STOPPED" if stopped else "IMAGINE_DONE"), i18n.duration(step.seconds)
-    first = made[0][0]
-    yield {
-        place.wall: made,
-        place.status: i18n.say(key, request, count=len(made), seconds=seconds),
-        place.paths: [path for path, _ in made],
-        place.result: first,
-        place.download: first,
-        place.kind: live.FIRST_KIND,
-        place.stop: gr.update(interactive=False),
-    }
+    said = i18n.say(key, request, count=len(made), seconds=seconds)
+    yield {place.status: said, place.stop: gr.update(interactive=False)}
 
 
 def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, request: gr.Request) -> Updates:

@@ -5,7 +5,7 @@ from functools import partial
 
 import gradio as gr
 
-from studio import brush_size, gpu, i18n, jobs, live, more_paintings, painted_masks, retouch
+from studio import brush_size, files, gpu, i18n, jobs, live, more_paintings, painted_masks, retouch
 from studio.controls import Field, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, SILENT, Updates
 from studio.examples import first_painting, first_photo, painting_of, painting_tiles
@@ -29,7 +29,6 @@ def build(compute: Compute, photo: gr.State) -> dict:
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
             board = live.board(i18n.PAINT, "paint", i18n.READY, first_photo())
-            resume = gr.Button(i18n.CONTINUE, visible=False, size="sm", elem_id="paint-continue")
             larger = retouch.build("paint", board)
             uses = use_buttons("paint")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
@@ -47,21 +46,23 @@ def build(compute: Compute, photo: gr.State) -> dict:
                 more = more_paintings.build("paint")
                 with gr.Accordion(i18n.INIT_IMAGE, open=False):
                     start, _ = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
+                handed = gr.State(None)  # the start that a button gave: it goes with its photo, unlike one's own
                 painted, _ = painted_masks.build("paint", content, photo, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
     live.follow_photo(board, photo, i18n.READY)
+    photo.change(_without, [start, handed], [start, handed], **IMMEDIATE)
     example = tiles.input(painting_of, tiles, style, **IMMEDIATE)
 
     inputs: dict[str, Field] = {"weight": gr.Number(1, visible=False), **more, "init_image": start, "regions": painted, **option_controls}
     paint = _handler(compute, board)
     board.wire(paint, [content, style], inputs, "optimize")
-    board.wire_continue(resume, partial(_paint, compute, board), content, {"style": style, **inputs})
-    enlarged = larger.click(_enlarged, [board.result, option_controls["size"]], [start, option_controls["size"]], **SILENT)
+    board.wire_continue(partial(_paint, compute, board), content, {"style": style, **inputs})
+    enlarged = larger.click(_enlarged, [board.result, option_controls["size"]], [start, handed, option_controls["size"]], **SILENT)
     board.follow(enlarged.success, paint, [content, style], inputs)
     return {
         "content": content,
         "style": style,
         "example": example,
-        "init": start,
+        "init": [start, handed],
         "status": board.status,
         "result": board.result,
         "outputs": board.outputs,
@@ -94,11 +95,16 @@ def _handler(compute: Compute, board: live.Board) -> Callable:
     return paint
 
 
+def _without(start: str | None, handed: str | None) -> tuple:
+    """The start without one that a button gave for the photo before."""
+    return (None if files.same_picture(start, handed) else gr.skip()), None
+
+
 def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
-    """The result as the start of the next run, and that run's size."""
+    """The result as the start of the next run, twice, and that run's size."""
     if path is None:
         raise i18n.no_result(request)
-    return path, min(_LARGEST, round(size * _LARGER / 32) * 32)
+    return path, path, min(_LARGEST, round(size * _LARGER / 32) * 32)
 
 
 def _paint(compute: Compute, board: live.Board, content, given: dict, request: gr.Request) -> Updates:

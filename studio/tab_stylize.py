@@ -21,12 +21,15 @@ from studio import (
     stylizing,
 )
 from studio.controls import Controls, Field, behind_more, change_events, documented, in_view, use_buttons
-from studio.events import IMMEDIATE, Updates
-from studio.examples import example_tiles, first_photo
+from studio.events import IMMEDIATE, SILENT, Updates
+from studio.examples import example_tiles, first_photo, name_of
 from studio.forecast import Forecast
 from studio.tiles import Tile, Tiles
 from studio.uploads import picture_input
 from style_core import Compute, RequestError, gallery
+
+# What is painted after a click below it.
+_INTO_VIEW = "() => { document.querySelector('#stylize-slider')?.scrollIntoView({ block: 'nearest', behavior: 'smooth' }); }"
 
 
 def style_tiles(elem_id: str, value: str = "") -> Tiles:
@@ -242,8 +245,9 @@ def build(compute: Compute, photo: gr.State) -> dict:
     gr.on([*triggers, tab.chosen.change, tab.use_own.change], at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
     # What is painted on the last photo does not belong to this one.
     photo.change(at_once, [*tab.inputs[:-1], gr.State(None), tab.drawn], tab.outputs, **follow)
-    for proposal in tab.proposals:
-        proposal.success(at_once, [*tab.inputs, gr.State(None)], tab.outputs, **follow)
+    photo.change(name_of, photo, tab.trials, **IMMEDIATE)
+    for event in (*(proposal.success for proposal in tab.proposals), tab.painted.input):
+        event(at_once, [*tab.inputs, gr.State(None)], tab.outputs, **follow)
 
     def once_restored(content, style, gallery_style, mix, regions, last, request: gr.Request, use_style=True, **given) -> Updates:
         """Paint the example photo in the visitor's own painting; everything else that a page restores reports its change itself."""
@@ -269,6 +273,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     with tab.grid_place:
         picked = compare.build(_small(compute), [tab.content, tab.style, tab.mix], tab.option_controls, tab.chosen, tab.use_own, tab.more)
     picked.success(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+    picked.success(None, None, None, js=_INTO_VIEW, **SILENT)
     live.wire_download(tab.kind, tab.download, tab.result)
     return {
         "content": tab.content,

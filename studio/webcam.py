@@ -2,13 +2,14 @@
 
 import functools
 from collections import OrderedDict
+from collections.abc import Callable
 
 import gradio as gr
 from PIL import Image
 
 from studio import files, gpu, i18n
 from studio.controls import use_buttons
-from studio.events import SILENT
+from studio.events import IMMEDIATE, SILENT
 from style_core import Compute, StylizeOptions, gallery_code, read_image
 from style_core.media.images import fit, from_pil, to_pil
 from style_core.media.settings import settings_of
@@ -68,7 +69,15 @@ def build(compute: Compute, chosen: list) -> dict:
         download = gr.DownloadButton(i18n.DOWNLOAD, visible=False, elem_id="film-download")  # type: ignore[arg-type]  # Gradio declares str
     uses, result = use_buttons("film"), gr.State(None)
     snap.click(keep, [shown_live, *chosen], [result, download], **SILENT)  # queued: errors of others are not shown
-    return {"uses": uses, "result": result}
+
+    def afresh(*opened: Callable) -> None:
+        """Lay the camera out anew at these events: the page has switched it off meanwhile, and Gradio doesn't ask for it twice."""
+        for event in opened:
+            event(lambda: gr.update(visible=False), None, camera, **IMMEDIATE).then(
+                lambda: gr.update(visible=True), None, camera, **IMMEDIATE
+            )
+
+    return {"uses": uses, "result": result, "afresh": afresh}
 
 
 def _options(strength: float) -> StylizeOptions:

@@ -97,6 +97,25 @@ def test_estimates_learn_from_runs_and_not_from_those_that_shared_the_machine(mo
     assert corrected("another", FP32, predicted) == predicted
 
 
+def test_memory_that_the_process_holds_besides_is_not_taken_for_the_run_s(monkeypatch, runs_file):
+    monkeypatch.setattr(run_history, "_BUSY", 0.0)
+    predicted = Estimate(0.1, 1e9)
+
+    def run(kind, megabytes):
+        watch = Watch(kind, FP32, predicted)
+        picture = torch.ones(megabytes * 250_000)
+        busy(0.25)
+        watch.finish()
+        return picture
+
+    monkeypatch.setattr(run_history, "BASE_BYTES", run_history._status("VmRSS"))
+    run("alone", 900)
+    assert corrected("alone", FP32, predicted).bytes > 0.9e9
+    ballast = torch.ones(600 * 250_000)
+    run("beside", 100)
+    assert corrected("beside", FP32, predicted).bytes == predicted.bytes and ballast.any()
+
+
 def test_what_others_compute_between_the_steps_of_a_run_is_left_out(monkeypatch, runs_file):
     monkeypatch.setattr(run_history, "_BUSY", 0.0)
     watch = Watch("paint", FP32, Estimate(1.0, 1e9))

@@ -16,7 +16,7 @@ from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.losses import evaluate
 from style_core.progress import returned
 from style_core.recipes import refinement
-from style_core.recipes.refinement import completed_style, measured_style, refined, refinement_plan
+from style_core.recipes.refinement import completed_style, measured_style, refined, refinement_levels
 from style_core.recipes.table import options_used
 from style_core.weights import gallery as gallery_of
 from style_core.weights.open import open_extractor, open_generator
@@ -36,6 +36,13 @@ def style() -> torch.Tensor:
     return fit_short(read_image(SAMPLES / "styles" / "impasto.jpg"), 256)
 
 
+def at_levels(style: torch.Tensor, size: torch.Size, steps: int) -> tuple[list, list]:
+    """A style by level, and the levels."""
+    levels = refinement_levels((size[-2], size[-1]), steps, FP32)
+    assert [level.share for level in levels] == [0.5, 1.0]
+    return [[measured_style(style, level.share, FP32)] for level in levels], levels
+
+
 def stylized(photo: torch.Tensor, style: torch.Tensor, **more) -> torch.Tensor:
     masks = more.pop("masks", None)
     return finish(stylize(photo, [style], StylizeOptions(size=SIZE, **more), masks=masks, compute=FP32)).result
@@ -52,26 +59,27 @@ def test_refining_brings_the_style_closer_and_keeps_the_photo(photo, style):
 def test_what_the_network_painted_comes_first(photo, style):
     steps = stylize(photo, [style], StylizeOptions(size=SIZE, refine=4), compute=FP32)
     shown = next(step for step in steps if step.image is not None)
-    assert (shown.iteration, shown.total) == (1, 5) and set(shown.weights) == {"generator"}
+    assert (shown.iteration, shown.total) == (1, 11) and set(shown.weights) == {"generator"}
     generator = open_generator(FP32)
     *_, (_, _, network) = generator.paint(generator.encode_content(photo), [generator.encode_style(style)])
     torch.testing.assert_close(shown.image, network, atol=1e-5, rtol=0)
     rest = list(steps)
-    assert [step.iteration for step in rest] == [2, 3, 4, 5] and [step.image is None for step in rest] == [True, True, True, False]
+    assert [step.iteration for step in rest] == list(range(2, 12)), "six steps at half the size and four at the full one"
+    assert [step.image is None for step in rest] == [True] * 9 + [False]
     assert set(rest[-1].weights) == {"generator", "lite"}
     assert 0.002 < (rest[-1].image - network).abs().mean() < 0.1
 
 
 def test_tiles_are_refined_as_the_whole_picture_is(photo, style):
-    target = measured_style(style, 1.0, FP32)
     start = fit(read_image(SAMPLES / "landscape.jpg"), SIZE)
     photo = fit(photo, SIZE)[:, : start.shape[-2], : start.shape[-1]]
     start = start[:, : photo.shape[-2], : photo.shape[-1]]
 
-    plan = refinement_plan((start.shape[-2], start.shape[-1]), FP32)
+    targets, levels = at_levels(style, start.shape, 2)  # more steps would magnify rounding
     results = []
     for side in (None, 64):
-        *_, result = refined(start, photo, [target], 3, replace(plan, side=side), FP32, strength=0.8)
+        tiled = [replace(level, plan=replace(level.plan, side=side), steps=2) for level in levels]
+        *_, result = refined(start, photo, targets, tiled, FP32, strength=0.8)
         results.append(result)
     assert (results[0] - start).abs().mean() > 0.004
     torch.testing.assert_close(results[0], results[1], atol=0.004, rtol=0)
@@ -102,24 +110,27 @@ def test_the_strength_outside_counts_only_there(photo, style):
     inside, beside = (..., slice(0, SIZE // 2 - 16)), (..., slice(SIZE // 2 + 16, None))
     only_outside = stylized(photo, style, refine=4, masks=[left], strength=0.0, outside=0.7)
     assert torch.equal(only_outside[inside], photo[inside]) and (only_outside - photo)[beside].abs().mean() > 0.01
-    target, plan = measured_style(style, 1.0, FP32), refinement_plan((photo.shape[-2], photo.shape[-1]), FP32)
+    targets, levels = at_levels(style, photo.shape, 2)
     # These masks leave nothing outside, so another strength there changes nothing.
-    covered = [list(refined(photo, photo, [target] * 2, 2, plan, FP32, masks=[left, 1 - left], outside=share))[-1] for share in (0.0, 0.3)]
+    twice = [2 * each for each in targets]
+    covered = [list(refined(photo, photo, twice, levels, FP32, masks=[left, 1 - left], outside=share))[-1] for share in (0.0, 0.3)]
     torch.testing.assert_close(*covered, atol=1e-6, rtol=0)
 
 
 def test_a_style_without_a_share_paints_nothing(photo, style):
-    other = measured_style(fit(read_image(SAMPLES / "landscape.jpg"), SIZE), 1.0, FP32)
-    target, plan = measured_style(style, 1.0, FP32), refinement_plan((photo.shape[-2], photo.shape[-1]), FP32)
-    *_, alone = refined(photo, photo, [target], 2, plan, FP32)
-    *_, beside = refined(photo, photo, [target, other], 2, plan, FP32, shares=[1, 0])
+    others, _ = at_levels(fit(read_image(SAMPLES / "landscape.jpg"), SIZE), photo.shape, 2)
+    targets, levels = at_levels(style, photo.shape, 2)
+    *_, alone = refined(photo, photo, targets, levels, FP32)
+    *_, beside = refined(photo, photo, [one + other for one, other in zip(targets, others)], levels, FP32, shares=[1, 0])
     torch.testing.assert_close(alone, beside, atol=1e-6, rtol=0)
 
 
 def test_every_step_moves_the_picture_and_one_that_runs_out_of_memory_keeps_the_networks(photo, style, monkeypatch):
-    target, plan = measured_style(style, 1.0, FP32), refinement_plan((photo.shape[-2], photo.shape[-1]), FP32)
-    *_, one = refined(photo, photo, [target], 1, plan, FP32)
-    assert (one - photo).abs().mean() > 0.002
+    targets, levels = at_levels(style, photo.shape, 1)
+    one_step = [replace(level, steps=1) for level in levels]
+    for chosen in (slice(0, 1), slice(1, 2)):
+        *_, one = refined(photo, photo, targets[chosen], one_step[chosen], FP32)
+        assert one.shape == photo.shape and (one - photo).abs().mean() > 0.002
 
     def broken(*given, **more):
         yield None
@@ -138,7 +149,7 @@ def test_a_thumbnail_is_not_refined_to_its_blur(photo):
     alone, many = (evaluate(lite, stylized(photo, thumbnail, refine=steps), photo, painting)["style"] for steps in (0, 8))
     assert many < 1.02 * alone, "evaluated against the painting that the thumbnail is of"
     fine, generator = STYLE_LAYERS[:3], open_generator(FP32)
-    plan = refinement_plan((photo.shape[-2], photo.shape[-1]), FP32)
+    plan = refinement_levels((photo.shape[-2], photo.shape[-1]), 1, FP32)[-1].plan
     for style, kept in ((thumbnail, 3), (fit_short(painting, 400), 2), (painting, 0)):
         target = measured_style(style, 1.0, FP32)
         completed = completed_style(target, generator.shown(style), photo, None, plan, FP32)
@@ -197,6 +208,13 @@ def test_a_picture_from_before_is_made_again_without_these_steps():
     earlier = {name: value for name, value in StylizeOptions(size=SIZE).as_dict().items() if name != "refine"}
     assert options_used({"recipe": "stylize", "options": earlier}).refine == 0
     assert options_used({"recipe": "stylize", "options": {**earlier, "refine": 5}}).refine == 5
+
+
+def test_a_change_at_half_the_size_becomes_the_same_change_in_light_and_dark():
+    whole, half = torch.full((3, 64, 64), 0.5), torch.full((3, 32, 32), 0.5)
+    for change in (0.2, -0.2):
+        moved = refinement._moved(whole, half, half + change)
+        torch.testing.assert_close(moved, whole + change, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 64), (64, 40)])

@@ -151,8 +151,16 @@
     // Where nothing is shown yet Gradio names a plain div, which has no role that a name may stand on.
     for (const nothing of document.querySelectorAll('div.empty[aria-label]:not([role])')) nothing.setAttribute('role', 'img');
   };
+  // A camera that nobody sees any more would go on filming, and its frames being painted.
+  const rest = () => {
+    const camera = document.querySelector('#film-camera');
+    if (camera?.offsetParent !== null) return;
+    camera.querySelector('[title="stop recording"]')?.closest('button').click();
+    for (const track of camera.querySelector('video')?.srcObject?.getTracks() ?? []) track.stop();
+  };
   const tell = () => {
     name();
+    rest();
     const line = visible('.status'), bar = [...document.querySelectorAll('.status progress')].at(-1);
     document.title = bar ? `${Math.round(100 * bar.value / bar.max)} % · ${title}` : title;
     if (!line) return;

@@ -89,7 +89,7 @@ WORDS: dict[str, str] = {
     "USE_DREAM_CONTENT": "Dream on it",
     "USE_IMAGINE_CONTENT": "Imagine pictures like it",
     # Introductions and what is said
-    "STYLIZE_INTRO": "Turn a photo into a painting in about a second.",
+    "STYLIZE_INTRO": "Choose a photo and a style: it is painted in seconds.",
     "PAINT_INTRO": "Slower, richer painting: watch it form, and stop when you like it.",
     "DREAM_INTRO": "Let the patterns that a neural network sees grow out of your photo.",
     "IMAGINE_INTRO": "Abstract paintings that nobody has painted. Keep one, or use it as a style.",
@@ -108,7 +108,7 @@ WORDS: dict[str, str] = {
     "NO_RESULT": "There is no picture yet. Make one first.",
     "WAITING": "Runs before yours in the queue: {count}.",
     "BUSY": "Too many runs are waiting. Try again in a minute.",
-    "STOPPED": "Stopped after {iteration} of {total} steps. The picture so far is kept.",
+    "STOPPED": "Stopped after {iteration} of {total} steps. The picture so far is kept, and Continue goes on from here.",
     "STOPPED_EARLY": "Stopped before it began.",
     "DONE": "Done: {width} x {height} px in {seconds}.",
     "PROGRESS": "{iteration} of {total}",

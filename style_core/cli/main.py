@@ -260,7 +260,7 @@ def _stylize(given: argparse.Namespace) -> int:
         return run_clip(film, compute, given)
 
     masks_of = masks_by_photo(given, compute)
-    grams = [gallery_grams(name, options.style_scale) for name in named if options.refine]
+    grams = [partial(gallery_grams, name) for name in named]
 
     def steps(path: str | Path) -> Steps:
         photo = _read(path, given)

@@ -29,7 +29,7 @@ _TILE = 1024  # px, side of a tile
 _ENCODE_HALO = 96  # px around a tile within the deepest level's receptive field
 _FINE_HALO = 16  # px around a tile within the fine stages' receptive field
 _COARSE_LEVELS = LEVELS[2:]
-_FADE = 0.25  # strength below which the result is blended with the photo
+FADE = 0.25  # strength below which the result is blended with the photo
 _REMEMBERED_BYTES = 2**28  # of cached photos; a photo of 1,024 x 768 px takes about 80 MB in float32
 _LARGEST_REMEMBERED = 2**29  # bytes of a photo that is cached, if need be alone
 _REMEMBERED_STYLES = 64
@@ -224,7 +224,7 @@ class Generator:
         result = painted[0, :, :height, :width].float().cpu()
         areas = None if regions is None else regions[:, :, :height, :width].cpu()
         result = _in_tones(result, values[:, CODE_SIZE:], areas, carry or (lambda tones: tones))
-        faded = [min(1.0, each / _FADE) for each in strengths]
+        faded = [min(1.0, each / FADE) for each in strengths]
         shown = faded[0] if areas is None else sum((area * share for area, share in zip(areas, faded)), torch.zeros_like(areas[0]))
         yield total, total, torch.lerp(encoded.photo, result, torch.as_tensor(shown, dtype=torch.float32)).clamp(0, 1)
 

@@ -16,9 +16,8 @@ from style_core.networks.costs import Shape
 from style_core.networks.generator import FIRST_SIDE
 from style_core.optimization.tiles import tiles_of
 from style_core.recipes.memory_plan import Plan
-from style_core.recipes.run_history import Estimate, best_seen
+from style_core.recipes.run_history import BASE_BYTES, Estimate, best_seen
 
-_BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
 _TRAVERSALS = 35  # passes of all activations through memory per iteration: rectifiers, pooling, Gram matrices, forward and backward
 _PICTURE_TRAVERSALS = 100  # passes of the float32 picture through memory per iteration, by the optimizer
 _OVERHEAD = 1.1  # of a run's time over its iterations: targets, previews
@@ -100,7 +99,7 @@ def network_cost(
         kept = _TRAVERSALS * passes * bytes_each * shape.activations(height, width, deepest)
         moved += count * (kept + _PICTURE_TRAVERSALS * 12 * height * width)
     height, width, _ = max(sizes)
-    memory = _BASE_BYTES + _ROUND_TRIP * bytes_each * shape.activations(height, width, deepest) + _DREAM_PICTURES * 12 * height * width
+    memory = BASE_BYTES + _ROUND_TRIP * bytes_each * shape.activations(height, width, deepest) + _DREAM_PICTURES * 12 * height * width
     memory = max(plan.bytes for plan in plans) if plans else memory
     return Estimate(_OVERHEAD * (work / _rate(compute) + moved / _bandwidth(compute)), memory)
 
@@ -129,7 +128,7 @@ def _painting(height: int, width: int, compute: Compute, count: int = 1, first: 
     seen = pixels + first
     seconds = (_GENERATED * seen + operations) / _rate(compute) + _GENERATED_MOVED * seen / _bandwidth(compute)
     features = compute.dtype.itemsize / 4 * (_GENERATED_BYTES * min(pixels, _GENERATED_TILE) + _COARSE_BYTES * pixels)
-    return Estimate(0.05 + count * seconds, _BASE_BYTES + features + _PICTURES * 12 * pixels)
+    return Estimate(0.05 + count * seconds, BASE_BYTES + features + _PICTURES * 12 * pixels)
 
 
 def film_cost(height: int, width: int, compute: Compute, frames: int, painted_every: int, steady: bool) -> Estimate:

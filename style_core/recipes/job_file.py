@@ -175,7 +175,7 @@ def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callab
         if style.startswith(FROM_GALLERY):
             sha256, scale = open_generator(compute).sha256, options.as_dict()["style_scale"]
             name = style.removeprefix(FROM_GALLERY)
-            codes, grams = [gallery_code(name, sha256, scale)], [gallery_grams(name, scale)] if options.as_dict()["refine"] else []
+            codes, grams = [gallery_code(name, sha256, scale)], [partial(gallery_grams, name)]
             return RECIPES[recipe].run(photo, [], options, codes=codes, grams=grams, compute=compute)
         return RECIPES[recipe].run(photo, [read_image(style)], options, compute=compute)
 

@@ -23,6 +23,8 @@ _SPEED = "a second"  # ends the kinds that are speeds
 _SHORTEST = 0.2  # seconds; shorter runs are not recorded
 _Step = TypeVar("_Step")
 _Value = TypeVar("_Value")
+BASE_BYTES = 0.45e9  # of a process with torch and a network loaded
+_MOST_BESIDE = 0.25  # share of the predicted memory; a process that holds more besides when a run begins says nothing about the run
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -47,7 +49,8 @@ class Watch:
         self._key = _key(kind, compute)
         self._shared = compute.device.type == "cpu"
         self._predicted = predicted
-        self._counts_memory = self._shared and _forget_peak()
+        held = _status("VmRSS") or float("inf")
+        self._counts_memory = self._shared and held - BASE_BYTES <= _MOST_BESIDE * predicted.bytes and _forget_peak()
         self._seconds = self._worked = 0.0
         self._running: tuple[float, float] | None = None
         self.resume()
@@ -87,7 +90,7 @@ class Watch:
         share = self._worked / max(seconds, 1e-9) / cores()
         if seconds < _SHORTEST or (self._shared and share < _BUSY):
             return
-        peak = _peak() if self._counts_memory else None
+        peak = _status("VmHWM") if self._counts_memory else None
         _keep(self._key, [seconds / self._predicted.seconds, peak and peak / self._predicted.bytes])
 
 
@@ -159,8 +162,10 @@ def _forget_peak() -> bool:
     return True
 
 
-def _peak() -> float | None:
-    for line in _STATUS.read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return 1024.0 * int(line.split()[1])
-    return None
+def _status(name: str) -> float | None:
+    """A number of this process's status on Linux, in bytes, such as VmRSS, what it holds, or VmHWM, the most that it has held."""
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((1024.0 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)

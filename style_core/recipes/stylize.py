@@ -8,7 +8,7 @@ pictures are encoded and painted in tiles; see `networks/generator.py`. What the
 import collections.abc
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,12 +23,22 @@ from style_core.messages import Message, joined
 from style_core.networks.generator import Generator, reduced
 from style_core.networks.generator_net import CODE_SIZE, STRIDE
 from style_core.networks.moments import relative_distance, style_shares
+from style_core.optimization.losses import StyleTarget
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.areas import Masks, in_effect, recolored_where_painted
 from style_core.recipes.cost_model import Cost, Situation, generator_cost
-from style_core.recipes.memory_plan import Plan, budget, check_fits
-from style_core.recipes.refinement import NETWORK, completed_style, known_style, measured_style, refined, refinement_cost, refinement_plan
+from style_core.recipes.memory_plan import budget, check_fits
+from style_core.recipes.refinement import (
+    NETWORK,
+    Level,
+    completed_style,
+    known_style,
+    measured_style,
+    refined,
+    refinement_cost,
+    refinement_levels,
+)
 from style_core.recipes.run_history import Estimate, Watch
 from style_core.weights.open import open_generator
 from style_core.weights.registry import registry
@@ -46,6 +56,9 @@ VERDICTS = {
 }
 
 
+GramsAtScale = Callable[[float], Mapping[str, Tensor]]
+
+
 @dataclass(frozen=True)
 class StylizeOptions(Options):
     """Paint a photo in any style, at once, with a pretrained generator."""
@@ -56,8 +69,8 @@ class StylizeOptions(Options):
     outside: float = option(0.0, "Strength outside the painted areas; 0 keeps the photo there.", Range(0, 1.5, 0.01))
     style_scale: float = option(1.0, "Size of the strokes: higher values use the style picture at a larger size.", Range(0.25, 4, 0.05))
     refine: int = option(
-        8,
-        "Steps of optimization after the network, which bring the picture closer to the style; 0 is faster. Clips do without.",
+        10,
+        "Steps of optimization after the network, which bring the picture closer to the style; 0 is faster. Films do without them.",
         Range(0, 30, 1),
     )
 
@@ -70,7 +83,7 @@ def stylize(
     style_weights: Sequence[float] | None = None,
     masks: Sequence[Tensor | None] | None = None,
     codes: Sequence[Tensor] = (),
-    grams: Sequence[Mapping[str, Tensor]] = (),
+    grams: Sequence[GramsAtScale] = (),
     compute: Compute | None = None,
     remember: bool = True,
 ) -> Steps:
@@ -82,7 +95,8 @@ def stylize(
         style_weights: one for each style, then one for each code; None weighs them equally.
         masks: for each style and code the area it covers, `[1, H', W']` in `[0, 1]`, or None for the area outside all masks.
         codes: encoded styles, `[1, 265]` each, such as the gallery's.
-        grams: for each code its style's Gram matrices, such as `gallery_grams`; without them, the picture is not refined.
+        grams: for each code a function from a brush size to its style's Gram matrices, such as `partial(gallery_grams, name)`; without
+            them, the picture is not refined.
         compute: where to run; None chooses.
         remember: keep what was encoded in memory, so that the same photo is painted again in half the time.
     Raises:
@@ -135,7 +149,7 @@ def paint_photo(
     weights: Sequence[float] | None = None,
     masks: Sequence[Tensor | None] | None = None,
     codes: Sequence[Tensor] = (),
-    grams: Sequence[Mapping[str, Tensor]] = (),
+    grams: Sequence[GramsAtScale] = (),
     remember: bool = True,
 ) -> Iterator[PaintedStep]:
     """What `stylize` does with a photo `[3, H, W]` of the result's size.
@@ -166,15 +180,16 @@ class _Request:
 
     def __init__(
         self, generator: Generator, photo: Tensor, styles: Sequence[Tensor], options: StylizeOptions, shares: list[float], masks: Masks,
-        codes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]], remember: bool,
+        codes: Sequence[Tensor], grams: Sequence[GramsAtScale], remember: bool,
     ):  # fmt: skip
         self.generator, self.photo, self.options, self.shares, self.masks = generator, photo, options, shares, masks
         self.styles = list(styles)
         self.codes, self.grams, self.remember = codes, grams, remember
         # Nothing is painted at strength 0.
         self.is_painted = bool(options.strength or options.outside)
-        self.plan = self._plan() if self.is_painted and options.refine else ""
-        self.steps = 0 if isinstance(self.plan, str) else options.refine
+        levels = self._levels() if self.is_painted and options.refine else []
+        self.unrefined, self.levels = (levels, []) if isinstance(levels, str) else ("", levels)  # why it is not refined, or how
+        self.steps = sum(level.steps for level in self.levels)
 
     def painted(self) -> collections.abc.Generator[PaintedStep, None, None]:
         """The Steps of painting."""
@@ -184,7 +199,7 @@ class _Request:
         codes = [*(generator.encode_style(style, options.style_scale) for style in colored), *self.codes]
         yield PaintedStep(0, 1 + self.steps, weights=made)
         encoded = generator.encode_content(photo, remember=remember)
-        adjusting = self.is_painted and self.steps < _WORTH_MORE
+        adjusting = self.is_painted and (options.refine if self.levels else 0) < _WORTH_MORE
         adjusted = generator.adjusted(photo, codes, remember=remember) if adjusting else codes
         tiles, network, note = 1, photo, ""
         for done, tiles, result in generator.paint(encoded, adjusted, self.shares, options.strength, self.masks, outside=options.outside):
@@ -206,32 +221,35 @@ class _Request:
         judged = ""
         if self.masks is None and is_judged(options):
             judged = verdict(generator, photo, best, codes, self.shares, remember=remember)
-        note = note or (self.plan if isinstance(self.plan, str) else "")
+        note = note or self.unrefined
         yield PaintedStep(total, total, image=self._shown(best), weights=made, note=note, verdict=judged)
 
-    def _plan(self) -> Plan | str:
+    def _levels(self) -> list[Level] | str:
         """How the picture is refined, or why not."""
         if len(self.grams) != len(self.codes):
             return "A style is given by its code alone, without Gram matrices, so the picture is not refined."
         regions = 1 if self.masks is None else len(self.shares) + 1
-        return refinement_plan((self.photo.shape[-2], self.photo.shape[-1]), self.generator.compute, regions)
+        return refinement_levels((self.photo.shape[-2], self.photo.shape[-1]), self.options.refine, self.generator.compute, regions)
 
     def _refined(self, network: Tensor, colored: Sequence[Tensor]) -> Iterator[Tensor | None]:
         """What `refined` yields."""
         options, compute, photo = self.options, self.generator.compute, self.photo
-        assert not isinstance(self.plan, str)
         if options.color == "keep":  # only the luminance will count
             network, photo = (luminance_of(picture).expand(3, -1, -1) for picture in (network, photo))
         with memory_in_words(max(photo.shape[-2:])):
-            targets = []
-            for style, mask in zip(colored, self.masks or [None] * len(colored)):
-                target, shown = measured_style(style, options.style_scale, compute), self.generator.shown(style, options.style_scale)
-                targets.append(completed_style(target, shown, network, mask, self.plan, compute))
-            targets += [known_style(each, compute) for each in self.grams]
+            targets = [self._targets(level, level.of(network), colored) for level in self.levels]
             yield from refined(
-                network, photo, targets, self.steps, self.plan, compute, shares=self.shares, masks=self.masks,
+                network, photo, targets, self.levels, compute, shares=self.shares, masks=self.masks,
                 strength=options.strength, outside=options.outside, remember=self.remember,
             )  # fmt: skip
+
+    def _targets(self, level: Level, network: Tensor, colored: Sequence[Tensor]) -> list[StyleTarget]:
+        """The styles, with strokes of a level's size; `network` is what the network painted, at that size."""
+        compute, scale, targets = self.generator.compute, level.share * self.options.style_scale, []
+        for style, mask in zip(colored, self.masks or [None] * len(colored)):
+            target, shown = measured_style(style, scale, compute), self.generator.shown(style, scale)
+            targets.append(completed_style(target, shown, network, mask, level.plan, compute))
+        return targets + [known_style(grams(scale), compute) for grams in self.grams]
 
     def _shown(self, picture: Tensor) -> Tensor:
         """A picture in the colors from options."""

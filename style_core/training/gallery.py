@@ -8,6 +8,7 @@ inspection.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -60,7 +61,7 @@ def main() -> None:
         at_scales = [generator.encode_style(painting, scale) for scale in CODE_SCALES]
         codes[style.name] = torch.cat(at_scales).half().contiguous()
         photo = _crop(samples[index % len(samples)], index // len(samples))
-        code, grams = codes[style.name][1:2].float(), _grams(factors[style.name])
+        code, grams = codes[style.name][1:2].float(), partial(_grams, factors[style.name])
         painted = finish(paint_photo(generator, photo, [], StylizeOptions(), codes=[code], grams=[grams], remember=False)).result
         to_pil(fit_short(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=82)
     save_file(codes, MODELS / CODES, {"generator": generator.sha256, "sha256": digest_of(codes)})
@@ -103,10 +104,10 @@ def _factors(painting: torch.Tensor, compute: Compute) -> dict[str, torch.Tensor
     return {layer: torch.stack([gram_factor(grams[layer][0].cpu()) for grams in at_scales]).half().contiguous() for layer in at_scales[0]}
 
 
-def _grams(factors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Gram matrices `[1, C, C]` by layer at scale 1."""
-    middle = CODE_SCALES.index(1.0)
-    return {layer: gram_from(factor[middle : middle + 1].float()) for layer, factor in factors.items()}
+def _grams(factors: dict[str, torch.Tensor], scale: float) -> dict[str, torch.Tensor]:
+    """Gram matrices `[1, C, C]` by layer at one of `CODE_SCALES`."""
+    place = CODE_SCALES.index(scale)
+    return {layer: gram_from(factor[place : place + 1].float()) for layer, factor in factors.items()}
 
 
 def _crop(sample: torch.Tensor, number: int) -> torch.Tensor:

@@ -93,7 +93,7 @@ WORDS: dict[str, str] = {
     "USE_DREAM_CONTENT": "Soñar sobre ella",
     "USE_IMAGINE_CONTENT": "Imaginar otras parecidas",
     # Introductions and what is said
-    "STYLIZE_INTRO": "Convierte una foto en un cuadro en un segundo, más o menos.",
+    "STYLIZE_INTRO": "Elige una foto y un estilo: se pinta en segundos.",
     "PAINT_INTRO": "Más lento, pero con más matices: mira cómo se forma y páralo cuando te guste.",
     "DREAM_INTRO": "Deja que crezcan de tu foto los patrones que ve una red neuronal.",
     "IMAGINE_INTRO": "Cuadros abstractos que nadie ha pintado. Guarda uno o úsalo como estilo.",
@@ -112,7 +112,7 @@ WORDS: dict[str, str] = {
     "NO_RESULT": "Todavía no hay ninguna imagen. Crea una primero.",
     "WAITING": "Trabajos antes del tuyo en la cola: {count}.",
     "BUSY": "Hay demasiados trabajos en espera. Vuelve a intentarlo en un minuto.",
-    "STOPPED": "Parado tras {iteration} de {total} pasos. La imagen hasta aquí se conserva.",
+    "STOPPED": "Parado tras {iteration} de {total} pasos. La imagen hasta aquí se conserva; «Continuar» sigue desde ese punto.",
     "STOPPED_EARLY": "Parado antes de empezar.",
     "DONE": "Listo: {width} x {height} px en {seconds}.",
     "PROGRESS": "{iteration} de {total}",

@@ -93,7 +93,7 @@ WORDS: dict[str, str] = {
     "USE_DREAM_CONTENT": "让它入梦",
     "USE_IMAGINE_CONTENT": "想象类似的图",
     # Introductions and what is said
-    "STYLIZE_INTRO": "大约一秒，照片就成了一幅画。",
+    "STYLIZE_INTRO": "选一张照片和一种风格，几秒钟就画好。",
     "PAINT_INTRO": "更慢，也更细腻：看着它成形，满意了就停下。",
     "DREAM_INTRO": "让神经网络看到的图案，从你的照片里生长出来。",
     "IMAGINE_INTRO": "从没有人画过的抽象画。可以收藏，也可以当作风格。",
@@ -112,7 +112,7 @@ WORDS: dict[str, str] = {
     "NO_RESULT": "还没有图，请先生成一张。",
     "WAITING": "排队中，你前面还有 {count} 个任务。",
     "BUSY": "排队的任务太多了，请过一分钟再试。",
-    "STOPPED": "已在第 {iteration} 步（共 {total} 步）停止，当前的图已保留。",
+    "STOPPED": "已在第 {iteration} 步（共 {total} 步）停止，当前的图已保留。按“继续”可接着绘制。",
     "STOPPED_EARLY": "还没开始就已停止。",
     "DONE": "完成：{width} x {height} 像素，用时 {seconds}。",
     "PROGRESS": "{iteration} / {total}",
