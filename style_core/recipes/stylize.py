@@ -69,7 +69,7 @@ class StylizeOptions(Options):
     outside: float = option(0.0, "Strength outside the painted areas; 0 keeps the photo there.", Range(0, 1.5, 0.01))
     style_scale: float = option(1.0, "Size of the strokes: higher values use the style picture at a larger size.", Range(0.25, 4, 0.05))
     refine: int = option(
-        10,
+        12,
         "Steps of optimization after the network, which bring the picture closer to the style; 0 is faster. Films do without them.",
         Range(0, 30, 1),
     )

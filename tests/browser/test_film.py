@@ -72,9 +72,16 @@ def test_a_webcam_is_painted_live(page, address):
     )
     page.click("#film-snap")
     page.wait_for_selector("#film-download", state="visible")
+    page.wait_for_selector("#history-strip img", state="attached")
     page.get_by_text("Use this picture").locator("visible=true").first.click()
     page.click("#film-to-paint-content")
     page.wait_for_selector("#paint-content img", state="visible")
+    stream = "document.querySelector('#film-camera video').srcObject"
+    page.wait_for_function(f"{stream}.getTracks().every((track) => track.readyState === 'ended')")  # nobody sees it any more
+    open_tab(page, "Video", "film")
+    page.locator("#film-camera").get_by_text("Click to Access Webcam").click()
+    page.locator("#film-camera").get_by_label("capture photo").click()
+    page.wait_for_function(f"{stream}?.getTracks().some((track) => track.readyState === 'live')")
 
 
 def test_every_tab_has_the_window_s_width(page):

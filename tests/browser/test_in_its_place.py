@@ -1,0 +1,67 @@
+"""What is shown belongs where it stands: frames around what was chosen, starts with their photo, marks on what is in use."""
+
+import re
+
+from networks import picture
+from steering import downloaded, fill, open_tab, tile, unfold, upload
+
+from style_core import read_settings, write_image
+
+
+def test_more_like_a_picture_replaces_the_pictures_and_leaves_the_buttons_alone(page):
+    open_tab(page, "Imagine", "imagine")
+    unfold(page, "More", "#imagine-more")
+    fill(page, "Pictures", "2")
+    status, first = page.locator("#imagine-status"), page.locator("#imagine-wall img").first
+    page.click("#imagine-run")
+    status.filter(has_text="Pictures made: 2").wait_for()
+    before = first.get_attribute("src")
+    page.locator("#imagine-wall button.thumbnail-item").nth(1).click()
+    page.get_by_role("button", name="More like this").click()
+    page.wait_for_function("before => document.querySelector('#imagine-wall img')?.src !== before", arg=before)
+    status.filter(has_text="Pictures made: 2").wait_for()
+    assert page.inner_text("#imagine-stop") == "Stop and keep"
+    assert page.locator("#imagine-kind input").input_value() == "PNG"
+    assert not [line for line in page.console if "TypeError" in line]
+
+
+def test_a_start_that_a_button_gave_goes_with_its_photo(page, tmp_path):
+    page.click("#stylize-refine")
+    page.wait_for_selector("#paint-run", state="visible")
+    page.locator("#paint-status progress").wait_for()
+    page.click("#paint-stop")
+    page.locator("#paint-status").filter(has_text="Continue goes on from here").wait_for()
+    fill(page, "Exact size (px)", "128")
+    fill(page, "Steps", "4")
+    write_image(tmp_path / "other.png", picture(128, 96, seed=8))
+    upload(page, "paint-content", tmp_path / "other.png")
+    page.locator("#paint-status").filter(has_text=re.compile("Choose|Press|painting")).wait_for()
+    page.click("#paint-run")
+    page.locator("#paint-status").filter(has_text="Done: 96 x 128 px").wait_for()
+    request = read_settings(downloaded(page, "paint", tmp_path))["request"]
+    assert request["content"]["file"] == "other.png" and "init_image" not in request
+
+
+def test_an_example_is_marked_while_it_is_the_photo(page, tmp_path):
+    marked = page.locator("#stylize-examples .tile-pick[aria-pressed=true]")
+    marked.wait_for()
+    write_image(tmp_path / "other.png", picture(96, 128, seed=8))
+    upload(page, "stylize-content", tmp_path / "other.png")
+    marked.wait_for(state="detached")
+    tile(page, "Still life", "stylize-examples").click()
+    marked.wait_for()
+
+
+def test_the_frame_in_the_drawer_stays_with_the_chosen_picture(page):
+    status = page.locator("#stylize-status")
+    tile(page, "Sunflowers").click()
+    status.filter(has_text="Sunflowers").filter(has_text="Done").wait_for()
+    page.click("#history-open")
+    page.locator("#history-strip button.thumbnail-item").first.click()
+    page.locator("#history-status").filter(has_text="gallery:sunflowers").wait_for()
+    chosen = page.locator("#history-strip button.thumbnail-item.selected img")
+    chosen.wait_for()
+    source = chosen.get_attribute("src")
+    tile(page, "Red Fuji").click()
+    page.wait_for_function("document.querySelectorAll('#history-strip button.thumbnail-item').length === 2")
+    page.wait_for_function("source => document.querySelector('#history-strip .thumbnail-item.selected img')?.src === source", arg=source)
