@@ -5,6 +5,7 @@ Gradio reads such a file whole, decompressed and without a limit: a few hundred 
 
 import asyncio
 import re
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urljoin, urlparse
 
@@ -13,7 +14,7 @@ import httpx
 import safehttpx
 from gradio import processing_utils
 
-from studio import i18n
+from studio import files, i18n
 from style_core.files import written_aside
 
 MEGABYTE = 2**20
@@ -23,6 +24,7 @@ _AT_ONCE = 2
 _REDIRECTS = 5
 _LONGEST_NAME = 60  # characters
 _under_way = 0
+kept_files: set[str] = set()  # static files of the page, which is told here
 
 
 class _TooLarge(Exception):
@@ -41,19 +43,21 @@ async def fetched(url: str, cache_dir: str) -> str:
     if path.exists():
         path.touch()  # files are swept by their age
         return str(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    while _under_way >= _AT_ONCE:
+        await asyncio.sleep(0.1)
+    _under_way += 1
     try:
+        await asyncio.to_thread(files.sweep_uploads, cache_dir, kept_files, MOST_FETCHED)
+        path.parent.mkdir(parents=True, exist_ok=True)
         async with asyncio.timeout(_SECONDS):
-            while _under_way >= _AT_ONCE:
-                await asyncio.sleep(0.1)
-            _under_way += 1
-            try:
-                with written_aside(path) as aside:
-                    await _download(url, aside)
-            finally:
-                _under_way -= 1
+            with written_aside(path) as aside:
+                await _download(url, aside)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, TimeoutError, _TooLarge) as error:
+        with suppress(OSError):
+            path.parent.rmdir()
         raise gr.Error(i18n.say("NOT_FETCHED", None, most=MOST_FETCHED // MEGABYTE), print_exception=False) from error
+    finally:
+        _under_way -= 1
     return str(path)
 
 

@@ -1,8 +1,10 @@
 """Results as files: written once, at full size, with their settings and intermediate frames; old ones are removed."""
 
 import atexit
+import hashlib
 import os
 import shutil
+import socket
 import stat
 import tempfile
 import threading
@@ -26,6 +28,7 @@ KINDS = ("png", "jpg", "webp")
 _PREFIX = "pentimento-results-"
 MOST_UPLOADS = 4 * 2**30  # bytes of all uploads and shown results
 _UPLOADS_KEPT = 3 * 3600  # seconds, as long as the page keeps them
+_LEFT_SECONDS = 48 * 3600  # after which results that another machine has left in a shared folder are removed
 _KEEP_SECONDS, _KEEP_AT_LEAST = 2 * 3600, 600  # results are kept for this long, and when space is short
 _MOST_BYTES = 8 * 2**30  # of all results together
 _SWEEP_SECONDS = 60
@@ -49,18 +52,26 @@ def folder() -> Path:
     """This process's folder for results, removed when it ends."""
     global _folder
     if _folder is None:
-        _folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_shared))
+        _folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{_machine()}-", dir=_shared))
         atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+    _folder.mkdir(parents=True, exist_ok=True)  # whoever cleans up temporary files may have removed it
     return _folder
+
+
+def _machine() -> str:
+    """A short name of this machine, without a dash."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 def sweep_at_start(uploads: str | Path) -> None:
     """Remove leftovers of killed processes: their results, and old or excess uploads."""
     for left in Path(_shared or tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        owner = left.name.removeprefix(_PREFIX).split("-")[0]
-        # In a container, the previous process may have had the same id. In a shared folder, it may be one of another machine.
-        gone = owner.isdecimal() and (int(owner) == os.getpid() or not _runs(int(owner)))
-        if left != _folder and gone and (_shared is None or time.time() - _touched(left) > _KEEP_SECONDS):
+        owner, machine, *_ = left.name.removeprefix(_PREFIX).split("-")
+        if left == _folder or not owner.isdecimal():
+            continue
+        # In a container, the previous process may have had the same id. What another machine's processes do can't be seen here.
+        here = _shared is None or machine == _machine()
+        if int(owner) == os.getpid() or not _runs(int(owner)) if here else time.time() - _touched(left) > _LEFT_SECONDS:
             shutil.rmtree(left, ignore_errors=True)
     sweep_uploads(uploads, set())
 
@@ -80,10 +91,10 @@ def sweep_uploads(uploads: str | Path, kept: set[str], coming: float = 0) -> Non
         kept: paths to keep, whatever their age.
         coming: bytes of the expected upload.
     """
-    found, results = [], None if _folder is None else str(_folder)
+    found = []
     for path in Path(uploads).rglob("*"):
-        if results is not None and str(path).startswith(results):
-            continue  # they have their own limits
+        if path.relative_to(uploads).parts[0].startswith(_PREFIX):
+            continue  # results have their own limits
         with suppress(OSError):  # another request may have removed it
             status = path.lstat()
             if not stat.S_ISDIR(status.st_mode) and str(path) not in kept:

@@ -4,7 +4,6 @@ Requests may only name files that were uploaded to this app. Gradio checks only 
 checked in one place, before any component receives it, so that no component or handler can forget to.
 """
 
-import asyncio
 import os
 from collections.abc import Iterator
 from copy import copy
@@ -90,8 +89,11 @@ class GuardedBlocks(gr.Blocks):
             payloads = list(files_in(inputs))
             for payload in payloads:
                 _check(payload)
-            if any(_is_address(payload["path"]) for payload in payloads):
-                await asyncio.to_thread(files.sweep_uploads, get_upload_folder(), files.of_page(self), fetching.MOST_FETCHED)
+            addresses = sum(_is_address(payload["path"]) for payload in payloads)
+            if addresses > sum(isinstance(component, _PICTURES) for component in block_fn.inputs):
+                raise gr.Error(i18n.say("BAD_VALUE", None), print_exception=False)
+            if addresses:
+                fetching.kept_files |= files.of_page(self)
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except Exception as error:  # components raise any type of exception for unexpected values

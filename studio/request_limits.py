@@ -18,6 +18,7 @@ MOST_JSON = MEGABYTE
 MOST_MCP = 16 * MEGABYTE  # calls of tools, which may contain pictures
 MOST_REQUEST = 200 * MEGABYTE  # of uploads in one request
 MOST_VISITOR = 600 * MEGABYTE  # of uploads of one address in an hour
+_SWEPT_EACH = 0.01  # share of the folder's limit: whenever so much has come, old uploads make room
 _HOUR = 3600.0
 _WRONG_TRIES, _WRONG_SECONDS = 5, 60.0  # wrong passwords per address before it must wait, and for how long
 _WRONG_ALL = 60  # wrong passwords of all addresses in the same time
@@ -29,7 +30,7 @@ _UPLOADS = ("upload", "component_server", "process_recording")
 _CALLS = ("call/", "run/", "api/", "queue/join")
 _JOIN, _CALL_BY_NAME, _MCP = "queue/join", "call/v2/", "mcp"
 _OPEN_OTHERWISE = ("cancel", "reset")  # these don't require a login
-_RELAY = "file=http"  # fetches any address for anyone
+_RELAY = ("file=http", "file/http")  # fetch any address for anyone
 
 
 class _TooMuch(Exception):
@@ -61,7 +62,7 @@ class RequestLimits:
     def __init__(self, app: ASGIApp):
         self._app = app
         self._uploaded, self._wrong = Recent(_HOUR), Recent(_WRONG_SECONDS)
-        self._coming = 0.0  # bytes of the uploads that are on their way
+        self._under_way: dict[str, float] = {}  # by client, bytes of its running uploads: announced ones, or more if more have come
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -103,32 +104,39 @@ class RequestLimits:
         await self._app(scope, _replayed(body, receive), send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send, who: str) -> None:
-        room = min(MOST_REQUEST, MOST_VISITOR - self._uploaded.total(who))
-        length = _declared(scope) or max(0.0, room)  # of an unknown length, as much as there may be
+        folder, kept = get_upload_folder(), files.of_page(scope["app"].get_blocks())
+        room = min(MOST_REQUEST, MOST_VISITOR - self._uploaded.total(who) - self._under_way.get(who, 0.0))
+        length = _declared(scope)
         most = f"{MOST_REQUEST // MEGABYTE} MB in one request and {MOST_VISITOR // MEGABYTE} MB in an hour can be uploaded."
         if length > room or room <= 0:
             await _refuse(scope, receive, send, 413, f"This is too much at once; {most}")
             return
-        if self._coming + length > files.MOST_UPLOADS:
-            await _refuse(scope, receive, send, 503, "Too much is uploaded right now; try again in a minute.")
-            return
-        came = 0
+        # What is announced counts for its sender at once, so that simultaneous uploads count too; for the folder, only what comes.
+        counted, came, fresh = float(length), 0, 0
+        self._under_way[who] = self._under_way.get(who, 0.0) + counted
 
         async def counting() -> Message:
-            nonlocal came
+            nonlocal counted, came, fresh
             message = await receive()
-            came += len(message.get("body", b""))
+            came, fresh = came + len(message.get("body", b"")), fresh + len(message.get("body", b""))
+            if came > counted:
+                self._under_way[who] += came - counted
+                counted = came
+                if self._uploaded.total(who) + self._under_way[who] > MOST_VISITOR:
+                    raise _TooMuch
+            if fresh > _SWEPT_EACH * files.MOST_UPLOADS:
+                fresh = 0
+                await asyncio.to_thread(files.sweep_uploads, folder, kept)
             return message
 
-        # Counted before it is there, so that simultaneous uploads count too.
-        self._uploaded.add(who, length)
-        self._coming += length
         try:
-            await asyncio.to_thread(files.sweep_uploads, get_upload_folder(), files.of_page(scope["app"].get_blocks()), self._coming)
-            await self._streamed(scope, counting, send, room, f"This is too much at once; {most}")
+            await asyncio.to_thread(files.sweep_uploads, folder, kept, length)
+            await self._streamed(scope, counting, send, MOST_REQUEST, f"This is too much at once; {most}")
         finally:
-            self._coming -= length
-            self._uploaded.add(who, came - length)
+            self._under_way[who] -= counted
+            if not self._under_way[who]:
+                del self._under_way[who]
+            self._uploaded.add(who, came)
 
     async def _streamed(self, scope: Scope, receive: Receive, send: Send, most: float, sentence: str) -> None:
         """A request whose body the app reads itself; refused with a sentence if it is larger than `most` bytes."""

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio import processing_utils
 from PIL import Image
 
-from studio import files, i18n
+from studio import i18n
 
 _ASSETS = Path(__file__).parent / "assets"
 # Texts that the page's script shows in the visitor's language.
@@ -77,7 +77,8 @@ class Tiles(gr.HTML):
 
     def _served(self, path: Path, side: int) -> dict:
         """A reduced picture for the page, cached while the app runs."""
-        with tempfile.TemporaryDirectory(dir=files.folder()) as folder:
+        # Outside the folder of uploads: what lies there already, Gradio would not copy.
+        with tempfile.TemporaryDirectory() as folder:
             if side:
                 small = Path(folder) / f"{path.stem}-{side}.jpg"
                 with Image.open(path) as opened:

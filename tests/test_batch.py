@@ -83,7 +83,7 @@ def test_an_interrupted_batch_continues_and_notices_changes(photos):
 def test_the_shell_paints_a_contact_sheet_first_and_reports(photos, capsys):
     job = job_file(photos, contents=["photos/two.*"], styles=["gallery:red-fuji", "paintings/red.png"], strengths=[1.0])
     assert cli.main(["batch", job, "--sheet-only", "--device", "cpu"]) == 0
-    assert [path.name for path in (photos / "painted").iterdir()] == ["sheet.jpg"]
+    assert [path.name for path in (photos / "painted").iterdir() if not path.name.startswith(".")] == ["sheet.jpg"]
     with Image.open(photos / "painted" / "sheet.jpg") as sheet:
         assert sheet.width > 2 * 256 and sheet.height > 2 * 256
     capsys.readouterr()
@@ -147,6 +147,25 @@ def test_results_among_the_photos_are_not_painted_again(photos, capsys):
     assert len(read_job(job, CPU).tasks) == counts[0][0]
     elsewhere = job_file(photos, contents=["photos"], out="painted-twice", styles=["gallery:red-fuji"], strengths=[])
     assert len(read_job(elsewhere, CPU).tasks) == 2 * counts[0][0], "painting what was painted is a wish like any other"
+
+
+def test_what_is_named_is_never_replaced_nor_left_out(photos, capsys):
+    folder = photos / "photos"
+    write_image(folder / "sheet.jpg", picture(64, 80, seed=7))
+    before = (folder / "sheet.jpg").read_bytes()
+    (photos / "job").mkdir()
+    named = [str(folder / "two.jpg"), str(folder / "sheet.jpg")]
+    job = job_file(photos / "job", contents=named, out=str(folder), styles=["gallery:red-fuji"], strengths=[], options={"size": 64})
+    assert cli.main(["batch", job]) == 2
+    assert "sheet.jpg is one of the pictures to be painted" in capsys.readouterr().err
+    assert (folder / "sheet.jpg").read_bytes() == before
+    (photos / "painted").mkdir()
+    flags = ["--batch", "--size", "64"]
+    assert cli.main(["stylize", str(folder), "gallery:red-fuji", "-o", str(photos / "painted"), *flags]) == 0
+    again = job_file(photos, contents=["painted/one.png"], out="painted", styles=["gallery:red-fuji"], strengths=[])
+    assert len(read_job(again, CPU).tasks) == 1
+    assert cli.main(["stylize", str(photos / "painted"), "gallery:red-fuji", "-o", str(photos / "painted"), *flags]) == 2
+    assert "There are no pictures in painted." in capsys.readouterr().err
 
 
 def test_a_batch_is_made_again_when_anything_else_is_asked_for(photos, capsys):

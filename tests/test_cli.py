@@ -176,7 +176,7 @@ def test_no_result_replaces_a_picture_that_it_is_made_from(pair, tmp_path, capsy
 
 @pytest.mark.parametrize(("command", "sentence"), [
     (["stylize", "none.mp4", "painting.png", "-o", "film.mp4"], "There is no file none.mp4; check its name and folder."),
-    (["stylize", "clip.mp4", "painting.png", "-o", "film.mp4", "--size", "96square"], "--square works only with a photo"),
+    (["stylize", "clip.mp4", "painting.png", "-o", "film.mp4", "--size", "96square"], "--size 96square works only with a photo"),
     (["optimize", "clip.mp4", "painting.png", "-o", "film.mp4", "--batch"], "--batch works only with a photo"),
     (["optimize", "photo.png", "gallery:red-fuji", "-o", "out.png"], "Styles of the gallery are for stylize; give optimize a picture."),
     (["optimize", "photo.png", "painting.png", "-o", "out.png", "--memory", "0"], "--memory is 0; it must be above 0, in gigabytes."),

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from style_core.networks.moments import relative_distance
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.losses import evaluate
 from style_core.progress import returned
-from style_core.recipes import refinement
+from style_core.recipes import refinement, run_history
+from style_core.recipes.cost_model import Situation
 from style_core.recipes.refinement import completed_style, measured_style, refined, refinement_levels
+from style_core.recipes.stylize import stylize_cost
 from style_core.recipes.table import options_used
 from style_core.weights import gallery as gallery_of
 from style_core.weights.open import open_extractor, open_generator
@@ -115,6 +118,25 @@ def test_the_strength_outside_counts_only_there(photo, style):
     twice = [2 * each for each in targets]
     covered = [list(refined(photo, photo, twice, levels, FP32, masks=[left, 1 - left], outside=share))[-1] for share in (0.0, 0.3)]
     torch.testing.assert_close(*covered, atol=1e-6, rtol=0)
+
+
+def test_estimates_and_their_measurement_speak_of_the_same_steps(photo, style, monkeypatch):
+    module, watched = sys.modules["style_core.recipes.stylize"], []
+    monkeypatch.setattr(
+        module, "Watch", lambda kind, compute, predicted: watched.append(predicted) or run_history.Watch(kind, compute, predicted)
+    )
+    seen = fit(read_image(SAMPLES / "night-wind.jpg"), 160)  # not cached
+    finish(stylize(seen, [style], StylizeOptions(size=160, refine=3), compute=FP32))
+    assert watched == [stylize_cost(StylizeOptions(size=160, refine=3), Situation(FP32, tuple(seen.shape[-2:]))).estimate]
+
+
+def test_gallery_styles_are_refined_at_half_the_size_where_their_strokes_ship(photo):
+    given = {"codes": [gallery_code("sunflowers")], "grams": [partial(gallery_grams, "sunflowers")], "compute": FP32}
+    counts = []
+    for scale in (1.0, 0.5):
+        options = StylizeOptions(size=SIZE, refine=2, style_scale=scale)
+        counts.append(finish(stylize(photo, [], options, **given)).total)
+    assert counts == [1 + 3 + 2, 1 + 2]
 
 
 def test_a_style_without_a_share_paints_nothing(photo, style):

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from serving import ROOT, free_port
 
 from studio import files, request_limits
+from studio.examples import example_tiles
 
 # In a process of its own: Gradio leaves sockets and loops behind that a test run would complain about.
 SERVER = """
@@ -149,9 +151,10 @@ def test_simultaneous_uploads_are_counted_together(tmp_path):
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= 450_000 + 290_000
 
 
-def test_no_other_address_is_read_for_anyone(address):
+@pytest.mark.parametrize("route", ["file=https://example.org/picture.png", "file/https://example.org/picture.png", "file=http://a/"])
+def test_no_other_address_is_read_for_anyone(address, route):
     connection = http.client.HTTPConnection(address, timeout=30)
-    connection.request("GET", "/gradio_api/file=https://example.org/picture.png")
+    connection.request("GET", f"/gradio_api/{route}")
     answer = connection.getresponse()
     assert answer.status == 403 and b"Only files of this app" in answer.read()
     connection.close()
@@ -184,17 +187,29 @@ def test_results_that_other_machines_write_lie_with_the_uploads_and_stay(tmp_pat
     for name in ("_folder", "_shared"):
         monkeypatch.setattr(files, name, None)
     files.share_within(tmp_path)
-    left = tmp_path / "pentimento-results-999999999-x"  # of this machine or another one
-    left.mkdir()
+    left, own = (tmp_path / f"pentimento-results-999999999-{machine}-x" for machine in ("other", files._machine()))
+    left.mkdir(), own.mkdir()
     film = files.new_folder() / "film.mp4"
     film.write_bytes(b"a" * 1000)
     (tmp_path / "photo.png").write_bytes(b"a" * 1000)
     monkeypatch.setattr(files, "MOST_UPLOADS", 1)
     files.sweep_at_start(tmp_path)
-    assert film.is_relative_to(tmp_path) and film.exists() and left.exists() and not (tmp_path / "photo.png").exists()
+    assert film.is_relative_to(tmp_path) and film.exists() and not (tmp_path / "photo.png").exists()
+    assert left.exists() and not own.exists(), "whether another machine's app runs can't be seen here"
     os.utime(left, (0, 0))
     files.sweep_at_start(tmp_path)
     assert not left.exists()
+    shutil.rmtree(files.folder())
+    assert files.new_folder().is_dir(), "whoever cleans up may take all of it"
+
+
+def test_tiles_have_their_pictures_wherever_results_lie(tmp_path, monkeypatch):
+    for name in ("_folder", "_shared"):
+        monkeypatch.setattr(files, name, None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    files.share_within(tmp_path)
+    wall = example_tiles("examples")
+    assert wall.props["tiles"] and all(os.path.isfile(tile["picture"]["path"]) for tile in wall.props["tiles"])
 
 
 @pytest.mark.app

@@ -128,6 +128,48 @@ def test_a_stopped_film_can_be_played_with_its_sound(tmp_path):
     assert 0.4 < seconds_heard(tmp_path / "out.mp4") < 0.6
 
 
+def with_sound_twice(path, layouts):
+    """Rewrite a clip with sound so that a second half of it, in another layout, follows the first, as in a broadcast."""
+    halves = [
+        filmed(path.with_name(f"{index}.mkv"), grays(10), codec="mpeg4", sound="ac3", layout=layout, rate=48000)
+        for index, layout in enumerate(layouts)
+    ]
+    with av.open(str(path), "w") as out, av.open(str(halves[0])) as first, av.open(str(halves[1])) as second:
+        streams = [out.add_stream_from_template(stream) for stream in (first.streams.video[0], first.streams.audio[0])]
+        for part, begin in ((first, 0), (second, 1)):
+            for packet in part.demux():
+                if packet.dts is not None:
+                    packet.pts += round(begin / packet.time_base)
+                    packet.dts += round(begin / packet.time_base)
+                    packet.stream = streams[packet.stream.type == "audio"]
+                    out.mux(packet)
+    return path
+
+
+def test_sound_that_changes_its_channels_is_kept(tmp_path):
+    clip = Clip.open(with_sound_twice(tmp_path / "clip.mkv", ("stereo", "5.1(side)")))
+    with FrameWriter(tmp_path / "out.mp4", clip.fps, sound=clip.path) as writer:
+        for image in clip.images():
+            writer.add(image)
+    assert abs(seconds_heard(tmp_path / "out.mp4") - 2) < 0.2 and not writer.note
+
+
+def test_sound_with_a_time_that_does_not_follow_costs_only_itself(tmp_path):
+    path = filmed(tmp_path / "clip.mkv", grays(10), sound="aac")
+    with av.open(str(path)) as given:
+        packets = [bytes(packet) for packet in given.demux(audio=0) if packet.size]
+    whole = bytearray(path.read_bytes())
+    at = whole.index(packets[20])
+    whole[at - 3 : at - 1] = (200).to_bytes(2)  # a Matroska block's time, in milliseconds, before its flags
+    path.write_bytes(whole)
+    clip = Clip.open(path)
+    with FrameWriter(tmp_path / "out.mp4", clip.fps, sound=path) as writer:
+        for image in clip.images():
+            writer.add(image)
+    assert "sound could not be read" in writer.note
+    assert Clip.open(tmp_path / "out.mp4").frames == 10 and 0.7 < seconds_heard(tmp_path / "out.mp4") < 1.2
+
+
 @pytest.mark.parametrize(("rotation", "corner"), [(-90, (0, -1)), (90, (-1, 0)), (180, (-1, -1))])
 def test_a_clip_is_upright(tmp_path, rotation, corner):
     pixels = numpy.zeros((48, 64, 3), numpy.uint8)

@@ -18,7 +18,7 @@ from style_core.devices import DEVICES, Compute
 from style_core.errors import RequestError
 from style_core.options import Options
 from style_core.progress import Steps
-from style_core.recipes.batch import Progress, Task, contact_sheet, results_in, run_tasks, write_sheet
+from style_core.recipes.batch import Progress, Task, check_targets, contact_sheet, results_in, run_tasks, write_sheet
 from style_core.recipes.job_file import files_of, read_job
 from style_core.recipes.recorded_inputs import PLAIN
 from style_core.recipes.table import RECIPES, picture_name
@@ -82,8 +82,7 @@ def run_folder(
         )
     others = [str(path) for name in ("styles", "guide", "mask", "init_image") for path in _listed(getattr(given, name, None))]
     tasks, first = [], _first_of(recipe)
-    results = results_in(Path(given.out))
-    for path, name in batch_names([path for path in files_of([str(folder)]) if path.resolve() not in results]).items():
+    for path, name in batch_names(files_of([str(folder)], without=results_in(Path(given.out)))).items():
         start = partial(_start, steps, path)
         asked = argparse.Namespace(**{**vars(given), first: [str(path)] if first == "near" else str(path)})
         tasks.append(
@@ -122,6 +121,7 @@ def _listed(value: Any) -> Sequence[Any]:
 def _run_job(given: argparse.Namespace) -> int:
     compute = Compute.choose(given.device)
     job = read_job(given.job, compute)
+    check_targets(job.tasks, job.folder, job.suffix, sheet=job.sheet or given.sheet_only)
     if job.sheet or given.sheet_only:
         with _bar(len(job.tasks)) as bar:
             path = write_sheet(job.folder, contact_sheet(job.tasks, lambda progress: _show(bar, progress)))

@@ -35,9 +35,10 @@ def refuse_with_clip(given: argparse.Namespace, *flags: str) -> None:
     Raises:
         RequestError: naming the first such flag.
     """
-    for flag in flags:
-        if getattr(given, flag):
-            raise RequestError("{flag} works only with a photo; CONTENT is a clip.", flag=f"--{flag.replace('_', '-')}")
+    for name in flags:
+        if getattr(given, name):
+            flag = f"--size {given.size}" if name == "square" else f"--{name.replace('_', '-')}"
+            raise RequestError("{flag} works only with a photo; CONTENT is a clip.", flag=flag)
 
 
 def framed(image: Tensor, given: argparse.Namespace) -> Tensor:

@@ -9,6 +9,7 @@ import av
 _COPIED = ("aac", "mp3", "opus", "alac")  # codecs that players expect in an MP4; others are re-encoded
 _LEAST_MP3_RATE = 16000  # Hz, in an MP4
 _LAYOUTS = {1: "mono", 6: "5.1"}  # by number of channels, since many files don't name a layout; others become stereo
+_ENCODED = "fltp"  # format of the samples that AAC's encoder takes
 _PRIMING = Fraction(1, 10)  # seconds of encoder priming kept before the first sample
 _DAMAGED = "The clip's sound could not be read, or not all of it, so the film lacks it there."
 
@@ -50,7 +51,10 @@ class SoundTrack:
                 return
             self._waiting = None
             packet.stream = self._stream
-            self._container.mux(packet)
+            try:
+                self._container.mux(packet)
+            except av.ArgumentError:  # a time that doesn't follow those before
+                self.note = _DAMAGED
 
     def close(self) -> None:
         self._source.close()
@@ -78,6 +82,8 @@ class SoundTrack:
                 yield packet
 
     def _encoded(self, sound: av.AudioStream, encoder: av.AudioStream) -> Iterator[av.Packet]:
+        # The encoder's own resampler takes one kind of frames, and broadcasts change from stereo to more channels and back.
+        resampler, kind = av.AudioResampler(_ENCODED, encoder.layout, encoder.rate), ""
         for packet in self._read(sound):
             try:
                 frames = packet.decode()
@@ -87,8 +93,12 @@ class SoundTrack:
                 if not isinstance(frame, av.AudioFrame) or frame.pts is None or frame.time_base is None:
                     continue
                 frame.pts -= round(self._origin / frame.time_base)
-                if frame.pts >= 0:
-                    yield from encoder.encode(frame)
+                if frame.pts < 0:
+                    continue
+                if kind != (kind := f"{frame.format.name} {frame.layout.name} {frame.sample_rate}"):
+                    resampler = av.AudioResampler(_ENCODED, encoder.layout, encoder.rate)
+                for resampled in resampler.resample(frame):
+                    yield from encoder.encode(resampled)
         yield from encoder.encode(None)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -114,7 +115,7 @@ def style_shares(weights: Sequence[float] | None, count: int) -> list[float]:
         return [1 / count] * count
     if len(weights) != count:
         raise RequestError("There are {weights} style weights for {styles} styles; give one for each.", weights=len(weights), styles=count)
-    if not all(isinstance(weight, (int, float)) for weight in weights):
+    if not all(isinstance(weight, Real) for weight in weights):
         raise RequestError("The style weights are {weights}; they must be numbers.", weights=", ".join(map(repr, weights)))
     if not all(0 <= weight < float("inf") for weight in weights) or sum(weights) <= 0:
         listed = ", ".join(f"{weight:g}" for weight in weights)

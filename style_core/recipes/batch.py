@@ -115,15 +115,14 @@ def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **wr
         yield Progress(task, index + 1, total, step, path)
 
 
-def check_targets(tasks: Sequence[Task], folder: Path, suffix: str) -> None:
-    """Check before any work that no result replaces one of the sources.
+def check_targets(tasks: Sequence[Task], folder: Path, suffix: str, *, sheet: bool = False) -> None:
+    """Check before any work that no result, nor a contact sheet if there will be one, replaces one of the sources.
 
     Raises:
         RequestError: naming the first one that would.
     """
     sources = {_identity(Path(source)) for task in tasks for source in task.sources if Path(source).is_file()}
-    for task in tasks:
-        path = folder / f"{task.name}{suffix}"
+    for path in [folder / f"{task.name}{suffix}" for task in tasks] + ([folder / SHEET] if sheet else []):
         if path.is_file() and _identity(path) in sources:
             raise RequestError("{file} is one of the pictures to be painted; choose another folder for the results.", file=path.name)
 
@@ -174,8 +173,7 @@ class BatchRecord:
 
 def results_in(folder: Path) -> set[Path]:
     """What earlier batches have made in a folder, contact sheets included, as resolved paths."""
-    done = _read_done(folder)
-    return {(folder / name).resolve() for name in (*done, SHEET)} if done else set()
+    return {(folder / name).resolve() for name in _read_done(folder)}
 
 
 def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], None] = lambda progress: None) -> Image.Image:
@@ -218,6 +216,7 @@ def write_sheet(folder: Path, sheet: Image.Image) -> Path:
     """Save a contact sheet in the results' folder; returns its path."""
     _make(folder)
     write_image(folder / SHEET, from_pil(sheet), quality=90)
+    _write_done(folder, {**_read_done(folder), SHEET: "a contact sheet"})
     return folder / SHEET
 
 

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from glob import glob
@@ -68,7 +68,7 @@ def read_job(path: str | Path, compute: Compute) -> Job:
     given = {**given, **{key: _entries(given, key, kind, path.name) for key, kind in _LISTS.items()}}
     recipe, options = RECIPES[given["recipe"]], RECIPES[given["recipe"]].options.make(**given.get("options", {}))
     results = results_in(path.parent / given["out"])
-    contents = [content for content in files_of(given["contents"], path.parent) if content.resolve() not in results]
+    contents = files_of(given["contents"], path.parent, without=results)
     styles = [name for name in given["styles"] if name.startswith(FROM_GALLERY)]
     _check_gallery(recipe.name, styles)
     styles += map(str, files_of([name for name in given["styles"] if not name.startswith(FROM_GALLERY)], path.parent, needed=False))
@@ -109,9 +109,12 @@ def _entries(given: Mapping[str, Any], key: str, kind: tuple[type, ...], file: s
     return entries
 
 
-def files_of(names: Iterable[str], folder: Path = Path(), *, needed: bool = True) -> list[Path]:
+def files_of(names: Iterable[str], folder: Path = Path(), *, needed: bool = True, without: Collection[Path] = ()) -> list[Path]:
     """The pictures that names of files, folders and patterns refer to, without repetition.
 
+    Args:
+        needed: whether there must be some.
+        without: resolved paths of those that a folder or a pattern doesn't mean, such as a batch's own results.
     Raises:
         RequestError: for a name without pictures, or if there are none but some are needed.
     """
@@ -122,6 +125,8 @@ def files_of(names: Iterable[str], folder: Path = Path(), *, needed: bool = True
             matches = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
         else:
             matches = [path] if path.is_file() else sorted(folder / each for each in glob(name, root_dir=folder, recursive=True))
+        if not path.is_file():
+            matches = [each for each in matches if each.resolve() not in without]
         if not matches:
             raise RequestError("There are no pictures in {folder}.", folder=Path(name).name)
         found |= dict.fromkeys(matches)

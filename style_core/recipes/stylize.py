@@ -40,6 +40,7 @@ from style_core.recipes.refinement import (
     refinement_levels,
 )
 from style_core.recipes.run_history import Estimate, Watch
+from style_core.weights.gallery import CODE_SCALES
 from style_core.weights.open import open_generator
 from style_core.weights.registry import registry
 
@@ -168,7 +169,7 @@ def paint_photo(
     request = _Request(generator, photo, styles, options, shares, masks, codes, grams, remember)
     size, watch = (photo.shape[-2], photo.shape[-1]), None
     if request.is_painted and generator.cached(photo) is None:  # else it takes less time than an estimate should promise
-        watch = Watch("stylize", generator.compute, _predicted(size, request.steps, generator.compute))
+        watch = Watch("stylize", generator.compute, _predicted(size, request.asked, generator.compute))
     for step in request.painted() if watch is None else watch.over(request.painted()):
         if watch is not None and step.iteration == step.total:
             watch.finish()
@@ -189,6 +190,7 @@ class _Request:
         self.is_painted = bool(options.strength or options.outside)
         levels = self._levels() if self.is_painted and options.refine else []
         self.unrefined, self.levels = (levels, []) if isinstance(levels, str) else ("", levels)  # why it is not refined, or how
+        self.asked = options.refine if self.levels else 0
         self.steps = sum(level.steps for level in self.levels)
 
     def painted(self) -> collections.abc.Generator[PaintedStep, None, None]:
@@ -199,7 +201,7 @@ class _Request:
         codes = [*(generator.encode_style(style, options.style_scale) for style in colored), *self.codes]
         yield PaintedStep(0, 1 + self.steps, weights=made)
         encoded = generator.encode_content(photo, remember=remember)
-        adjusting = self.is_painted and (options.refine if self.levels else 0) < _WORTH_MORE
+        adjusting = self.is_painted and self.asked < _WORTH_MORE
         adjusted = generator.adjusted(photo, codes, remember=remember) if adjusting else codes
         tiles, network, note = 1, photo, ""
         for done, tiles, result in generator.paint(encoded, adjusted, self.shares, options.strength, self.masks, outside=options.outside):
@@ -229,7 +231,12 @@ class _Request:
         if len(self.grams) != len(self.codes):
             return "A style is given by its code alone, without Gram matrices, so the picture is not refined."
         regions = 1 if self.masks is None else len(self.shares) + 1
-        return refinement_levels((self.photo.shape[-2], self.photo.shape[-1]), self.options.refine, self.generator.compute, regions)
+        size, options = (self.photo.shape[-2], self.photo.shape[-1]), self.options
+        levels = refinement_levels(size, options.refine, self.generator.compute, regions)
+        if isinstance(levels, str) or not self.codes:
+            return levels
+        # Gram matrices of smaller strokes don't ship, and larger ones would stay in the picture.
+        return [level for level in levels if level.share == 1 or level.share * options.style_scale >= CODE_SCALES[0]]
 
     def _refined(self, network: Tensor, colored: Sequence[Tensor]) -> Iterator[Tensor | None]:
         """What `refined` yields."""
