@@ -11,7 +11,7 @@ from style_core import read_settings, write_image
 def test_more_like_a_picture_replaces_the_pictures_and_leaves_the_buttons_alone(page):
     open_tab(page, "Imagine", "imagine")
     unfold(page, "More", "#imagine-more")
-    fill(page, "Pictures", "2")
+    fill(page, "How many", "2")
     status, first = page.locator("#imagine-status"), page.locator("#imagine-wall img").first
     page.click("#imagine-run")
     status.filter(has_text="Pictures made: 2").wait_for()
@@ -62,6 +62,6 @@ def test_the_frame_in_the_drawer_stays_with_the_chosen_picture(page):
     chosen = page.locator("#history-strip button.thumbnail-item.selected img")
     chosen.wait_for()
     source = chosen.get_attribute("src")
-    tile(page, "Red Fuji").click()
+    tile(page, "Fine Wind, Clear Morning").click()
     page.wait_for_function("document.querySelectorAll('#history-strip button.thumbnail-item').length === 2")
     page.wait_for_function("source => document.querySelector('#history-strip .thumbnail-item.selected img')?.src === source", arg=source)
