@@ -45,7 +45,7 @@ _shared: Path | None = None
 def share_within(place: str | Path) -> None:
     """Keep results in `place`, before there are any, because other machines write them there."""
     global _shared
-    _shared = Path(place)
+    _shared = Path(place).absolute()
 
 
 def folder() -> Path:
@@ -70,8 +70,11 @@ def sweep_at_start(uploads: str | Path) -> None:
         if left == _folder or not owner.isdecimal():
             continue
         # In a container, the previous process may have had the same id. What another machine's processes do can't be seen here.
-        here = _shared is None or machine == _machine()
-        if int(owner) == os.getpid() or not _runs(int(owner)) if here else time.time() - _touched(left) > _LEFT_SECONDS:
+        if _shared is None or machine == _machine():
+            ended = int(owner) == os.getpid() or not _runs(int(owner))
+        else:
+            ended = time.time() - _touched(left) > _LEFT_SECONDS
+        if ended:
             shutil.rmtree(left, ignore_errors=True)
     sweep_uploads(uploads, set())
 
