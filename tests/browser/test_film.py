@@ -78,7 +78,7 @@ def test_a_webcam_is_painted_live(page, address):
     page.wait_for_selector("#paint-content img", state="visible")
     stream = "document.querySelector('#film-camera video').srcObject"
     page.wait_for_function(f"{stream}.getTracks().every((track) => track.readyState === 'ended')")  # nobody sees it any more
-    open_tab(page, "Video", "film")
+    page.get_by_role("tab", name="Video", exact=True).click()
     page.locator("#film-camera").get_by_text("Click to Access Webcam").click()
     page.locator("#film-camera").get_by_label("capture photo").click()
     page.wait_for_function(f"{stream}?.getTracks().some((track) => track.readyState === 'live')")
