@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -60,8 +61,9 @@ def host():
 
 
 def fetch(address: str, folder: Path) -> str:
-    """By the name under which Gradio calls it."""
-    return asyncio.run(processing_utils.async_ssrf_protected_download(address, str(folder)))
+    """By the name under which Gradio calls it; in a thread, because a browser's driver leaves its loop running in this one."""
+    with ThreadPoolExecutor(1) as beside:
+        return beside.submit(asyncio.run, processing_utils.async_ssrf_protected_download(address, str(folder))).result()
 
 
 @pytest.fixture
