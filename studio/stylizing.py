@@ -136,7 +136,7 @@ def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | Non
     settings = settings_of("stylize", wanted.options, last.weights, gallery=wanted.gallery_style or None, request=request_of(given))
     path = files.save(last.image, "stylize", settings)
     entry = gallery().get(wanted.gallery_style)
-    named = f"{i18n.named_painting(entry, request)}. " if entry and len(styles) == 1 else ""
+    named = f"{i18n.named_painting(entry, request)}. " if entry else ""
     sentence = named + i18n.say("DONE", request, width=width, height=height, seconds=i18n.duration(seconds))
     trouble = last.verdict or _color_trouble(last.image, inputs, options)
     masks = [style.mask for style in styles]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from style_core import StylizeOptions
+
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text())
 pytest_plugins = ["programs"]
@@ -78,7 +80,7 @@ def test_the_quality_of_methods_is_measured(program, flags, monkeypatch, tmp_pat
     for method in (
         "untouched photo (2)",
         "the style itself (2)",
-        "generator, 8 steps (2)",
+        f"generator, {StylizeOptions().refine} steps (2)",
         "generator alone (2)",
         "optimize, lite (1)",
         "optimize, vgg19 (1)",

@@ -65,9 +65,9 @@ def test_a_failure_leaves_the_film_that_was_there(tmp_path):
     film = moving(tmp_path / "film.mp4", frames=2)
     before = film.read_bytes()
     (tmp_path / "broken.mp4").write_bytes(moving(tmp_path / "in.mp4").read_bytes()[:900])
-    for source in (tmp_path / "broken.mp4", tmp_path / "missing.mp4"):
-        with pytest.raises(RequestError, match="is not a readable video"):
-            finish(painting(source, film))
+    for name, said in (("broken.mp4", "is not a readable video"), ("missing.mp4", "There is no file missing.mp4")):
+        with pytest.raises(RequestError, match=said):
+            finish(painting(tmp_path / name, film))
     with pytest.raises(ZeroDivisionError), FrameWriter(film, 10) as writer:
         writer.add(picture(32, 32))
         raise ZeroDivisionError

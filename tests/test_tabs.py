@@ -31,15 +31,17 @@ def imagined(monkeypatch, pictures: int) -> list[dict]:
 def test_a_stopped_run_of_imagine_keeps_its_pictures_and_a_click_chooses_among_them(monkeypatch, stop):
     updates = imagined(monkeypatch, 3)
     next(updates)
-    cleared = next(updates)
-    assert cleared["paths"] == [] and cleared["result"] is cleared["download"] is None, "nothing of the last run can be chosen"
     for number in (1, 2):
         shown = next(updates)
         assert len(shown["paths"]) == number and [path for path, _ in shown["wall"]] == shown["paths"]
+        if number == 1:
+            assert shown["result"] == shown["download"] == shown["paths"][0], "in place of what was chosen of the last run"
+        else:
+            assert not {"result", "download"} & shown.keys(), "which may have been another one meanwhile"
     stop.set()
     *_, last = updates
-    assert [read_settings(path)["options"]["seed"] for path in last["paths"]] == [7, 8]
-    assert last["result"] == last["download"] == last["paths"][0] and last["status"].startswith("Stopped")
+    assert [read_settings(path)["options"]["seed"] for path in shown["paths"]] == [7, 8]
+    assert last["status"].startswith("Stopped") and not {"paths", "wall", "result", "download"} & last.keys()
 
 
 def test_a_run_of_imagine_that_is_stopped_or_refused_before_it_begins_leaves_the_pictures_of_the_last_one(monkeypatch, stop):
