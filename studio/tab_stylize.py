@@ -246,8 +246,8 @@ def build(compute: Compute, photo: gr.State) -> dict:
     # What is painted on the last photo does not belong to this one.
     photo.change(at_once, [*tab.inputs[:-1], gr.State(None), tab.drawn], tab.outputs, **follow)
     photo.change(name_of, photo, tab.trials, **IMMEDIATE)
-    for event in (*(proposal.success for proposal in tab.proposals), tab.painted.input):
-        event(at_once, [*tab.inputs, gr.State(None)], tab.outputs, **follow)
+    for proposal in tab.proposals:
+        proposal.success(at_once, [*tab.inputs, gr.State(None)], tab.outputs, **follow)
 
     def once_restored(content, style, gallery_style, mix, regions, last, request: gr.Request, use_style=True, **given) -> Updates:
         """Paint the example photo in the visitor's own painting; everything else that a page restores reports its change itself."""
