@@ -27,7 +27,7 @@ os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127
 
 from starlette.middleware import Middleware
 
-from studio import build, files, gpu, i18n, jobs, painted_masks, theme
+from studio import build, fetching, files, gpu, i18n, jobs, painted_masks, theme
 from studio.early_page import EarlyPage
 from studio.request_limits import RequestLimits
 from style_core import Compute, RequestError
@@ -121,7 +121,7 @@ def main() -> None:
         server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
         auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=i18n.I18N,
         css=theme.CSS + painted_masks.CSS, js=theme.JS,
-        max_file_size="100mb", ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
+        max_file_size=fetching.MOST_FETCHED, ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],
         mcp_server=given.mcp, prevent_thread_lock=True, state_session_capacity=_VISITORS,
         app_kwargs={"middleware": [Middleware(RequestLimits), Middleware(EarlyPage)]}, pwa=True, favicon_path=theme.ICON,
     )  # fmt: skip

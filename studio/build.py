@@ -59,7 +59,7 @@ def build(compute: Compute) -> gr.Blocks:
         inputs = [parts[name]["content"] for name in ("stylize", "paint", "dream")]
         handed += _join(tabs, parts, [*parts.values(), drawer, filmed], [photo, *inputs])
         recipes = {name: (tab, parts[tab]["option_controls"]) for name, tab in _TABS.items()}
-        history.wire(page, tabs, drawer, parts, recipes, filmed["result"])
+        history.wire(page, tabs, drawer, parts | {"film": filmed}, recipes)
         jobs.wire(page, [component for part in (fine, dreaming, imagining, filmed) for component in part["outputs"]])
         share(photo, inputs, choose, [quick["examples"]])
         quick["forecast"](page.load)

@@ -15,16 +15,16 @@ import safehttpx
 from gradio import processing_utils
 
 from studio import files, i18n
+from studio.request_limits import MEGABYTE
 from style_core.files import written_aside
 
-MEGABYTE = 2**20
 MOST_FETCHED = 100 * MEGABYTE  # of one file, as of an uploaded one
 _SECONDS = 60.0  # for one file
 _AT_ONCE = 2
 _REDIRECTS = 5
 _LONGEST_NAME = 60  # characters
 _under_way = 0
-kept_files: set[str] = set()  # static files of the page, which is told here
+kept_files: set[str] = set()  # static files of the page, which sets it when it is built
 
 
 class _TooLarge(Exception):

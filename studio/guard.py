@@ -76,6 +76,7 @@ class GuardedBlocks(gr.Blocks):
     def __exit__(self, *details: Any) -> None:
         super().__exit__(*details)
         self.default_config.__class__ = _PageConfig
+        fetching.kept_files |= files.of_page(self)
 
     def get_api_info(self, *given: Any, **more: Any) -> Any:
         info = super().get_api_info(*given, **more)
@@ -89,11 +90,9 @@ class GuardedBlocks(gr.Blocks):
             payloads = list(files_in(inputs))
             for payload in payloads:
                 _check(payload)
-            addresses = sum(_is_address(payload["path"]) for payload in payloads)
-            if addresses > sum(isinstance(component, _PICTURES) for component in block_fn.inputs):
+            places = sum(isinstance(component, _PICTURES) for component in block_fn.inputs)
+            if sum(_is_address(payload["path"]) for payload in payloads) > places:
                 raise gr.Error(i18n.say("BAD_VALUE", None), print_exception=False)
-            if addresses:
-                fetching.kept_files |= files.of_page(self)
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except Exception as error:  # components raise any type of exception for unexpected values

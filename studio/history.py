@@ -75,16 +75,13 @@ def captioned(paths: list[str], request: gr.Request | None) -> list[tuple[str, s
     return captions
 
 
-def wire(
-    page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], recipes: dict[str, tuple[str, dict]], snapshot: gr.State
-) -> None:
+def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], recipes: dict[str, tuple[str, dict]]) -> None:
     """Fill the strip with the tabs' results, and the tabs' controls from the settings of its pictures.
 
     Args:
         here: the components returned by `build`.
         parts: by tab, its components; those with a `result` feed the strip.
         recipes: by recipe, its tab and its controls by option.
-        snapshot: path of the camera's last one, which feeds the strip too.
     """
     shown = [here["paths"], here["strip"], here["status"], here["actions"]]
     quick = parts["stylize"]["kept"]
@@ -128,8 +125,8 @@ def wire(
         except RequestError as error:
             raise i18n.refusal(error, request) from error
 
-    for result in (*(part["result"] for part in parts.values()), snapshot):
-        result.change(add, [result, here["paths"], here["result"]], shown, **IMMEDIATE)
+    for part in parts.values():
+        part["result"].change(add, [part["result"], here["paths"], here["result"]], shown, **IMMEDIATE)
     page.load(show, here["paths"], shown, **IMMEDIATE)
     here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **IMMEDIATE)
     here["forget"].click(forget, None, shown, **IMMEDIATE)

@@ -25,7 +25,7 @@ from style_core.cli.batch import check_flags, run_folder
 from style_core.cli.continuing import begun_run, continued_options
 from style_core.cli.films import run_clip, run_walk, run_zoom
 from style_core.cli.masks import framed, masks_by_photo, refuse_with_clip
-from style_core.cli.run import check_outputs, requested, run_many, run_recipe
+from style_core.cli.run import USUAL, check_outputs, requested, run_many, run_recipe
 from style_core.devices import DEVICES, Compute, prepare_cpu
 from style_core.errors import RequestError
 from style_core.media.images import load_picture, read_image, read_mask
@@ -35,6 +35,7 @@ from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 from style_core.recipes.film import CLIP_SUFFIXES
 from style_core.recipes.imagine import ImagineOptions, imagine, walk
+from style_core.recipes.job_file import check_gallery
 from style_core.recipes.key_frames import FilmOptions
 from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
@@ -176,9 +177,10 @@ def _add_recipe(commands: Any, recipe: Recipe) -> None:
     parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
     add_options(parser, recipe.options)
     parser.add_argument(
-        "--quality", type=_quality, default=95, metavar="N", help="Quality of .jpg, .webp and .avif, 1 to 100 (default 95)."
+        "--quality", type=_quality, metavar="N", help=f"Quality of .jpg, .webp and .avif, 1 to 100 (default {USUAL['quality']})."
     )
-    parser.add_argument("--depth", type=int, default=8, choices=(8, 16), help="Bits per channel of a .png (default 8); a .tif has 16.")
+    depth = f"Bits per channel of a .png (default {USUAL['depth']}); a .tif has 16."
+    parser.add_argument("--depth", type=int, choices=(8, 16), help=depth)
     parser.add_argument("--dpi", type=float, metavar="N", help=f"Dots per inch of a print, also stored in the file (default {DPI:g}).")
     add_more, run = _COMMANDS.get(recipe.name, (partial(_add_pictures, recipe), partial(_run, recipe)))
     add_more(parser)
@@ -186,7 +188,7 @@ def _add_recipe(commands: Any, recipe: Recipe) -> None:
         "--batch", action="store_true", help="The first picture and OUT are folders: process every picture in the first one. "
         "If interrupted, run the same command again to continue."
     )  # fmt: skip
-    parser.set_defaults(run=run, recipe=recipe.name, sized=Size(0))
+    parser.set_defaults(run=run, recipe=recipe.name, sized=Size(0), **USUAL)
 
 
 def _quality(text: str) -> int:
@@ -300,8 +302,7 @@ def _add_optimize(parser: argparse.ArgumentParser) -> None:
 
 def _optimize(given: argparse.Namespace) -> int:
     options = options_from(given, OptimizeOptions)
-    if any(style.startswith(_FROM_GALLERY) for style in given.styles):
-        raise RequestError("Styles of the gallery are for stylize; give {recipe} a picture.", recipe="optimize")
+    check_gallery("optimize", [style for style in given.styles if style.startswith(_FROM_GALLERY)])
     if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
         return _optimize_clip(given, options)
     _check_memory(given.memory)

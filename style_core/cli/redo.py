@@ -42,8 +42,7 @@ def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int
     recipe = RECIPES.get(settings["recipe"])
     if recipe is None:
         raise RequestError("{file} was made by {recipe}, which this version does not have.", file=given.picture, recipe=settings["recipe"])
-    needed = [name for name in ("content",) if name in recipe.takes]
-    if "request" not in settings or any(name not in settings["request"] for name in needed):
+    if "request" not in settings or "content" in recipe.takes and "content" not in settings["request"]:
         raise RequestError(
             "{file} does not say which pictures it was made from: it is a frame of a film or a camera, or was saved by an earlier version.",
             file=given.picture,

@@ -25,7 +25,7 @@ from style_core.options import Options
 from style_core.progress import Step, Steps
 from style_core.recipes.recorded_inputs import MADE_FROM, request_of
 
-_USUAL = {"dpi": None, "quality": 95, "depth": 8}  # how files are written unless flags say otherwise
+USUAL = {"dpi": None, "quality": 95, "depth": 8}  # how files are written unless flags say otherwise
 _TIMELAPSE_FRAMES = 240
 FILM_FPS = 24
 _SECONDS_A_LINE = 5.0
@@ -77,7 +77,7 @@ def _numbered(out: Path, number: int) -> Path:
 def requested(given: argparse.Namespace) -> dict[str, Any]:
     """The request to store in a picture, including what it takes over from the one that it continues; see `request_of`."""
     writing = file_options(given) if hasattr(given, "sized") else {}
-    unusual = {name: None if value == _USUAL[name] else value for name, value in writing.items()}
+    unusual = {name: None if value == USUAL[name] else value for name, value in writing.items()}
     return {**getattr(given, "carried", {}), **request_of({**vars(given), **unusual})}
 
 

@@ -70,7 +70,7 @@ def read_job(path: str | Path, compute: Compute) -> Job:
     results = results_in(path.parent / given["out"])
     contents = files_of(given["contents"], path.parent, without=results)
     styles = [name for name in given["styles"] if name.startswith(FROM_GALLERY)]
-    _check_gallery(recipe.name, styles)
+    check_gallery(recipe.name, styles)
     styles += map(str, files_of([name for name in given["styles"] if not name.startswith(FROM_GALLERY)], path.parent, needed=False))
     if "style+" in recipe.takes and not styles:
         raise RequestError("{file} has no styles; list pictures, or gallery:NAME.", file=path.name)
@@ -90,8 +90,14 @@ def _check_keys(given: Mapping[str, Any], file: str) -> None:
         raise RequestError("{option} is {value}; it must be one of {allowed}.", option="recipe", value=given["recipe"], allowed=known)
 
 
-def _check_gallery(recipe: str, styles: Sequence[str]) -> None:
-    """Check once, before any work, what would fail for every picture."""
+def check_gallery(recipe: str, styles: Sequence[str]) -> None:
+    """Check before any work that a recipe takes styles of the gallery, and that they are there.
+
+    Args:
+        styles: each a `gallery:NAME`.
+    Raises:
+        RequestError: if not.
+    """
     for style in styles:
         if recipe != "stylize":
             raise RequestError("Styles of the gallery are for stylize; give {recipe} a picture.", recipe=recipe)

@@ -155,7 +155,7 @@ def refined(
     """Refine what the generator painted; yields None after each step but the last, and then the result `[3, H, W]`.
 
     A strength that isn't 1 mixes the moments of the photo into the styles', as the generator mixes its code into theirs. If a
-    descent diverges, its best picture counts.
+    descent diverges, its best picture counts. Faint strengths are blended with what the generator painted, as it does with the photo.
 
     Args:
         painted, photo: `[3, H, W]`, the same size, in `[0, 1]`.
@@ -201,6 +201,7 @@ def _moved(picture: Tensor, start: Tensor, result: Tensor) -> Tensor:
     """A picture `[3, H, W]` changed as its smaller copy `start` was, to become `result`."""
     if start.shape == picture.shape:
         return result
+    # Not by `resize`, which would clamp what became darker.
     change = functional.interpolate((result - start)[None], tuple(picture.shape[-2:]), mode="bicubic", align_corners=False)
     return (picture + change[0]).clamp(0, 1)
 
