@@ -5,7 +5,6 @@ import hashlib
 import os
 import shutil
 import socket
-import stat
 import tempfile
 import threading
 import time
@@ -95,13 +94,13 @@ def sweep_uploads(uploads: str | Path, kept: set[str], coming: float = 0) -> Non
         coming: bytes of the expected upload.
     """
     found = []
-    for path in Path(uploads).rglob("*"):
-        if path.relative_to(uploads).parts[0].startswith(_PREFIX):
-            continue  # results have their own limits
-        with suppress(OSError):  # another request may have removed it
-            status = path.lstat()
-            if not stat.S_ISDIR(status.st_mode) and str(path) not in kept:
-                found.append((status.st_ctime, status.st_size, path))
+    for folder, folders, names in os.walk(uploads):  # not `rglob`, which fails when another request removes a folder
+        folders[:] = [name for name in folders if not name.startswith(_PREFIX)]  # results have their own limits
+        for path in (Path(folder) / name for name in names):
+            with suppress(OSError):  # another request may have removed it
+                status = path.lstat()
+                if str(path) not in kept:
+                    found.append((status.st_ctime, status.st_size, path))
     total = sum(size for _, size, _ in found) + coming
     for made, size, path in sorted(found):
         if time.time() - made < _UPLOADS_KEPT and total <= MOST_UPLOADS:

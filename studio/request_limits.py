@@ -129,9 +129,15 @@ class RequestLimits:
                 await asyncio.to_thread(files.sweep_uploads, folder, kept)
             return message
 
+        async def swept(message: Message) -> None:
+            # Once more when all of it has come: simultaneous uploads have made room without knowing of each other.
+            if message["type"] == "http.response.start":
+                await asyncio.to_thread(files.sweep_uploads, folder, kept)
+            await send(message)
+
         try:
             await asyncio.to_thread(files.sweep_uploads, folder, kept, length)
-            await self._streamed(scope, counting, send, MOST_REQUEST, f"This is too much at once; {most}")
+            await self._streamed(scope, counting, swept, MOST_REQUEST, f"This is too much at once; {most}")
         finally:
             self._under_way[who] -= counted
             if not self._under_way[who]:
