@@ -34,6 +34,12 @@ def fill(page, label: str, value: str) -> None:
     box.press("Tab")
 
 
+def paint_small(page) -> None:
+    """Have Stylize paint pictures of 256 px from now on, which takes a sixth of the time."""
+    fill(page, "Exact size (px)", "256")
+    page.locator("#stylize-status").filter(has_text="Done: 256 x").wait_for()
+
+
 def press(page, label: str, key: str) -> None:
     """Press a key on a slider."""
     page.get_by_label(f"range slider for {label}").locator("visible=true").press(key)

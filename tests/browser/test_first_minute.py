@@ -2,7 +2,7 @@
 
 import pytest
 from networks import picture
-from steering import downloaded, fill, open_tab, ready, shown, tile, unfold, upload, wait_for_another
+from steering import downloaded, fill, open_tab, paint_small, ready, shown, tile, unfold, upload, wait_for_another
 
 from style_core import read_image, read_settings, write_image
 
@@ -118,8 +118,9 @@ def test_from_the_address_to_ones_own_photo_in_ones_own_painting_are_three_actio
 
 
 def test_the_newest_choice_wins(page, pictures, tmp_path):
+    paint_small(page)
     upload(page, "stylize-content", pictures[0])
-    done(page, "768 x 461")
+    done(page, "256 x 154")
     tile(page, 0).click()
     page.locator("#stylize-status").filter(has_text=tile(page, 0).locator(".tile-title").inner_text()).wait_for()
     in_gallery = read_image(downloaded(page, "stylize", tmp_path))
@@ -152,8 +153,7 @@ def test_the_newest_choice_wins(page, pictures, tmp_path):
 
 
 def test_an_imagined_picture_that_is_to_be_a_style_wins_over_the_gallery(page, tmp_path):
-    tile(page, 0).click()
-    page.locator("#stylize-status").filter(has_text="Done").wait_for()
+    paint_small(page)
     first = shown(page, "stylize")
     open_tab(page, "Imagine", "imagine")
     fill(page, "Exact size (px)", "128")
@@ -167,8 +167,9 @@ def test_an_imagined_picture_that_is_to_be_a_style_wins_over_the_gallery(page, t
 
 
 def test_the_studio_has_one_photo_and_a_reload_finds_it_with_the_tab_the_style_and_the_settings(page, pictures):
+    paint_small(page)
     upload(page, "stylize-content", pictures[0])
-    done(page, "768 x 461")
+    done(page, "256 x 154")
     tile(page, 2).click()
     page.locator("#stylize-status").filter(has_text=tile(page, 2).locator(".tile-title").inner_text()).wait_for()
     before = shown(page, "stylize")
@@ -193,7 +194,8 @@ def test_the_studio_has_one_photo_and_a_reload_finds_it_with_the_tab_the_style_a
 
 
 def test_a_picture_that_is_dropped_anywhere_or_pasted_becomes_the_photo(page, pictures):
-    for how, path, size in (("drop", pictures[0], "768 x 461"), ("paste", pictures[1], "576 x 768")):
+    paint_small(page)
+    for how, path, size in (("drop", pictures[0], "256 x 154"), ("paste", pictures[1], "192 x 256")):
         give(page, how, "#header", path)
         done(page, size)
         page.wait_for_function("document.querySelector('#stylize-content img')?.src.includes('given')")

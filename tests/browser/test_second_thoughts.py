@@ -3,20 +3,20 @@
 import re
 
 from networks import picture
-from steering import downloaded, fill, open_tab, shown, tile, unfold, upload, wait_for_another
+from steering import downloaded, fill, open_tab, paint_small, shown, tile, unfold, upload, wait_for_another
 
 from style_core import read_settings, write_image
 
 
 def test_painted_areas_go_with_their_photo_and_the_same_photo_or_example_may_come_again(page, tmp_path):
-    unfold(page, "More", "#stylize-more")
+    paint_small(page)
     unfold(page, "Different styles in different places", "#stylize-regions")
     before = shown(page, "stylize")
     page.click("#stylize-regions-subject")
     wait_for_another(page, "stylize", before)
     assert read_settings(downloaded(page, "stylize", tmp_path))["request"]["mask"]
     write_image(tmp_path / "other.png", picture(200, 320, seed=8))
-    done = page.locator("#stylize-status").filter(has_text="Done: 768 x 480 px")
+    done = page.locator("#stylize-status").filter(has_text="Done: 256 x 160 px")
     upload(page, "stylize-content", tmp_path / "other.png")
     done.wait_for()
     request = read_settings(downloaded(page, "stylize", tmp_path))["request"]
@@ -25,7 +25,7 @@ def test_painted_areas_go_with_their_photo_and_the_same_photo_or_example_may_com
     for _ in range(20):
         page.wait_for_timeout(100)
         assert done.count(), "nothing changes, so nothing is painted"
-    example = page.locator("#stylize-status").filter(has_text="Done: 768 x 512 px")
+    example = page.locator("#stylize-status").filter(has_text="Done: 256 x 171 px")
     tile(page, "Still life", "stylize-examples").click()
     example.wait_for()
     upload(page, "stylize-content", tmp_path / "other.png")
@@ -35,6 +35,7 @@ def test_painted_areas_go_with_their_photo_and_the_same_photo_or_example_may_com
 
 
 def test_a_reload_keeps_ones_own_painting_and_one_that_was_clicked(page, tmp_path):
+    paint_small(page)
     write_image(tmp_path / "own.png", picture(120, 100, seed=4))
     upload(page, "stylize-style", tmp_path / "own.png")
     page.locator("#stylize-status").filter(has_text="Done").wait_for()
@@ -56,6 +57,7 @@ def test_a_reload_keeps_ones_own_painting_and_one_that_was_clicked(page, tmp_pat
 
 
 def test_a_compared_style_is_used_alone(page, tmp_path):
+    paint_small(page)
     write_image(tmp_path / "own.png", picture(120, 100, seed=4))
     upload(page, "stylize-style", tmp_path / "own.png")
     page.locator("#stylize-status").filter(has_text="Done").wait_for()

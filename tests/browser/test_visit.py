@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from networks import picture
 from PIL import Image, ImageDraw
-from steering import downloaded, fill, open_tab, press, ready, shown, tile, unfold, upload, wait_for_another
+from steering import downloaded, fill, open_tab, paint_small, press, ready, shown, tile, unfold, upload, wait_for_another
 
 from style_core import read_image, read_settings, write_image
 from style_core.media.video import Clip
@@ -91,10 +91,8 @@ def test_settings_come_back_from_a_dropped_picture_and_others_are_refused_in_wor
 
 
 def test_painted_strokes_limit_where_the_style_goes(page, tmp_path):
-    tile(page, 1).click()
-    page.locator("#stylize-status").filter(has_text="Done").wait_for()
+    paint_small(page)
     whole = read_image(downloaded(page, "stylize", tmp_path))
-    unfold(page, "More", "#stylize-more")
     unfold(page, "Different styles", "#stylize-regions")
     page.click("#stylize-regions-bring")
     page.wait_for_selector("#stylize-regions-editor canvas")
@@ -117,9 +115,9 @@ def test_painted_strokes_limit_where_the_style_goes(page, tmp_path):
 
 def test_the_main_subject_is_painted_over_with_one_click(page, tmp_path):
     photo = picture_with_subject(tmp_path / "subject.png")
+    paint_small(page)
     upload(page, "stylize-content", tmp_path / "subject.png")
-    page.locator("#stylize-status").filter(has_text="Done").wait_for()
-    unfold(page, "More", "#stylize-more")
+    page.locator("#stylize-status").filter(has_text="Done: 256 x 171").wait_for()
     unfold(page, "Different styles", "#stylize-regions")
     for button, inside in (("subject", True), ("around", False)):
         before = shown(page, "stylize")
