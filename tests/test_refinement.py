@@ -13,12 +13,11 @@ from style_core import RequestError, StylizeOptions, finish, gallery_code, galle
 from style_core.devices import Compute
 from style_core.media.images import fit, fit_short
 from style_core.networks.moments import relative_distance
-from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.losses import evaluate
 from style_core.progress import returned
 from style_core.recipes import refinement, run_history
 from style_core.recipes.cost_model import Situation
-from style_core.recipes.refinement import completed_style, measured_style, refined, refinement_levels
+from style_core.recipes.refinement import measured_style, refined, refinement_levels
 from style_core.recipes.stylize import stylize_cost
 from style_core.recipes.table import options_used
 from style_core.weights import gallery as gallery_of
@@ -69,7 +68,7 @@ def test_what_the_network_painted_comes_first(photo, style):
     rest = list(steps)
     assert [step.iteration for step in rest] == list(range(2, 12)), "six steps at half the size and four at the full one"
     assert [step.image is None for step in rest] == [True] * 9 + [False]
-    assert set(rest[-1].weights) == {"generator", "lite"}
+    assert set(rest[-1].weights) == {"generator", "lite", "sharpening"}, "the painting is small"
     assert 0.002 < (rest[-1].image - network).abs().mean() < 0.1
 
 
@@ -164,19 +163,12 @@ def test_every_step_moves_the_picture_and_one_that_runs_out_of_memory_keeps_the_
     assert "could not be refined: There is not enough memory" in done.note and (done.result - network).abs().mean() < 0.05
 
 
-def test_a_thumbnail_is_not_refined_to_its_blur(photo):
+def test_a_thumbnail_is_refined_towards_the_painting_that_it_is_of(photo):
     lite, _ = returned(open_extractor("lite", ["relu5_1"], FP32))
     painting = fit_short(read_image(SAMPLES / "styles" / "impasto.jpg"), 512)
     thumbnail = fit_short(painting, 160)
     alone, many = (evaluate(lite, stylized(photo, thumbnail, refine=steps), photo, painting)["style"] for steps in (0, 8))
-    assert many < 1.02 * alone, "evaluated against the painting that the thumbnail is of"
-    fine, generator = STYLE_LAYERS[:3], open_generator(FP32)
-    plan = refinement_levels((photo.shape[-2], photo.shape[-1]), 1, FP32)[-1].plan
-    for style, kept in ((thumbnail, 3), (fit_short(painting, 400), 2), (painting, 0)):
-        target = measured_style(style, 1.0, FP32)
-        completed = completed_style(target, generator.shown(style), photo, None, plan, FP32)
-        changed = [layer for layer in STYLE_LAYERS if not torch.equal(completed.grams[layer], target.grams[layer])]
-        assert changed == list(fine[:kept])
+    assert many < 0.8 * alone
 
 
 def test_colors_of_the_photo_are_kept_by_refined_pictures_too(photo, style):

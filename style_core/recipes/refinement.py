@@ -5,7 +5,8 @@ steps of L-BFGS the style distance falls by about a tenth, at hardly more conten
 the size first (Gatys et al. 2017, "Controlling Perceptual Factors"), where large strokes are within reach and a step costs a quarter.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+import collections.abc
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,7 +20,7 @@ from style_core.messages import Message
 from style_core.networks.backbones import BACKBONES
 from style_core.networks.cache import Cache, digest_of
 from style_core.networks.extractor import FeatureExtractor
-from style_core.networks.generator import FADE, STYLE_SIDE
+from style_core.networks.generator import FADE, STYLE_SIDE, Generator
 from style_core.networks.moments import style_shares
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.descent import Descent, Diverged
@@ -34,9 +35,10 @@ from style_core.recipes.memory_plan import Plan, budget, network_of, plan_for
 from style_core.recipes.optimize_inputs import STYLE_TILE, regions_of
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.run_history import Estimate
-from style_core.weights.open import open_extractor
+from style_core.weights.open import open_extractor, open_gram_sharpening
+from style_core.weights.registry import registry
 
-NETWORK = "lite"
+NETWORK, SHARPENING = "lite", "sharpening"
 # Beyond this, the steps would take minutes on a CPU, and nobody expects that of Stylize.
 MOST_PIXELS = 2**22
 # The strength, as in `optimize`, whose weights of content and style the loss has. Chosen on 12 pairs of training pictures, so that
@@ -52,9 +54,6 @@ _SMALLEST = 64  # px, short side of a coarse level
 _OPTIONS = OptimizeOptions(strength=_STRENGTH, extractor=NETWORK, style_layers=" ".join(map("{}:{}".format, STYLE_LAYERS, _LAYER_WEIGHTS)))
 _WEIGHTS = for_network(loss_weights_of(_OPTIONS), NETWORK, _OPTIONS)
 _NETWORK = network_of(BACKBONES[NETWORK].shape, _WEIGHTS)
-# How many of the finest style layers an enlarged thumbnail can't show, by its side over that which it was enlarged to. Chosen on 6 pairs of
-# training pictures.
-_UNSEEN = ((0.9, 0), (0.55, 2), (0.0, 3))
 _REMEMBERED_STYLES, _REMEMBERED_BYTES = 64, 2**26
 _styles, _photos = Cache(_REMEMBERED_STYLES, 1), Cache(_REMEMBERED_BYTES, _REMEMBERED_BYTES)
 
@@ -111,34 +110,27 @@ def refinement_cost(size: tuple[int, int], steps: int, compute: Compute) -> Esti
 
 
 def measured_style(style: Tensor, scale: float, compute: Compute) -> StyleTarget:
-    """A style picture `[3, h, w]` as the generator encodes it at a brush size, in the features of `lite`; cached."""
-    sized = fit_short(style, max(64, round(STYLE_SIDE * scale)))
+    """A style picture `[3, h, w]` as the generator encodes it at a brush size, in the features of `lite`; cached.
+
+    What is enlarged for this is measured almost as if it had been larger (`GramSharpening`).
+    """
+    sized, shown = fit_short(style, max(64, round(STYLE_SIDE * scale))), Generator.shown(style, scale)
 
     def measure() -> StyleTarget:
         extractor, batch = _extractor(compute), _batch(sized, compute)
         if sized[0].numel() <= STYLE_TILE**2:
-            return StyleTarget.of(extractor, batch, STYLE_LAYERS)
-        return measured_in_tiles(extractor, batch, STYLE_LAYERS, side=STYLE_TILE)
+            target = StyleTarget.of(extractor, batch, STYLE_LAYERS)
+        else:
+            target = measured_in_tiles(extractor, batch, STYLE_LAYERS, side=STYLE_TILE)
+        return target if shown == 1 else replace(target, grams=open_gram_sharpening().sharpened(target.grams, shown))
 
-    return _styles.get((digest_of(sized), sized.shape, compute), measure)
+    return _styles.get((digest_of(sized), sized.shape, shown, compute), measure)
 
 
-def completed_style(style: StyleTarget, shown: float, painted: Tensor, mask: Tensor | None, plan: Plan, compute: Compute) -> StyleTarget:
-    """A style measured in an enlarged thumbnail, with the finest layers' moments of what the generator painted.
-
-    Enlarging leaves out the finest strokes. The generator's code adds them again (`StyleNet.sharpened`), so they are in its picture.
-
-    Args:
-        shown: in `(0, 1]`, the thumbnail's side over that which it was enlarged to (`Generator.shown`).
-        painted: `[3, H, W]`.
-        mask: `[1, h, w]`, the style's area, or None.
-    """
-    unseen = next(count for least, count in _UNSEEN if shown >= least)
-    if not unseen:
-        return style
-    guide = None if mask is None else _sized(mask, painted)
-    own = _moments(_batch(painted, compute), guide, plan, compute)
-    return replace(style, grams={layer: (own if layer in STYLE_LAYERS[:unseen] else style).grams[layer] for layer in style.grams})
+def refining_weights(styles: Sequence[Tensor], scales: Sequence[float]) -> dict[str, str]:
+    """The weights that refining in these style pictures at these brush sizes uses: sha256 by name."""
+    enlarged = any(Generator.shown(style, scale) < 1 for style in styles for scale in scales)
+    return {name: registry()[name].sha256 for name in (NETWORK, *([SHARPENING] if enlarged else []))}
 
 
 def known_style(grams: Mapping[str, Tensor], compute: Compute) -> StyleTarget:
@@ -178,7 +170,7 @@ def refined(
 
 def _descended(
     start: Tensor, photo: Tensor, areas: "list[_Area]", level: Level, compute: Compute, remember: bool
-) -> Generator[None, None, Tensor]:
+) -> collections.abc.Generator[None, None, Tensor]:
     """Descend from `start` at a level; yields after each step but the last."""
     batch, plan = _batch(photo, compute), level.plan
     eased = [_eased(area, batch, plan, compute) for area in areas]

@@ -30,19 +30,17 @@ from style_core.recipes.areas import Masks, in_effect, recolored_where_painted
 from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.memory_plan import budget, check_fits
 from style_core.recipes.refinement import (
-    NETWORK,
     Level,
-    completed_style,
     known_style,
     measured_style,
     refined,
     refinement_cost,
     refinement_levels,
+    refining_weights,
 )
 from style_core.recipes.run_history import Estimate, Watch
 from style_core.weights.gallery import CODE_SCALES
 from style_core.weights.open import open_generator
-from style_core.weights.registry import registry
 
 # Thresholds of a verdict, meant to catch results with more than 0.6 of the photo's style distance. How often they do:
 # benchmarks/verdicts.md.
@@ -217,7 +215,7 @@ class _Request:
                     if picture is None:
                         yield PaintedStep(done, total, weights=made)
                     else:
-                        best, made = picture, made | {NETWORK: registry()[NETWORK].sha256}
+                        best, made = picture, made | refining_weights(colored, self._scales())
             except OutOfMemory as error:
                 note = Message("The picture could not be refined: {reason}", reason=str(error))
         judged = ""
@@ -244,19 +242,20 @@ class _Request:
         if options.color == "keep":  # only the luminance will count
             network, photo = (luminance_of(picture).expand(3, -1, -1) for picture in (network, photo))
         with memory_in_words(max(photo.shape[-2:])):
-            targets = [self._targets(level, level.of(network), colored) for level in self.levels]
+            targets = [self._targets(scale, colored) for scale in self._scales()]
             yield from refined(
                 network, photo, targets, self.levels, compute, shares=self.shares, masks=self.masks,
                 strength=options.strength, outside=options.outside, remember=self.remember,
             )  # fmt: skip
 
-    def _targets(self, level: Level, network: Tensor, colored: Sequence[Tensor]) -> list[StyleTarget]:
-        """The styles, with strokes of a level's size; `network` is what the network painted, at that size."""
-        compute, scale, targets = self.generator.compute, level.share * self.options.style_scale, []
-        for style, mask in zip(colored, self.masks or [None] * len(colored)):
-            target, shown = measured_style(style, scale, compute), self.generator.shown(style, scale)
-            targets.append(completed_style(target, shown, network, mask, level.plan, compute))
-        return targets + [known_style(grams(scale), compute) for grams in self.grams]
+    def _scales(self) -> list[float]:
+        """The brush size of each level."""
+        return [level.share * self.options.style_scale for level in self.levels]
+
+    def _targets(self, scale: float, colored: Sequence[Tensor]) -> list[StyleTarget]:
+        """The styles at a brush size."""
+        compute = self.generator.compute
+        return [measured_style(style, scale, compute) for style in colored] + [known_style(grams(scale), compute) for grams in self.grams]
 
     def _shown(self, picture: Tensor) -> Tensor:
         """A picture in the colors from options."""

@@ -15,6 +15,7 @@ from style_core.networks.backbones import BACKBONES, EXTRACTORS
 from style_core.networks.extractor import FeatureExtractor, check_layers
 from style_core.networks.generator import Generator
 from style_core.networks.latent import Latent
+from style_core.networks.sharpening import GramSharpening
 from style_core.networks.style_prior import StylePrior
 from style_core.networks.vgg19 import layer_name
 from style_core.progress import Step
@@ -41,7 +42,7 @@ class _Loaded:
             return self._networks[key]
 
 
-_extractors, _generators, _latents, _priors = _Loaded(_KEPT), _Loaded(), _Loaded(), _Loaded()
+_extractors, _generators, _latents, _priors, _sharpenings = _Loaded(_KEPT), _Loaded(), _Loaded(), _Loaded(), _Loaded()
 
 
 def open_generator(compute: Compute) -> Generator:
@@ -77,6 +78,19 @@ def open_style_prior(generator_sha256: str = "") -> StylePrior:
     if generator_sha256 and prior.generator_sha256 != generator_sha256:
         raise RequestError("The style prior belongs to another generator; make it again with style_core.training.style_prior.")
     return prior
+
+
+def open_gram_sharpening() -> GramSharpening:
+    """The shipped maps from thumbnails' Gram matrices to paintings', loaded once per process.
+
+    Raises:
+        RequestError: when their file is missing, not the one that ships, or made for another `lite`.
+    """
+    path = weights.shipped("sharpening")
+    sharpening: GramSharpening = _sharpenings.get(path, load=lambda: GramSharpening.load(path))
+    if sharpening.lite_sha256 != weights.registry()["lite"].sha256:
+        raise RequestError("The maps of Gram matrices belong to another lite; make them again with style_core.training.gram_sharpening.")
+    return sharpening
 
 
 def open_extractor(

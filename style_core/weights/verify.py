@@ -203,11 +203,14 @@ def golden_figures(path: Path) -> dict[str, float]:
     Returns:
         For a feature network, or one that begins with one, the root mean square of its activations at each rectifier
         for the built-in texture, and of its metrics; for the latent space, the mean and deviation of each color of the
-        picture of a fixed code; for the style prior, the mean and deviation of its codes.
+        picture of a fixed code; for the style prior, the mean and deviation of its codes; for the maps of Gram matrices, their
+        root mean squares.
     """
     tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
     if any(name.startswith("decoder.") for name in tensors):
         return _latent_figures(tensors)
+    if all(name.startswith("maps.") for name in tensors):
+        return {name: float(tensor.square().mean().sqrt()) for name, tensor in tensors.items()}
     if "codes" in tensors:
         return {"mean": float(tensors["codes"].mean()), "deviation": float(tensors["codes"].std())}
     prefix = "encoder." if any(name.startswith("encoder.") for name in tensors) else ""

@@ -57,7 +57,7 @@ def test_a_painting_of_ones_own_is_taken_and_the_picture_downloads_with_its_sett
         page.click("#stylize-download")
     download.value.save_as(tmp_path / "result.png")
     settings = read_settings(tmp_path / "result.png")
-    assert settings["recipe"] == "stylize" and list(settings["weights"]) == ["generator", "lite"]
+    assert settings["recipe"] == "stylize" and list(settings["weights"]) == ["generator", "lite", "sharpening"]
 
 
 def test_a_second_painting_mixes_with_a_gallery_style(painted, tmp_path):

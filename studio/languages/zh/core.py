@@ -197,13 +197,16 @@ SENTENCES: dict[str, str] = {
     "{file} does not contain the generator: {reason}": "{file} 不是生成器的权重：{reason}",
     "{file} does not contain the latent space: {reason}": "{file} 不是潜空间的权重：{reason}",
     "{file} does not contain codes of styles.": "{file} 中没有风格编码。",
+    "{file} has styles, but {recipe} takes none; leave them out.": "{file} 有 styles，但 {recipe} 不使用画风；请去掉。",
+    "{file} does not contain maps of Gram matrices.": "{file} 中没有格拉姆矩阵的变换。",
+    "The maps of Gram matrices belong to another lite; make them again with style_core.training.gram_sharpening.": "格拉姆矩阵的变换属于另一个 lite；请用 style_core.training.gram_sharpening 重新生成。",
     "The style prior belongs to another generator; make it again with style_core.training.style_prior.":
         "想象画风的编码属于另一个生成器；请用 style_core.training.style_prior 重新生成。",
     "Pictures beyond {megapixels} megapixels are not refined; Paint does that at any size.": "超过 {megapixels} 百万像素的图不作细化；“绘制”可细化任意尺寸。",
     "The picture could not be refined: {reason}": "无法细化这张图：{reason}",
     "There is too little memory to refine the picture, so the network painted it alone.": "内存太少，无法细化，这张图只由网络绘成。",
     "A style is given by its code alone, without Gram matrices, so the picture is not refined.": "某个风格只给了编码，没有格拉姆矩阵，所以这张图不作细化。",
-    "The gallery's Gram matrices belong to another lite; make them again with style_core.training.gallery.": "画廊的格拉姆矩阵属于另一个 lite；请用 style_core.training.gallery 重新生成。",
+    "The gallery's Gram matrices belong to another lite; make them again with style_core.training.gallery.": "风格库的格拉姆矩阵属于另一个 lite；请用 style_core.training.gallery 重新生成。",
     "The gallery's codes belong to another generator; make them again with style_core.training.gallery.":
         "风格库的编码属于另一个生成器；请用 style_core.training.gallery 重新生成。",
     "{file} of {repo} has no tensor {missing}; it is not {network}.": "{repo} 的 {file} 没有张量 {missing}；它不是 {network} 的权重。",
@@ -234,6 +237,7 @@ SENTENCES: dict[str, str] = {
     "A compact feature network, distilled from VGG-19: a quarter to a ninth of its cost.": "精简特征网络，由 VGG-19 蒸馏而来：耗时为其四分之一到九分之一。",
     "The generator: any painting's style on any photo, in one pass.": "生成器：一次推理，把任意画作的风格带到任意照片上。",
     "The style prior: codes of 512 paintings, which imagined pictures get their styles from.": "想象的画风：512 幅画作的编码，想象的图由此得到画风。",
+    "Maps from the Gram matrices of thumbnails to those of their paintings, in the features of lite.": "在 lite 的特征中，由缩略图的格拉姆矩阵得到原画的格拉姆矩阵的变换。",
     "The latent space of imagined paintings: a VAE-GAN of 128 px pictures.": "想象画作的潜空间：128 px 图像的 VAE-GAN。",
     # The hub
     "Requesting {weights} from the hub.": "正在向 hub 请求 {weights}。",
