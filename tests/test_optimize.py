@@ -338,9 +338,11 @@ def test_a_result_may_be_larger_than_its_photo_and_says_so():
 
 
 def test_large_levels_get_fewer_iterations_and_the_sum_stays():
-    counts = {side: split_iterations(200, 6, side) for side in (512, 1024, 4096, 9933)}
+    counts = {side: split_iterations(200, 6, side) for side in (512, 1024, 2048, 4243, 9933)}
     assert all(sum(each) == 200 for each in counts.values())
-    assert counts[512] == counts[1024] and 25 <= counts[9933][-1] <= 35 < counts[4096][-1] < counts[1024][-1] == 120
+    assert counts[512] == counts[1024] and counts[1024][-1] == 120
+    assert [counts[side][-1] for side in (2048, 4243, 9933)] == [50, 20, 20]
+    assert split_iterations(30, 7, 9933)[-1] == 6, "short runs keep a fifth"
 
 
 def test_canceling_gives_the_memory_back_and_leaves_no_thread():

@@ -10,8 +10,10 @@ _SMALLEST_LEVEL = 96  # px, long side; smaller pictures have no strokes
 _SMALLEST_STARTED = 384  # likewise, for a run from a given picture, which already has large strokes
 _PYRAMID_FROM = 256  # px, long side: smaller pictures are painted at once
 _COARSE_SHARE = 0.4  # share of the iterations for all levels but the last
-_SHRINKING_FROM = 1024  # px, long side, above which the last level gets fewer iterations, since only fine grain is missing
-_SHRINKING = 0.6  # exponent of the size by which they decrease: 30 of 200 remain at A1 and 300 dpi
+# Above this long side in px the last level gets fewer iterations, since the strokes are there already and only fine grain is missing:
+# by this exponent of the size, but at least so many, or a fifth of all. Of 200, 50 remain at 2,048 px and 20 from 12 megapixels to A1
+# (benchmarks/large.md).
+_SHRINKING_FROM, _SHRINKING, _FEWEST = 1024, 1.25, 20
 
 
 def levels_of(size: tuple[int, int], options: OptimizeOptions, started: bool = False) -> list[tuple[int, int, int]]:
@@ -41,7 +43,7 @@ def split_iterations(total: int, levels: int, side: int = 0) -> list[int]:
     if levels == 1:
         return [total]
     last = (1 - _COARSE_SHARE) * min(1.0, (_SHRINKING_FROM / max(side, 1)) ** _SHRINKING)
-    coarse = total - max(1, round(total * last))
+    coarse = total - max(1, round(max(total * last, min(_FEWEST, total / 5))))
     each = [coarse // (levels - 1)] * (levels - 1)
     return [*each, total - sum(each)]
 
