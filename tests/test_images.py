@@ -266,8 +266,37 @@ def test_targa_and_photoshop_files_are_read(tmp_path):
     assert (read_image(flat).mean((1, 2)) - torch.tensor([1.0, 128 / 255, 0.0])).abs().max() < 0.01
 
 
+def plain_tiff(colors: tuple[int, ...], *, tiled: bool = False, alpha: int = 0) -> bytes:
+    """A TIFF of 16 x 16 px in one color, 16 bits a channel; `alpha` is 1 if colors are multiplied by it, 2 if not, 0 without any."""
+    count = len(colors)
+    pixels, bits = struct.pack(f"<{count}H", *colors) * 256, struct.pack(f"<{count}H", *[16] * count)
+    entries = {256: (3, 1, 16), 257: (3, 1, 16), 258: (3, count, 8), 259: (3, 1, 1), 262: (3, 1, 2), 277: (3, 1, count)}
+    where, size = 8 + len(bits), len(pixels)
+    if tiled:
+        entries |= {322: (3, 1, 16), 323: (3, 1, 16), 324: (4, 1, where), 325: (4, 1, size)}
+    else:
+        entries |= {273: (4, 1, where), 278: (3, 1, 16), 279: (4, 1, size)}
+    if alpha:
+        entries[338] = (3, 1, alpha)
+    table = b"".join(struct.pack("<HHII", number, *entry) for number, entry in sorted(entries.items()))
+    head = struct.pack("<2sHI", b"II", 42, where + size)
+    return head + bits + pixels + struct.pack("<H", len(entries)) + table + bytes(4)
+
+
+@pytest.mark.parametrize("given", [{}, {"tiled": True}])
+def test_tiles_of_sixteen_bits_are_read_like_strips(given):
+    image = read_image(plain_tiff((65535, 32768, 0), **given))
+    assert (image.mean((1, 2)) - torch.tensor([1.0, 0.5, 0.0])).abs().max() < 0.01
+
+
+def test_colors_that_are_multiplied_by_their_alpha_are_divided_by_it():
+    straight, multiplied = (
+        load_picture(plain_tiff(colors, alpha=kind)) for colors, kind in (((60000, 30000, 0, 32768), 2), ((30000, 15000, 0, 32768), 1))
+    )
+    assert (straight.image - multiplied.image).abs().max() < 0.02 and abs(float(multiplied.alpha.mean()) - 0.5) < 0.01
+
+
 def test_a_phone_s_heic_is_read(tmp_path):
-    pytest.importorskip("pillow_heif", reason="needs pillow-heif")
     plain(64, 48).save(tmp_path / "a.heic", quality=95)
     image = read_image(tmp_path / "a.heic")
     assert image.shape == (3, 48, 64) and (image.mean((1, 2)) - torch.tensor([1.0, 0.5, 0.0])).abs().max() < 0.03

@@ -19,8 +19,8 @@ from style_core import write_image
 ROOT = Path(__file__).resolve().parents[1]
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Imported name: declared name, where they differ.
-_DISTRIBUTIONS = {"PIL": "pillow", "huggingface_hub": "huggingface-hub", "cv2": "opencv-python-headless"}
-_OPTIONAL = {"spaces", "mcp", "pillow_heif"}  # looked for, not needed
+_DISTRIBUTIONS = {"PIL": "pillow", "huggingface_hub": "huggingface-hub", "pillow_heif": "pillow-heif", "cv2": "opencv-python-headless"}
+_OPTIONAL = {"spaces", "mcp"}  # looked for, not needed
 
 
 def test_requirements_repeat_the_dependencies_of_the_project():

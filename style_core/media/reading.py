@@ -20,6 +20,7 @@ import av
 import numpy
 import torch
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 from torch import Tensor
 
 from style_core.devices import release_memory
@@ -28,12 +29,7 @@ from style_core.media.encoding import SRGB
 from style_core.memory import available_bytes
 from style_core.messages import Message, joined
 
-try:
-    from pillow_heif import register_heif_opener
-except ImportError:  # HEIC is supported if the package is installed
-    pass
-else:
-    register_heif_opener()
+register_heif_opener()
 
 MAX_BYTES = 100 * 2**20
 MAX_PIXELS = 100_000_000
@@ -341,18 +337,24 @@ def _sixteen_bit(header: Header) -> Tensor | None:
     if picture.format == "PNG":
         deep = data[24] == 16 and data[25] in (2, 6)
     else:
+        # FFmpeg reads tiles as black and leaves colors multiplied by their alpha; Pillow does neither.
         deep = (
             isinstance(picture, TiffImagePlugin.TiffImageFile)
             and picture.tag_v2.get(258, (8,))[:1] == (16,)
             and picture.tag_v2.get(262) == 2
+            and 322 not in picture.tag_v2
+            and picture.tag_v2.get(338, (2,))[:1] != (1,)
         )
     if not deep or "transparency" in picture.info or not _is_srgb(picture.info.get("icc_profile")):
         return None
     turned, size = _orientation(picture), picture.size[::-1]  # of a TIFF, `size` is as it is shown
     see_through = picture.mode == "RGBA"
-    with av.open(io.BytesIO(data), "r", format="png_pipe" if picture.format == "PNG" else "tiff_pipe") as container:
-        frame = next(container.decode(video=0))
-        pixels = frame.to_ndarray(format="rgba64le" if see_through else "rgb48le")
+    try:
+        with av.open(io.BytesIO(data), "r", format="png_pipe" if picture.format == "PNG" else "tiff_pipe") as container:
+            frame = next(container.decode(video=0))
+            pixels = frame.to_ndarray(format="rgba64le" if see_through else "rgb48le")
+    except av.FFmpegError:
+        return None  # such as a BigTIFF; of a damaged file, Pillow says so
     image = torch.from_numpy(pixels.astype(numpy.float32)).permute(2, 0, 1) / 65535
     image = _upright(image, turned) if picture.format == "TIFF" else image
     return image.contiguous() if tuple(image.shape[-2:]) == size else None
