@@ -1,16 +1,17 @@
 """Batches: what is made of which files, names, going on after a break, the contact sheet."""
 
 import json
+from pathlib import Path
 
 import pytest
 from networks import picture
 from PIL import Image
 
-from style_core import RequestError, read_settings, write_image
+from style_core import RequestError, Step, StylizeOptions, read_settings, write_image
 from style_core.cli import main as cli
 from style_core.devices import Compute
 from style_core.recipes import batch
-from style_core.recipes.batch import run_tasks
+from style_core.recipes.batch import Task, check_targets, contact_sheet, run_tasks
 from style_core.recipes.job_file import free_name, read_job
 
 CPU = Compute.choose("cpu", "fp32")
@@ -43,6 +44,48 @@ def job_file(folder, suffix=".toml", **changes) -> str:
         lines = [f"{key} = {json.dumps(value)}" for key, value in job.items() if key != "options"]
         path.write_text("\n".join([*lines, "[options]", *(f"{key} = {json.dumps(value)}" for key, value in job["options"].items())]))
     return str(path)
+
+
+def test_a_mistake_in_a_job_is_a_sentence_before_any_work(photos):
+    for changes, words in (
+        ({"out": 5}, "out must be a name in quotes"),
+        ({"options": 5}, "options must be a table"),
+        ({"sheet": "no"}, "sheet must be true or false"),
+        ({"recipe": "dream", "options": {}, "styles": ["paintings/red.png"]}, "dream takes none"),
+    ):
+        with pytest.raises(RequestError, match=words):
+            read_job(job_file(photos, ".json", **changes), CPU)
+    (photos / "list.json").write_text("[]")
+    with pytest.raises(RequestError, match="is not a job file"):
+        read_job(photos / "list.json", CPU)
+    job = read_job(job_file(photos, ".json"), CPU)
+    with pytest.raises(RequestError, match="does not end in a suffix"):
+        check_targets(job.tasks, job.folder, ".jgp", sheet=True)
+
+
+def test_a_pattern_means_pictures_and_the_sheets_name_is_its_own(photos):
+    (photos / "photos" / "notes.txt").write_text("nothing to paint")
+    (photos / "photos" / "folder").mkdir()
+    write_image(photos / "photos" / "sheet.png", picture(24, 32))
+    marked = Path(job_file(photos, ".json", contents=["photos/*"]))
+    marked.write_bytes(b"\xef\xbb\xbf" + marked.read_bytes())  # as Windows' editors begin a file
+    names = {task.name for task in read_job(marked, CPU).tasks}
+    assert any(name.startswith("sheet--") for name in names) and not any(name.startswith(("notes", "folder")) for name in names)
+    alone = read_job(job_file(photos, ".json", contents=["photos/sheet.png"], styles=["gallery:red-fuji"], strengths=[1.0]), CPU)
+    assert [task.name for task in alone.tasks] == ["sheet-2"]
+
+
+def test_a_contact_sheet_of_very_many_is_small_enough_and_tells_styles_of_one_name_apart():
+    def task(content: str, style: str) -> Task:
+        def steps(options):
+            yield Step(1, 1, image=picture(16, 16))
+
+        return Task(f"{content}{style}", "stylize", StylizeOptions(size=64), steps, (), content, style)
+
+    sheet = contact_sheet([task(f"{number}.png", "a/wave.png") for number in range(700)])
+    assert max(sheet.size) <= 32_000 and sheet.size[0] > 40
+    both = contact_sheet([task("1.png", style) for style in ("a/wave.png", "b/wave.png")])
+    assert both.size[0] > 500, "two columns"
 
 
 def test_names_never_collide():

@@ -182,6 +182,9 @@ def test_no_result_replaces_a_picture_that_it_is_made_from(pair, tmp_path, capsy
     (["optimize", "photo.png", "painting.png", "-o", "out.png", "--memory", "0"], "--memory is 0; it must be above 0, in gigabytes."),
     (["optimize", "photo.png", "painting.png", "-o", "out.png", "--memory", "1e-3"], "too little for any size"),
     (["imagine", "-o", "out.png", "--size", "A4"], "A4 at 300 dots per inch is 3508 px, and imagine makes up to 2048 px; use --dpi 175"),
+    (["optimize", "clip.mp4", "painting.png", "-o", "film.mp4", "--memory", "2"], "--memory works only with a photo"),
+    (["dream", "photo.png", "-o", "out.png", "--zoom", "zoom.mp4", "--timelapse", "film.mp4"], "give --timelapse or --zoom, not both"),
+    (["imagine", "--near", "a.png", "b.png", "--batch", "-o", "out"], "with --batch, give one folder."),
     (["imagine", "-o", "out.png", "--walk", "walk.mp4", "--count", "2"], "--walk makes one film; leave out --count."),
     (["stylize", "wide.png", "painting.png", "-o", "out.png", "--size", "320"], "choose a size of at least 640 px, or crop it."),
 ])  # fmt: skip

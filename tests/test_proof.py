@@ -111,12 +111,14 @@ def test_the_shell_writes_the_proof_and_the_picture_in_inks(tmp_path, capsys):
 
 def test_the_shell_keeps_the_resolution_and_no_file_replaces_another(tmp_path, capsys):
     (tmp_path / "press.icc").write_bytes(ink_profile())
-    painted, proofed, inks = (str(tmp_path / name) for name in ("painted.png", "proof.tif", "print.tif"))
-    write_image(painted, picture(40, 60), dpi=150)
-    given = ["proof", painted, "--profile", str(tmp_path / "press.icc"), "-o", proofed]
-    assert main([*given, "--cmyk", inks]) == 0
-    with Image.open(inks) as file:
-        assert round(file.info["dpi"][0]) == 150
+    proofed, inks = (str(tmp_path / name) for name in ("proof.tif", "print.tif"))
+    for suffix, dpi in ((".webp", 150), (".png", 36), (".png", 150)):
+        painted = str(tmp_path / f"painted{suffix}")
+        write_image(painted, picture(40, 60), dpi=dpi)
+        given = ["proof", painted, "--profile", str(tmp_path / "press.icc"), "-o", proofed]
+        assert main([*given, "--cmyk", inks]) == 0
+        with Image.open(inks) as file:
+            assert round(file.info["dpi"][0]) == dpi
     for wrong in ([*given[:-1], painted], [*given, "--cmyk", proofed]):
         assert main(wrong) == 2 and "must be different files" in capsys.readouterr().err
     assert main([*given, "--dpi", "300"]) == 2 and "--cmyk" in capsys.readouterr().err

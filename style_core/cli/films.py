@@ -30,7 +30,7 @@ def run_clip(steps: Steps, compute: Compute, given: argparse.Namespace) -> int:
     """
     follower = Follower()
     status = followed(follower, steps)
-    if not os.path.exists(given.out):
+    if not os.path.exists(given.out) or not follower.last.iteration:
         print("Ended before a frame was done; no film was written.", file=sys.stderr)
     else:
         report(given, follower, None, compute)

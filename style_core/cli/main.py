@@ -336,7 +336,7 @@ def _check_memory(gigabytes: float | None) -> None:
 
 
 def _optimize_clip(given: argparse.Namespace, options: OptimizeOptions) -> int:
-    refuse_with_clip(given, "mask", "subject", "outside", "init_image", "timelapse", "continue_from", "batch", "square")
+    refuse_with_clip(given, "mask", "subject", "outside", "init_image", "timelapse", "continue_from", "batch", "square", "memory")
     compute = Compute.choose(given.device)
     steps = optimize_clip(
         given.content, given.out, [_read(path) for path in given.styles], options, options_from(given, OptimizedFilmOptions),
@@ -377,6 +377,8 @@ def _dream(given: argparse.Namespace) -> int:
             raise RequestError("A mask can't follow a zoom; give --mask or --zoom, not both.")
         if options.outside:
             raise RequestError("--outside needs a mask, which can't follow a zoom; leave it out.")
+        if given.timelapse:
+            raise RequestError("A zoom is a film already; give --timelapse or --zoom, not both.")
         zoom = options_from(given, ZoomOptions)
         facts = {**options.as_dict(), **zoom.as_dict(), **requested(given)}
         return run_zoom(
@@ -404,6 +406,8 @@ def _add_imagine(parser: argparse.ArgumentParser) -> None:
 def _imagine(given: argparse.Namespace) -> int:
     options = options_from(given, ImagineOptions)
     if given.batch:
+        if len(given.near or ()) > 1:
+            raise RequestError("--near has {given} names; with --batch, give one folder.", given=len(given.near))
         compute, folder = Compute.choose(given.device), (given.near or [None])[0]
         return run_folder("imagine", folder, lambda path: imagine(options, _read(path), compute=compute), options, compute, given)
     near = [_read(path) for path in given.near or ()]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from style_core.errors import RequestError
 from style_core.media.images import check_writable, read_image, write_image
@@ -69,7 +69,9 @@ def _check(given: argparse.Namespace) -> None:
 def _dpi_in(path: str) -> float:
     """Dots per inch stored in a picture that was read before, within what a print may have; else 300."""
     with Image.open(path) as picture:
-        stored = float((picture.info.get("dpi") or (0.0,))[0])
+        # WebP and AVIF keep it in their EXIF; PNG counts dots per meter.
+        found = picture.info["dpi"][0] if picture.info.get("dpi") else picture.getexif().get(ExifTags.Base.XResolution, 0.0)
+        stored = round(float(found), 1)
     try:
         check_dpi(stored)
     except RequestError:

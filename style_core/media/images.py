@@ -150,12 +150,22 @@ def check_writable(path: str | Path) -> str:
     Raises:
         RequestError: for an unknown suffix, or a path that can't be written to.
     """
+    kind = check_suffix(path)
+    check_target(path)
+    return kind
+
+
+def check_suffix(path: str | Path) -> str:
+    """The format of a path's suffix.
+
+    Raises:
+        RequestError: for an unknown one.
+    """
     path = Path(path)
     kind = WRITABLE.get(path.suffix.lower())
     Image.init()
     if kind is None or kind not in Image.SAVE:
         raise RequestError("{file} does not end in a suffix that can be written; use .png, .jpg, .webp, .avif or .tif.", file=path.name)
-    check_target(path)
     return kind
 
 

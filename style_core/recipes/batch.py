@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from style_core.errors import RequestError
-from style_core.media.images import check_writable, fit, from_pil, to_pil, write_image
+from style_core.media.images import check_suffix, check_writable, fit, from_pil, to_pil, write_image
 from style_core.media.settings import settings_of
 from style_core.memory import memory_in_words
 from style_core.options import Options, Range
@@ -22,7 +22,8 @@ from style_core.progress import Step, Steps, finish
 FROM_GALLERY = "gallery:"
 SHEET = "sheet.jpg"
 _DONE = ".done.json"  # in the results' folder: fingerprints of finished tasks
-_SHEET_SIDE = 256  # px, long side of a picture on the contact sheet
+_SHEET_SIDE, _SMALLEST_CELL = 256, 32  # px, long side of a picture on the contact sheet, and of one among very many
+_LONGEST_SHEET, _MOST_SHEET = 32_000, 2**26  # px, and pixels in all
 _MARGIN, _LABEL = 8, 16  # px, of the contact sheet
 
 
@@ -122,7 +123,10 @@ def check_targets(tasks: Sequence[Task], folder: Path, suffix: str, *, sheet: bo
         RequestError: naming the first one that would.
     """
     sources = {_identity(Path(source)) for task in tasks for source in task.sources if Path(source).is_file()}
-    for path in [folder / f"{task.name}{suffix}" for task in tasks] + ([folder / SHEET] if sheet else []):
+    paths = [folder / f"{task.name}{suffix}" for task in tasks] + ([folder / SHEET] if sheet else [])
+    if paths:
+        check_suffix(paths[0])
+    for path in paths:
         if path.is_file() and _identity(path) in sources:
             raise RequestError("{file} is one of the pictures to be painted; choose another folder for the results.", file=path.name)
 
@@ -179,27 +183,36 @@ def results_in(folder: Path) -> set[Path]:
 def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], None] = lambda progress: None) -> Image.Image:
     """All tasks painted small, side by side: a row for each content, a column for each style and strength.
 
+    Pictures of very many tasks are smaller; if there are too many even then, the last rows and columns are left out.
+
     Args:
         compute_share: called with the progress of each picture.
     """
-    columns = list(dict.fromkeys(_column(task) for task in tasks))
-    rows = list(dict.fromkeys(task.content for task in tasks))
-    sheet = Image.new("RGB", _corner(len(rows), len(columns)), "white")
-    draw = ImageDraw.Draw(sheet)
-    for place, text in enumerate(columns):
-        draw.text((_corner(0, place)[0], _MARGIN // 2), text[:40], fill="black")
+    titles = {_column(task): _title(task) for task in tasks}
+    columns, rows = list(titles), list(dict.fromkeys(task.content for task in tasks))
+    side = _SHEET_SIDE
+    while not _fits(_corner(len(rows), len(columns), side)) and side > _SMALLEST_CELL:
+        side //= 2
+    while not _fits(_corner(len(rows), len(columns), side)):
+        longest = rows if _corner(len(rows), 0, side)[1] > _corner(0, len(columns), side)[0] else columns
+        longest.pop()
+    tasks = [task for task in tasks if task.content in set(rows) and _column(task) in set(columns)]
+    sheet = Image.new("RGB", _corner(len(rows), len(columns), side), "white")
+    draw, letters = ImageDraw.Draw(sheet), side // 6
+    for place, column in enumerate(columns):
+        draw.text((_corner(0, place, side)[0], _MARGIN // 2), titles[column][:letters], fill="black")
     for index, task in enumerate(tasks):
-        left, top = _corner(rows.index(task.content), columns.index(_column(task)))
+        left, top = _corner(rows.index(task.content), columns.index(_column(task)), side)
         step = None
         try:
             step = finish(task.steps(_small(task.options)))
-            shown = to_pil(fit(step.result, _SHEET_SIDE))
+            shown = to_pil(fit(step.result, side))
             sheet.paste(shown, (left, top))
             compute_share(Progress(task, index + 1, len(tasks), step))
         except RequestError as error:
-            draw.text((left, top), str(error)[:40], fill="black")
+            draw.text((left, top), str(error)[:letters], fill="black")
             compute_share(Progress(task, index + 1, len(tasks), step, error=str(error)))
-        draw.text((left, top + _SHEET_SIDE + 2), Path(task.content).name[:40], fill="black")
+        draw.text((left, top + side + 2), Path(task.content).name[:letters], fill="black")
     return sheet
 
 
@@ -248,12 +261,21 @@ def _write_done(folder: Path, done: Mapping[str, str]) -> None:
     partial.replace(folder / _DONE)
 
 
-def _column(task: Task) -> str:
+def _column(task: Task) -> tuple:
+    """What the pictures of a column have in common; files in different folders may have the same name."""
+    return task.style, getattr(task.options, "strength", None)
+
+
+def _title(task: Task) -> str:
     style = Path(task.style.removeprefix(FROM_GALLERY)).stem
     strength = getattr(task.options, "strength", None)
     return style if strength is None else f"{style} {strength:g}".strip()
 
 
-def _corner(row: int, column: int) -> tuple[int, int]:
-    """Left and top of a cell of the contact sheet."""
-    return _MARGIN + column * (_SHEET_SIDE + _MARGIN), _MARGIN + _LABEL + row * (_SHEET_SIDE + _LABEL + _MARGIN)
+def _corner(row: int, column: int, side: int) -> tuple[int, int]:
+    """Left and top of a cell of the contact sheet, whose pictures have a long side of `side` px."""
+    return _MARGIN + column * (side + _MARGIN), _MARGIN + _LABEL + row * (side + _LABEL + _MARGIN)
+
+
+def _fits(size: tuple[int, int]) -> bool:
+    return max(size) <= _LONGEST_SHEET and size[0] * size[1] <= _MOST_SHEET

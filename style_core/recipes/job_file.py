@@ -16,7 +16,7 @@ from style_core.errors import RequestError
 from style_core.media.images import load_picture, read_image
 from style_core.options import Options
 from style_core.progress import Steps
-from style_core.recipes.batch import FROM_GALLERY, Task, results_in
+from style_core.recipes.batch import FROM_GALLERY, SHEET, Task, results_in
 from style_core.recipes.table import RECIPES
 from style_core.weights.gallery import gallery_code, gallery_grams
 from style_core.weights.open import open_generator
@@ -58,7 +58,7 @@ def read_job(path: str | Path, compute: Compute) -> Job:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         given = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except OSError as error:
         raise RequestError("There is no file {file}; check its name and folder.", file=path.name) from error
@@ -74,11 +74,25 @@ def read_job(path: str | Path, compute: Compute) -> Job:
     styles += map(str, files_of([name for name in given["styles"] if not name.startswith(FROM_GALLERY)], path.parent, needed=False))
     if "style+" in recipe.takes and not styles:
         raise RequestError("{file} has no styles; list pictures, or gallery:NAME.", file=path.name)
+    if styles and "style+" not in recipe.takes:
+        raise RequestError("{file} has styles, but {recipe} takes none; leave them out.", file=path.name, recipe=recipe.name)
     tasks = tasks_of(recipe.name, contents, styles, given["strengths"], options, compute)
     return Job(path.parent / given["out"], tasks, given.get("suffix", ".png"), given.get("sheet", True))
 
 
-def _check_keys(given: Mapping[str, Any], file: str) -> None:
+_TYPES: dict[str, tuple[type, str]] = {
+    "recipe": (str, "a name in quotes"), "out": (str, "a name in quotes"), "suffix": (str, "a name in quotes"),
+    "options": (dict, "a table"), "sheet": (bool, "true or false"),
+}  # fmt: skip
+
+
+def _check_keys(given: Any, file: str) -> None:
+    if not isinstance(given, dict):
+        raise RequestError("{file} is not a job file: {reason}.", file=file, reason="it holds no entries")
+    for key, (kind, wanted) in _TYPES.items():
+        if key in given and not isinstance(given[key], kind):
+            value = repr(given[key])
+            raise RequestError("{file} has {value} in {key}; {key} must be {wanted}.", file=file, value=value, key=key, wanted=wanted)
     for key in given:
         if key not in _KEYS:
             raise RequestError("{file} has an unknown entry, {key}; the entries are {known}.", file=file, key=key, known=", ".join(_KEYS))
@@ -130,7 +144,8 @@ def files_of(names: Iterable[str], folder: Path = Path(), *, needed: bool = True
         if path.is_dir():
             matches = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
         else:
-            matches = [path] if path.is_file() else sorted(folder / each for each in glob(name, root_dir=folder, recursive=True))
+            found_by = sorted(folder / each for each in glob(name, root_dir=folder, recursive=True))
+            matches = [path] if path.is_file() else [each for each in found_by if each.is_file() and each.suffix.lower() in SUFFIXES]
         if not path.is_file():
             matches = [each for each in matches if each.resolve() not in without]
         if not matches:
@@ -151,7 +166,7 @@ def tasks_of(
         strengths: if empty, the options' strength is used.
     """
     tasks: list[Task] = []
-    taken: set[str] = set()
+    taken = {Path(SHEET).stem}
     at_strengths = [(each, options.make(**{**options.as_dict(), "strength": each})) for each in strengths] or [(0.0, options)]
     for content in contents:
         for style in styles or [""]:
