@@ -15,16 +15,17 @@ import safehttpx
 from gradio import processing_utils
 
 from studio import files, i18n
-from studio.request_limits import MEGABYTE
+from studio.request_limits import MEGABYTE, Recent
 from style_core.files import written_aside
 
 MOST_FETCHED = 100 * MEGABYTE  # of one file, as of an uploaded one
+_MOST_IN_AN_HOUR = 20 * MOST_FETCHED  # of all files, for which older uploads make room
 _SECONDS = 60.0  # for one file
 _AT_ONCE = 2
 _REDIRECTS = 5
 _LONGEST_NAME = 60  # characters
 _under_way = 0
-kept_files: set[str] = set()  # static files of the page, which sets it when it is built
+_recent = Recent(3600.0)
 
 
 class _TooLarge(Exception):
@@ -43,11 +44,13 @@ async def fetched(url: str, cache_dir: str) -> str:
     if path.exists():
         path.touch()  # files are swept by their age
         return str(path)
+    if _recent.total("") >= _MOST_IN_AN_HOUR:
+        raise gr.Error(i18n.say("FETCHED_ENOUGH", None), print_exception=False)
     while _under_way >= _AT_ONCE:
         await asyncio.sleep(0.1)
     _under_way += 1
     try:
-        await asyncio.to_thread(files.sweep_uploads, cache_dir, kept_files, MOST_FETCHED)
+        await asyncio.to_thread(files.sweep_uploads, cache_dir, files.kept, MOST_FETCHED)
         path.parent.mkdir(parents=True, exist_ok=True)
         async with asyncio.timeout(_SECONDS):
             with written_aside(path) as aside:
@@ -58,6 +61,7 @@ async def fetched(url: str, cache_dir: str) -> str:
         raise gr.Error(i18n.say("NOT_FETCHED", None, most=MOST_FETCHED // MEGABYTE), print_exception=False) from error
     finally:
         _under_way -= 1
+    _recent.add("", path.stat().st_size)
     return str(path)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from gradio import Blocks
+from gradio.utils import get_upload_folder
 
 from style_core import read_image, write_image
 from style_core.media.images import fit, resize
@@ -37,6 +38,7 @@ _MOST_FRAMES = 96  # above this, every other frame is dropped
 _FILM_FPS = 12
 _PROOF_SIDE = 2048  # px, of a proof; the file in inks has the full size
 _BEFORE, _SHOWN = "before.png", "shown.jpg"
+kept: set[str] = set()  # static files of the page, which sets it when it is built
 _folder: Path | None = None
 _shared: Path | None = None
 
@@ -263,6 +265,8 @@ def _sweep() -> None:
             taken += sum(_size_of(path) for path in old.rglob("*"))
             if age > _KEEP_SECONDS or taken > _MOST_BYTES and age > _KEEP_AT_LEAST:
                 shutil.rmtree(old, ignore_errors=True)
+        if kept:  # in the app; what is shown is copied beside the uploads
+            sweep_uploads(get_upload_folder(), kept)
     finally:
         _sweeping.release()
 

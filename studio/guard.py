@@ -6,6 +6,8 @@ checked in one place, before any component receives it, so that no component or 
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from contextvars import ContextVar
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,12 @@ from gradio.blocks import BlocksConfig
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from studio import api_page, fetching, files, i18n
+from studio import (
+    api_page,
+    fetching,  # noqa: F401  # it replaces what Gradio fetches addresses with
+    files,
+    i18n,
+)
 from studio.controls import check_value
 from style_core import RequestError
 from style_core.files import written_aside
@@ -27,6 +34,7 @@ _MARK = {"_type": "gradio.FileData"}
 _LONGEST = 400  # characters of a refusal
 _PICTURES = (gr.Image, gr.ImageEditor)
 _FETCHED = ("http://", "https://")
+_request: ContextVar[gr.Request | None] = ContextVar("the request under way", default=None)  # whose language refusals are in
 
 
 def _save_once(img: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:
@@ -76,7 +84,7 @@ class GuardedBlocks(gr.Blocks):
     def __exit__(self, *details: Any) -> None:
         super().__exit__(*details)
         self.default_config.__class__ = _PageConfig
-        fetching.kept_files |= files.of_page(self)
+        files.kept |= files.of_page(self)
 
     def get_api_info(self, *given: Any, **more: Any) -> Any:
         info = super().get_api_info(*given, **more)
@@ -92,7 +100,7 @@ class GuardedBlocks(gr.Blocks):
                 _check(payload)
             places = sum(isinstance(component, _PICTURES) for component in block_fn.inputs)
             if sum(_is_address(payload["path"]) for payload in payloads) > places:
-                raise gr.Error(i18n.say("BAD_VALUE", None), print_exception=False)
+                raise gr.Error(i18n.say("BAD_VALUE", _request.get()), print_exception=False)
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except Exception as error:  # components raise any type of exception for unexpected values
@@ -100,7 +108,7 @@ class GuardedBlocks(gr.Blocks):
             if not said and isinstance(error, gr.Error):
                 said = str(error.message)  # a value may be quoted there and be very long
             short = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
-            raise gr.Error(short or i18n.say("BAD_VALUE", None), print_exception=False) from error
+            raise gr.Error(short or i18n.say("BAD_VALUE", _request.get()), print_exception=False) from error
 
     def _complaint(self, block_fn: Any, inputs: list) -> str:
         """What is wrong with the first wrong value of a call to the API, by its parameter's name; empty if that isn't known."""
@@ -111,9 +119,9 @@ class GuardedBlocks(gr.Blocks):
             try:
                 check_value(component, value)
             except RequestError as error:
-                return i18n.translate(str(error), None)
+                return i18n.translate(str(error), _request.get())
             if name and isinstance(component, _PICTURES) and value is not None and not isinstance(value, dict):
-                return i18n.say("NOT_A_FILE", None, name=name)
+                return i18n.say("NOT_A_FILE", _request.get(), name=name)
         return ""
 
     async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list:
@@ -138,15 +146,17 @@ class GuardedBlocks(gr.Blocks):
         return [next(rest) if not skips else None if component.stateful else dict(_SKIPPED) for component, skips in zip(outputs, skipped)]
 
     async def process_api(self, *given: Any, **more: Any) -> dict:
+        request = more.get("request")
+        _request.set(request if isinstance(request, gr.Request) else None)
         try:
             return await super().process_api(*given, **more)
         except gr.Error:
             raise
         except RequestError as error:  # such as that a visitor's time on a lent GPU is used up
-            raise i18n.refusal(error, None) from error
+            raise i18n.refusal(error, _request.get()) from error
         except Exception as error:
             # Gradio would answer with a null error. The log has the traceback.
-            raise gr.Error(i18n.say("FAILED", None)) from error
+            raise gr.Error(i18n.say("FAILED", _request.get())) from error
 
 
 def _by_output(outputs: list, predictions: Any) -> list:
@@ -204,5 +214,7 @@ def _check(payload: dict) -> None:
         payload["meta"], payload["is_stream"] = dict(_MARK), False
         return
     if not was_uploaded(path):
-        raise gr.Error(i18n.say("NOT_UPLOADED", None), print_exception=False)
+        raise gr.Error(i18n.say("NOT_UPLOADED", _request.get()), print_exception=False)
     payload["path"], payload["meta"], payload["is_stream"] = os.path.realpath(path), dict(_MARK), False
+    with suppress(OSError):
+        os.utime(payload["path"])  # files are swept by their age

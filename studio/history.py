@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import files, first_picture, i18n
+from studio import files, first_picture, i18n, jobs
 from studio.controls import use_buttons
 from studio.events import IMMEDIATE, SILENT
 from studio.tiles import picture_grid
@@ -104,7 +104,8 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         return show([path, *(paths or [])], request, chosen)
 
     def forget(request: gr.Request) -> tuple:
-        return show([], request)
+        jobs.here.forget_done(request)
+        return None, *show([], request)
 
     def choose(paths: list, request: gr.Request, event: gr.SelectData) -> tuple:
         path = paths[event.index]
@@ -128,11 +129,11 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
     for part in parts.values():
         part["result"].change(add, [part["result"], here["paths"], here["result"]], shown, **IMMEDIATE)
     page.load(show, here["paths"], shown, **IMMEDIATE)
-    here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **IMMEDIATE)
-    here["forget"].click(forget, None, shown, **IMMEDIATE)
+    here["forget"].click(forget, None, [here["result"], *shown], **IMMEDIATE)
     filled = [here["status"], tabs, *(field for _, option_controls in recipes.values() for field in option_controls.values())]
     filled += [quick["use_own"], quick["mix"]]
     # Queued, because errors of unqueued events are not shown.
+    here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **SILENT)
     here["restore"].click(restore, here["result"], filled, **SILENT)
     here["dropped"].upload(restore, here["dropped"], filled, **SILENT)
 

@@ -40,7 +40,7 @@ def _table(language) -> dict[str, str]:
 
 # By language, then by key.
 TABLE = {language.CODE: _table(language) for language in ALL}
-I18N = gr.I18n(**TABLE)
+I18N = gr.I18n(**TABLE, zh=TABLE["zh-CN"])  # which browsers of other regions fall back to
 # Translations of the core's English messages, by language.
 _SENTENCES = {language.CODE: getattr(language, "SENTENCES", {}) for language in ALL}
 

@@ -23,6 +23,7 @@ import gradio as gr
 
 from studio import gpu, i18n
 from studio.events import IMMEDIATE, SILENT, Update, Updates
+from studio.request_limits import sender
 
 _TICK, _HEARTBEAT = 0.05, 5.0  # seconds between checks for updates, and between signs of life without any
 _PACE = 0.3  # seconds between two updates, each of which costs the page tens of milliseconds
@@ -30,7 +31,8 @@ _MOUNTED = 1.5  # seconds that a page takes to mount the tab that it opens
 _UNWATCHED = 1800.0  # seconds after which a job that nobody watches is stopped, its picture kept
 _UNWATCHED_BUSY = 120.0  # likewise, while others wait
 _KEPT_SECONDS = 2 * 3600.0  # of a finished job: as long as its files
-_MOST_KEPT, _MOST_WAITING, _MOST_OF_VISITOR = 200, 32, 3  # finished jobs; unfinished ones of each device, and of one visitor
+_MOST_KEPT, _MOST_WAITING = 200, 32  # finished jobs; unfinished ones of each device
+_MOST_OF_VISITOR, _MOST_OF_PROGRAMS = 3, 8  # unfinished ones of one visitor, and of all programs at one address
 _MOST_SESSIONS = 4000  # open pages whose visitor is known; of more, the newest
 _STORAGE = "pentimento-visitor"  # fixed, because it outlives the server
 _TOKEN_BYTES, _TOKEN_LENGTH = 24, 32
@@ -50,6 +52,7 @@ class Job:
     Attributes:
         name: of the run, such as `paint`.
         owner: the visitor's token; None for a program.
+        sender: the address that it was asked for from; None if unknown.
         status: the component that shows its progress.
         photo: path of the photo that it is about, or None.
         stop: set to end it and keep its result so far.
@@ -59,8 +62,8 @@ class Job:
         sessions: pages that have watched it.
     """
 
-    def __init__(self, name: str, owner: str | None, status: Any, photo: object = None):
-        self.name, self.owner, self.status, self.photo = name, owner, status, photo
+    def __init__(self, name: str, owner: str | None, status: Any, photo: object = None, sender: str | None = None):
+        self.name, self.owner, self.status, self.photo, self.sender = name, owner, status, photo, sender
         self.stop, self.canceled = threading.Event(), False
         self.error: Exception | None = None
         self.ended: float | None = None
@@ -103,6 +106,11 @@ class Job:
         """Seconds since the last watcher left; 0 while there is one."""
         with self._lock:
             return 0.0 if self._watchers else time.monotonic() - self._left
+
+
+def _sender_of(request: gr.Request | None) -> str | None:
+    scope = getattr(getattr(request, "request", None), "scope", None)
+    return None if scope is None else sender(scope)
 
 
 def merged(old: Any, new: Any) -> Any:
@@ -158,11 +166,12 @@ class Jobs:
         Raises:
             gr.Error: when too many wait already.
         """
-        job = Job(name, self._visitor(request), status, photo)
+        job = Job(name, self._visitor(request), status, photo, _sender_of(request))
         with self._changed:
             self._forget_old()
-            own = sum(other.owner == job.owner for other in self._line) if job.owner is not None else 0
-            if len(self._line) >= _MOST_WAITING * gpu.places() or own >= _MOST_OF_VISITOR:
+            own = sum(other.owner == job.owner and (job.owner is not None or other.sender == job.sender) for other in self._line)
+            most = _MOST_OF_VISITOR if job.owner is not None else _MOST_OF_PROGRAMS
+            if len(self._line) >= _MOST_WAITING * gpu.places() or own >= most and request is not None:
                 raise i18n.refusal(i18n.say("BUSY", request), request)
             self._all.append(job)
             self._line.append(job)
@@ -231,6 +240,12 @@ class Jobs:
                 return False
             self._all = [job for job in self._all if job not in own or job.ended is None]
         return True
+
+    def forget_done(self, request: gr.Request | None) -> None:
+        """Forget a visitor's finished jobs, so that a reloaded page doesn't show their results again."""
+        visitor = self._visitor(request)
+        with self._changed:
+            self._all = [job for job in self._all if visitor is None or job.owner != visitor or job.ended is None]
 
     def end(self, seconds: float) -> None:
         """Stop all jobs at the end of the process, waiting for at most `seconds`."""

@@ -256,10 +256,23 @@ def run(
     sentence = _last_words(record, stopped, request)
     if options.get("extractor") == "auto" and "lite" in record.last.weights:
         sentence += " " + i18n.say("RETRY", request)
-    trouble = "" if stopped else diagnose(record.picture, before(), looks_like() if looks_like else None)
+    trouble = "" if stopped else diagnose(record.picture, _if_there(before), _if_there(looks_like))
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
-    yield _finished(recipe, board, record, before, facts, sentence)
+    try:
+        yield _finished(recipe, board, record, before, facts, sentence)
+    except RequestError as error:  # such as a full disk
+        refusal = i18n.refusal(error, request)
+        yield {**board.idle(), board.status: refusal.message}
+        raise refusal from error
+
+
+def _if_there(read: Callable[[], ImageTensor | None] | None) -> ImageTensor | None:
+    """What `read` returns; None if its file was swept away during a long run, whose result must not be lost with it."""
+    try:
+        return None if read is None else read()
+    except RequestError:
+        return None
 
 
 def write_film(
@@ -323,7 +336,7 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, facts
     done = done_of(record.done, record.last)
     settings = settings_of(recipe, facts["options"], record.last.weights, request=facts["request"], **done)
     path = files.save(record.picture, recipe, settings, record.trail.where)
-    original = before()
+    original = _if_there(before)
     if original is not None:
         photo = record.trail.begin(resize(original, tuple(record.picture.shape[-2:])))
         compare = gr.update(value=(photo, path), visible=True)

@@ -10,6 +10,7 @@ from studio.events import IMMEDIATE
 _VISITORS = 1000  # whose requests are counted
 _lock = threading.Lock()
 _asked: OrderedDict[str | None, int] = OrderedDict()
+_shown: OrderedDict[str | None, int] = OrderedDict()  # of the newest request whose picture was shown
 
 
 def count(request: gr.Request | None) -> int:
@@ -25,6 +26,19 @@ def note(request: gr.Request) -> None:
         _asked[session] = _asked.pop(session, 0) + 1
         while len(_asked) > _VISITORS:
             _asked.popitem(last=False)
+
+
+def shows(request: gr.Request | None, number: int) -> bool:
+    """Whether a picture that was asked for at this count may be shown; not after one of a newer request."""
+    with _lock:
+        session = _session(request)
+        if _shown.get(session, 0) > number:
+            return False
+        _shown.pop(session, None)
+        _shown[session] = number
+        while len(_shown) > _VISITORS:
+            _shown.popitem(last=False)
+        return True
 
 
 def wire(triggers: list) -> None:

@@ -68,7 +68,7 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        route, who = _route(scope), _sender(scope)
+        route, who = _route(scope), sender(scope)
         if scope["method"] != "POST":
             if route.startswith(_RELAY):
                 await _refuse(scope, receive, send, 403, "Only files of this app are served here.")
@@ -282,7 +282,7 @@ def _header(scope: Scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
 
 
-def _sender(scope: Scope) -> str:
+def sender(scope: Scope) -> str:
     """The client's address. A Space's visitors all come through its proxy, which adds theirs to the end of a header."""
     if os.environ.get("SPACE_ID"):
         forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")

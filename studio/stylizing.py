@@ -112,7 +112,10 @@ class Shown:
 
 
 def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | None) -> Iterator[Shown]:
-    """What the network painted, if it will be refined, and then the result; without the result once a newer request came."""
+    """What the network painted, if it will be refined, and then the result.
+
+    Without the result once a newer request of the same visitor came; nothing once that one's picture is shown.
+    """
     started = time.monotonic()
     options = StylizeOptions.make(**wanted.options)
     inputs = _Inputs.of(wanted, options, i18n.language_of(request))
@@ -122,9 +125,13 @@ def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | Non
             if is_shown and newest.count(request) != asked:
                 return  # another request of the same visitor waits
             if step.image is not None and step.iteration < step.total:
+                if not newest.shows(request, asked):
+                    return
                 yield Shown(photo, to_pil(step.image), "", i18n.say("ALMOST_DONE", request))
                 is_shown = True
             last = step
+    if not newest.shows(request, asked):
+        return
     assert isinstance(last, PaintedStep) and last.image is not None  # the last step carries the result
     seconds = time.monotonic() - started
     height, width = last.image.shape[-2:]

@@ -13,6 +13,7 @@ from style_core.media.reading import read_header, read_pixels
 
 PAINTING_SIDE = 4096  # px; enough of a painting for any stroke size
 _LAYERS, _UNASKED = 4, 32  # layers of an editor, and visitors with strokes not yet requested
+_LARGEST_LAYER = 2**23  # bytes; strokes alone compress well
 _CANVAS = (800, 800)  # px, an editor's canvas unless told otherwise
 _LOOK = 64  # px; enough to check whether a picture can be read
 
@@ -109,7 +110,8 @@ class RawEditor(gr.ImageEditor):
     def accept_blobs(self, data: AcceptBlobs):
         """Store strokes that the browser sends during painting; strokes of visitors who leave are never requested, so it is bounded."""
         index = str(data.data.get("index", ""))
-        if data.data.get("type") != "layer" or not index.isdecimal() or int(index) >= _LAYERS:
+        too_large = sum(len(content) for _, content in data.files) > _LARGEST_LAYER
+        if data.data.get("type") != "layer" or not index.isdecimal() or int(index) >= _LAYERS or too_large:
             return
         super().accept_blobs(data)
         while len(self.blob_storage) > _UNASKED:

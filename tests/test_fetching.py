@@ -90,6 +90,16 @@ def test_a_picture_is_fetched_once(public, host, tmp_path, path):
     assert Path(fetch(f"{host}/{path}", tmp_path)).stat().st_ino == written
 
 
+def test_what_is_fetched_in_an_hour_is_limited(public, host, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "_recent", fetching.Recent(3600))
+    monkeypatch.setattr(fetching, "_MOST_IN_AN_HOUR", 2 * len(SMALL))
+    for name in ("small.png?1", "small.png?2"):
+        fetch(f"{host}/{name}", tmp_path)
+    with pytest.raises(gr.Error, match="Too many files"):
+        fetch(f"{host}/small.png?3", tmp_path)
+    assert Path(fetch(f"{host}/small.png?1", tmp_path)).read_bytes() == SMALL, "it is there already"
+
+
 @pytest.mark.parametrize("path", ["endless.png", "packed.png", "missing.png", "moved/for/ever"])
 def test_what_is_too_large_or_missing_is_refused_and_leaves_nothing(public, host, tmp_path, path):
     with pytest.raises(gr.Error, match="could not be fetched"):

@@ -163,6 +163,35 @@ def test_jobs_are_bounded_and_finished_ones_are_forgotten(book, monkeypatch):
     assert book.of(request) == [] == book._all
 
 
+def test_programs_at_one_address_leave_places_to_others(book, monkeypatch):
+    def program(host: str) -> SimpleNamespace:
+        return SimpleNamespace(session_hash=host, headers={}, request=SimpleNamespace(scope={"client": (host, 1), "headers": []}))
+
+    runs = [Run(1) for _ in range(9)]
+    for run in runs[:8]:
+        book.start("paint", STATUS, run, program("10.0.0.1"))
+    with pytest.raises(gr.Error, match="Too many runs are waiting"):
+        book.start("paint", STATUS, Run(), program("10.0.0.1"))
+    book.start("paint", STATUS, runs[8], program("10.0.0.2"))
+    for run in runs:
+        run.go.release(2)
+
+
+def test_forgotten_results_do_not_come_back_and_a_running_job_stays(book):
+    request, other = page("one"), page("two")
+    for one in (request, other):
+        book.arrive(None, one)
+    runs = [Run(1), Run(1), Run(1)]
+    runs[0].go.release(2)
+    runs[1].go.release(2)
+    done, theirs = book.start("paint", STATUS, runs[0], request), book.start("paint", STATUS, runs[1], other)
+    until(lambda: done.ended and theirs.ended)
+    running = book.start("dream", STATUS, runs[2], request)
+    book.forget_done(request)
+    assert book.of(request) == [running] and book.of(other) == [theirs]
+    runs[2].go.release(2)
+
+
 def test_an_error_is_reported_once_to_whoever_watches(book):
     def failing():
         yield {STATUS: "begun"}

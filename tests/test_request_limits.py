@@ -238,7 +238,7 @@ def test_wrong_passwords_are_slowed_down_and_reset_and_cancel_need_the_right_one
 def test_a_space_tells_its_visitors_apart(monkeypatch):
     scope = {"client": ("10.16.3.4", 80), "headers": [(b"x-forwarded-for", b"1.2.3.4, 5.6.7.8")]}
     monkeypatch.delenv("SPACE_ID", raising=False)
-    assert request_limits._sender(scope) == "10.16.3.4"
+    assert request_limits.sender(scope) == "10.16.3.4"
     monkeypatch.setenv("SPACE_ID", "someone/pentimento")
-    assert request_limits._sender(scope) == "5.6.7.8", "what comes before it was sent by the visitor, and may be untrue"
-    assert request_limits._sender({**scope, "headers": []}) == "10.16.3.4"
+    assert request_limits.sender(scope) == "5.6.7.8", "what comes before it was sent by the visitor, and may be untrue"
+    assert request_limits.sender({**scope, "headers": []}) == "10.16.3.4"

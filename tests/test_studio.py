@@ -7,16 +7,18 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from networks import picture
 
-from studio import controls, files, i18n
+from studio import controls, files, i18n, uploads
 from studio.history import captioned, parents_of
 from studio.i18n import translated
 from studio.languages import ALL
 from studio.retouch import retouched
+from studio.uploads import RawEditor
 from style_core import RECIPES, OptimizeOptions, RequestError, gallery, read_image, read_settings
 from style_core.files import sha256_of
 from style_core.media.video import Clip
@@ -236,6 +238,30 @@ def test_old_results_go_by_many_hands_and_a_film_in_the_making_stays(tmp_path, m
     assert all(folder.is_dir() for folder in made) and film.parent.is_dir()
     files.new_folder()  # whoever found somebody sweeping left it to them
     assert not list(tmp_path.glob("old-*"))
+
+
+def test_what_is_shown_is_swept_although_nobody_uploads(tmp_path, monkeypatch):
+    shown = tmp_path / "shown"
+    for number in range(5):
+        (shown / str(number)).mkdir(parents=True)
+        (shown / str(number) / "a.png").write_bytes(bytes(1000))
+        time.sleep(0.02)
+    monkeypatch.setattr(files, "folder", lambda: tmp_path / "results")
+    (tmp_path / "results").mkdir()
+    monkeypatch.setattr(files, "get_upload_folder", lambda: str(shown))
+    monkeypatch.setattr(files, "_SWEEP_SECONDS", 0)
+    monkeypatch.setattr(files, "MOST_UPLOADS", 3500)
+    monkeypatch.setattr(files, "kept", {str(shown / "0" / "a.png")})
+    files.new_folder()
+    assert sorted(path.parent.name for path in shown.rglob("a.png")) == ["0", "2", "3", "4"], "the oldest but the page's own"
+
+
+def test_strokes_that_no_brush_leaves_are_not_kept():
+    editor = RawEditor()
+    for size, number in ((1000, "a"), (uploads._LARGEST_LAYER + 1, "b")):
+        data = SimpleNamespace(data={"type": "layer", "index": "0", "id": number}, files=[("layer", bytes(size))])
+        editor.accept_blobs(data)
+    assert set(editor.blob_storage) == {"a"}
 
 
 def test_the_oldest_results_go_when_all_take_too_much(tmp_path, monkeypatch):

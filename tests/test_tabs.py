@@ -8,8 +8,8 @@ import pytest
 from networks import FP32, picture
 from PIL import Image
 
-from studio import live, painted_masks, tab_imagine, tab_stylize, webcam
-from style_core import ImagineOptions, RequestError, Step, read_settings, write_image
+from studio import live, newest, painted_masks, tab_imagine, tab_stylize, webcam
+from style_core import ImagineOptions, RequestError, Step, read_image, read_settings, write_image
 from style_core.media.video import Clip
 
 PLACE = tab_imagine._Place(*tab_imagine._Place.__dataclass_fields__)  # names stand for components
@@ -95,6 +95,39 @@ def test_a_run_that_is_refused_after_its_first_words_clears_nothing_and_one_that
     steps = iter([Step(0, 3, note="Starting."), Step(1, 3, image=picture(16, 16), losses={"style": 1.0})])
     updates = list(live.run("optimize", lambda: (step for step in steps), board, lambda: None, {}, None))
     assert not cleared & updates[1].keys() and cleared <= updates[2].keys() and updates[2]["plot"]["y_title"] == "distance"
+
+
+def test_a_picture_is_kept_when_its_photo_is_swept_away_meanwhile_and_a_full_disk_is_told(monkeypatch, stop):
+    board = live.Board(*live.Board.__dataclass_fields__)
+    board.losses = "LOSSES"
+
+    def steps():
+        yield Step(1, 1, image=picture(16, 16))
+
+    def gone():
+        raise RequestError("There is no file mine.jpg.")
+
+    *_, last = live.run("optimize", steps, board, gone, {}, None, looks_like=gone)
+    assert read_image(last["result"]).shape == (3, 16, 16) and last["slider"]["visible"] is False and last["run"]["interactive"]
+
+    def full(*given, **more):
+        raise RequestError("The disk is full.")
+
+    monkeypatch.setattr(live.files, "save", full)
+    shown = []
+    with pytest.raises(gr.Error, match="disk is full"):
+        for update in live.run("optimize", steps, board, gone, {}, None):
+            shown.append(update)
+    assert shown[-1]["status"] == "The disk is full." and shown[-1]["run"]["interactive"]
+
+
+def test_a_picture_that_a_newer_one_has_overtaken_is_not_shown():
+    one, other = (SimpleNamespace(session_hash=name) for name in ("overtaken", "alone"))
+    newest.note(one)
+    first = newest.count(one)
+    newest.note(one)
+    assert newest.shows(one, newest.count(one)) and not newest.shows(one, first)
+    assert newest.shows(one, newest.count(one)) and newest.shows(other, newest.count(other)) and newest.shows(None, 0)
 
 
 def test_the_subject_is_proposed_in_the_color_of_the_style_that_is_used(tmp_path):

@@ -116,6 +116,7 @@ WORDS: dict[str, str] = {
     "NETWORK": "Network: {names}.",
     "INLINE": "Pictures inside an address are not accepted. Upload a file instead.",
     "NOT_UPLOADED": "This file was not uploaded here, or is no longer kept. Upload it again.",
+    "FETCHED_ENOUGH": "Too many files were fetched from web addresses in the last hour. Upload the file instead.",
     "NOT_FETCHED": "This address could not be fetched: it must be public, lead to one file of at most {most} MB, and answer within a minute. Upload the file instead.",
     "NOT_A_FILE": "{name} must be an uploaded file, such as handle_file('photo.jpg') in gradio_client.",
     "FAILED": "Something went wrong. See the app's log for details.",

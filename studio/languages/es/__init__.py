@@ -120,6 +120,7 @@ WORDS: dict[str, str] = {
     "NETWORK": "Red: {names}.",
     "INLINE": "No se aceptan imágenes dentro de una dirección. Sube un archivo.",
     "NOT_UPLOADED": "Este archivo no se subió aquí o ya no se conserva. Súbelo de nuevo.",
+    "FETCHED_ENOUGH": "En la última hora se leyeron demasiados archivos desde direcciones web. Sube el archivo.",
     "NOT_FETCHED": "Esta dirección no se pudo leer: debe ser pública, llevar a un archivo de {most} MB como máximo y responder en un minuto. Sube el archivo.",
     "NOT_A_FILE": "{name} debe ser un archivo subido, como handle_file('photo.jpg') en gradio_client.",
     "FAILED": "Algo ha fallado. Consulta el registro de la aplicación.",
