@@ -1,5 +1,6 @@
 """The drawer: this visit's results, kept in the visitor's browser, and settings restored from a picture."""
 
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from style_core.recipes.recorded_inputs import digests_in
 from style_core.recipes.table import command_of, options_recorded
 
 _MOST = 24
+_MOST_VISITORS = 1000  # whose results are known here, the newest
 _KEY = "pentimento-visit"
 
 
@@ -44,6 +46,22 @@ def build(opener: gr.Button) -> dict:
         "strip": strip, "status": status, "actions": actions, "restore": restore, "forget": forget, "uses": uses, "dropped": dropped,
         "paths": gr.BrowserState([], storage_key=_KEY, secret=_KEY), "result": gr.State(None),
     }  # fmt: skip
+
+
+_made: OrderedDict[str, list[str]] = OrderedDict()  # by visitor: results of all of their pages, which don't know of each other
+
+
+def _of_all_pages(paths: list[str], visitor: str | None) -> list[str]:
+    """Results on a page and on others that the visitor has open, newest first."""
+    if visitor is None:
+        return paths
+    others = [path for path in _made.pop(visitor, []) if path not in paths and files.is_result(path)]
+    if others:
+        paths = sorted([*paths, *others], key=lambda path: Path(path).stat().st_mtime, reverse=True)
+    _made[visitor] = paths[:_MOST]
+    while len(_made) > _MOST_VISITORS:
+        _made.popitem(last=False)
+    return paths
 
 
 def parents_of(paths: list[str]) -> dict[str, list[str]]:
@@ -101,10 +119,12 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
     def add(path: str | None, paths: list, chosen: str | None, request: gr.Request) -> tuple:
         if not files.is_result(path) or first_picture.is_example(path) or _is_among(path, paths or []):
             return tuple(gr.skip() for _ in shown)
-        return show([path, *(paths or [])], request, chosen)
+        kept = [path, *(each for each in paths or [] if files.is_result(each))]
+        return show(_of_all_pages(kept, jobs.here.visitor(request)), request, chosen)
 
     def forget(request: gr.Request) -> tuple:
         jobs.here.forget_done(request)
+        _made.pop(jobs.here.visitor(request) or "", None)
         return None, *show([], request)
 
     def choose(paths: list, request: gr.Request, event: gr.SelectData) -> tuple:

@@ -153,7 +153,7 @@ class Jobs:
 
     def of(self, request: gr.Request) -> list[Job]:
         """The visitor's newest job of each name, running or done."""
-        visitor = self._visitor(request)
+        visitor = self.visitor(request)
         if visitor is None:
             return []
         with self._changed:
@@ -166,7 +166,7 @@ class Jobs:
         Raises:
             gr.Error: when too many wait already.
         """
-        job = Job(name, self._visitor(request), status, photo, _sender_of(request))
+        job = Job(name, self.visitor(request), status, photo, _sender_of(request))
         with self._changed:
             self._forget_old()
             own = sum(other.owner == job.owner and (job.owner is not None or other.sender == job.sender) for other in self._line)
@@ -233,7 +233,7 @@ class Jobs:
         Returns:
             Whether the page should show the photo alone, because no job is about it.
         """
-        visitor = self._visitor(request)
+        visitor = self.visitor(request)
         with self._changed:
             own = [job for job in self._all if visitor is not None and job.owner == visitor and job.name == name]
             if any(same(path, job.photo) for job in own[-1:]):
@@ -243,7 +243,7 @@ class Jobs:
 
     def forget_done(self, request: gr.Request | None) -> None:
         """Forget a visitor's finished jobs, so that a reloaded page doesn't show their results again."""
-        visitor = self._visitor(request)
+        visitor = self.visitor(request)
         with self._changed:
             self._all = [job for job in self._all if visitor is None or job.owner != visitor or job.ended is None]
 
@@ -257,7 +257,8 @@ class Jobs:
             while self._line and time.monotonic() < until:
                 self._changed.wait(0.1)
 
-    def _visitor(self, request: gr.Request | None) -> str | None:
+    def visitor(self, request: gr.Request | None) -> str | None:
+        """The token of a page's visitor; None for programs."""
         return self._visitors.get(getattr(request, "session_hash", None) or "")
 
     def _work(self, job: Job, make: Callable[[], Updates], language: str) -> None:

@@ -20,7 +20,7 @@ from style_core.weights.open import open_generator
 _EVERY = 0.05  # seconds between frames that the camera sends
 _LIMIT = 120  # seconds until the camera queues up again, so that others get their turn
 _SIDE = 384  # px
-_CAMERAS = 4  # whose paint is kept
+_CAMERAS = 4  # that share a device, each slower than alone, and whose paint is kept
 
 # In the process that computes. A frame that arrives at another process finds no paint there, or that of an earlier frame, and is painted
 # anew as far as it must be.
@@ -49,8 +49,8 @@ def build(compute: Compute, chosen: list) -> dict:
         return gpu.call(_painted_live, compute, request.session_hash, frame, code, _options(strength))
 
     camera.stream(
-        paint_frame, [camera, *chosen], shown_live, stream_every=_EVERY, time_limit=_LIMIT, concurrency_id="device",
-        concurrency_limit=gpu.places(), **SILENT,
+        paint_frame, [camera, *chosen], shown_live, stream_every=_EVERY, time_limit=_LIMIT, concurrency_id="camera",
+        concurrency_limit=_CAMERAS * gpu.places(), **SILENT,
     )  # fmt: skip
 
     def keep(picture, name, own, used, strength, request: gr.Request) -> tuple[str, dict]:
@@ -98,6 +98,6 @@ def _painted_live(compute: Compute, visitor: str, frame: Image.Image, code, opti
     key = (visitor, options.strength, code.numpy().tobytes())
     painter = _painters.pop(key, None) or LivePainter(open_generator(compute), [], [code], [1.0], options)
     _painters[key] = painter
-    while len(_painters) > _CAMERAS:
+    while len(_painters) > _CAMERAS * gpu.places():
         _painters.popitem(last=False)
     return to_pil(painter.paint(fit(from_pil(frame), options.size, enlarge=True)))

@@ -13,7 +13,7 @@ import pytest
 import torch
 from networks import picture
 
-from studio import controls, files, i18n, uploads
+from studio import controls, files, history, i18n, uploads
 from studio.history import captioned, parents_of
 from studio.i18n import translated
 from studio.languages import ALL
@@ -196,6 +196,16 @@ def test_the_drawer_tells_what_each_result_was_made_from():
     assert parents_of(newest_first) == {adjusted: [enlarged], branch: [first], enlarged: [refined], refined: [first], first: []}
     said = [caption for _, caption in captioned(newest_first, None)]
     assert said[-2:] == ["No. 2, from 1", "No. 1"] and said[1] == "No. 4, from 1"
+
+
+def test_pages_of_one_visitor_know_of_each_others_results(monkeypatch):
+    made = [files.save(picture(16, 16, seed=seed), "stylize", {}) for seed in range(4)]
+    for age, path in enumerate(reversed(made)):
+        os.utime(path, (time.time() - age,) * 2)
+    assert history._of_all_pages(made[:1], "one") == made[:1]
+    assert history._of_all_pages([made[1]], "one") == [made[1], made[0]], "the other page's comes along"
+    assert history._of_all_pages([made[2]], "two") == [made[2]], "and nobody else's"
+    assert history._of_all_pages([made[3]], None) == [made[3]]
 
 
 def test_the_way_of_a_result_becomes_a_film(result):

@@ -223,6 +223,10 @@ def test_a_chinese_browser_gets_a_chinese_page(visitor, tmp_path):
     page.locator("#stylize-content-notice").filter(has_text="broken.png 不是可读取的图片").wait_for()
 
 
+def test_traditional_chinese_browsers_get_it_too(visitor):
+    visitor(locale="zh-TW").get_by_role("tab", name="绘制").wait_for()
+
+
 def test_a_phone_paints_without_scrolling_sideways(visitor):
     page = visitor(viewport={"width": 390, "height": 844}, device_scale_factor=1, is_mobile=True, has_touch=True)
     style = tile(page, 8)
