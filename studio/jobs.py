@@ -258,8 +258,15 @@ class Jobs:
                 self._changed.wait(0.1)
 
     def visitor(self, request: gr.Request | None) -> str | None:
-        """The token of a page's visitor; None for programs."""
-        return self._visitors.get(getattr(request, "session_hash", None) or "")
+        """The token of a page's visitor; None for programs.
+
+        A page that was open when the server started anew gets a token of its own, since nobody announced it.
+        """
+        session = getattr(request, "session_hash", None) or ""
+        known = self._visitors.get(session)
+        if known is None and session and request is not None and request.headers.get("x-gradio-user") == "app":
+            known = self.arrive(None, request)
+        return known
 
     def _work(self, job: Job, make: Callable[[], Updates], language: str) -> None:
         _current.set(job)

@@ -177,6 +177,18 @@ def test_programs_at_one_address_leave_places_to_others(book, monkeypatch):
         run.go.release(2)
 
 
+def test_a_page_that_was_open_before_the_server_started_is_no_program(book):
+    request = SimpleNamespace(session_hash="one", headers={"x-gradio-user": "app"})
+    run = Run(100)
+    job = book.start("paint", STATUS, run, request)
+    assert in_a_loop(first_of(book, [job], request))[PICTURE] == gr.update(visible=True)
+    book.stop("paint", request)
+    run.go.release(2)
+    until(lambda: job.ended)
+    assert not job.canceled and in_a_loop(all_of(book, [job], request))[-1][STATUS].startswith("stopped")
+    assert book.of(SimpleNamespace(session_hash="two", headers={"x-gradio-user": "api"})) == []
+
+
 def test_forgotten_results_do_not_come_back_and_a_running_job_stays(book):
     request, other = page("one"), page("two")
     for one in (request, other):
