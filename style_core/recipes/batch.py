@@ -196,7 +196,8 @@ def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], Non
     while not _fits(_corner(len(rows), len(columns), side)):
         longest = rows if _corner(len(rows), 0, side)[1] > _corner(0, len(columns), side)[0] else columns
         longest.pop()
-    tasks = [task for task in tasks if task.content in set(rows) and _column(task) in set(columns)]
+    in_rows, in_columns = set(rows), set(columns)
+    tasks = [task for task in tasks if task.content in in_rows and _column(task) in in_columns]
     sheet = Image.new("RGB", _corner(len(rows), len(columns), side), "white")
     draw, letters = ImageDraw.Draw(sheet), side // 6
     for place, column in enumerate(columns):
