@@ -86,6 +86,11 @@
     if (file && take(file)) event.preventDefault();
   });
 
+  // A picture that browsers can't show, such as HEIC, was taken all the same: a sign instead of a broken one.
+  for (const [came, unseen] of [['error', true], ['load', false]]) {
+    document.addEventListener(came, ({ target }) => target.matches?.('.image-frame img') && target.classList.toggle('unseen', unseen), true);
+  }
+
   // Press and hold for the photo; a key held down does the same.
   const holding = (target, on) => {
     const button = target?.closest?.('.hold-button');

@@ -3,9 +3,10 @@
 import re
 
 from networks import picture
-from steering import downloaded, fill, open_tab, tile, unfold, upload
+from steering import downloaded, fill, open_tab, paint_small, tile, unfold, upload
 
 from style_core import read_settings, write_image
+from style_core.media.images import to_pil
 
 
 def test_more_like_a_picture_replaces_the_pictures_and_leaves_the_buttons_alone(page):
@@ -50,6 +51,16 @@ def test_an_example_is_marked_while_it_is_the_photo(page, tmp_path):
     marked.wait_for(state="detached")
     tile(page, "Still life", "stylize-examples").click()
     marked.wait_for()
+
+
+def test_a_photo_that_browsers_cannot_show_is_painted_and_no_broken_picture_is_seen(page, tmp_path):
+    paint_small(page)
+    to_pil(picture(96, 128, seed=8)).save(tmp_path / "phone.heic")
+    upload(page, "stylize-content", tmp_path / "phone.heic")
+    page.wait_for_selector("#stylize-content img.unseen")
+    page.locator("#stylize-status").filter(has_text="Done: 256 x 192 px").wait_for()
+    tile(page, "Still life", "stylize-examples").click()
+    page.wait_for_selector("#stylize-content img:not(.unseen)")
 
 
 def test_the_frame_in_the_drawer_stays_with_the_chosen_picture(page):
