@@ -246,7 +246,7 @@ def run(
     except RequestError as error:
         refusal = i18n.refusal(error, request)
         if record.image is not None:
-            yield _finished(recipe, board, record, before, facts, refusal.message)
+            yield from _ended(recipe, board, record, before, facts, refusal.message, request)
         else:
             yield {**board.idle(), board.status: refusal.message}
         raise refusal from error
@@ -259,6 +259,11 @@ def run(
     trouble = "" if stopped else diagnose(record.picture, _if_there(before), _if_there(looks_like))
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
+    yield from _ended(recipe, board, record, before, facts, sentence, request)
+
+
+def _ended(recipe: str, board: Board, record: Record, before: Callable, facts: dict, sentence: str, request: gr.Request | None) -> Updates:
+    """Save a run's picture and show it, or why it can't be saved."""
     try:
         yield _finished(recipe, board, record, before, facts, sentence)
     except RequestError as error:  # such as a full disk

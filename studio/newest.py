@@ -2,42 +2,52 @@
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import gradio as gr
 
 from studio.events import IMMEDIATE
 
 _VISITORS = 1000  # whose requests are counted
+
+
+@dataclass
+class _Counts:
+    """A visitor's changes so far, and how many of them the picture had seen that is shown."""
+
+    asked: int = 0
+    shown: int = 0
+
+
 _lock = threading.Lock()
-_asked: OrderedDict[str | None, int] = OrderedDict()
-_shown: OrderedDict[str | None, int] = OrderedDict()  # of the newest request whose picture was shown
+_counts: OrderedDict[str | None, _Counts] = OrderedDict()
 
 
 def count(request: gr.Request | None) -> int:
     """A number that grows with every change that a visitor makes."""
     with _lock:
-        return _asked.get(_session(request), 0)
+        return _counts.get(_session(request), _Counts()).asked
 
 
 def note(request: gr.Request) -> None:
     """Count a change."""
     session = _session(request)
     with _lock:
-        _asked[session] = _asked.pop(session, 0) + 1
-        while len(_asked) > _VISITORS:
-            _asked.popitem(last=False)
+        _counts[session] = _counts.pop(session, _Counts())
+        _counts[session].asked += 1
+        while len(_counts) > _VISITORS:
+            _counts.popitem(last=False)
 
 
 def shows(request: gr.Request | None, number: int) -> bool:
     """Whether a picture that was asked for at this count may be shown; not after one of a newer request."""
     with _lock:
-        session = _session(request)
-        if _shown.get(session, 0) > number:
+        counts = _counts.get(_session(request))
+        if counts is None:
+            return True
+        if counts.shown > number:
             return False
-        _shown.pop(session, None)
-        _shown[session] = number
-        while len(_shown) > _VISITORS:
-            _shown.popitem(last=False)
+        counts.shown = min(number, counts.asked)  # a visitor who was forgotten meanwhile is counted from the beginning
         return True
 
 

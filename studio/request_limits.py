@@ -104,7 +104,7 @@ class RequestLimits:
         await self._app(scope, _replayed(body, receive), send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send, who: str) -> None:
-        folder, kept = get_upload_folder(), files.of_page(scope["app"].get_blocks())
+        folder = get_upload_folder()
         room = min(MOST_REQUEST, MOST_VISITOR - self._uploaded.total(who) - self._under_way.get(who, 0.0))
         length = _declared(scope)
         most = f"{MOST_REQUEST // MEGABYTE} MB in one request and {MOST_VISITOR // MEGABYTE} MB in an hour can be uploaded."
@@ -126,17 +126,17 @@ class RequestLimits:
                     raise _TooMuch
             if fresh > _SWEPT_EACH * files.MOST_UPLOADS:
                 fresh = 0
-                await asyncio.to_thread(files.sweep_uploads, folder, kept)
+                await asyncio.to_thread(files.sweep_uploads, folder, files.kept)
             return message
 
         async def swept(message: Message) -> None:
             # Once more when all of it has come: simultaneous uploads have made room without knowing of each other.
             if message["type"] == "http.response.start":
-                await asyncio.to_thread(files.sweep_uploads, folder, kept)
+                await asyncio.to_thread(files.sweep_uploads, folder, files.kept)
             await send(message)
 
         try:
-            await asyncio.to_thread(files.sweep_uploads, folder, kept, length)
+            await asyncio.to_thread(files.sweep_uploads, folder, files.kept, length)
             await self._streamed(scope, counting, swept, MOST_REQUEST, f"This is too much at once; {most}")
         finally:
             self._under_way[who] -= counted
