@@ -266,32 +266,43 @@ def test_targa_and_photoshop_files_are_read(tmp_path):
     assert (read_image(flat).mean((1, 2)) - torch.tensor([1.0, 128 / 255, 0.0])).abs().max() < 0.01
 
 
-def plain_tiff(colors: tuple[int, ...], *, tiled: bool = False, alpha: int = 0) -> bytes:
-    """A TIFF of 16 x 16 px in one color, 16 bits a channel; `alpha` is 1 if colors are multiplied by it, 2 if not, 0 without any."""
-    count = len(colors)
-    pixels, bits = struct.pack(f"<{count}H", *colors) * 256, struct.pack(f"<{count}H", *[16] * count)
-    entries = {256: (3, 1, 16), 257: (3, 1, 16), 258: (3, count, 8), 259: (3, 1, 1), 262: (3, 1, 2), 277: (3, 1, count)}
-    where, size = 8 + len(bits), len(pixels)
+def deep_tiff(pixels: numpy.ndarray, turned: int = 1, *, tiled: bool = False, alpha: int = 0) -> bytes:
+    """A TIFF of 16 bits a channel, which Pillow can't write.
+
+    Args:
+        pixels: `[H, W, C]`; 16 x 16 px if it is to be a single tile.
+        alpha: 1 if colors are multiplied by it, 2 if not, 0 without any.
+    """
+    height, width, count = pixels.shape
+    data, bits = pixels.astype("<u2").tobytes(), struct.pack(f"<{count}H", *[16] * count)
+    where, size = 8 + len(bits), len(data)
+    entries = {
+        256: (4, 1, width), 257: (4, 1, height), 258: (3, count, 8), 259: (3, 1, 1), 262: (3, 1, 2), 274: (3, 1, turned), 277: (3, 1, count),
+    }  # fmt: skip
     if tiled:
-        entries |= {322: (3, 1, 16), 323: (3, 1, 16), 324: (4, 1, where), 325: (4, 1, size)}
+        entries |= {322: (3, 1, width), 323: (3, 1, height), 324: (4, 1, where), 325: (4, 1, size)}
     else:
-        entries |= {273: (4, 1, where), 278: (3, 1, 16), 279: (4, 1, size)}
+        entries |= {273: (4, 1, where), 278: (4, 1, height), 279: (4, 1, size)}
     if alpha:
         entries[338] = (3, 1, alpha)
     table = b"".join(struct.pack("<HHII", number, *entry) for number, entry in sorted(entries.items()))
-    head = struct.pack("<2sHI", b"II", 42, where + size)
-    return head + bits + pixels + struct.pack("<H", len(entries)) + table + bytes(4)
+    return struct.pack("<2sHI", b"II", 42, where + size) + bits + data + struct.pack("<H", len(entries)) + table + bytes(4)
+
+
+def of_one_color(*color: int) -> numpy.ndarray:
+    return numpy.tile(numpy.array(color, numpy.uint16), (16, 16, 1))
 
 
 @pytest.mark.parametrize("given", [{}, {"tiled": True}])
 def test_tiles_of_sixteen_bits_are_read_like_strips(given):
-    image = read_image(plain_tiff((65535, 32768, 0), **given))
+    image = read_image(deep_tiff(of_one_color(65535, 32768, 0), **given))
     assert (image.mean((1, 2)) - torch.tensor([1.0, 0.5, 0.0])).abs().max() < 0.01
 
 
 def test_colors_that_are_multiplied_by_their_alpha_are_divided_by_it():
     straight, multiplied = (
-        load_picture(plain_tiff(colors, alpha=kind)) for colors, kind in (((60000, 30000, 0, 32768), 2), ((30000, 15000, 0, 32768), 1))
+        load_picture(deep_tiff(of_one_color(*colors), alpha=kind))
+        for colors, kind in (((60000, 30000, 0, 32768), 2), ((30000, 15000, 0, 32768), 1))
     )
     assert (straight.image - multiplied.image).abs().max() < 0.02 and abs(float(multiplied.alpha.mean()) - 0.5) < 0.01
 
@@ -433,20 +444,6 @@ def test_a_tiff_is_turned_once(turned, bits):
         data = deep_tiff((ramp % 256).astype(numpy.uint16) * 257, turned)
     assert torch.equal(read_image(data), torch.from_numpy(numpy.array(wanted)).permute(2, 0, 1) / 255)
     assert size_of(io.BytesIO(data)) == wanted.size[::-1]
-
-
-def deep_tiff(pixels: numpy.ndarray, turned: int) -> bytes:
-    """A TIFF of 16 bits a channel, which Pillow can't write."""
-    height, width, _ = pixels.shape
-    strip = pixels.astype("<u2").tobytes()
-    entries = [(256, 4, width), (257, 4, height), (258, 3, 0), (259, 3, 1), (262, 3, 2), (273, 4, 0), (274, 3, turned), (277, 3, 3),
-               (278, 4, height), (279, 4, len(strip))]  # fmt: skip
-    depths = 8 + 2 + 12 * len(entries) + 4
-    values = {258: depths, 273: depths + 6}
-    directory = struct.pack("<H", len(entries))
-    for tag, kind, value in entries:
-        directory += struct.pack("<HHII", tag, kind, 3 if tag == 258 else 1, values.get(tag, value))
-    return b"II*\0" + struct.pack("<I", 8) + directory + bytes(4) + struct.pack("<HHH", 16, 16, 16) + strip
 
 
 @pytest.mark.parametrize("kind", ["8 bits", "16 bits", "palette"])

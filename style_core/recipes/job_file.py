@@ -27,6 +27,10 @@ _LISTS: dict[str, tuple[type, ...]] = {
     "styles": (str,),
     "strengths": (int, float),
 }  # entries that are lists, and of what
+_TYPES: dict[str, tuple[type, str]] = {
+    "recipe": (str, "a name in quotes"), "out": (str, "a name in quotes"), "suffix": (str, "a name in quotes"),
+    "options": (dict, "a table"), "sheet": (bool, "true or false"),
+}  # fmt: skip
 _KEYS = ("recipe", "out", "contents", "styles", "strengths", "options", "suffix", "sheet")
 
 
@@ -78,12 +82,6 @@ def read_job(path: str | Path, compute: Compute) -> Job:
         raise RequestError("{file} has styles, but {recipe} takes none; leave them out.", file=path.name, recipe=recipe.name)
     tasks = tasks_of(recipe.name, contents, styles, given["strengths"], options, compute)
     return Job(path.parent / given["out"], tasks, given.get("suffix", ".png"), given.get("sheet", True))
-
-
-_TYPES: dict[str, tuple[type, str]] = {
-    "recipe": (str, "a name in quotes"), "out": (str, "a name in quotes"), "suffix": (str, "a name in quotes"),
-    "options": (dict, "a table"), "sheet": (bool, "true or false"),
-}  # fmt: skip
 
 
 def _check_keys(given: Any, file: str) -> None:
@@ -144,8 +142,8 @@ def files_of(names: Iterable[str], folder: Path = Path(), *, needed: bool = True
         if path.is_dir():
             matches = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
         else:
-            found_by = sorted(folder / each for each in glob(name, root_dir=folder, recursive=True))
-            matches = [path] if path.is_file() else [each for each in found_by if each.is_file() and each.suffix.lower() in SUFFIXES]
+            named = [path] if path.is_file() else sorted(folder / each for each in glob(name, root_dir=folder, recursive=True))
+            matches = [each for each in named if each == path or each.is_file() and each.suffix.lower() in SUFFIXES]
         if not path.is_file():
             matches = [each for each in matches if each.resolve() not in without]
         if not matches:

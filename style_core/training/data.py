@@ -46,6 +46,13 @@ def sharp(paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if short_side(path) >= SHARP_SIDE]
 
 
+def sharp_paintings(data: Path, seed: int) -> list[Path]:
+    """The sharp paintings of the training split in a random order; `data` is the folder with `style/`."""
+    files = sharp(split(data / "style")[0])
+    random.Random(seed).shuffle(files)
+    return files
+
+
 class Crops:
     """Random crops of pictures, which are kept decoded in memory (about a third of a megabyte each).
 

@@ -27,7 +27,7 @@ from style_core.networks.sharpening import TERMS, GramSharpening, mapped
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.losses import StyleTarget
 from style_core.progress import returned
-from style_core.training.data import sharp, split
+from style_core.training.data import sharp_paintings
 from style_core.weights.open import open_extractor
 from style_core.weights.registry import registry
 
@@ -101,7 +101,7 @@ def fitted(shown: Tensor, grams: Tensor, wanted: Tensor, steps: int, seed: int) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="Folder with style/.")
-    parser.add_argument("--paintings", type=int, default=600, help="Sharp training paintings to fit to, and a tenth as many to judge by.")
+    parser.add_argument("--paintings", type=int, default=500, help="Sharp training paintings to fit to, and a tenth as many to judge by.")
     parser.add_argument("--each", type=int, default=3, help="Thumbnails of each painting.")
     parser.add_argument("--steps", type=int, default=800, help="Of Adam, for each layer.")
     parser.add_argument("--seed", type=int, default=3)
@@ -109,8 +109,7 @@ def main() -> None:
     given = parser.parse_args()
     prepare_cpu()
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    files = sharp(split(given.data / "style")[0])
-    random.Random(given.seed).shuffle(files)
+    files = sharp_paintings(given.data, given.seed)
     began, apart = time.monotonic(), given.paintings // 10
     found = list(examples(files[: given.paintings + apart], given.each, given.seed))
     print(f"{len(found)} paintings measured in {time.monotonic() - began:.0f} s", flush=True)

@@ -21,7 +21,7 @@ from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit_short, from_pil, read_image, to_pil
 from style_core.networks.generator import STYLE_SIDE, Generator
 from style_core.networks.generator_net import CODE_SIZE, SHARPENING_TERMS
-from style_core.training.data import sharp, split
+from style_core.training.data import sharp_paintings
 
 _SMALLEST, _LARGEST = 96, 480  # px, short sides of thumbnails
 _OFTEN = (160, 300)  # px, the range that a third of them are in
@@ -70,8 +70,7 @@ def main() -> None:
     given = parser.parse_args()
     prepare_cpu()
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    files = sharp(split(given.data / "style")[0])
-    random.Random(given.seed).shuffle(files)
+    files = sharp_paintings(given.data, given.seed)
     generator = Generator.load(given.generator, Compute.choose("cpu", "fp32"))
     codes, wanted, shown = zip(*thumbnails(generator, files[: given.paintings], given.seed))
     fitted = regressions(torch.stack(codes), torch.stack(wanted), torch.tensor(shown))
