@@ -59,8 +59,9 @@ def behind_more(recipe: str, shown: Controls) -> Controls:
         with gr.Accordion(i18n.ADVANCED, open=False, elem_classes="advanced"):
             made.update({field.name: component(options, field, starts.get(field.name, field.default)) for field in expert})
     sizes = shown["sizes"]
-    sizes.input(lambda pixels: pixels, sizes, made["size"], **IMMEDIATE)
-    made["size"].change(lambda pixels: pixels if pixels in SIZES[recipe].values() else None, made["size"], sizes, **IMMEDIATE)
+    sizes.input(None, sizes, made["size"], js="(pixels) => pixels", **IMMEDIATE)
+    named = f"(pixels) => {list(SIZES[recipe].values())}.includes(pixels) ? pixels : null"
+    made["size"].change(None, made["size"], sizes, js=named, **IMMEDIATE)
     everything = {**shown, **made}
     return {field.name: everything[field.name] for field in options.fields()}
 

@@ -1,7 +1,9 @@
 """Settings that the page's events share, and types of what their handlers yield."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
+
+import gradio as gr
 
 Update = dict[Any, Any]  # by component, its new value or `gr.update`
 Updates = Generator[Update, None, None]
@@ -9,3 +11,12 @@ Updates = Generator[Update, None, None]
 # Arguments of an event listener, such as `button.click`.
 SILENT: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 IMMEDIATE: dict[str, Any] = {"queue": False, **SILENT}
+
+
+def apart(events: Sequence[Callable]) -> Callable:
+    """One event of its own that follows each of these.
+
+    An event may have only one listener with the trigger mode `always_last` and a Python function. To make up for a call that came
+    too early, Gradio's page raises the whole event again, for all of its listeners. Two that make up for each other go on forever.
+    """
+    return gr.on(list(events), None, None, None, js="() => {}", **IMMEDIATE).then

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,19 @@ def test_handlers_that_compute_are_reached_only_through_the_queue(address):
             assert status == 404 and "queue" in said
     queued_only = {handler["id"] for handler in config(address)["dependencies"] if handler["queue"] is not False}
     assert queued_only and all(post(address, "run/x", {"fn_index": index, "data": []})[0] == 404 for index in queued_only)
+
+
+def test_at_most_one_listener_of_an_event_makes_up_for_a_call_that_came_too_early(address):
+    page = config(address)  # see `studio.events.apart`
+    states = {part["id"] for part in page["components"] if part["type"] == "state"}  # their listeners are called one by one
+    listening = Counter(
+        (source, event)
+        for handler in page["dependencies"]
+        if handler["trigger_mode"] == "always_last" and handler["backend_fn"]
+        for source, event in handler["targets"]
+        if source not in {None, *states}
+    )
+    assert set(listening.values()) == {1}
 
 
 @pytest.mark.app
