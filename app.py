@@ -35,6 +35,7 @@ from style_core.devices import DEVICES, prepare_cpu
 from style_core.recipes.cost_model import measure_machine
 
 _END_SECONDS = 2.0  # time for running jobs to end at shutdown
+_LOOK_SECONDS = 0.5  # between looks whether a signal has come
 _VISITORS = 100  # most recent visitors whose state is kept
 
 
@@ -126,7 +127,8 @@ def main() -> None:
         app_kwargs={"middleware": [Middleware(RequestLimits), Middleware(EarlyPage)]}, pwa=True, favicon_path=theme.ICON,
     )  # fmt: skip
     try:
-        asked_to_end.wait()
+        while not asked_to_end.wait(_LOOK_SECONDS):  # a signal that another thread got doesn't wake this one, which handles it
+            pass
     except KeyboardInterrupt:
         print()  # below the ^C
     jobs.here.end(_END_SECONDS)
