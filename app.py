@@ -88,7 +88,11 @@ def main() -> None:
     parser.add_argument("--share", action="store_true", help="Also serve on a public address, open to anyone who has it.")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="Where to compute.")
     parser.add_argument("--auth", metavar="USER:PASSWORD", help="Require this name and password.")
-    parser.add_argument("--root-path", help="Prefix or full address under which a proxy serves the app.")
+    parser.add_argument(
+        "--root-path",
+        help="Prefix or full address under which a proxy serves the app. Visitors behind a proxy "
+        "on another machine have addresses of their own if FORWARDED_ALLOW_IPS names the proxy's.",
+    )
     parser.add_argument("--mcp", action="store_true", help="Also serve the recipes as tools of an MCP server.")
     parser.add_argument("--ray", metavar="ADDRESS", default=os.environ.get("PENTIMENTO_RAY"), help="Compute on this Ray cluster, or local.")
     parser.add_argument("--ray-cores", type=int, default=2, metavar="N", help="CPU cores of each worker, without GPUs (default 2).")
@@ -98,7 +102,7 @@ def main() -> None:
     if given.auth is not None and not all(given.auth.partition(":")[::2]):
         parser.error("--auth must be USER:PASSWORD, with both.")
     try:
-        _check_address(given.host, given.port)
+        _check_address(host := given.host.strip("[]"), given.port)
         if given.ray:
             _work_on_ray(given.ray, max(1, given.ray_cores))
     except RequestError as error:
@@ -119,7 +123,7 @@ def main() -> None:
         print(i18n.SHARE_WARNING)
     files.sweep_at_start(os.environ["GRADIO_TEMP_DIR"])
     page.launch(
-        server_name=given.host, server_port=given.port, share=given.share, root_path=given.root_path,
+        server_name=f"[{host}]" if ":" in host else host, server_port=given.port, share=given.share, root_path=given.root_path,
         auth=tuple(given.auth.split(":", 1)) if given.auth else None, theme=theme.theme(), i18n=i18n.I18N,
         css=theme.CSS + painted_masks.CSS, js=theme.JS,
         max_file_size=fetching.MOST_FETCHED, ssr_mode=False, run_history=False, enable_monitoring=False, footer_links=["api", "gradio"],

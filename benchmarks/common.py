@@ -71,7 +71,7 @@ def own_process(module: str, *flags: str) -> str:
 
 def peak_memory() -> int:
     """Peak memory of this process in bytes (Linux only), because `ru_maxrss` starts with the parent's peak."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
     assert found is not None
     return 1024 * int(found[1])
 

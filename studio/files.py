@@ -28,7 +28,7 @@ KINDS = ("png", "jpg", "webp")
 _PREFIX = "pentimento-results-"
 MOST_UPLOADS = 4 * 2**30  # bytes of all uploads and shown results
 _UPLOADS_KEPT = 3 * 3600  # seconds, as long as the page keeps them
-_LEFT_SECONDS = 48 * 3600  # after which results that another machine has left in a shared folder are removed
+_LEFT_SECONDS = 48 * 3600  # after which results are removed whose process can't be asked for
 _KEEP_SECONDS, _KEEP_AT_LEAST = 2 * 3600, 600  # results are kept for this long, and when space is short
 _MOST_BYTES = 8 * 2**30  # of all results together
 _SWEEP_SECONDS = 60
@@ -37,6 +37,7 @@ _FRAME_SIDE = 1024  # px, of intermediate frames
 _MOST_FRAMES = 96  # above this, every other frame is dropped
 _FILM_FPS = 12
 _PROOF_SIDE = 2048  # px, of a proof; the file in inks has the full size
+_WINDOWS = os.name == "nt"
 _BEFORE, _SHOWN = "before.png", "shown.jpg"
 kept: set[str] = set()  # static files of the page, which sets it when it is built
 _folder: Path | None = None
@@ -70,8 +71,9 @@ def sweep_at_start(uploads: str | Path) -> None:
         owner, machine, *_ = left.name.removeprefix(_PREFIX).split("-")
         if left == _folder or not owner.isdecimal():
             continue
-        # In a container, the previous process may have had the same id. What another machine's processes do can't be seen here.
-        if _shared is None or machine == _machine():
+        # In a container, the previous process may have had the same id. What another machine's processes do can't be seen here, and
+        # Windows has no harmless signal to ask with.
+        if (_shared is None or machine == _machine()) and not _WINDOWS:
             ended = int(owner) == os.getpid() or not _runs(int(owner))
         else:
             ended = time.time() - _touched(left) > _LEFT_SECONDS

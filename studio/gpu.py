@@ -9,6 +9,7 @@ can't pass on our own errors; they travel as `gr.Error`.
 
 import gc
 import json
+import os
 import threading
 import time
 from collections import deque
@@ -20,9 +21,11 @@ import gradio as gr
 
 from style_core import RequestError, Step
 from style_core.devices import release_memory
+from style_core.media.video import Clip
 from style_core.memory import memory_in_words
 from style_core.options import Options
 from style_core.progress import Steps
+from style_core.recipes.dream_zoom import OCTAVES_EACH
 from style_core.weights import registry as weights
 
 try:
@@ -30,8 +33,11 @@ try:
 except ImportError:  # anywhere but on a Space
     spaces = None
 
+# Other Spaces have the package too; as there, the value is read in the way of `spaces.config`.
+_LENT = spaces is not None and os.environ.get("SPACES_ZERO_GPU", "").lower() in {"1", "t", "true"}
 _LEAST, _MOST = 20, 120  # seconds that are asked for; visitors have a few minutes a day
 _SECONDS_A_MEGAPIXEL = 0.08  # of one iteration, forward and back
+_SECONDS_A_FRAME = 0.2  # of a film, for each megapixel: to read it, follow its motion and write it
 _KEPT_BYTES = 2 * 2**30  # of memory, between pictures that are painted at once
 _IDLE_SECONDS = 3.0  # without any work, after which no memory is kept
 _FRAMES = 30  # pictures' worth of work in a recipe that doesn't iterate
@@ -145,19 +151,51 @@ turn = _device.turn
 _idle = IdleRelease(_IDLE_SECONDS, _tidied)
 
 
+def is_lent() -> bool:
+    """Whether the GPU is there only during calls, whose time is counted, as on ZeroGPU."""
+    return _LENT
+
+
 def tidy_when_quiet() -> None:
     """Return freed memory to the system a few seconds from now, unless something is computed, or this is called again, before then."""
     _idle.used()
 
 
 def seconds_for(work: Callable, given: tuple, more: dict) -> int:
-    """Seconds to ask of a GPU for a call: more for larger pictures and more iterations."""
-    options = next((value for value in given if isinstance(value, Options)), None)
-    if options is None:
+    """Seconds to ask of a GPU for a call: more for larger pictures, more iterations and more frames."""
+    return round(min(_MOST, _seconds(given)))
+
+
+def _seconds(given: tuple) -> float:
+    asked: dict[str, Any] = {}
+    for value in reversed(given):
+        if isinstance(value, Options):
+            asked |= value.as_dict()
+    if not asked:
         return _LEAST
-    megapixels = getattr(options, "size", 512) ** 2 / 1e6
-    iterations = getattr(options, "iterations", _FRAMES) * getattr(options, "octaves", 1)
-    return round(min(_MOST, _LEAST + iterations * megapixels * _SECONDS_A_MEGAPIXEL))
+    iterations, frames = asked.get("iterations", _FRAMES) * asked.get("octaves", 1), 0
+    if "iterations_each" in asked:  # of a zoom
+        frames = asked["frames"]
+        iterations += frames * asked["iterations_each"] * OCTAVES_EACH
+    elif "key_every" in asked:
+        frames = Clip.open(given[0]).frames
+        iterations += frames / asked["key_every"] * asked.get("frame_iterations", 1)
+    megapixels = asked.get("size", 512) ** 2 / 1e6
+    return _LEAST + (iterations * _SECONDS_A_MEGAPIXEL + frames * _SECONDS_A_FRAME) * megapixels
+
+
+def _check_time(given: tuple) -> None:
+    """Refuse a film that can't be finished in the time for which a GPU is lent, because then nothing would be left of it.
+
+    Raises:
+        RequestError: saying so.
+    """
+    seconds = _seconds(given)
+    if seconds > _MOST and any(hasattr(value, "key_every") or hasattr(value, "iterations_each") for value in given):
+        raise RequestError(
+            "This film would take about {seconds} s, and the GPU is lent for {most} s. Choose fewer frames or a smaller size.",
+            seconds=round(seconds), most=_MOST,
+        )  # fmt: skip
 
 
 def size_of_request(given: tuple) -> int:
@@ -191,25 +229,22 @@ def _unpacked() -> Iterator[None]:
 
 def _steps(work: Callable[..., Steps], given: tuple, more: dict) -> Steps:
     try:
-        yield from work(*given, **more)
+        with memory_in_words(size_of_request(given)):
+            yield from work(*given, **more)
     except RequestError as error:
         raise _packed(error) from None
 
 
 def _result(work: Callable, given: tuple, more: dict) -> Any:
     try:
-        return work(*given, **more)
+        with memory_in_words(size_of_request(given)):
+            return work(*given, **more)
     except RequestError as error:
         raise _packed(error) from None
 
 
-if spaces is not None:
+if _LENT:
     _steps, _result = (spaces.GPU(duration=seconds_for)(work) for work in (_steps, _result))
-
-
-def is_lent() -> bool:
-    """Whether the GPU is there only during calls, whose time is counted, as on ZeroGPU."""
-    return spaces is not None
 
 
 def _fetched(given: tuple) -> Steps:
@@ -227,6 +262,7 @@ def _fetched(given: tuple) -> Steps:
 def steps(recipe: Callable[..., Steps], *given, **more) -> Steps:
     """The Steps of a recipe, which is a function of a module, so that it can be named to another process."""
     if is_lent() and not _elsewhere:
+        _check_time(given)
         yield from _fetched(given)
     try:
         yield from _in_turns(recipe, given, more)
@@ -246,7 +282,7 @@ def _in_turns(work: Callable[..., Steps], given: tuple, more: dict) -> Steps:
     if _elsewhere:
         yield from _elsewhere[0].steps(work, given, more)
         return
-    running = _steps(work, given, more) if spaces is not None else work(*given, **more)
+    running = _steps(work, given, more) if is_lent() else work(*given, **more)
     with closing(running):
         while True:
             with turn(), _unpacked(), memory_in_words(size_of_request(given)):
@@ -262,7 +298,7 @@ def call(work: Callable, *given, **more) -> Any:
         return _elsewhere[0].call(work, given, more)
     try:
         with turn(), _unpacked(), memory_in_words(size_of_request(given)):
-            return _result(work, given, more) if spaces is not None else work(*given, **more)
+            return _result(work, given, more) if is_lent() else work(*given, **more)
     finally:
         _keep_some()
 

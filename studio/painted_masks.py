@@ -10,7 +10,7 @@ from PIL import Image
 from studio import files, gpu, i18n
 from studio.events import IMMEDIATE
 from studio.uploads import RawEditor, canvas_layer
-from style_core import read_image
+from style_core import Compute, read_image
 from style_core.media.images import fit, masks_by_color, strokes_of, to_pil
 from style_core.recipes.subject import find_subject
 
@@ -19,8 +19,9 @@ COLORS = ("#d1495b", "#2e6fb7", "#f2c14e", "#3d1a5b")
 _SIDE = 640  # px; an editor sends three pictures of this size with each run
 
 
-def build(run_id: str, photo: gr.Image, shared: gr.State, names: list, title: I18nData = i18n.REGIONS, info: I18nData = i18n.REGIONS_INFO,
-    first: Callable[..., int] = lambda: 0, of: Sequence = (),
+def build(
+    compute: Compute, run_id: str, photo: gr.Image, shared: gr.State, names: list,
+    title: I18nData = i18n.REGIONS, info: I18nData = i18n.REGIONS_INFO, first: Callable[..., int] = lambda: 0, of: Sequence = (),
 ):  # fmt: skip
     """A folded editor for painting over the photo.
 
@@ -28,6 +29,7 @@ def build(run_id: str, photo: gr.Image, shared: gr.State, names: list, title: I1
         The editor, whose value goes to `masks_of`, and the events that fill it with the main subject.
 
     Args:
+        compute: where the subject is found.
         photo: the input that provides the photo.
         shared: its path, shared by all tabs; with another photo, the areas painted on the last one go.
         names: a label for each color.
@@ -54,7 +56,11 @@ def build(run_id: str, photo: gr.Image, shared: gr.State, names: list, title: I1
     bring.click(_brought, photo, editor, **IMMEDIATE)
     proposals = [
         button.click(
-            partial(_proposed, inverted=inverted, first=first), [photo, *of], editor, show_progress="minimal", api_visibility="private"
+            partial(_proposed, compute, inverted=inverted, first=first),
+            [photo, *of],
+            editor,
+            show_progress="minimal",
+            api_visibility="private",
         )
         for button, inverted in ((only, False), (around, True))
     ]
@@ -66,12 +72,12 @@ def _brought(path: str | None) -> dict | None:
     return None if path is None else _on_editor(to_pil(_small(path)))
 
 
-def _proposed(path: str | None, *values, inverted: bool, first: Callable[..., int]) -> dict | None:
+def _proposed(compute: Compute, path: str | None, *values, inverted: bool, first: Callable[..., int]) -> dict | None:
     """The photo in the editor, its main subject painted over with a color, or all but it; the brush can mend it."""
     if path is None:
         return None
     photo = _small(path)
-    mask = gpu.call(find_subject, photo)
+    mask = gpu.call(find_subject, photo, compute)
     return _on_editor(to_pil(photo), canvas_layer(strokes_of(1 - mask if inverted else mask, COLORS[first(*values)])))
 
 

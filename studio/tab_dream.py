@@ -41,7 +41,9 @@ def build(compute: Compute, photo: gr.State) -> dict:
             forecast = Forecast.build("dream", "dream")
             with gr.Accordion(i18n.MORE, open=False, elem_id="dream-more"):
                 guide, _ = picture_input(i18n.GUIDE, height=170, elem_id="dream-guide")
-                painted, _ = painted_masks.build("dream", image, photo, [i18n.WHERE_TO_DREAM], i18n.DREAM_REGIONS, i18n.DREAM_REGIONS_INFO)
+                painted, _ = painted_masks.build(
+                    compute, "dream", image, photo, [i18n.WHERE_TO_DREAM], i18n.DREAM_REGIONS, i18n.DREAM_REGIONS_INFO
+                )
                 option_controls = behind_more("dream", shown)
                 by_eye = _layer_browser(option_controls)
         with looks_place:

@@ -21,7 +21,7 @@ from style_core.recipes.estimate import film_estimate
 from style_core.recipes.key_frames import FilmOptions
 from style_core.recipes.optimize_clip import FULL_STRENGTH, OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import stylize_clip
-from style_core.weights.open import open_generator
+from style_core.weights.registry import registry
 
 _SHOWN = (".mp4", ".m4v", ".mov", ".webm")  # kinds of files that most browsers play
 
@@ -184,7 +184,7 @@ class _FilmRequest:
         if self.finer:
             assert self.painting is not None
             return gpu.steps(optimize_clip, self.clip, out, [read_image(self.painting)], options, film, **more)
-        styles, codes = _style_of(compute, self.style, self.painting)
+        styles, codes = _style_of(self.style, self.painting)
         return gpu.steps(stylize_clip, self.clip, out, styles, options, film, codes=codes, **more)
 
     def options(self) -> tuple[StylizeOptions | OptimizeOptions, FilmOptions]:
@@ -257,6 +257,6 @@ def _about(compute: Compute, wanted: _FilmRequest, request: gr.Request) -> str:
     return f"{said} {sentence_of(needed, request)}"
 
 
-def _style_of(compute: Compute, name: str, own: str | None) -> tuple[list, list]:
+def _style_of(name: str, own: str | None) -> tuple[list, list]:
     """The chosen style as pictures and codes: one's own painting where it is used, else the gallery's."""
-    return ([read_image(own)], []) if own else ([], [gallery_code(name, open_generator(compute).sha256)])
+    return ([read_image(own)], []) if own else ([], [gallery_code(name, registry()["generator"].sha256)])

@@ -47,7 +47,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
                 with gr.Accordion(i18n.INIT_IMAGE, open=False):
                     start, _ = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
                 handed = gr.State(None)  # the start that a button gave: it goes with its photo, unlike one's own
-                painted, _ = painted_masks.build("paint", content, photo, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
+                painted, _ = painted_masks.build(compute, "paint", content, photo, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
     live.follow_photo(board, photo, i18n.READY)
     photo.change(_without, [start, handed], [start, handed], **IMMEDIATE)
     example = tiles.input(painting_of, tiles, style, **IMMEDIATE)

@@ -98,7 +98,7 @@ def _color_in_use(gallery_style: str, style: str | None, use_style: bool) -> int
     return int(not gallery_style and use_style and style is not None)
 
 
-def _lay_out(photo: gr.State) -> _Parts:
+def _lay_out(compute: Compute, photo: gr.State) -> _Parts:
     gr.Markdown(i18n.STYLIZE_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
@@ -140,7 +140,9 @@ def _lay_out(photo: gr.State) -> _Parts:
                 option_controls = behind_more("stylize", shown)
                 more = more_paintings.build("stylize")
                 names = [i18n.GALLERY_SHORT, i18n.OWN_SHORT, i18n.STYLE_2, i18n.STYLE_3]
-                painted, proposals = painted_masks.build("stylize", content, photo, names, first=_color_in_use, of=[chosen, style, use_own])
+                painted, proposals = painted_masks.build(
+                    compute, "stylize", content, photo, names, first=_color_in_use, of=[chosen, style, use_own]
+                )
     drawn = gr.State(None)
     return _Parts(
         slider, status, run, refine, download, kind, uses, grid_place, content, style, use_own, trials, chosen, mix, forecast,
@@ -227,7 +229,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     Args:
         photo: path of the studio's photo.
     """
-    tab = _lay_out(photo)
+    tab = _lay_out(compute, photo)
     stylize, at_once = _handlers(compute, tab)
     how: dict[str, Any] = {
         "concurrency_id": "short",

@@ -7,11 +7,11 @@ from gradio.themes import Base, colors, sizes
 from gradio.themes.utils.fonts import Font, LocalFont
 
 _ASSETS = Path(__file__).parent / "assets"
-CSS = (_ASSETS / "studio.css").read_text()
-JS = (_ASSETS / "studio.js").read_text()
+CSS = (_ASSETS / "studio.css").read_text(encoding="utf-8")
+JS = (_ASSETS / "studio.js").read_text(encoding="utf-8")
 # The early page has the tokens of the style sheet, which is not there yet.
 _LIGHT, _DARK = re.findall(r"color-scheme: \w+;(.*?)\}", CSS, re.DOTALL)
-EARLY = (_ASSETS / "early.html").read_text().replace("LIGHT", _LIGHT).replace("DARK", _DARK)
+EARLY = (_ASSETS / "early.html").read_text(encoding="utf-8").replace("LIGHT", _LIGHT).replace("DARK", _DARK)
 ICON = str(_ASSETS / "icon.png")
 
 # One of the few complete families in Gradio's package: its regular "Montserrat" is really Montserrat Alternates, which doesn't match

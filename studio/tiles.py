@@ -12,6 +12,7 @@ from PIL import Image
 from studio import i18n
 
 _ASSETS = Path(__file__).parent / "assets"
+_SCRIPT = (_ASSETS / "tiles.js").read_text(encoding="utf-8")
 # Texts that the page's script shows in the visitor's language.
 _TEXTS = ("TILES_SEARCH", "TILES_SURPRISE", "TILES_ALL", "TILES_FAVORITES", "TILES_KEEP", "TILES_NONE", "TILES_NO_FAVORITES")
 
@@ -58,7 +59,7 @@ class Tiles(gr.HTML):
         side: px to which pictures are reduced; 0 serves the files unchanged.
         """
         super().__init__(
-            value, html_template="<div class='tiles'></div>", js_on_load=(_ASSETS / "tiles.js").read_text(), apply_default_css=False,
+            value, html_template="<div class='tiles'></div>", js_on_load=_SCRIPT, apply_default_css=False,
             tiles=[], texts=i18n.in_all_languages(_TEXTS), name=name, searched=searched, deselects=deselects, **how,
         )  # fmt: skip
         self.props["tiles"] = [

@@ -16,6 +16,7 @@ from style_core.media.settings import settings_of
 from style_core.recipes.recorded_inputs import request_of
 from style_core.recipes.stylize_clip import LivePainter
 from style_core.weights.open import open_generator
+from style_core.weights.registry import registry
 
 _EVERY = 0.05  # seconds between frames that the camera sends
 _LIMIT = 120  # seconds until the camera queues up again, so that others get their turn
@@ -58,7 +59,7 @@ def build(compute: Compute, chosen: list) -> dict:
         if picture is None:
             raise i18n.no_result(request)
         own = own if used else None
-        made = {"generator": open_generator(compute).sha256}
+        made = {"generator": registry()["generator"].sha256}
         asked = {} if own is None else request_of({"styles": [own]})
         settings = settings_of("stylize", _options(strength).as_dict(), made, gallery=None if own else name or None, request=asked)
         path = files.save(from_pil(picture), "stylize", settings)
@@ -87,7 +88,7 @@ def _options(strength: float) -> StylizeOptions:
 @functools.lru_cache(maxsize=16)
 def _code_of(compute: Compute, name: str, own: str | None):
     """The chosen style's code; a painting is encoded once and not at every frame."""
-    return gpu.call(_encoded, compute, own) if own else gallery_code(name, open_generator(compute).sha256)
+    return gpu.call(_encoded, compute, own) if own else gallery_code(name, registry()["generator"].sha256)
 
 
 def _encoded(compute: Compute, own: str):

@@ -132,7 +132,7 @@ def release_memory(beyond: int = 0) -> None:
 
 def _held() -> int:
     """Bytes of memory that this process holds (Linux only)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @functools.cache
@@ -162,7 +162,7 @@ def _cpu_flags() -> frozenset[str]:
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return frozenset()
-    for line in cpuinfo.read_text().splitlines():
+    for line in cpuinfo.read_text(encoding="utf-8").splitlines():
         if line.startswith("flags"):
             return frozenset(line.split(":", 1)[1].split())
     return frozenset()
@@ -172,5 +172,5 @@ def _cgroup_quota() -> float | None:
     limit = Path("/sys/fs/cgroup/cpu.max")
     if not limit.exists():
         return None
-    quota, period = limit.read_text().split()
+    quota, period = limit.read_text(encoding="utf-8").split()
     return None if quota == "max" else int(quota) / int(period)

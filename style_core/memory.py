@@ -14,18 +14,18 @@ def available_bytes() -> float | None:
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():
         return None
-    fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    fields = dict(line.split(":", 1) for line in meminfo.read_text(encoding="utf-8").splitlines())
     free = 1024.0 * int(fields["MemAvailable"].split()[0])
     limit, used = _CGROUP / "memory.max", _CGROUP / "memory.current"
-    if limit.exists() and used.exists() and limit.read_text().strip() != "max":
-        free = min(free, float(limit.read_text()) - float(used.read_text()) + _cached())
+    if limit.exists() and used.exists() and limit.read_text(encoding="utf-8").strip() != "max":
+        free = min(free, float(limit.read_text(encoding="utf-8")) - float(used.read_text(encoding="utf-8")) + _cached())
     return free
 
 
 def _cached() -> float:
     """Bytes of a container's memory that only cache files, and are given up when they are needed."""
     stat = _CGROUP / "memory.stat"
-    fields = dict(line.split() for line in stat.read_text().splitlines()) if stat.exists() else {}
+    fields = dict(line.split() for line in stat.read_text(encoding="utf-8").splitlines()) if stat.exists() else {}
     return float(fields.get("inactive_file", 0))
 
 

@@ -80,3 +80,12 @@ def test_sentences_are_templates_and_not_formatted_beforehand():
 
 def test_no_weights_are_pickled():
     assert not [path for suffix in ("pt", "pth", "pkl", "bin") for path in (ROOT / "models").rglob(f"*.{suffix}")]
+
+
+def test_texts_are_read_and_written_as_utf_8_whatever_the_machine_s_language():
+    found = []
+    for path in [ROOT / "app.py", *(path for folder in ("studio", "style_core", "deploy") for path in (ROOT / folder).rglob("*.py"))]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("read_text", "write_text"):
+                found.append((path.name, node.lineno, {word.arg for word in node.keywords}))
+    assert found and not [(name, line) for name, line, words in found if "encoding" not in words]

@@ -13,7 +13,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from networks import picture
 from serving import ROOT, app, free_port
+
+from style_core.media.video import FrameWriter
 
 pytestmark = pytest.mark.app
 
@@ -41,9 +44,9 @@ def GPU(duration):
 """
 
 
-def on_a_space(code: str, tmp_path: Path) -> str:
+def on_a_space(code: str, tmp_path: Path, lent: str = "true") -> str:
     (tmp_path / "spaces.py").write_text(SPACES)
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "HF_HUB_OFFLINE": "1", "SPACES_ZERO_GPU": lent}
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120
     )
@@ -110,6 +113,50 @@ def test_the_tab_s_own_work_crosses_it_too_and_errors_keep_their_words(tmp_path)
         """, tmp_path,
     )  # fmt: skip
     assert "(3, 43, 64)" in said and "(64, 43) True" in said and "There is no style picture" in said
+
+
+def test_a_space_with_a_device_of_its_own_computes_as_a_laptop_does(tmp_path):
+    said = on_a_space(
+        """
+        from studio import gpu
+        print(gpu.is_lent(), gpu.call(max, 2, 3))
+        """, tmp_path, lent="",
+    )  # fmt: skip
+    assert said.split() == ["False", "3"], "nothing crossed a border"
+
+
+def test_a_film_that_a_lent_gpu_can_not_finish_is_refused_and_memory_that_runs_out_is_said(tmp_path):
+    with FrameWriter(tmp_path / "clip.mp4", fps=24) as film:
+        for _ in range(120):
+            film.add(picture(64, 64))
+    said = on_a_space(
+        f"""
+        from studio import gpu
+        from style_core import *
+        from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
+        from style_core.recipes.key_frames import FilmOptions
+        from style_core.recipes.optimize_clip import OptimizedFilmOptions, optimize_clip
+
+        def full(options):
+            raise RuntimeError("CUDA out of memory.")
+
+        clip, large = "{tmp_path}/clip.mp4", OptimizeOptions(size=1024, extractor="lite")
+        seconds = [gpu.seconds_for(None, (clip, "", [], StylizeOptions(size=384), FilmOptions(key_every=every)), {{}}) for every in (8, 1)]
+        print("longer" if 20 < seconds[0] < seconds[1] else seconds)
+        works = [
+            lambda: next(gpu.steps(optimize_clip, clip, "", [], large, OptimizedFilmOptions(frame_iterations=200))),
+            lambda: next(gpu.steps(dream_zoom, None, DreamOptions(size=1024), ZoomOptions(frames=2400))),
+            lambda: gpu.call(full, StylizeOptions(size=2048)),
+        ]
+        for work in works:
+            try:
+                work()
+            except RequestError as error:
+                print(error)
+        """, tmp_path,
+    )  # fmt: skip
+    longer, clip, zoom, memory = (line for line in said.splitlines() if not line.startswith("seconds"))
+    assert longer == "longer" and "lent for 120 s" in clip and "lent for 120 s" in zoom and "not enough memory for 2048 px" in memory
 
 
 def test_without_spaces_nothing_is_wrapped():

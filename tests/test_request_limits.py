@@ -183,6 +183,18 @@ def test_files_of_killed_processes_are_removed_at_the_start(tmp_path, monkeypatc
     assert list(uploads.iterdir()) == []
 
 
+def test_where_no_process_can_be_asked_for_leftovers_are_removed_by_their_age(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(files, "_folder", None)
+    monkeypatch.setattr(files, "_WINDOWS", True)
+    monkeypatch.setattr(files.os, "kill", lambda *given: pytest.fail("on Windows this ends a process"))
+    old, new = (tmp_path / f"pentimento-results-99999999{number}-x" for number in (1, 2))
+    old.mkdir(), new.mkdir()
+    os.utime(old, (0, 0))
+    files.sweep_at_start(tmp_path / "uploads")
+    assert not old.exists() and new.exists()
+
+
 def test_results_that_other_machines_write_lie_with_the_uploads_and_stay(tmp_path, monkeypatch):
     for name in ("_folder", "_shared"):
         monkeypatch.setattr(files, name, None)

@@ -133,8 +133,8 @@ def test_a_picture_that_a_newer_one_has_overtaken_is_not_shown():
 def test_the_subject_is_proposed_in_the_color_of_the_style_that_is_used(tmp_path):
     write_image(tmp_path / "photo.png", picture(96, 128))
     for given, color in ((("red-fuji", None, True), 0), (("", "painting.png", True), 1), (("red-fuji", "painting.png", True), 0)):
-        editor = painted_masks._proposed(str(tmp_path / "photo.png"), *given, inverted=False, first=tab_stylize._color_in_use)
+        editor = painted_masks._proposed(FP32, str(tmp_path / "photo.png"), *given, inverted=False, first=tab_stylize._color_in_use)
         layers = [Image.open(path) for path in editor["layers"]]
         masks = painted_masks.masks_of({"layers": layers}, len(painted_masks.COLORS))
         assert [index for index, mask in enumerate(masks) if mask is not None] == [color]
-    assert painted_masks._proposed(None, "", None, True, inverted=False, first=tab_stylize._color_in_use) is None
+    assert painted_masks._proposed(FP32, None, "", None, True, inverted=False, first=tab_stylize._color_in_use) is None

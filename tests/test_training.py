@@ -258,6 +258,13 @@ def test_registering_records_hash_size_and_golden_figures(tmp_path, monkeypatch)
     with pytest.raises(RequestError, match="vgg19 does not ship"):
         register.register("vgg19", tmp_path / "new.safetensors")
     register.register("lite", tmp_path / "new.safetensors")
+    shipped = (tmp_path / "lite.safetensors").read_bytes()
+    (tmp_path / "broken.safetensors").write_bytes(b"no weights")
+    save_file({"decoder.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    for name, said in (("broken", "can't be read as safetensors"), ("other", "not a file of lite")):
+        with pytest.raises(RequestError, match=said):
+            register.register("lite", tmp_path / f"{name}.safetensors")
+    assert (tmp_path / "lite.safetensors").read_bytes() == shipped, "which was the only one"
     table = (tmp_path / "registry.toml").read_text()
     assert weights.sha256_of(tmp_path / "lite.safetensors") in table
     assert 'sha256 = "kept"\nbytes = 7' in table

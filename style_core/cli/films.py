@@ -106,11 +106,11 @@ def _kept_frames(folder: Path, facts: dict[str, Any]) -> list[Path]:
         RequestError: if they are those of another zoom.
     """
     frames = sorted(folder.glob("*.png"))
-    if frames and (not (folder / _FACTS).is_file() or json.loads((folder / _FACTS).read_text()) != facts):
+    if frames and (not (folder / _FACTS).is_file() or json.loads((folder / _FACTS).read_text(encoding="utf-8")) != facts):
         raise RequestError("{folder} holds the frames of another zoom; remove it, or choose another name for the film.", folder=folder.name)
     return frames
 
 
 def _make(folder: Path, facts: dict[str, Any]) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / _FACTS).write_text(json.dumps(facts))
+    (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")

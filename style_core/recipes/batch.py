@@ -250,7 +250,7 @@ def _state_of(source: str) -> tuple[int, ...]:
 
 def _read_done(folder: Path) -> dict[str, str]:
     try:
-        found = json.loads((folder / _DONE).read_text())
+        found = json.loads((folder / _DONE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}  # missing or incomplete: make all pictures again
     return found if isinstance(found, dict) else {}
@@ -258,7 +258,7 @@ def _read_done(folder: Path) -> dict[str, str]:
 
 def _write_done(folder: Path, done: Mapping[str, str]) -> None:
     partial = folder / f"{_DONE}.{os.getpid()}.part"
-    partial.write_text(json.dumps(done, indent=0))
+    partial.write_text(json.dumps(done, indent=0), encoding="utf-8")
     partial.replace(folder / _DONE)
 
 

@@ -28,7 +28,7 @@ class ZoomOptions(Options):
     iterations_each: int = option(3, "Dream steps per octave in each frame after the first.", Range(1, 50, 1))
 
 
-_OCTAVES_EACH = 2  # octaves of each frame after the first; coarse shapes exist already
+OCTAVES_EACH = 2  # octaves of each frame after the first; coarse shapes exist already
 
 
 def warped(image: Tensor, zoom: float, turn: float) -> Tensor:
@@ -67,7 +67,7 @@ def dream_zoom(
     yield Step(done, zoom.frames, note="Starting.")
     compute = compute or Compute.choose()
     extractor, note = yield from open_extractor(options.extractor, [term.layer for term in terms], compute)
-    onward = replace(options, octaves=min(options.octaves, _OCTAVES_EACH), iterations=zoom.iterations_each, start="photo")
+    onward = replace(options, octaves=min(options.octaves, OCTAVES_EACH), iterations=zoom.iterations_each, start="photo")
     frame = last
     for index in range(done, zoom.frames):
         source, how = (image, options) if frame is None else (warped(frame, zoom.zoom_rate, zoom.turn), onward)

@@ -130,7 +130,7 @@ def _file() -> Path:
 
 def _read() -> dict[str, list]:
     try:
-        found = json.loads(_file().read_text())
+        found = json.loads(_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}  # missing or damaged; it will be written again
     return found if isinstance(found, dict) else {}
@@ -147,7 +147,7 @@ def _keep(key: str, run: list, without: str = "") -> None:
                 runs = {kind: kept for kind, kept in runs.items() if not kind.endswith(without) or kind.split(",")[0].endswith(_SPEED)}
             runs[key] = [*runs.get(key, []), run][-_KEPT:]
             partial = file.with_name(f".{file.name}.{os.getpid()}.part")
-            partial.write_text(json.dumps(runs))
+            partial.write_text(json.dumps(runs), encoding="utf-8")
             partial.replace(file)
     except (OSError, TimeoutError):
         return  # without a cache folder only the measurement is lost
@@ -156,7 +156,7 @@ def _keep(key: str, run: list, without: str = "") -> None:
 def _forget_peak() -> bool:
     """Reset Linux's record of this process's peak memory; returns whether that worked."""
     try:
-        _CLEAR.write_text("5")
+        _CLEAR.write_text("5", encoding="utf-8")
     except OSError:
         return False
     return True
@@ -165,7 +165,7 @@ def _forget_peak() -> bool:
 def _status(name: str) -> float | None:
     """A number of this process's status on Linux, in bytes, such as VmRSS, what it holds, or VmHWM, the most that it has held."""
     try:
-        lines = _STATUS.read_text().splitlines()
+        lines = _STATUS.read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
     return next((1024.0 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)

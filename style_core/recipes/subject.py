@@ -11,9 +11,9 @@ from style_core.weights.open import open_extractor
 SUBJECTS = ("keep", "only", "first")
 
 
-def find_subject(photo: Tensor, compute: Compute | None = None) -> Tensor:
+def find_subject(photo: Tensor, compute: Compute) -> Tensor:
     """The mask of a photo's main subject, `[3, H, W]` -> `[1, H, W]` in `[0, 1]`. Uses `lite`, so that nothing is downloaded."""
-    extractor, _ = returned(open_extractor("lite", LAYERS, compute or Compute.choose()))
+    extractor, _ = returned(open_extractor("lite", LAYERS, compute))
     return subject_mask(extractor, photo)
 
 

@@ -300,6 +300,7 @@ def _facts(given: argparse.Namespace, run: Run) -> dict[str, str]:
     return {
         "model": "lite: a compact VGG-shaped feature network distilled from VGG-19",
         "command": f"python -m style_core.training.distill --minutes {given.minutes:g} --rate {given.rate:g} --seed {given.seed}"
+        f" --early {given.early[0]} {given.early[1]} --late {given.late[0]} {given.late[1]}"
         + (f" --begin {given.begin.name}" if given.begin else ""),
         "steps": str(run.steps),
         "minutes": f"{run.spent:.1f}",

@@ -335,7 +335,7 @@ def _facts(given: argparse.Namespace, run: Run, evaluated: dict[str, float]) -> 
         "model": "generator: any photo in any painting's style, in one pass",
         "command": f"python -m style_core.training.generator --minutes {given.minutes:g} --rate {given.rate:g} "
         f"--style-weight {given.style_weight:g} --early {given.early[0]} {given.early[1]} --late {given.late[0]} {given.late[1]} --seed {given.seed}"
-        + (f" --begin {given.begin.name}" if given.begin else ""),
+        f" --reference-share {given.reference_share:g}" + (f" --begin {given.begin.name}" if given.begin else ""),
         "steps": str(run.steps),
         "minutes": f"{run.spent:.1f}",
         "validation": f"style {evaluated['style']:.3f}, content {evaluated['content']:.3f} on {_ASIDE} training pairs set aside, short side 512",

@@ -114,14 +114,14 @@ class Run:
         curve = self.folder / "curve.csv"
         if not curve.exists():
             return []
-        with curve.open(newline="") as file:
+        with curve.open(newline="", encoding="utf-8") as file:
             return [row for row in csv.DictReader(file) if int(row["step"]) < self.steps]
 
     def _write_curve(self, rows: list[dict[str, Any]]) -> None:
         """Write them; a figure that comes later, such as a critic's, is empty in the rows before."""
         names = list(dict.fromkeys(name for row in rows for name in row))
         partial = self.folder / "curve.part"
-        with partial.open("w", newline="") as file:
+        with partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, names, restval="")
             writer.writeheader()
             writer.writerows(rows)

@@ -298,10 +298,10 @@ def _parts_of(entry: Entry, remote: hub.Remote) -> Path:
     """The folder for received tensors; those of another commit are deleted."""
     parts = cache_folder() / f"{entry.name}.part"
     mark = parts / "revision"
-    if parts.exists() and not (mark.is_file() and mark.read_text() == remote.revision):
+    if parts.exists() and not (mark.is_file() and mark.read_text(encoding="utf-8") == remote.revision):
         shutil.rmtree(parts)
     parts.mkdir(exist_ok=True)
-    mark.write_text(remote.revision)
+    mark.write_text(remote.revision, encoding="utf-8")
     return parts
 
 

@@ -249,7 +249,7 @@ def check_golden(path: Path) -> None:
         WeightsError: naming the file and the figure that differs.
     """
     try:
-        golden = json.loads(path.with_suffix(".golden.json").read_text())
+        golden = json.loads(path.with_suffix(".golden.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         name = path.with_suffix(".golden.json").name
         raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=name) from error

@@ -177,6 +177,8 @@ SENTENCES: dict[str, str] = {
     "A morph has {frames} frames; it must have 2 to {most}.": "La transformación tiene {frames} fotogramas; debe tener entre 2 y {most}.",
     "size is {size}; it is too large. Write it like 1024, 42cm or 16.5in.": "size vale {size}; es demasiado grande. Escríbelo como 1024, 42cm o 16.5in.",
     "There is not enough memory for {size} px; use {fitting} px or less.": "No hay memoria suficiente para {size} px; usa {fitting} px o menos.",
+    "This film would take about {seconds} s, and the GPU is lent for {most} s. Choose fewer frames or a smaller size.":
+        "Este vídeo tardaría unos {seconds} s, y la GPU se presta durante {most} s. Elige menos fotogramas o un tamaño menor.",
     "The worker that computed this has stopped. Start the run again.": "El equipo que calculaba esto se ha detenido. Empieza de nuevo.",
     "This machine has no {device} device that torch can use; choose auto or {present}.": "Este equipo no tiene un dispositivo {device} que torch pueda usar; elige auto o {present}.",
     "There are no weights called {weights}; there are {known}.": "No hay pesos llamados {weights}; hay {known}.",

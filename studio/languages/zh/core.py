@@ -186,6 +186,8 @@ SENTENCES: dict[str, str] = {
     "size is {size}; it is too large. Write it like 1024, 42cm or 16.5in.": "size 的值是 {size}，太大了。写法如 1024、42cm 或 16.5in。",
     "There is not enough memory for {size} px; use {fitting} px or less.": "{size} px 所需的内存不足；请改用 {fitting} px 或更小。",
     # Devices and weights
+    "This film would take about {seconds} s, and the GPU is lent for {most} s. Choose fewer frames or a smaller size.":
+        "这段影片大约需要 {seconds} 秒，而 GPU 每次只借用 {most} 秒。请减少帧数或选择更小的尺寸。",
     "The worker that computed this has stopped. Start the run again.": "负责计算的机器已停止。请重新开始。",
     "This machine has no {device} device that torch can use; choose auto or {present}.": "这台机器没有 torch 能用的 {device} 设备；请选 auto 或 {present}。",
     "There are no weights called {weights}; there are {known}.": "没有名为 {weights} 的权重；有 {known}。",
