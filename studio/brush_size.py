@@ -5,7 +5,7 @@ from PIL import Image
 
 from studio import i18n
 from studio.controls import Controls, change_events
-from studio.events import IMMEDIATE, apart
+from studio.events import IMMEDIATE, LAST, apart
 from studio.uploads import PAINTING_SIDE
 from style_core import RequestError, read_image
 from style_core.media.images import fit, to_pil
@@ -34,7 +34,7 @@ def build(run_id: str, photo: gr.State, style: gr.Image, option_controls: Contro
     section.expand(lambda: True, None, is_open, **IMMEDIATE).then(crops_of, asked, crops, **IMMEDIATE)
     section.collapse(lambda: False, None, is_open, **IMMEDIATE)
     changed = apart([photo.change, style.input, *change_events(sizes)])
-    changed(crops_of, asked, crops, trigger_mode="always_last", **IMMEDIATE)
+    changed(crops_of, asked, crops, **LAST, **IMMEDIATE)
 
 
 def crops_of(is_open: bool, content: str | None, style: str | None, size: float, scale: float) -> Image.Image | None:

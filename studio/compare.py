@@ -7,7 +7,7 @@ from gradio.events import Dependency
 
 from studio import i18n
 from studio.controls import Controls, Field
-from studio.events import IMMEDIATE, Updates
+from studio.events import EACH, IMMEDIATE, Updates
 from studio.tiles import picture_grid
 from style_core import RequestError, gallery
 from style_core.media.images import to_pil
@@ -93,4 +93,4 @@ def build(
         show_progress="minimal",
         api_visibility="private",
     )
-    return grid.select(choose, offered, [chosen, option_controls["strength"], use_own, inputs[-1]], **IMMEDIATE)
+    return grid.select(choose, offered, [chosen, option_controls["strength"], use_own, inputs[-1]], **EACH, **IMMEDIATE)

@@ -6,7 +6,7 @@ import gradio as gr
 
 from studio import i18n
 from studio.controls import Controls
-from studio.events import IMMEDIATE
+from studio.events import IMMEDIATE, LAST
 from studio.tiles import Tile, Tiles
 from style_core.weights.layer_pictures import layer_pictures
 
@@ -55,5 +55,5 @@ def build(option_controls: Controls) -> Tiles:
         preset = by_name.get(name)
         return [gr.skip() if preset is None else getattr(preset, field) for field in _FIELDS]
 
-    wall.input(choose, wall, [option_controls[name] for name in _FIELDS], **IMMEDIATE)
+    wall.input(choose, wall, [option_controls[name] for name in _FIELDS], **LAST, **IMMEDIATE)
     return wall

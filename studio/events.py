@@ -11,6 +11,10 @@ Updates = Generator[Update, None, None]
 # Arguments of an event listener, such as `button.click`.
 SILENT: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 IMMEDIATE: dict[str, Any] = {"queue": False, **SILENT}
+# By default, what comes while a listener still works is lost. Events that tell a value are made up for, with the last one; those that
+# tell which part was clicked can't be, so each is called.
+LAST: dict[str, Any] = {"trigger_mode": "always_last"}
+EACH: dict[str, Any] = {"trigger_mode": "multiple"}
 
 
 def apart(events: Sequence[Callable]) -> Callable:

@@ -7,7 +7,7 @@ import gradio as gr
 
 from studio import gpu, i18n
 from studio.controls import Controls, Field
-from studio.events import IMMEDIATE, apart
+from studio.events import IMMEDIATE, LAST, apart
 from style_core import Compute, RequestError
 from style_core.media.images import size_of
 from style_core.recipes.estimate import estimate, larger_than_photo
@@ -58,7 +58,7 @@ class Forecast:
             return self._sentence(compute, path, begun is not None, given, request)
 
         def after(*events: Callable) -> None:
-            apart(events)(show, [path, begun], self.place, inputs_kwargs=asked, trigger_mode="always_last", **IMMEDIATE)
+            apart(events)(show, [path, begun], self.place, inputs_kwargs=asked, **LAST, **IMMEDIATE)
 
         changes = [one.change for one in (photo, *asked.values()) if one is not None]
         if start is not None:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from studio import files, first_picture, i18n, jobs
 from studio.controls import use_buttons
-from studio.events import IMMEDIATE, SILENT
+from studio.events import EACH, IMMEDIATE, LAST, SILENT
 from studio.tiles import picture_grid
 from studio.uploads import RawImage
 from style_core import RECIPES, RequestError, read_settings
@@ -93,13 +94,15 @@ def captioned(paths: list[str], request: gr.Request | None) -> list[tuple[str, s
     return captions
 
 
-def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], recipes: dict[str, tuple[str, dict]]) -> None:
+def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], recipes: dict[str, tuple[str, dict]]) -> list[Dependency]:
     """Fill the strip with the tabs' results, and the tabs' controls from the settings of its pictures.
 
     Args:
         here: the components returned by `build`.
         parts: by tab, its components; those with a `result` feed the strip.
         recipes: by recipe, its tab and its controls by option.
+    Returns:
+        The events that set controls.
     """
     shown = [here["paths"], here["strip"], here["status"], here["actions"]]
     quick = parts["stylize"]["kept"]
@@ -153,9 +156,11 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
     filled = [here["status"], tabs, *(field for _, option_controls in recipes.values() for field in option_controls.values())]
     filled += [quick["use_own"], quick["mix"]]
     # Queued, because errors of unqueued events are not shown.
-    here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **SILENT)
-    here["restore"].click(restore, here["result"], filled, **SILENT)
-    here["dropped"].upload(restore, here["dropped"], filled, **SILENT)
+    here["strip"].select(choose, here["paths"], [here["result"], here["status"]], **EACH, **SILENT)
+    return [
+        here["restore"].click(restore, here["result"], filled, **SILENT),
+        here["dropped"].upload(restore, here["dropped"], filled, **LAST, **SILENT),
+    ]
 
 
 def _restored(settings: dict, name: str, recipes: dict[str, tuple[str, dict]]) -> tuple[str, dict]:

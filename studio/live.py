@@ -15,10 +15,10 @@ from studio.events import IMMEDIATE, SILENT, Update, Updates
 from style_core import RequestError, Step, read_image
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import ImageTensor, fit, resize, to_pil
-from style_core.media.settings import done_of, settings_of
+from style_core.media.settings import done_of, read_settings, settings_of
 from style_core.media.video import FrameWriter
 from style_core.progress import Steps
-from style_core.recipes.recorded_inputs import request_of
+from style_core.recipes.recorded_inputs import digest_of, digests_in, request_of
 
 PREVIEW_SIDE = 768  # px, of previews; the file has the full size
 STAGE_HEIGHT = 640  # px
@@ -113,6 +113,8 @@ class Board:
         def continued(photo, begun, request: gr.Request, **given) -> Updates:
             if not files.is_result(begun):
                 raise i18n.no_result(request)
+            if photo is not None and not _made_from(begun, photo):
+                raise gr.Error(i18n.say("CONTINUE_OTHER_PHOTO", request), print_exception=False)
             yield from updates(photo, {**given, "begun": begun}, request)
 
         self.follow(self.resume.click, continued, [photo, self.original], more)
@@ -131,6 +133,12 @@ class Board:
             **(published or {"api_visibility": "private"}),
         )
         event.failure(self.idle, None, [self.run, self.stop], queue=False, api_visibility="private")
+
+
+def _made_from(result: str, photo: str) -> bool:
+    """Whether a result was made from this photo, or doesn't say."""
+    known = digests_in(read_settings(result).get("request", {}), ("content", "image"))
+    return not known or digest_of(photo) in known
 
 
 def follow_photo(board: Board, photo: gr.State, ready: I18nData) -> None:

@@ -2,11 +2,12 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import gradio as gr
 
-from studio.events import IMMEDIATE
+from studio.events import EACH, IMMEDIATE
 
 _VISITORS = 1000  # whose requests are counted
 
@@ -53,7 +54,12 @@ def shows(request: gr.Request | None, number: int) -> bool:
 
 def wire(triggers: list) -> None:
     """Count these events as changes, at once, however long the queue of what they ask for is."""
-    gr.on(triggers, note, None, None, **IMMEDIATE)
+    gr.on(triggers, note, None, None, **EACH, **IMMEDIATE)
+
+
+def noted(event: Callable) -> Callable:
+    """An event after this one, by when it is counted as a change."""
+    return event(note, None, None, **EACH, **IMMEDIATE).success
 
 
 def _session(request: gr.Request | None) -> str | None:

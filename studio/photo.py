@@ -8,7 +8,7 @@ import gradio as gr
 from gradio import utils
 
 from studio import files
-from studio.events import SILENT
+from studio.events import LAST, SILENT
 from studio.examples import SAMPLES, examples, photo_of
 from studio.tiles import Tiles
 
@@ -36,7 +36,7 @@ def share(photo: gr.State, inputs: list[gr.Image], chosen: gr.UploadButton, tile
     everywhere = [photo, *inputs]
     for one in inputs:
         others = [photo, *(other for other in inputs if other is not one)]
-        one.input(lambda path, count=len(others): [path] * count, one, others, **SILENT)
-    chosen.upload(lambda path: [path] * len(everywhere), chosen, everywhere, **SILENT)
+        one.input(lambda path, count=len(others): [path] * count, one, others, **LAST, **SILENT)
+    chosen.upload(lambda path: [path] * len(everywhere), chosen, everywhere, **LAST, **SILENT)
     for wall in tiles:
-        wall.input(lambda name: [photo_of(name)] * len(everywhere), wall, everywhere, **SILENT)
+        wall.input(lambda name: [photo_of(name)] * len(everywhere), wall, everywhere, **LAST, **SILENT)

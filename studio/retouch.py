@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from studio import files, i18n, live, print_proof
-from studio.events import IMMEDIATE
+from studio.events import IMMEDIATE, LAST
 from style_core import read_image, read_settings
 from style_core.files import sha256_of
 from style_core.media.color import COLORS
@@ -49,7 +49,7 @@ def build(run_id: str, board: live.Board, *, larger: bool = True) -> gr.Button:
         """Another result is as it was painted, and nothing was made of it yet."""
         return [1, "style", gr.update(value=None, visible=False), gr.update(value=None, visible=False)]
 
-    how = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
+    how = {"show_progress": "hidden", "api_visibility": "private", **LAST}
     outputs = [board.slider, board.download, board.kind, board.result]
     gr.on([position.release, color.input], retouch, [board.original, position, color], outputs, **how)
     board.original.change(begin_anew, None, [position, color, film, gif], **IMMEDIATE)

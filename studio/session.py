@@ -8,7 +8,7 @@ from gradio.events import Dependency
 
 from studio import first_picture
 from studio.controls import Field, change_events
-from studio.events import IMMEDIATE, SILENT, apart
+from studio.events import IMMEDIATE, LAST, SILENT, apart
 from studio.photo import may_be_shown
 from style_core import RECIPES, RequestError
 
@@ -45,9 +45,9 @@ def wire(
         return together
 
     changes = change_events(fields) + [field.change for (_, name), field in fields.items() if name == "size"]
-    apart(changes)(remember, list(fields.values()), settings, trigger_mode="always_last", **IMMEDIATE)
+    apart(changes)(remember, list(fields.values()), settings, **LAST, **IMMEDIATE)
     for event in handed:
-        event.success(remember, list(fields.values()), settings, **IMMEDIATE)
+        event.success(remember, list(fields.values()), settings, **LAST, **IMMEDIATE)
 
     def restore(tab, path, settings):
         # The first tab is open already, or the visitor has opened another one meanwhile.

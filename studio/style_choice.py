@@ -5,7 +5,7 @@ from collections.abc import Callable
 import gradio as gr
 from gradio.events import Dependency
 
-from studio.events import IMMEDIATE
+from studio.events import IMMEDIATE, LAST
 from studio.tiles import Tiles
 
 
@@ -32,7 +32,7 @@ def wire(style: gr.Image, use_own: gr.Checkbox, chosen: Tiles, mix: gr.Slider | 
     def both(on: bool, name: str, path: str | None) -> dict:
         return gr.update(visible=bool(on and name and path))
 
-    chosen.input(clicked, [chosen, style], [use_own, *balance], **IMMEDIATE)
+    chosen.input(clicked, [chosen, style], [use_own, *balance], **LAST, **IMMEDIATE)
     if mix is not None:
-        use_own.input(both, [use_own, chosen, style], mix, **IMMEDIATE)
-    return lambda event: event(came, style, [use_own, chosen, *balance], **IMMEDIATE)
+        use_own.input(both, [use_own, chosen, style], mix, **LAST, **IMMEDIATE)
+    return lambda event: event(came, style, [use_own, chosen, *balance], **LAST, **IMMEDIATE)

@@ -7,7 +7,7 @@ from gradio.events import Dependency
 
 from studio import dream_presets, dream_zoom, gpu, i18n, jobs, live, painted_masks, retouch
 from studio.controls import Controls, Field, behind_more, documented, in_view, use_buttons
-from studio.events import IMMEDIATE, Updates
+from studio.events import EACH, IMMEDIATE, Updates
 from studio.examples import first_photo
 from studio.forecast import Forecast
 from studio.tiles import picture_grid
@@ -121,5 +121,6 @@ def _layer_browser(option_controls: Controls) -> Dependency:
         choose,
         None,
         [option_controls["layer"], option_controls["extractor"]],
+        **EACH,
         **IMMEDIATE,
     )

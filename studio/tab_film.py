@@ -9,7 +9,7 @@ import gradio as gr
 
 from studio import files, first_picture, gpu, i18n, jobs, live, style_choice, webcam
 from studio.controls import component
-from studio.events import IMMEDIATE, Update, Updates
+from studio.events import IMMEDIATE, LAST, Update, Updates, apart
 from studio.forecast import network_of_auto, sentence_of
 from studio.tab_stylize import style_tiles
 from studio.uploads import picture_input
@@ -103,7 +103,8 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
     jobs.wire_stop(stop, "film")
     clip.upload(lambda: "", None, status, **IMMEDIATE)  # what was said of the last one
     sliders = [chosen[-1], film[0], *film[2:]]
-    gr.on([clip.upload, clip.clear, film[1].input, *(one.release for one in sliders)], tell, [clip, chosen[-1], *film], about, **IMMEDIATE)
+    changed = apart([clip.upload, clip.clear, film[1].input, *(one.release for one in sliders)])
+    changed(tell, [clip, chosen[-1], *film], about, **LAST, **IMMEDIATE)
     return place.outputs
 
 

@@ -9,13 +9,13 @@ import gradio as gr
 
 from studio import files, first_imagined, gpu, i18n, jobs, live
 from studio.controls import Controls, behind_more, documented, in_view, use_buttons
-from studio.events import IMMEDIATE, Update, Updates
+from studio.events import EACH, IMMEDIATE, Update, Updates
 from studio.forecast import Forecast
 from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
 from style_core import Compute, ImagineOptions, RequestError, Step, imagine
 from style_core.media.settings import settings_of
-from style_core.recipes.imagine import walk
+from style_core.recipes.imagine import SEEDS, walk
 from style_core.recipes.recorded_inputs import request_of
 
 _WALK_FRAMES, _WALK_FPS = 72, 24
@@ -136,7 +136,7 @@ def _wire(place: _Place, handlers: dict[gr.Button, tuple], another: gr.Button, o
         path = paths[event.index] if paths else first_imagined.result(event.index)
         return path, path, live.FIRST_KIND
 
-    place.wall.select(choose, place.paths, [place.result, place.download, place.kind], **IMMEDIATE)
+    place.wall.select(choose, place.paths, [place.result, place.download, place.kind], **EACH, **IMMEDIATE)
 
 
 def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, request: gr.Request | None) -> Updates:
@@ -149,7 +149,7 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
         with closing(gpu.steps(imagine, options, read_if_given(near), compute=compute)) as steps:
             for step in steps if not asked.is_set() else ():
                 if step.image is not None:
-                    own = {**options.as_dict(), "seed": options.seed + step.iteration - 1, "count": 1}
+                    own = {**options.as_dict(), "seed": (options.seed + step.iteration - 1) % SEEDS, "count": 1}
                     path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights, request=asked_for))
                     made.append((path, i18n.say("SEED", request, seed=own["seed"])))
                     # The first one takes the place of what was chosen of the last run; after that, the visitor may choose.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from studio import (
     compare,
@@ -21,7 +22,7 @@ from studio import (
     stylizing,
 )
 from studio.controls import Controls, Field, behind_more, change_events, documented, in_view, use_buttons
-from studio.events import IMMEDIATE, SILENT, Updates
+from studio.events import IMMEDIATE, LAST, SILENT, Updates, apart
 from studio.examples import example_tiles, first_photo, name_of
 from studio.forecast import Forecast
 from studio.tiles import Tile, Tiles
@@ -199,7 +200,10 @@ def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Ca
             yield {**cleared, tab.slider: stylizing.photo_alone(content), tab.status: i18n.say("NO_STYLE_AT_ALL", request)}
         elif stylizing.StylizeRequest.of(content, own, gallery_style, mix, regions, given).key() != last:
             newest.note(request)
-            yield from stylize(content, style, gallery_style, mix, regions, request, use_style=use_style, **given)
+            try:
+                yield from stylize(content, style, gallery_style, mix, regions, request, use_style=use_style, **given)
+            except gr.Error as refusal:  # after an error, Gradio's page forgets what was changed meanwhile
+                gr.Warning(refusal.message)
         else:
             yield {tab.status: gr.skip()}
 
@@ -244,13 +248,14 @@ def build(compute: Compute, photo: gr.State) -> dict:
     newest.wire([*triggers, tab.chosen.change, tab.use_own.change])
     forecast = tab.forecast.wire(compute, tab.option_controls, photo)
     tab.run.click(stylize, tab.inputs, tab.outputs, api_name="stylize", **how)
-    follow = {"api_visibility": "private", "trigger_mode": "always_last", **how}
-    gr.on([*triggers, tab.chosen.change, tab.use_own.change], at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+    follow = {"api_visibility": "private", **LAST, **how}
+    # Apart, because what else listens to these must not wait until the picture is refined.
+    apart([*triggers, tab.chosen.change, tab.use_own.change])(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
     # What is painted on the last photo does not belong to this one.
-    photo.change(at_once, [*tab.inputs[:-1], gr.State(None), tab.drawn], tab.outputs, **follow)
+    newest.noted(photo.change)(at_once, [*tab.inputs[:-1], gr.State(None), tab.drawn], tab.outputs, **follow)
     photo.change(name_of, photo, tab.trials, **IMMEDIATE)
     for proposal in tab.proposals:
-        proposal.success(at_once, [*tab.inputs, gr.State(None)], tab.outputs, **follow)
+        newest.noted(proposal.success)(at_once, [*tab.inputs, gr.State(None)], tab.outputs, **follow)
 
     def once_restored(content, style, gallery_style, mix, regions, last, request: gr.Request, use_style=True, **given) -> Updates:
         """Paint the example photo in the visitor's own painting; everything else that a page restores reports its change itself."""
@@ -259,10 +264,13 @@ def build(compute: Compute, photo: gr.State) -> dict:
         else:
             yield {tab.status: gr.skip()}
 
+    def follow_settings(event: Dependency) -> None:
+        newest.noted(event.success)(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+
     choose = style_choice.wire(tab.style, tab.use_own, tab.chosen, tab.mix)
 
     def follow_style(event: Callable) -> None:
-        choose(event).success(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+        follow_settings(choose(event))
 
     follow_style(tab.style.input)
 
@@ -272,10 +280,10 @@ def build(compute: Compute, photo: gr.State) -> dict:
         return stylizing.photo_alone(path), i18n.PAINTING_NOW
 
     # An upload is shown at once, whatever the device is busy with.
-    tab.content.upload(uploaded, [tab.content, photo], [tab.slider, tab.status], **IMMEDIATE)
+    tab.content.upload(uploaded, [tab.content, photo], [tab.slider, tab.status], **LAST, **IMMEDIATE)
     with tab.grid_place:
         picked = compare.build(_small(compute), [tab.content, tab.style, tab.mix], tab.option_controls, tab.chosen, tab.use_own, tab.more)
-    picked.success(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+    follow_settings(picked)
     picked.success(None, None, None, js=_INTO_VIEW, **SILENT)
     live.wire_download(tab.kind, tab.download, tab.result)
     return {
@@ -288,6 +296,8 @@ def build(compute: Compute, photo: gr.State) -> dict:
         "download": tab.download,
         "drawn": tab.drawn,
         "follow_style": follow_style,
+        "follow_settings": follow_settings,
+        "picked": picked,
         "once_restored": lambda event: event(once_restored, [*tab.inputs, tab.drawn], tab.outputs, **follow),
         "restored": lambda values: _restored(tab, values),
         "option_controls": {**tab.option_controls, "gallery": tab.chosen},

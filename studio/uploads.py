@@ -7,6 +7,7 @@ from gradio.i18n import I18nData
 from PIL import Image
 
 from studio import i18n
+from studio.events import EACH, IMMEDIATE
 from style_core import RequestError, read_image
 from style_core.media.images import Picture, load_picture, to_pil
 from style_core.media.reading import read_header, read_pixels
@@ -49,7 +50,7 @@ def picture_input(
     notice = gr.Markdown(visible=False, elem_classes="notice", elem_id=f"{elem_id}-notice" if elem_id else None)
     # Not the input's own change event, which Gradio fires repeatedly for a picture set while its tab is hidden.
     came = picture.input if path is None else path.change
-    came(notice_of, path or picture, notice, show_progress="hidden", queue=False, api_visibility="private")
+    came(notice_of, path or picture, notice, **EACH, **IMMEDIATE)
     return picture, notice
 
 

@@ -32,8 +32,8 @@ class Range:
     def as_message(self) -> Message:
         """For example `between 128 and 2048 px`."""
         if self.unit:
-            return Message("between {low:g} and {high:g} {unit}", low=self.low, high=self.high, unit=self.unit)
-        return Message("between {low:g} and {high:g}", low=self.low, high=self.high)
+            return Message("between {low:.10g} and {high:.10g} {unit}", low=self.low, high=self.high, unit=self.unit)
+        return Message("between {low:.10g} and {high:.10g}", low=self.low, high=self.high)
 
 
 @dataclass(frozen=True)
@@ -137,11 +137,11 @@ def _checked_number(field: OptionField, value: Any) -> int | float:
         raise RequestError("{option} is {value}; it must be a number.", option=field.name, value=shown)
     if isinstance(field.allowed, Range) and value not in field.allowed:
         raise RequestError(
-            "{option} is {value}; it must be {allowed}.", option=field.name, value=f"{value:g}", allowed=field.allowed.as_message()
+            "{option} is {value}; it must be {allowed}.", option=field.name, value=f"{value:.10g}", allowed=field.allowed.as_message()
         )
     if field.kind is int:
         # Sliders and JSON send 300.0 for 300.
         if value != int(value):
-            raise RequestError("{option} is {value}; it must be a whole number.", option=field.name, value=f"{value:g}")
+            raise RequestError("{option} is {value}; it must be a whole number.", option=field.name, value=f"{value:.10g}")
         return int(value)
     return float(value)

@@ -146,6 +146,19 @@ def test_at_most_one_listener_of_an_event_makes_up_for_a_call_that_came_too_earl
     assert set(listening.values()) == {1}
 
 
+def test_no_listener_loses_what_a_visitor_gives_while_it_still_works_on_the_last(address):
+    page = config(address)
+    parts = {part["id"]: part for part in page["components"]}
+    losing = [
+        (parts[source]["type"], event, handler["api_name"])
+        for handler in page["dependencies"]
+        if handler["trigger_mode"] == "once" and handler["backend_fn"] and handler["inputs"]
+        for source, event in handler["targets"]
+        if event in ("input", "select", "upload", "release")
+    ]
+    assert losing == []
+
+
 @pytest.mark.app
 def test_visitors_cost_little_memory():
     code = """

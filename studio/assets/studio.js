@@ -163,9 +163,11 @@
     camera.querySelector('[title="stop recording"]')?.closest('button').click();
     for (const track of camera.querySelector('video')?.srcObject?.getTracks() ?? []) track.stop();
   };
+  let lost = false;
   const tell = () => {
     name();
     rest();
+    lost ||= [...document.querySelectorAll('[data-testid=toast-body]')].some((toast) => toast.innerText.includes('Connection Lost'));
     const line = visible('.status'), bar = [...document.querySelectorAll('.status progress')].at(-1);
     document.title = bar ? `${Math.round(100 * bar.value / bar.max)} % · ${title}` : title;
     if (!line) return;
@@ -181,8 +183,8 @@
     setTimeout(() => { waiting = false; tell(); }, 250);
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
 
-  // A reload in the middle of a run asks first.
+  // A reload in the middle of a run asks first; not Gradio's own, once the server can be reached again.
   window.addEventListener('beforeunload', (event) => {
-    if (document.querySelector('.status progress')) event.preventDefault();
+    if (document.querySelector('.status progress') && !lost) event.preventDefault();
   });
 }

@@ -105,6 +105,7 @@ WORDS: dict[str, str] = {
     "NO_CONTENT": "Choose a photo first.",
     "NO_STYLE": "Choose a painting first.",
     "NO_STYLE_AT_ALL": "Choose a style, or add a painting of your own.",
+    "CONTINUE_OTHER_PHOTO": "The photo is another one by now. Choose the one again that this picture was made from, or start anew.",
     "NO_RESULT": "There is no picture yet. Make one first.",
     "WAITING": "Runs before yours in the queue: {count}.",
     "BUSY": "Too many runs are waiting. Try again in a minute.",

@@ -47,14 +47,19 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
         RequestError: if the given pictures are not those that it was made from.
     """
     settings = read_settings(given.continue_from)
-    request = settings.get("request", {})
+    if "request" not in settings:
+        raise RequestError(
+            "{file} does not say which pictures it was made from: it is a frame of a film or a camera, or was saved by an earlier version.",
+            file=given.continue_from,
+        )
+    request = settings["request"]
     for name, paths in pictures.items():
         facts = request.get(name, [])
         digests = [fact["sha256"] for fact in (facts if isinstance(facts, list) else [facts])]
         for path, digest in zip(paths, digests):
             if digest_of(path) != digest:
                 raise RequestError("{file} is not the picture that {picture} was made from.", file=path, picture=given.continue_from)
-        if digests and len(paths) != len(digests):
+        if len(paths) != len(digests):
             raise RequestError(
                 "{picture} was made from {count} pictures as {name}; give the same.",
                 picture=given.continue_from,

@@ -34,7 +34,7 @@ from style_core.progress import Steps
 from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 from style_core.recipes.film import CLIP_SUFFIXES
-from style_core.recipes.imagine import ImagineOptions, imagine, walk
+from style_core.recipes.imagine import WALK_FRAMES, ImagineOptions, imagine, walk
 from style_core.recipes.job_file import check_gallery
 from style_core.recipes.key_frames import FilmOptions
 from style_core.recipes.optimize import optimize
@@ -384,6 +384,8 @@ def _dream(given: argparse.Namespace) -> int:
         return run_zoom(
             lambda **done: dream_zoom(image, options, zoom, guide=guide, compute=compute, **done), facts, options, compute, given
         )
+    if options_from(given, ZoomOptions) != ZoomOptions():
+        raise RequestError("--frames, --zoom-rate, --turn and --iterations-each are of a zoom; add --zoom, or leave them out.")
     preview_every = 0.0 if given.timelapse else 1.0
 
     def steps(image):
@@ -399,7 +401,7 @@ def _add_imagine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--walk", metavar="FILE.mp4|.gif", help="Also write a walk: to the next seed's picture, or between the pictures of --near."
     )
-    parser.add_argument("--frames", type=int, default=96, metavar="N", help="Frames of the walk (default 96).")
+    parser.add_argument("--frames", type=int, default=WALK_FRAMES, metavar="N", help=f"Frames of the walk (default {WALK_FRAMES}).")
     parser.epilog = "With --count, OUT.png stands for OUT-1.png, OUT-2.png and so on."
 
 
@@ -416,6 +418,8 @@ def _imagine(given: argparse.Namespace) -> int:
         raise RequestError("--walk makes one film; leave out --count.")
     if given.walk:
         return run_walk("imagine", walk(options, near, frames=given.frames, compute=compute), options, compute, given)
+    if given.frames != WALK_FRAMES:
+        raise RequestError("--frames is of a walk; add --walk, or leave it out.")
     if len(near) > 1:
         raise RequestError("--near has {given} pictures; give one, or use --walk to go from one to the other.", given=len(near))
     steps = imagine(options, near[0] if near else None, compute=compute)

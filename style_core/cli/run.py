@@ -23,6 +23,7 @@ from style_core.memory import memory_in_words
 from style_core.networks.backbones import EXTRACTORS
 from style_core.options import Options
 from style_core.progress import Step, Steps
+from style_core.recipes.imagine import SEEDS
 from style_core.recipes.recorded_inputs import MADE_FROM, request_of
 
 USUAL = {"dpi": None, "quality": 95, "depth": 8}  # how files are written unless flags say otherwise
@@ -104,7 +105,7 @@ def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, give
         for step in steps:
             if step.image is not None:
                 path = _numbered(out, step.iteration)
-                own = {**options.as_dict(), "seed": options.as_dict()["seed"] + step.iteration - 1, "count": 1}
+                own = {**options.as_dict(), "seed": (options.as_dict()["seed"] + step.iteration - 1) % SEEDS, "count": 1}
                 write_image(
                     path,
                     step.image,

@@ -7,18 +7,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.matrices import averaged_to
+from style_core.networks.costs import Shape
 from style_core.networks.extractor import FeatureExtractor, layer_name
 from style_core.optimization.losses import total_variation
 
 _SMALLEST_LEVEL = 8  # px, short side: the coarsest scale that the gradient is split into
 _LARGEST_SHIFT = 0.25  # of the short side, so that mirrored borders don't become the subject
+LARGEST_TILE = 1.5  # times the usual side
 _SMALLEST_TILE = 96  # px; smaller tiles are mostly border
 # Limit on the operations of one tile, forward and backward, so that a Step comes about once a second on two cores, and
 # activations fit into a GPU's memory.
 _TILE_OPERATIONS = {"cpu": 6e10, "cuda": 4e12, "mps": 5e11}
-_GUIDE_POSITIONS = 1024  # positions of the guide that are compared with; more need memory and change little
+_GUIDE_POSITIONS = 1024  # at most so many positions of the guide are compared with, drawn at random
+_COMPARED = 4096  # positions of the picture that are compared at once, because each needs a number for each of the guide's
 _SILENCE = 1e-12  # mean squared activations below this count as none
 
 
@@ -61,6 +65,12 @@ class DreamObjective:
     @property
     def verb(self) -> str:
         return "activation" if self._guides[0] is None else "similarity"
+
+    @property
+    def compared(self) -> float:
+        """Multiplications and additions per pixel for the comparison with the guide."""
+        strides = [2 ** (int(layer_name(term.layer)[4]) - 1) for term in self.terms]
+        return sum(2 * guide.numel() / stride**2 for guide, stride in zip(self._guides, strides) if guide is not None)
 
     def responses(self, batch: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Responses summed over positions, and the number of positions, by term and picture.
@@ -109,8 +119,8 @@ class DreamObjective:
         guides = []
         for term in self.terms:
             flat = self._chosen(features, term)[0].flatten(1)  # [C, P]
-            apart = max(1, flat.shape[1] // _GUIDE_POSITIONS)
-            guides.append(flat[:, ::apart].contiguous())
+            drawn = torch.randperm(flat.shape[1], generator=torch.Generator().manual_seed(0))[:_GUIDE_POSITIONS]
+            guides.append(flat[:, drawn.sort().values.to(flat.device)].contiguous())
         return guides
 
 
@@ -120,8 +130,10 @@ def _response(features: Tensor, guide: Tensor | None) -> Tensor:
         return features.square().mean(1, keepdim=True)
     with torch.no_grad():
         # The length of F[:, p] scales all its products equally, so only the guide needs normalizing.
-        similarity = torch.einsum("bchw,cq->bqhw", features, functional.normalize(guide, dim=0))
-        nearest = guide.T[similarity.argmax(1)].movedim(-1, 1)  # [B, C, h, w]
+        directions = functional.normalize(guide, dim=0)  # [C, Q]
+        positions = features.movedim(1, -1).flatten(0, 2)  # [B h w, C]
+        nearest = torch.cat([(part @ directions).argmax(1) for part in positions.split(_COMPARED)])
+        nearest = guide.T[nearest].unflatten(0, (len(features), *features.shape[-2:])).movedim(-1, 1)  # [B, C, h, w]
     return (features * nearest).mean(1, keepdim=True)
 
 
@@ -243,12 +255,11 @@ class Ascent:
 
     def _tile_side(self) -> int:
         extractor = self.objective.extractor
-        affordable = _TILE_OPERATIONS[extractor.compute.device.type] / operations(extractor, self.objective.layers)
-        return max(_SMALLEST_TILE, int(affordable**0.5))
+        return tile_side(extractor.shape, self.objective.layers, extractor.compute, self.objective.compared)
 
     def _cuts(self, length: int, side: int) -> list[slice]:
         """`length` cut into pieces of about `side` from a random start; the first and last are at least half as long."""
-        if length <= 1.5 * side:
+        if length <= LARGEST_TILE * side:
             return [slice(0, length)]
         first = side // 2 + self._draw(side // 2 + 1)
         marks = [0, *range(first, length - side // 2 + 1, side), length]
@@ -322,10 +333,20 @@ def equalize(gradient: Tensor, smoothing: float) -> Tensor:
     return total
 
 
-def operations(extractor: FeatureExtractor, layers: Sequence[str]) -> float:
+def operations(shape: Shape, layers: Sequence[str]) -> float:
     """Multiplications and additions per pixel, forward and backward, up to the deepest of `layers`."""
     side = 1024  # px: a multiple of every stride
-    return 3 * extractor.shape.flops(side, side, max(layers)) / side**2  # names sort as depth does
+    return 3 * shape.flops(side, side, max(layers)) / side**2  # names sort as depth does
+
+
+def tile_side(shape: Shape, layers: Sequence[str], compute: Compute, compared: float = 0.0) -> int:
+    """About how long a tile's sides are, in px; the largest tiles are `LARGEST_TILE` times as long.
+
+    Args:
+        compared: operations per pixel besides the network's.
+    """
+    affordable = _TILE_OPERATIONS[compute.device.type] / (operations(shape, layers) + compared)
+    return max(_SMALLEST_TILE, int(affordable**0.5))
 
 
 def _roughening(picture: Tensor) -> Tensor:

@@ -81,6 +81,7 @@ def network_cost(
     compute: Compute,
     deepest: str = "relu5_1",
     plans: Sequence[Plan] | None = None,
+    largest: int | None = None,
 ) -> Estimate:
     """Time and memory of passes through a feature network, forward and backward.
 
@@ -88,7 +89,8 @@ def network_cost(
         sizes: height, width and iterations of each level or octave.
         extractor: the name of a backbone, or a network's shape.
         deepest: the deepest layer used.
-        plans: how each size is painted; None means without tiles and without an optimizer's memory.
+        plans: how each size is painted; None means without an optimizer's memory.
+        largest: without plans, the longest side in px of the tiles that a picture is seen in; None means that it is seen at once.
     """
     shape = BACKBONES[extractor].shape if isinstance(extractor, str) else extractor
     bytes_each = compute.dtype.itemsize
@@ -99,7 +101,9 @@ def network_cost(
         kept = _TRAVERSALS * passes * bytes_each * shape.activations(height, width, deepest)
         moved += count * (kept + _PICTURE_TRAVERSALS * 12 * height * width)
     height, width, _ = max(sizes)
-    memory = BASE_BYTES + _ROUND_TRIP * bytes_each * shape.activations(height, width, deepest) + _DREAM_PICTURES * 12 * height * width
+    most = largest or max(height, width)
+    seen = shape.activations(min(height, most), min(width, most), deepest)
+    memory = BASE_BYTES + _ROUND_TRIP * bytes_each * seen + _DREAM_PICTURES * 12 * height * width
     memory = max(plan.bytes for plan in plans) if plans else memory
     return Estimate(_OVERHEAD * (work / _rate(compute) + moved / _bandwidth(compute)), memory)
 

@@ -11,12 +11,13 @@ from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.images import beyond, fit
+from style_core.media.images import beyond, fit, fit_short
 from style_core.messages import Message, joined
-from style_core.networks.backbones import EXTRACTORS
+from style_core.networks.backbones import BACKBONES, EXTRACTORS
+from style_core.networks.costs import Shape
 from style_core.networks.extractor import FeatureExtractor, layer_name
 from style_core.networks.vgg19 import LAYERS
-from style_core.optimization.deepdream import Ascent, AscentConfig, DreamObjective, Term
+from style_core.optimization.deepdream import LARGEST_TILE, Ascent, AscentConfig, DreamObjective, Term, tile_side
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.areas import in_effect
@@ -30,6 +31,7 @@ _FULL_STEP = 0.04  # root mean square of a move at strength 1, in pixel values
 _SMALLEST_SIDE = 48  # px, short side of the smallest octave; smaller ones are too small for a pattern
 _SMALLEST_MAP = 4  # positions, short side of the deepest layer in the smallest octave
 _GUIDE_SIDE = 256  # px, long side of the guide, so that features cover whole objects rather than texture
+_GUIDE_SHORT = 64  # px, its short side at least
 _NOISE = 0.08  # standard deviation of the noise that a dream can start from
 _KINSHIP = 0.9  # typical correlation of color channels, used without a photo
 _COLOR_FLOOR = 0.05  # share of uncorrelated color, so that dreams on gray photos have a little color
@@ -144,14 +146,17 @@ def dream(
     note = joined(note, larger, growth.note, unused)
     sizes = [(height, width, options.iterations) for height, width in growth.sizes]
     deepest = max(objective.layers, key=LAYERS.index)
-    watch = Watch(f"dream {extractor.name}", extractor.compute, network_cost(sizes, extractor.shape, extractor.compute, deepest))
+    cost = network_cost(
+        sizes, extractor.shape, extractor.compute, deepest, largest=_largest_tile(extractor.shape, deepest, extractor.compute)
+    )
+    watch = Watch(f"dream {extractor.name}", extractor.compute, cost)
 
     def growing() -> Steps:
-        shown_at, began, before = float("-inf"), time.monotonic(), growth.share
+        shown, shown_at, began, before = 0, float("-inf"), time.monotonic(), growth.share
         for _ in growth:
             now, preview = time.monotonic(), None
-            if growth.done and now - shown_at >= preview_every:
-                preview, shown_at = growth.image(), now
+            if growth.done != shown and now - shown_at >= preview_every:  # a step has a yield for each of its tiles
+                preview, shown, shown_at = growth.image(), growth.done, now
             eta = (now - began) * (1 - growth.share) / (growth.share - before) if growth.share > before else None
             yield Step(growth.done, growth.total, growth.rises, preview, now - started, eta, note, extractor.weights)
 
@@ -179,7 +184,10 @@ def check_request(image: Tensor | None, options: DreamOptions, mask: Tensor | No
 def objective_of(extractor: FeatureExtractor, terms: Sequence[Term], guide: Tensor | None) -> DreamObjective:
     """The dream's objective, with the guide, if there is one, resized for comparison."""
     if guide is not None:
-        guide = fit(guide, _GUIDE_SIDE)[None].to(extractor.compute.device)
+        seen = fit(guide, _GUIDE_SIDE)
+        if min(seen.shape[-2:]) < _GUIDE_SHORT:
+            seen = fit_short(guide, _GUIDE_SHORT)
+        guide = seen[None].to(extractor.compute.device)
     return DreamObjective(extractor, terms, guide)
 
 
@@ -232,6 +240,8 @@ class Growth:
         self._generator = torch.Generator().manual_seed(options.seed)
         self._noise_seed = int(torch.randint(2**31, (), generator=self._generator))
         self._added: Tensor | None = None
+        self._finer: Tensor | None = None  # of a finished dream that goes on, what the octave at work is too small for
+        self._goes_deeper = begun is not None and not self.done
         if begun is not None:
             self._added = _sized(begun[None].to(device), photo.shape[-2:]) - self._base(photo.shape[-2:])
 
@@ -246,6 +256,11 @@ class Growth:
             if not count:
                 continue
             base = self._base((height, width))
+            if self._goes_deeper:
+                whole = self._changes()
+                assert whole is not None
+                self._added = _sized(whole, (height, width))
+                self._finer = whole - _sized(self._added, whole.shape[-2:])
             picture = base if self._added is None else (base + _sized(self._added, (height, width))).clamp(0, 1)
             mask = None if self.mask is None else _sized(self.mask, (height, width)).clamp(0, 1)
             plain = yield from Ascent(base, self.objective, config, self._generator, mask).measure()
@@ -264,11 +279,18 @@ class Growth:
         """The dream so far, `[3, H, W]` in `[0, 1]`, on the CPU, at the size of the result."""
         size = self.photo.shape[-2:]
         image = self._base(size)
-        if self._added is not None:
-            image = (image + _sized(self._added, size)).clamp(0, 1)
+        if (changes := self._changes()) is not None:
+            image = (image + changes).clamp(0, 1)
         if self.mask is not None and not self.options.outside:
             image = self.photo.lerp(image, self.mask)
         return image[0].float().cpu().clone()
+
+    def _changes(self) -> Tensor | None:
+        """What the dream has added so far, `[1, 3, H, W]` at the size of the result."""
+        if self._added is None:
+            return None
+        changes = _sized(self._added, self.photo.shape[-2:])
+        return changes if self._finer is None else changes + self._finer
 
     def _base(self, size: Sequence[int]) -> Tensor:
         """The original picture `[1, 3, h, w]` at a size: the photo, or the photo with noise in the dream's area."""
@@ -305,7 +327,12 @@ def dream_cost(options: DreamOptions, given: Situation) -> Cost:
     size = given.size(options.size)
     deepest = max((term.layer for term in parse_terms(options.layer)), key=LAYERS.index)
     octaves = [(height, width, options.iterations) for height, width in octave_sizes(size, options, [deepest])]
-    return Cost(f"dream {given.network}", network_cost(octaves, given.network, given.compute, deepest), size)
+    largest = _largest_tile(BACKBONES[given.network].shape, deepest, given.compute)
+    return Cost(f"dream {given.network}", network_cost(octaves, given.network, given.compute, deepest, largest=largest), size)
+
+
+def _largest_tile(shape: Shape, deepest: str, compute: Compute) -> int:
+    return round(LARGEST_TILE * tile_side(shape, [deepest], compute))
 
 
 def octave_sizes(size: Sequence[int], options: DreamOptions, layers: Sequence[str]) -> list[tuple[int, int]]:

@@ -12,6 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.devices import Compute
+from style_core.errors import RequestError
+from style_core.media.images import size_to_fit
+from style_core.media.reading import MIN_SIDE
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.dream import DreamOptions, check_request, dream
@@ -63,6 +66,11 @@ def dream_zoom(
         RequestError: for a request that can't be carried out.
     """
     terms = check_request(image, options, None)
+    if image is not None and min(size := size_to_fit(image.shape[-2:], options.size)) < MIN_SIDE:
+        raise RequestError(
+            "The film would be {width} x {height} px; it must be at least {least} px on each side. Choose a larger size.",
+            width=size[1], height=size[0], least=MIN_SIDE,
+        )  # fmt: skip
     started = time.monotonic()
     yield Step(done, zoom.frames, note="Starting.")
     compute = compute or Compute.choose()

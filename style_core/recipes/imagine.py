@@ -27,6 +27,8 @@ FINISHES = ("painted", "plain")
 MAX_COUNT = 64
 
 _MOST_FRAMES = 2400  # of a walk
+WALK_FRAMES = 96
+SEEDS = 2**31  # after the last one comes the first
 _NO_STYLE = torch.zeros(1, 0)
 
 
@@ -35,7 +37,7 @@ class ImagineOptions(Options):
     """Imagine abstract paintings from a latent space."""
 
     size: int = option(512, "Side of the square result.", Range(128, 2048, 32, "px"))
-    seed: int = option(0, "Which picture: each number gives a different one.", Range(0, 2**31 - 1, 1))
+    seed: int = option(0, "Which picture: each number gives a different one.", Range(0, SEEDS - 1, 1))
     count: int = option(1, "Number of pictures, from this seed on.", Range(1, MAX_COUNT, 1))
     truncation: float = option(0.8, "0 gives average shapes; higher values give more unusual ones.", Range(0, 1.5, 0.05))
     variation: float = option(0.4, "With a picture to start from: 0 reproduces it as closely as possible, 1 ignores it.", Range(0, 1, 0.05))
@@ -87,13 +89,14 @@ def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = No
     if near is not None:
         around = (yield from _found(latent, near, options.count, started)), finish.seen(near)
     for index in range(options.count):
-        seed = options.seed + index
+        seed = (options.seed + index) % SEEDS
         code, noise_maps, manner = latent.code(seed), latent.noise_maps(seed), finish.imagined(seed)
         if around is None:
             style = latent.style(code, options.truncation, options.axes)
         else:
             inversion, seen = around
-            style = latent.style(slerp(inversion.code, code, options.variation), _truncation(options, near), options.axes)
+            truncation = 1 + (options.truncation - 1) * options.variation  # it applies to the variation alone, likewise
+            style = latent.style(slerp(inversion.code, code, options.variation), truncation, options.axes)
             style = style[:, None] + (1 - options.variation) * inversion.detail
             noise_maps = blended(inversion.noise_maps, noise_maps, options.variation)
             manner = torch.lerp(seen, manner, options.variation)
@@ -109,7 +112,7 @@ def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = No
 
 
 def walk(
-    options: ImagineOptions = ImagineOptions(), ends: Sequence[Tensor] = (), *, frames: int = 96, compute: Compute | None = None
+    options: ImagineOptions = ImagineOptions(), ends: Sequence[Tensor] = (), *, frames: int = WALK_FRAMES, compute: Compute | None = None
 ) -> Steps:
     """Walk through the space; each Step with an image holds a frame.
 
@@ -128,16 +131,17 @@ def walk(
     yield Step(0, frames, note="Starting.")
     latent = open_latent()
     finish = _Finish(options, compute or Compute.choose())
-    found, manners = [], []
+    # Truncation would make a picture's inversion differ from the picture.
+    found, manners, truncations = [], [], [1.0] * len(ends) + [options.truncation] * (2 - len(ends))
     for image in ends:
         found.append((yield from _found(latent, image, frames, started)))
         manners.append(finish.seen(image))
-    for seed in range(options.seed, options.seed + 2 - len(found)):
+    for seed in [number % SEEDS for number in range(options.seed, options.seed + 2 - len(found))]:
         found.append(Inversion(latent.code(seed), torch.zeros(1, PLACES, W_SIZE), latent.noise_maps(seed)))
         manners.append(finish.imagined(seed))
-    truncation = _truncation(options, ends[0] if len(ends) == 2 else None)
 
     def way(share: float) -> Tensor:
+        truncation = (1 - share) * truncations[0] + share * truncations[1]
         style = latent.style(slerp(found[0].code, found[1].code, share), truncation, options.axes)
         return style[:, None] + torch.lerp(found[0].detail, found[1].detail, share)
 
@@ -148,11 +152,6 @@ def walk(
         eta = seconds / (index + 1) * (frames - index - 1)
         weights = {"latent": latent.sha256, **finish.weights}
         yield Step(index + 1, frames, image=image, seconds=seconds, eta=eta, weights=weights)
-
-
-def _truncation(options: ImagineOptions, near: Tensor | None) -> float:
-    """Truncation applies to the variation, not to the inversion itself, which would no longer match its picture."""
-    return options.truncation if near is None else 1 + (options.truncation - 1) * options.variation
 
 
 class _Finish:

@@ -13,6 +13,7 @@ from style_core.recipes.dream import DreamOptions, dream, dream_cost
 from style_core.recipes.imagine import ImagineOptions, imagine, imagine_cost
 from style_core.recipes.optimize import optimize, optimize_cost
 from style_core.recipes.optimize_options import OptimizeOptions
+from style_core.recipes.recorded_inputs import PICTURES
 from style_core.recipes.stylize import StylizeOptions, stylize, stylize_cost
 
 
@@ -45,6 +46,8 @@ RECIPES = {
     )
 }
 
+_TAKEN = ("content", "styles", "image")  # names of those pictures in a request
+
 # Options that came later, with the values that earlier pictures were made with.
 _LATER = {"stylize": {"refine": 0}}
 
@@ -57,12 +60,18 @@ def picture_name(taken: str) -> str:
 def command_of(settings: Mapping[str, Any]) -> str:
     """The shell command that makes a picture again from its settings, with input pictures as capitalized placeholders.
 
+    What was made from more than a recipe's own pictures, such as a guide or a mask, is made again by `redo`, which finds it in RESULT.png.
+
     Raises:
         RequestError: for options that are unknown or out of range.
     """
     recipe = RECIPES[settings["recipe"]]
-    options = recipe.options.make(**options_recorded(settings))
+    options = options_used(settings)
     pictures = [picture_name(taken).upper() for taken in recipe.takes]
+    request = settings.get("request", {})
+    if more := [name.upper() for name in (*PICTURES, "subject") if name in request and name not in _TAKEN]:
+        given = [*pictures, *(name for name in more if name not in ("MASK", "SUBJECT"))]
+        return shlex.join(["python", "-m", "style_core", "redo", "RESULT.png", "-o", "OUT.png", "--inputs", *given])
     if settings.get("gallery"):
         pictures[1] = f"gallery:{settings['gallery']}"
     if getattr(options, "start", "") == "noise":

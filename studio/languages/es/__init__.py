@@ -109,6 +109,7 @@ WORDS: dict[str, str] = {
     "NO_CONTENT": "Elige primero una foto.",
     "NO_STYLE": "Elige primero un cuadro.",
     "NO_STYLE_AT_ALL": "Elige un estilo o añade un cuadro tuyo.",
+    "CONTINUE_OTHER_PHOTO": "La foto ya es otra. Elige de nuevo aquella de la que se hizo esta imagen, o empieza de nuevo.",
     "NO_RESULT": "Todavía no hay ninguna imagen. Crea una primero.",
     "WAITING": "Trabajos antes del tuyo en la cola: {count}.",
     "BUSY": "Hay demasiados trabajos en espera. Vuelve a intentarlo en un minuto.",

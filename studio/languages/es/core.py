@@ -135,8 +135,8 @@ SENTENCES: dict[str, str] = {
     "{option} is {value}; it must be a number.": "{option} vale {value}; debe ser un número.",
     "{option} is {value}; it must be a whole number.": "{option} vale {value}; debe ser un número entero.",
     "{option} is {value}; it must be {allowed}.": "{option} vale {value}; debe estar {allowed}.",
-    "between {low:g} and {high:g}": "entre {low:g} y {high:g}",
-    "between {low:g} and {high:g} {unit}": "entre {low:g} y {high:g} {unit}",
+    "between {low:.10g} and {high:.10g}": "entre {low:.10g} y {high:.10g}",
+    "between {low:.10g} and {high:.10g} {unit}": "entre {low:.10g} y {high:.10g} {unit}",
     "The result is still close to the photo. Try more strength or another brush size, or refine it with Paint.":
         "El resultado aún se parece mucho a la foto. Sube la intensidad, prueba otro tamaño de pincel o refínalo con Pintar.",
     "Little of the photo can be recognized. Try less strength or another brush size.":
@@ -177,6 +177,8 @@ SENTENCES: dict[str, str] = {
     "A morph has {frames} frames; it must have 2 to {most}.": "La transformación tiene {frames} fotogramas; debe tener entre 2 y {most}.",
     "size is {size}; it is too large. Write it like 1024, 42cm or 16.5in.": "size vale {size}; es demasiado grande. Escríbelo como 1024, 42cm o 16.5in.",
     "There is not enough memory for {size} px; use {fitting} px or less.": "No hay memoria suficiente para {size} px; usa {fitting} px o menos.",
+    "The film would be {width} x {height} px; it must be at least {least} px on each side. Choose a larger size.":
+        "El vídeo tendría {width} x {height} px; cada lado debe tener al menos {least} px. Elige un tamaño mayor.",
     "This film would take about {seconds} s, and the GPU is lent for {most} s. Choose fewer frames or a smaller size.":
         "Este vídeo tardaría unos {seconds} s, y la GPU se presta durante {most} s. Elige menos fotogramas o un tamaño menor.",
     "The worker that computed this has stopped. Start the run again.": "El equipo que calculaba esto se ha detenido. Empieza de nuevo.",

@@ -109,6 +109,7 @@ WORDS: dict[str, str] = {
     "NO_CONTENT": "请先选择一张照片。",
     "NO_STYLE": "请先选择一幅画作。",
     "NO_STYLE_AT_ALL": "请选择一种风格，或添加你自己的画作。",
+    "CONTINUE_OTHER_PHOTO": "照片已经换了。请重新选择这张图所用的照片，或重新开始。",
     "NO_RESULT": "还没有图，请先生成一张。",
     "WAITING": "排队中，你前面还有 {count} 个任务。",
     "BUSY": "排队的任务太多了，请过一分钟再试。",

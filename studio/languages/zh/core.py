@@ -139,8 +139,8 @@ SENTENCES: dict[str, str] = {
     "{option} is {value}; it must be a number.": "{option} 的值是 {value}；应为数字。",
     "{option} is {value}; it must be a whole number.": "{option} 的值是 {value}；应为整数。",
     "{option} is {value}; it must be {allowed}.": "{option} 的值是 {value}；应{allowed}。",
-    "between {low:g} and {high:g}": "在 {low:g} 与 {high:g} 之间",
-    "between {low:g} and {high:g} {unit}": "在 {low:g} 与 {high:g} {unit} 之间",
+    "between {low:.10g} and {high:.10g}": "在 {low:.10g} 与 {high:.10g} 之间",
+    "between {low:.10g} and {high:.10g} {unit}": "在 {low:.10g} 与 {high:.10g} {unit} 之间",
     "The result is still close to the photo. Try more strength or another brush size, or refine it with Paint.":
         "结果仍很接近照片。请提高强度、换一种笔触大小，或用“绘制”继续细化。",
     "Little of the photo can be recognized. Try less strength or another brush size.":
@@ -186,6 +186,8 @@ SENTENCES: dict[str, str] = {
     "size is {size}; it is too large. Write it like 1024, 42cm or 16.5in.": "size 的值是 {size}，太大了。写法如 1024、42cm 或 16.5in。",
     "There is not enough memory for {size} px; use {fitting} px or less.": "{size} px 所需的内存不足；请改用 {fitting} px 或更小。",
     # Devices and weights
+    "The film would be {width} x {height} px; it must be at least {least} px on each side. Choose a larger size.":
+        "影片将为 {width} x {height} 像素；每边至少应有 {least} 像素。请选择更大的尺寸。",
     "This film would take about {seconds} s, and the GPU is lent for {most} s. Choose fewer frames or a smaller size.":
         "这段影片大约需要 {seconds} 秒，而 GPU 每次只借用 {most} 秒。请减少帧数或选择更小的尺寸。",
     "The worker that computed this has stopped. Start the run again.": "负责计算的机器已停止。请重新开始。",
