@@ -52,6 +52,25 @@ def test_settings_are_shown_as_the_shell_command(recipe, wanted, extra):
     assert ("gallery:red-fuji" in words) == bool(extra)
 
 
+@pytest.mark.parametrize("made_with", [{"guide": {"file": "g.png", "sha256": "a"}}, {"mask": {"file": "m.png", "sha256": "b"}}])
+def test_what_was_made_from_more_than_its_photo_is_shown_as_a_command_that_finds_it(made_with):
+    command = command_of(settings_of("dream", RECIPES["dream"].options().as_dict(), request={"image": {"file": "p.png"}, **made_with}))
+    assert command == "python -m style_core redo RESULT.png -o OUT.png --inputs IMAGE" + " GUIDE" * ("guide" in made_with)
+
+
+def test_only_what_was_made_from_the_same_pictures_continues(pair, tmp_path, capsys):
+    alone, zoomed = tmp_path / "alone.png", tmp_path / "zoomed.png"
+    few = ["--size", "64", "--iterations", "1", "--octaves", "1", "--extractor", "lite", "--layer", "relu2_1"]
+    assert cli.main(["dream", "-o", str(alone), *few]) == 0
+    zoom = ["--zoom", str(tmp_path / "zoom.mp4"), "--frames", "2", "--iterations-each", "1"]
+    assert cli.main(["dream", pair[0], "-o", str(zoomed), *few, *zoom]) == 0
+    for begun, said in ((alone, "was made from 0 pictures as image"), (zoomed, "does not say which pictures")):
+        capsys.readouterr()
+        assert cli.main(["dream", pair[0], "--continue", str(begun), "-o", str(tmp_path / "more.png")]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "more.png").exists()
+
+
 def test_optimize_writes_a_picture_with_settings_and_reports_in_json(pair, tmp_path, capsys):
     out = tmp_path / "out.png"
     assert cli.main(["optimize", *pair, "-o", str(out), *SMALL, "--json", "--seed", "5"]) == 0
@@ -184,6 +203,8 @@ def test_no_result_replaces_a_picture_that_it_is_made_from(pair, tmp_path, capsy
     (["imagine", "-o", "out.png", "--size", "A4"], "A4 at 300 dots per inch is 3508 px, and imagine makes up to 2048 px; use --dpi 175"),
     (["optimize", "clip.mp4", "painting.png", "-o", "film.mp4", "--memory", "2"], "--memory works only with a photo"),
     (["dream", "photo.png", "-o", "out.png", "--zoom", "zoom.mp4", "--timelapse", "film.mp4"], "give --timelapse or --zoom, not both"),
+    (["dream", "photo.png", "-o", "out.png", "--frames", "7"], "are of a zoom; add --zoom"),
+    (["imagine", "-o", "out.png", "--frames", "7"], "--frames is of a walk; add --walk"),
     (["imagine", "--near", "a.png", "b.png", "--batch", "-o", "out"], "with --batch, give one folder."),
     (["imagine", "-o", "out.png", "--walk", "walk.mp4", "--count", "2"], "--walk makes one film; leave out --count."),
     (["stylize", "wide.png", "painting.png", "-o", "out.png", "--size", "320"], "choose a size of at least 640 px, or crop it."),

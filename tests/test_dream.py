@@ -9,8 +9,10 @@ from networks import FP32, picture
 from style_core import DreamOptions, RequestError, dream, finish
 from style_core.media.images import fit
 from style_core.networks.extractor import load_extractor
+from style_core.optimization import deepdream
 from style_core.optimization.deepdream import Term
-from style_core.recipes.dream import octave_sizes, parse_terms
+from style_core.recipes.cost_model import Situation
+from style_core.recipes.dream import Growth, dream_cost, objective_of, octave_sizes, parse_terms
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom, warped
 from style_core.weights.registry import MODELS
 
@@ -22,9 +24,9 @@ def lite():
     return load_extractor("lite", MODELS / "lite.safetensors", FP32)
 
 
-def dreamt(lite, image, **changes):
+def dreamt(lite, image, guide=None, **changes):
     options = DreamOptions.make(**{**SMALL.as_dict(), **changes})
-    return finish(dream(image, options, extractor=lite, preview_every=1e9))
+    return finish(dream(image, options, guide=guide, extractor=lite, preview_every=1e9))
 
 
 _SLOW = [pytest.param(layer, marks=pytest.mark.slow) for layer in ("relu4_1", "relu4_2", "relu5_1")]
@@ -157,3 +159,58 @@ def test_an_interrupted_zoom_continues(monkeypatch):
     rest = frames(last=whole[1], done=2)
     assert len(whole) == 4 and len(rest) == 2
     assert all(torch.equal(one, two) for one, two in zip(whole[2:], rest))
+
+
+def test_each_position_is_compared_with_the_nearest_of_the_guide_however_many_there_are(monkeypatch):
+    features, guide = torch.rand(1, 6, 9, 11), torch.rand(6, 40)
+    cosines = torch.einsum("bchw,cq->bqhw", features, torch.nn.functional.normalize(guide, dim=0))
+    nearest = guide[:, cosines[0].argmax(0)]  # [C, h, w]
+    for at_once in (7, 4096):
+        monkeypatch.setattr(deepdream, "_COMPARED", at_once)
+        torch.testing.assert_close(deepdream._response(features, guide), (features[0] * nearest).mean(0)[None, None])
+
+
+def test_all_of_a_guide_is_looked_at(lite):
+    plain = torch.full((3, 256, 256), 0.5)
+    banded = plain.clone()
+    banded[:, :, 70:121] = torch.tensor([0.9, 0.2, 0.1])[:, None, None]
+    seen, other = (objective_of(lite, parse_terms("relu1_1"), guide)._guides[0] for guide in (plain, banded))
+    share = float(((seen - other).abs().amax(0) > 0.01).float().mean())
+    assert seen.shape[1] == 1024 and 0.15 < share < 0.27, "the band covers a fifth"
+
+
+def test_a_guide_that_is_a_strip_can_be_dreamt_from(lite):
+    assert dreamt(lite, picture(96, 96), guide=picture(20, 1500), iterations=1, octaves=1).image.isfinite().all()
+
+
+def test_a_finished_dream_goes_deeper_without_losing_what_is_there(lite):
+    photo = picture(256, 256)
+    options = DreamOptions.make(**{**SMALL.as_dict(), "size": 256, "layer": "relu2_1", "strength": 0.5, "octaves": 3, "octave_scale": 2})
+    begun = finish(dream(photo, options, extractor=lite)).image
+
+    def fine(image):
+        added = image - photo
+        return float((added - torch.nn.functional.avg_pool2d(added[None], 3, 1, 1)[0]).square().mean().sqrt())
+
+    growth = Growth(photo, objective_of(lite, parse_terms(options.layer), None), options, begun=begun, done=len(begun) * 10**3)
+    depths = [fine(growth.image())]
+    for _ in growth:
+        depths.append(fine(growth.image()))
+    assert min(depths) > 0.9 * fine(begun) and depths[-1] > fine(begun)
+
+
+def test_a_film_of_a_dream_has_one_frame_for_each_step_however_many_tiles_a_step_has(lite, monkeypatch):
+    monkeypatch.setitem(deepdream._TILE_OPERATIONS, "cpu", 1.0)  # the smallest tiles
+    options = DreamOptions.make(**{**SMALL.as_dict(), "size": 320, "octaves": 1, "iterations": 3})
+    steps = list(dream(picture(320, 320), options, extractor=lite, preview_every=0))
+    assert len(steps) > 20 and sum(step.image is not None for step in steps[:-1]) == 3
+
+
+def test_a_zoom_too_thin_to_go_on_is_refused_before_the_first_frame():
+    with pytest.raises(RequestError, match="film would be 320 x 14 px"):
+        next(dream_zoom(picture(60, 1400), DreamOptions(size=320)))
+
+
+def test_the_memory_of_a_large_dream_is_that_of_its_tiles():
+    small, large = (dream_cost(DreamOptions(size=size), Situation(FP32, (size, size), "vgg19")).estimate.bytes for size in (768, 3072))
+    assert large - small < 16 * 24 * 12 * 768**2, "pictures grow with the size, features don't"

@@ -82,6 +82,23 @@ def test_an_invalid_walk_is_refused(ends, frames, sentence):
         finish(walk(PLAIN, [picture(64, 64)] * ends, frames=frames))
 
 
+def test_a_walk_from_a_picture_begins_as_near_to_it_as_its_inversion_whatever_the_truncation():
+    ends = [picture(128, 128, seed=seed) for seed in (1, 2)]
+    options = changed(truncation=0.3, variation=1.0)
+    best = [pictures(changed(variation=0), near=end)[0] for end in ends]
+    between = [step.image for step in walk(options, ends, frames=2, compute=FP32) if step.image is not None]
+    from_one = [step.image for step in walk(options, ends[:1], frames=2, compute=FP32) if step.image is not None]
+    for image, inversion in ((between[0], best[0]), (between[1], best[1]), (from_one[0], best[0])):
+        torch.testing.assert_close(image, inversion, atol=0.01, rtol=0)
+    torch.testing.assert_close(from_one[1], pictures(options)[0], atol=0.01, rtol=0)
+
+
+def test_after_the_last_seed_comes_the_first():
+    assert torch.equal(pictures(changed(seed=2**31 - 1, count=2))[1], pictures(changed(seed=0))[0])
+    with pytest.raises(RequestError, match="seed is 2147483648; it must be between 0 and 2147483647"):
+        changed(seed=2**31)
+
+
 def test_directions_move_the_picture_and_back():
     assert open_latent().net.axes.shape[0] == DIRECTIONS
     here, there = pictures(PLAIN)[0], pictures(changed(boldness=2.0))[0]
