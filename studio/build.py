@@ -59,15 +59,15 @@ def build(compute: Compute) -> gr.Blocks:
         inputs = [parts[name]["content"] for name in ("stylize", "paint", "dream")]
         handed += _join(tabs, parts, [*parts.values(), drawer, filmed], [photo, *inputs])
         recipes = {name: (tab, parts[tab]["option_controls"]) for name, tab in _TABS.items()}
-        handed += history.wire(page, tabs, drawer, parts | {"film": filmed}, recipes)
-        for event in handed[-2:]:
+        restored = history.wire(page, tabs, drawer, parts | {"film": filmed}, recipes)
+        for event in restored:
             quick["follow_settings"](event)
         jobs.wire(page, [component for part in (fine, dreaming, imagining, filmed) for component in part["outputs"]])
         share(photo, inputs, choose, [quick["examples"]])
         quick["forecast"](page.load)
         for name in ("paint", "dream", "imagine"):  # the page drops updates for a tab that isn't built yet
             parts[name]["forecast"](each[name].select)
-        handed += [fine["example"], quick["picked"]]
+        handed += [*restored, fine["example"], quick["picked"]]
         session.wire(page, tabs, each, photo, {recipe: parts[tab] for recipe, tab in _TABS.items()}, handed)
         _tell_progress_to_few(page, tagline)
     return page
