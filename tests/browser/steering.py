@@ -76,9 +76,17 @@ def tile(page, wanted: int | str, wall: str = "stylize-gallery"):
 
 
 def downloaded(page, run_id: str, folder):
-    """The file that a run's download button gives."""
-    with page.expect_download() as download:
-        page.click(f"#{run_id}-download")
+    """The file that a run's download button gives; while a picture is still refined, it gives none."""
+    from playwright.sync_api import TimeoutError
+
+    for last in (False, False, False, True):
+        try:
+            with page.expect_download(timeout=90_000 if last else 15_000) as download:
+                page.click(f"#{run_id}-download")
+            break
+        except TimeoutError:
+            if last:
+                raise
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path
