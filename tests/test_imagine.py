@@ -82,7 +82,8 @@ def test_an_invalid_walk_is_refused(ends, frames, sentence):
         finish(walk(PLAIN, [picture(64, 64)] * ends, frames=frames))
 
 
-def test_a_walk_from_a_picture_begins_as_near_to_it_as_its_inversion_whatever_the_truncation():
+def test_a_walk_from_a_picture_begins_as_near_to_it_as_its_inversion_whatever_the_truncation(monkeypatch):
+    monkeypatch.setattr(latent, "_INVERSION_STEPS", 4)
     ends = [picture(128, 128, seed=seed) for seed in (1, 2)]
     options = changed(truncation=0.3, variation=1.0)
     best = [pictures(changed(variation=0), near=end)[0] for end in ends]

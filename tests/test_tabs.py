@@ -10,7 +10,9 @@ from PIL import Image
 
 from studio import live, newest, painted_masks, tab_imagine, tab_stylize, webcam
 from style_core import ImagineOptions, RequestError, Step, read_image, read_settings, write_image
+from style_core.media.settings import settings_of
 from style_core.media.video import Clip
+from style_core.recipes.recorded_inputs import request_of
 
 PLACE = tab_imagine._Place(*tab_imagine._Place.__dataclass_fields__)  # names stand for components
 
@@ -138,3 +140,13 @@ def test_the_subject_is_proposed_in_the_color_of_the_style_that_is_used(tmp_path
         masks = painted_masks.masks_of({"layers": layers}, len(painted_masks.COLORS))
         assert [index for index, mask in enumerate(masks) if mask is not None] == [color]
     assert painted_masks._proposed(FP32, None, "", None, True, inverted=False, first=tab_stylize._color_in_use) is None
+
+
+def test_a_result_continues_only_on_the_photo_that_it_was_made_from(tmp_path):
+    for name, seed in (("photo", 1), ("other", 2)):
+        write_image(tmp_path / f"{name}.png", picture(16, 16, seed=seed))
+    photo, other, result = (str(tmp_path / f"{name}.png") for name in ("photo", "other", "result"))
+    for request, continues in (({"image": photo}, False), ({"content": photo}, False), ({}, True)):
+        settings = settings_of("dream", {}, request=request_of(request))
+        write_image(result, picture(16, 16), settings=settings)
+        assert live._made_from(result, photo) and live._made_from(result, other) == continues

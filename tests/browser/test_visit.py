@@ -143,6 +143,7 @@ def read_image_like(photo, result):
 
 
 def test_compared_styles_and_strengths_are_chosen_by_a_click(page):
+    paint_small(page)
     tile(page, 0).click()
     page.locator("#stylize-status").filter(has_text="Done").wait_for()
     unfold(page, "Compare", "#compare")
