@@ -167,7 +167,7 @@
   const tell = () => {
     name();
     rest();
-    lost ||= [...document.querySelectorAll('[data-testid=toast-body]')].some((toast) => toast.innerText.includes('Connection Lost'));
+    lost ||= [...document.querySelectorAll('[data-testid=toast-body]')].some((toast) => /connection to the server/i.test(toast.textContent));
     const line = visible('.status'), bar = [...document.querySelectorAll('.status progress')].at(-1);
     document.title = bar ? `${Math.round(100 * bar.value / bar.max)} % · ${title}` : title;
     if (!line) return;
