@@ -163,16 +163,17 @@ def tidy_when_quiet() -> None:
 
 def seconds_for(work: Callable, given: tuple, more: dict) -> int:
     """Seconds to ask of a GPU for a call: more for larger pictures, more iterations and more frames."""
-    return round(min(_MOST, _seconds(given)))
+    return round(min(_MOST, _work(given)[0]))
 
 
-def _seconds(given: tuple) -> float:
+def _work(given: tuple) -> tuple[float, int]:
+    """Seconds that a call takes on a GPU, and the frames of its film; 0 for a picture."""
     asked: dict[str, Any] = {}
     for value in reversed(given):
         if isinstance(value, Options):
             asked |= value.as_dict()
     if not asked:
-        return _LEAST
+        return _LEAST, 0
     iterations, frames = asked.get("iterations", _FRAMES) * asked.get("octaves", 1), 0
     if "iterations_each" in asked:  # of a zoom
         frames = asked["frames"]
@@ -181,7 +182,7 @@ def _seconds(given: tuple) -> float:
         frames = Clip.open(given[0]).frames
         iterations += frames / asked["key_every"] * asked.get("frame_iterations", 1)
     megapixels = asked.get("size", 512) ** 2 / 1e6
-    return _LEAST + (iterations * _SECONDS_A_MEGAPIXEL + frames * _SECONDS_A_FRAME) * megapixels
+    return _LEAST + (iterations * _SECONDS_A_MEGAPIXEL + frames * _SECONDS_A_FRAME) * megapixels, frames
 
 
 def _check_time(given: tuple) -> None:
@@ -190,8 +191,8 @@ def _check_time(given: tuple) -> None:
     Raises:
         RequestError: saying so.
     """
-    seconds = _seconds(given)
-    if seconds > _MOST and any(hasattr(value, "key_every") or hasattr(value, "iterations_each") for value in given):
+    seconds, frames = _work(given)
+    if frames and seconds > _MOST:
         raise RequestError(
             "This film would take about {seconds} s, and the GPU is lent for {most} s. Choose fewer frames or a smaller size.",
             seconds=round(seconds), most=_MOST,

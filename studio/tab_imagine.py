@@ -15,7 +15,7 @@ from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
 from style_core import Compute, ImagineOptions, RequestError, Step, imagine
 from style_core.media.settings import settings_of
-from style_core.recipes.imagine import SEEDS, walk
+from style_core.recipes.imagine import nth, walk
 from style_core.recipes.recorded_inputs import request_of
 
 _WALK_FRAMES, _WALK_FPS = 72, 24
@@ -149,7 +149,7 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
         with closing(gpu.steps(imagine, options, read_if_given(near), compute=compute)) as steps:
             for step in steps if not asked.is_set() else ():
                 if step.image is not None:
-                    own = {**options.as_dict(), "seed": (options.seed + step.iteration - 1) % SEEDS, "count": 1}
+                    own = nth(options, step.iteration - 1).as_dict()
                     path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights, request=asked_for))
                     made.append((path, i18n.say("SEED", request, seed=own["seed"])))
                     # The first one takes the place of what was chosen of the last run; after that, the visitor may choose.

@@ -11,7 +11,7 @@ from torch import Tensor
 from style_core.errors import RequestError
 from style_core.media.images import read_image, read_mask
 from style_core.media.settings import iterations_of, read_settings
-from style_core.recipes.recorded_inputs import WRITING, digest_of
+from style_core.recipes.recorded_inputs import WRITING, digest_of, request_in
 from style_core.recipes.table import options_used
 
 
@@ -47,12 +47,7 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
         RequestError: if the given pictures are not those that it was made from.
     """
     settings = read_settings(given.continue_from)
-    if "request" not in settings:
-        raise RequestError(
-            "{file} does not say which pictures it was made from: it is a frame of a film or a camera, or was saved by an earlier version.",
-            file=given.continue_from,
-        )
-    request = settings["request"]
+    request = request_in(settings, given.continue_from)
     for name, paths in pictures.items():
         facts = request.get(name, [])
         digests = [fact["sha256"] for fact in (facts if isinstance(facts, list) else [facts])]
@@ -74,7 +69,7 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
     return {"begun": read_image(given.continue_from), "done": iterations_of(settings)}, _masks_inside(request) if not given.mask else None
 
 
-def _masks_inside(request: dict) -> list[Tensor] | None:
+def _masks_inside(request: Mapping[str, Any]) -> list[Tensor] | None:
     facts = request.get("mask", [])
     masks = []
     for fact in facts if isinstance(facts, list) else [facts]:

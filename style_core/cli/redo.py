@@ -13,7 +13,7 @@ from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.settings import read_settings
 from style_core.recipes.imagine import ImagineOptions
-from style_core.recipes.recorded_inputs import PICTURES, WRITING
+from style_core.recipes.recorded_inputs import PICTURES, WRITING, request_in
 from style_core.recipes.table import RECIPES, flags_of, options_used
 from style_core.weights.registry import find, registry
 
@@ -42,11 +42,7 @@ def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int
     recipe = RECIPES.get(settings["recipe"])
     if recipe is None:
         raise RequestError("{file} was made by {recipe}, which this version does not have.", file=given.picture, recipe=settings["recipe"])
-    if "request" not in settings or "content" in recipe.takes and "content" not in settings["request"]:
-        raise RequestError(
-            "{file} does not say which pictures it was made from: it is a frame of a film or a camera, or was saved by an earlier version.",
-            file=given.picture,
-        )
+    request = request_in(settings, given.picture, [name for name in recipe.takes if name == "content"])
     if "after" in settings:
         print("The picture was adjusted after it was painted; redo leaves the adjustments out.", file=sys.stderr)
     if "done" in settings:
@@ -58,11 +54,11 @@ def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int
     with tempfile.TemporaryDirectory() as folder:
         inputs = _Inputs(given.inputs, Path(folder))
         # The continued picture's options become defaults, so every option is passed explicitly.
-        flags = flags_of(options, every="continue_from" in settings["request"])
-        if settings["request"].get("square"):
+        flags = flags_of(options, every="continue_from" in request)
+        if request.get("square"):
             flags.append(f"--size={options.size}square")
-        flags += [f"--{name}={settings['request'][name]}" for name in WRITING if name in settings["request"]]
-        words = [recipe.name, *_words(settings["request"], inputs), "-o", given.out, *flags]
+        flags += [f"--{name}={request[name]}" for name in WRITING if name in request]
+        words = [recipe.name, *_words(request, inputs), "-o", given.out, *flags]
         return main([*words, "--json"] if given.json else words)
 
 

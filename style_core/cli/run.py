@@ -23,7 +23,7 @@ from style_core.memory import memory_in_words
 from style_core.networks.backbones import EXTRACTORS
 from style_core.options import Options
 from style_core.progress import Step, Steps
-from style_core.recipes.imagine import SEEDS
+from style_core.recipes.imagine import ImagineOptions, nth
 from style_core.recipes.recorded_inputs import MADE_FROM, request_of
 
 USUAL = {"dpi": None, "quality": 95, "depth": 8}  # how files are written unless flags say otherwise
@@ -95,7 +95,7 @@ def batch_names(files: Sequence[Path]) -> dict[Path, str]:
     return names
 
 
-def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
+def run_many(recipe: str, steps: Steps, options: ImagineOptions, compute: Compute, given: argparse.Namespace) -> int:
     """Run a recipe whose Steps hold separate pictures. Each is saved as it arrives, numbered from 1."""
     check_writable(given.out)
     out, paths, request = Path(given.out), [], requested(given)
@@ -105,7 +105,7 @@ def run_many(recipe: str, steps: Steps, options: Options, compute: Compute, give
         for step in steps:
             if step.image is not None:
                 path = _numbered(out, step.iteration)
-                own = {**options.as_dict(), "seed": (options.as_dict()["seed"] + step.iteration - 1) % SEEDS, "count": 1}
+                own = nth(options, step.iteration - 1).as_dict()
                 write_image(
                     path,
                     step.image,

@@ -62,6 +62,11 @@ class ImagineOptions(Options):
         return {"warmth": self.warmth, "darkness": self.darkness, "vividness": self.vividness}
 
 
+def nth(options: ImagineOptions, index: int) -> ImagineOptions:
+    """Options that make the picture `index` of those that `options` ask for, counted from 0."""
+    return replace(options, seed=(options.seed + index) % SEEDS, count=1)
+
+
 def _found(latent: Latent, image: Tensor, total: int, started: float) -> Generator[Step, None, Inversion]:
     """Invert a picture; yields Steps meanwhile."""
     extractor, _ = yield from open_extractor("lite", INVERSION_LAYERS, Compute.choose("cpu", "fp32"))
@@ -89,13 +94,13 @@ def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = No
     if near is not None:
         around = (yield from _found(latent, near, options.count, started)), finish.seen(near)
     for index in range(options.count):
-        seed = (options.seed + index) % SEEDS
+        seed = nth(options, index).seed
         code, noise_maps, manner = latent.code(seed), latent.noise_maps(seed), finish.imagined(seed)
         if around is None:
             style = latent.style(code, options.truncation, options.axes)
         else:
             inversion, seen = around
-            truncation = 1 + (options.truncation - 1) * options.variation  # it applies to the variation alone, likewise
+            truncation = 1 + (options.truncation - 1) * options.variation  # of the variation alone, as in `walk`
             style = latent.style(slerp(inversion.code, code, options.variation), truncation, options.axes)
             style = style[:, None] + (1 - options.variation) * inversion.detail
             noise_maps = blended(inversion.noise_maps, noise_maps, options.variation)
@@ -136,7 +141,7 @@ def walk(
     for image in ends:
         found.append((yield from _found(latent, image, frames, started)))
         manners.append(finish.seen(image))
-    for seed in [number % SEEDS for number in range(options.seed, options.seed + 2 - len(found))]:
+    for seed in [nth(options, index).seed for index in range(2 - len(found))]:
         found.append(Inversion(latent.code(seed), torch.zeros(1, PLACES, W_SIZE), latent.noise_maps(seed)))
         manners.append(finish.imagined(seed))
 

@@ -42,6 +42,22 @@ def request_of(given: Mapping[str, Any]) -> dict:
     return request
 
 
+def request_in(settings: Mapping[str, Any], file: str, needed: Sequence[str] = ()) -> Mapping[str, Any]:
+    """The inputs stored in the settings of the picture `file`.
+
+    Args:
+        needed: names of pictures that must be among them.
+    Raises:
+        RequestError: if they aren't, or there are no inputs at all.
+    """
+    if "request" not in settings or not set(needed) <= settings["request"].keys():
+        raise RequestError(
+            "{file} does not say which pictures it was made from: it is a frame of a film or a camera, or was saved by an earlier version.",
+            file=file,
+        )
+    return settings["request"]
+
+
 def _fact(path: str | Path, name: str) -> str | dict[str, str]:
     if str(path).startswith(GALLERY):
         return str(path)

@@ -177,6 +177,8 @@ SENTENCES: dict[str, str] = {
     "A morph has {frames} frames; it must have 2 to {most}.": "La transformación tiene {frames} fotogramas; debe tener entre 2 y {most}.",
     "size is {size}; it is too large. Write it like 1024, 42cm or 16.5in.": "size vale {size}; es demasiado grande. Escríbelo como 1024, 42cm o 16.5in.",
     "There is not enough memory for {size} px; use {fitting} px or less.": "No hay memoria suficiente para {size} px; usa {fitting} px o menos.",
+    "{file} does not say which pictures it was made from: it is a frame of a film or a camera, or was saved by an earlier version.":
+        "{file} no dice de qué imágenes se hizo: es un fotograma de un vídeo o de una cámara, o la guardó una versión anterior.",
     "The film would be {width} x {height} px; it must be at least {least} px on each side. Choose a larger size.":
         "El vídeo tendría {width} x {height} px; cada lado debe tener al menos {least} px. Elige un tamaño mayor.",
     "This film would take about {seconds} s, and the GPU is lent for {most} s. Choose fewer frames or a smaller size.":

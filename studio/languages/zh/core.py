@@ -186,6 +186,8 @@ SENTENCES: dict[str, str] = {
     "size is {size}; it is too large. Write it like 1024, 42cm or 16.5in.": "size 的值是 {size}，太大了。写法如 1024、42cm 或 16.5in。",
     "There is not enough memory for {size} px; use {fitting} px or less.": "{size} px 所需的内存不足；请改用 {fitting} px 或更小。",
     # Devices and weights
+    "{file} does not say which pictures it was made from: it is a frame of a film or a camera, or was saved by an earlier version.":
+        "{file} 没有记录它由哪些图片生成：它是影片或摄像头的一帧，或由较早的版本保存。",
     "The film would be {width} x {height} px; it must be at least {least} px on each side. Choose a larger size.":
         "影片将为 {width} x {height} 像素；每边至少应有 {least} 像素。请选择更大的尺寸。",
     "This film would take about {seconds} s, and the GPU is lent for {most} s. Choose fewer frames or a smaller size.":
