@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from studio import files, gpu, i18n, jobs, live
+from studio import files, gpu, i18n, jobs, live, stage
 from studio.controls import Controls, controls_of
 from studio.events import Update, Updates
 from studio.uploads import read_if_given
@@ -80,7 +80,7 @@ def _zoomed(compute: Compute, place: _Place, image, guide, zoom: dict, given: di
     def show(step: Step) -> Update:
         shown: Update = {place.status: live.status_of(step, request)}
         if step.image is not None:
-            shown[place.preview] = to_pil(fit(step.image, live.PREVIEW_SIDE))
+            shown[place.preview] = to_pil(fit(step.image, stage.PREVIEW_SIDE))
         return shown
 
     try:

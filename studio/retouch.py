@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import files, i18n, live, print_proof
+from studio import files, i18n, print_proof, stage
 from studio.events import IMMEDIATE, LAST
 from style_core import read_image, read_settings
 from style_core.files import sha256_of
@@ -15,7 +15,7 @@ from style_core.media.images import to_pil
 from style_core.media.retouch import recolor, rewound
 
 
-def build(run_id: str, board: live.Board, *, larger: bool = True) -> gr.Button:
+def build(run_id: str, board: stage.Board, *, larger: bool = True) -> gr.Button:
     """Build the section.
 
     Args:
@@ -42,7 +42,7 @@ def build(run_id: str, board: live.Board, *, larger: bool = True) -> gr.Button:
         changed, photo = retouched(path, position, color), files.before_of(path)
         return {
             board.slider: gr.update(value=(to_pil(photo), changed)) if photo is not None else gr.skip(),
-            board.download: gr.update(value=changed), board.kind: live.FIRST_KIND, board.result: changed,
+            board.download: gr.update(value=changed), board.kind: stage.FIRST_KIND, board.result: changed,
         }  # fmt: skip
 
     def begin_anew() -> list:

@@ -17,8 +17,9 @@ from style_core.media.images import ImageTensor, fit, to_pil
 from style_core.media.settings import settings_of
 from style_core.progress import Steps
 from style_core.recipes.areas import in_effect
-from style_core.recipes.recorded_inputs import GALLERY, request_of
+from style_core.recipes.recorded_inputs import request_of
 from style_core.recipes.stylize import GramsAtScale, PaintedStep, is_judged, paint_photo
+from style_core.weights.gallery import FROM_GALLERY
 from style_core.weights.open import open_generator
 from style_core.weights.registry import registry
 
@@ -27,7 +28,7 @@ _PHOTO_SIDE = 1024  # px, of a photo shown before it is painted
 
 @dataclass(frozen=True)
 class Style:
-    """A painting's path, or `GALLERY` and a gallery style's name; its weight, and its mask `[1, H, W]` or None."""
+    """A painting's path, or `FROM_GALLERY` and a gallery style's name; its weight, and its mask `[1, H, W]` or None."""
 
     name: str
     weight: float
@@ -35,7 +36,7 @@ class Style:
 
     @property
     def in_gallery(self) -> bool:
-        return self.name.startswith(GALLERY)
+        return self.name.startswith(FROM_GALLERY)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class StylizeRequest:
         """The styles, those with a mask first, as in the shell."""
         masks = painted_masks.masks_of(self.regions, len(painted_masks.COLORS)) or [None] * len(painted_masks.COLORS)
         both = bool(self.gallery_style and self.paintings[0][0])
-        found = [Style(GALLERY + self.gallery_style, 1 - self.mix if both else 1.0, masks[0])] if self.gallery_style else []
+        found = [Style(FROM_GALLERY + self.gallery_style, 1 - self.mix if both else 1.0, masks[0])] if self.gallery_style else []
         for place, (path, weight) in enumerate(self.paintings, 1):
             if path is not None:
                 found.append(Style(path, self.mix if both and place == 1 else weight, masks[place]))

@@ -5,7 +5,7 @@ from functools import partial
 import gradio as gr
 from gradio.events import Dependency
 
-from studio import dream_presets, dream_zoom, gpu, i18n, jobs, live, painted_masks, retouch
+from studio import dream_presets, dream_zoom, gpu, i18n, jobs, live, painted_masks, retouch, stage
 from studio.controls import Controls, Field, behind_more, documented, in_view, use_buttons
 from studio.events import EACH, IMMEDIATE, Updates
 from studio.examples import first_photo
@@ -29,7 +29,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     gr.Markdown(i18n.DREAM_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
-            board = live.board(i18n.DREAM, "dream", i18n.DREAM_READY, first_photo(), "DREAM_LOSSES")
+            board = stage.board(i18n.DREAM, "dream", i18n.DREAM_READY, first_photo(), "DREAM_LOSSES")
             retouch.build("dream", board, larger=False)
             uses = use_buttons("dream")
             zoom_place = gr.Column()
@@ -52,7 +52,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
             event(lambda: "", None, looks, **IMMEDIATE)
         with zoom_place:
             zoom_outputs = dream_zoom.build(compute, image, guide, option_controls)
-    live.follow_photo(board, photo, i18n.DREAM_READY)
+    stage.follow_photo(board, photo, i18n.DREAM_READY)
 
     @documented(
         "dream", image="The photo.", guide="A picture whose features the dream imitates, or null.", where="Where to dream, or null."
@@ -77,7 +77,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     }
 
 
-def _grow(compute: Compute, board: live.Board, image, given: dict, request: gr.Request) -> Updates:
+def _grow(compute: Compute, board: stage.Board, image, given: dict, request: gr.Request) -> Updates:
     guide, begun = given.pop("guide"), given.pop("begun", None)
     (mask,) = painted_masks.masks_of(given.pop("where"), 1) or [None]
     pictures = {"image": image, "guide": guide, "mask": next(iter(painted_masks.saved([mask])), None), "continue_from": begun}

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import files, first_picture, gpu, i18n, jobs, live, style_choice, webcam
+from studio import files, first_picture, gpu, i18n, jobs, live, stage, style_choice, webcam
 from studio.controls import component
 from studio.events import IMMEDIATE, LAST, Update, Updates, apart
 from studio.forecast import network_of_auto, sentence_of
@@ -212,7 +212,7 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
             for step in steps if not asked.is_set() else ():
                 shown: Update = {place.status: live.status_of(step, request)}
                 if step.image is not None:
-                    shown[place.preview] = gr.update(value=to_pil(fit(step.image, live.PREVIEW_SIDE)), visible=True)
+                    shown[place.preview] = gr.update(value=to_pil(fit(step.image, stage.PREVIEW_SIDE)), visible=True)
                     shown, hidden = shown | hidden, {}
                 yield shown
                 files.in_use(out)

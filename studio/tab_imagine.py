@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import files, first_imagined, gpu, i18n, jobs, live
+from studio import files, first_imagined, gpu, i18n, jobs, live, stage
 from studio.controls import Controls, behind_more, documented, in_view, use_buttons
 from studio.events import EACH, IMMEDIATE, Update, Updates
 from studio.forecast import Forecast
@@ -33,7 +33,7 @@ def build(compute: Compute) -> dict:
             with gr.Row(elem_classes="actions"):
                 run = gr.Button(i18n.IMAGINE, variant="primary", elem_classes="run-button", elem_id="imagine-run")
                 stop = gr.Button(i18n.STOP, interactive=False, elem_classes="stop-button", elem_id="imagine-stop")
-                download, kind = live.download_button("imagine")
+                download, kind = stage.download_button("imagine")
             with gr.Row(elem_classes="small-actions"):
                 alike = gr.Button(i18n.MORE_LIKE, size="sm", elem_id="imagine-alike")
                 another = gr.Button(i18n.ANOTHER_SEED, size="sm", elem_id="imagine-another")
@@ -128,13 +128,13 @@ def _wire(place: _Place, handlers: dict[gr.Button, tuple], another: gr.Button, o
     for event in runs:
         event.failure(lambda: gr.update(interactive=False), None, place.stop, queue=False, api_visibility="private")
     jobs.wire_stop(place.stop, "imagine")
-    live.wire_download(place.kind, place.download, place.result)
+    stage.wire_download(place.kind, place.download, place.result)
 
     def choose(event: gr.SelectData, paths: list) -> tuple:
         if paths and event.index >= len(paths):  # the page has not seen yet that they are new ones
             return gr.skip(), gr.skip(), gr.skip()
         path = paths[event.index] if paths else first_imagined.result(event.index)
-        return path, path, live.FIRST_KIND
+        return path, path, stage.FIRST_KIND
 
     place.wall.select(choose, place.paths, [place.result, place.download, place.kind], **EACH, **IMMEDIATE)
 
@@ -153,7 +153,7 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
                     path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights, request=asked_for))
                     made.append((path, i18n.say("SEED", request, seed=own["seed"])))
                     # The first one takes the place of what was chosen of the last run; after that, the visitor may choose.
-                    chosen: Update = {place.result: path, place.download: path, place.kind: live.FIRST_KIND} if len(made) == 1 else {}
+                    chosen: Update = {place.result: path, place.download: path, place.kind: stage.FIRST_KIND} if len(made) == 1 else {}
                     yield {
                         place.wall: list(made),  # with one picture, the frame around what was chosen before goes
                         place.status: live.status_of(step, request),

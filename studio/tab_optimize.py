@@ -5,7 +5,7 @@ from functools import partial
 
 import gradio as gr
 
-from studio import brush_size, files, gpu, i18n, jobs, live, more_paintings, painted_masks, retouch
+from studio import brush_size, files, gpu, i18n, jobs, live, more_paintings, painted_masks, retouch, stage
 from studio.controls import Field, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, LAST, SILENT, Updates
 from studio.examples import first_painting, first_photo, painting_of, painting_tiles
@@ -28,7 +28,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     gr.Markdown(i18n.PAINT_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
-            board = live.board(i18n.PAINT, "paint", i18n.READY, first_photo())
+            board = stage.board(i18n.PAINT, "paint", i18n.READY, first_photo())
             larger = retouch.build("paint", board)
             uses = use_buttons("paint")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
@@ -48,7 +48,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
                     start, _ = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
                 handed = gr.State(None)  # the start that a button gave: it goes with its photo, unlike one's own
                 painted, _ = painted_masks.build(compute, "paint", content, photo, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
-    live.follow_photo(board, photo, i18n.READY)
+    stage.follow_photo(board, photo, i18n.READY)
     photo.change(_without, [start, handed], [start, handed], **IMMEDIATE)
     example = tiles.input(painting_of, tiles, style, **LAST, **IMMEDIATE)
 
@@ -74,7 +74,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
     }
 
 
-def _handler(compute: Compute, board: live.Board) -> Callable:
+def _handler(compute: Compute, board: stage.Board) -> Callable:
     """The published function that paints."""
 
     @documented(
@@ -107,7 +107,7 @@ def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
     return path, path, min(_LARGEST, round(size * _LARGER / 32) * 32)
 
 
-def _paint(compute: Compute, board: live.Board, content, given: dict, request: gr.Request) -> Updates:
+def _paint(compute: Compute, board: stage.Board, content, given: dict, request: gr.Request) -> Updates:
     named = [(given.pop("style"), given.pop("weight")), *more_paintings.taken(given)]
     init_image, begun = given.pop("init_image"), given.pop("begun", None)
     masks = painted_masks.masks_of(given.pop("regions"), len(named)) or [None] * len(named)

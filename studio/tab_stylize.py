@@ -13,11 +13,11 @@ from studio import (
     first_picture,
     gpu,
     i18n,
-    live,
     more_paintings,
     newest,
     painted_masks,
     print_proof,
+    stage,
     style_choice,
     stylizing,
 )
@@ -109,7 +109,7 @@ def _lay_out(compute: Compute, photo: gr.State) -> _Parts:
                 show_label=False,
                 type="filepath",
                 format="jpeg",
-                max_height=live.STAGE_HEIGHT,
+                max_height=stage.STAGE_HEIGHT,
                 interactive=False,
                 buttons=["fullscreen"],
                 elem_id="stylize-slider",
@@ -118,9 +118,9 @@ def _lay_out(compute: Compute, photo: gr.State) -> _Parts:
             status = gr.Markdown(i18n.STYLIZE_READY, elem_classes="status", elem_id="stylize-status")
             with gr.Row(elem_classes="actions"):
                 run = gr.Button(i18n.STYLIZE, variant="primary", elem_classes="run-button", elem_id="stylize-run")
-                download, kind = live.download_button("stylize")
+                download, kind = stage.download_button("stylize")
                 refine = gr.Button(i18n.REFINE, elem_id="stylize-refine")
-            live.small_buttons("stylize", download)
+            stage.small_buttons("stylize", download)
             result = gr.State(None)
             print_proof.build("stylize", slider, result)
             uses = use_buttons("stylize")
@@ -222,7 +222,7 @@ def _updates(tab: _Parts, shown: stylizing.Shown, wanted: stylizing.StylizeReque
         tab.status: shown.sentence,
         tab.result: path,
         tab.download: path,
-        tab.kind: live.FIRST_KIND,
+        tab.kind: stage.FIRST_KIND,
         tab.drawn: wanted.key(),
     }
 
@@ -285,7 +285,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
         picked = compare.build(_small(compute), [tab.content, tab.style, tab.mix], tab.option_controls, tab.chosen, tab.use_own, tab.more)
     follow_settings(picked)
     picked.success(None, None, None, js=_INTO_VIEW, **SILENT)
-    live.wire_download(tab.kind, tab.download, tab.result)
+    stage.wire_download(tab.kind, tab.download, tab.result)
     return {
         "content": tab.content,
         "style": tab.style,

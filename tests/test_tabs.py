@@ -8,7 +8,7 @@ import pytest
 from networks import FP32, picture
 from PIL import Image
 
-from studio import live, newest, painted_masks, tab_imagine, tab_stylize, webcam
+from studio import live, newest, painted_masks, stage, tab_imagine, tab_stylize, webcam
 from style_core import ImagineOptions, RequestError, Step, read_image, read_settings, write_image
 from style_core.media.settings import settings_of
 from style_core.media.video import Clip
@@ -79,7 +79,7 @@ def test_a_stopped_walk_is_a_film_of_its_frames_so_far(monkeypatch, stop):
 
 
 def test_a_run_that_is_refused_after_its_first_words_clears_nothing_and_one_that_goes_on_does(monkeypatch, stop):
-    board = live.Board(*live.Board.__dataclass_fields__)  # names stand for components
+    board = stage.Board(*stage.Board.__dataclass_fields__)  # names stand for components
     board.losses = "LOSSES"
     cleared = {"preview", "slider", "plot", "download", "result", "original"}
 
@@ -100,7 +100,7 @@ def test_a_run_that_is_refused_after_its_first_words_clears_nothing_and_one_that
 
 
 def test_a_picture_is_kept_when_its_photo_is_swept_away_meanwhile_and_a_full_disk_is_told(monkeypatch, stop):
-    board = live.Board(*live.Board.__dataclass_fields__)
+    board = stage.Board(*stage.Board.__dataclass_fields__)
     board.losses = "LOSSES"
 
     def steps():
@@ -149,4 +149,4 @@ def test_a_result_continues_only_on_the_photo_that_it_was_made_from(tmp_path):
     for request, continues in (({"image": photo}, False), ({"content": photo}, False), ({}, True)):
         settings = settings_of("dream", {}, request=request_of(request))
         write_image(result, picture(16, 16), settings=settings)
-        assert live._made_from(result, photo) and live._made_from(result, other) == continues
+        assert stage._made_from(result, photo) and stage._made_from(result, other) == continues

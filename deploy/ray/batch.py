@@ -26,10 +26,8 @@ from style_core.recipes.film import CLIP_SUFFIXES
 from style_core.recipes.job_file import read_job
 from style_core.recipes.stylize import StylizeOptions
 from style_core.recipes.stylize_clip import stylize_clip
-from style_core.weights.gallery import gallery_code
+from style_core.weights.gallery import FROM_GALLERY, gallery_code
 from style_core.weights.open import open_generator
-
-_GALLERY = "gallery:"
 
 Rows = dict[str, np.ndarray]  # columns by name
 
@@ -61,8 +59,8 @@ class FilmPainter:
     def __init__(self, style: str, size: int):
         self._compute, self._options = compute_of_worker(), StylizeOptions(size=size)
         generator = open_generator(self._compute)
-        named = style.startswith(_GALLERY)
-        self._codes = [gallery_code(style.removeprefix(_GALLERY), generator.sha256)] if named else []
+        named = style.startswith(FROM_GALLERY)
+        self._codes = [gallery_code(style.removeprefix(FROM_GALLERY), generator.sha256)] if named else []
         self._styles = [] if named else [read_image(style)]
 
     def __call__(self, rows: Rows) -> Rows:
@@ -137,8 +135,8 @@ def paint_films(clips: Path, style: str, out: Path, size: int, cores: int = 1) -
     ]
     # What is wrong with these is said here: an actor's error would be Ray's.
     StylizeOptions(size=size)
-    if style.startswith(_GALLERY):
-        gallery_code(style.removeprefix(_GALLERY))
+    if style.startswith(FROM_GALLERY):
+        gallery_code(style.removeprefix(FROM_GALLERY))
     else:
         read_image(style)
         style = str(Path(style).resolve())

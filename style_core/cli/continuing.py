@@ -15,6 +15,15 @@ from style_core.recipes.recorded_inputs import WRITING, digest_of, request_in
 from style_core.recipes.table import options_used
 
 
+def add_continue(parser: argparse.ArgumentParser, pictures: str) -> None:
+    """Add the flag `--continue`; `pictures` names what must be given again."""
+    parser.add_argument(
+        "--continue", dest="continue_from", metavar="PICTURE.png",
+        help=f"Continue a stopped picture, from the same {pictures}; its own options are the defaults. "
+        "A finished picture gets as many iterations again.",
+    )  # fmt: skip
+
+
 def continued_options(picture: str, recipe: str) -> dict[str, Any]:
     """The options stored in a picture, and what else was asked for, as defaults for the parser of a recipe.
 

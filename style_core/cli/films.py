@@ -50,7 +50,7 @@ def run_walk(recipe: str, steps: Steps, options: Options, compute: Compute, give
                     writer.add(step.image)
                 yield step
 
-        status = followed(follower, filmed(), getattr(options, "size", 512))
+        status = followed(follower, filmed(), options)
     settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights)
     write_image(given.out, follower.result, settings=settings, **file_options(given))
     report(given, follower, options, compute)
@@ -86,7 +86,7 @@ def run_zoom(zoom: Callable[..., Steps], facts: dict[str, Any], options: Options
                     frames.append(path)
                 yield step
 
-    status = followed(follower, kept(), getattr(options, "size", 512))
+    status = followed(follower, kept(), options)
     with FrameWriter(film, FILM_FPS) as writer:
         for path in frames:
             writer.add(read_image(path))

@@ -45,7 +45,7 @@ def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, gi
     request = requested(given)
     with FrameWriter(film, FILM_FPS) if film else nullcontext() as timelapse:
         follower = Follower(timelapse)
-        status = followed(follower, steps, getattr(options, "size", 512))
+        status = followed(follower, steps, options)
         settings = settings_of(
             recipe, options.as_dict(), weights=follower.last.weights, request=request, **done_of(follower.done, follower.last)
         )
@@ -115,7 +115,7 @@ def run_many(recipe: str, steps: Steps, options: ImagineOptions, compute: Comput
                 paths.append(str(path))
             yield step
 
-    status = followed(follower, kept(), getattr(options, "size", 512))
+    status = followed(follower, kept(), options)
     report(given, follower, options, compute, out=paths)
     return status
 
@@ -125,16 +125,16 @@ def file_options(given: argparse.Namespace) -> dict[str, Any]:
     return {"dpi": given.sized.dpi, "quality": given.quality, "depth": given.depth}
 
 
-def followed(follower: "Follower", steps: Steps, size: int = 512) -> int:
+def followed(follower: "Follower", steps: Steps, options: Options | None = None) -> int:
     """Follow Steps to the end, or until they fail after the first picture.
 
     Args:
-        size: in px, of the result, for the error message if memory runs out.
+        options: of the recipe. Their size, if they have one, is named if memory runs out.
     Returns:
         The exit status: 0, 130 after Ctrl-C, or 1 if the run failed on its way; what it made so far is kept in either case.
     """
     try:
-        with closing(steps), memory_in_words(size):
+        with closing(steps), memory_in_words(getattr(options, "size", 512)):
             follower.follow(steps)
     except KeyboardInterrupt:
         if follower.image is None:

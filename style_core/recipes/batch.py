@@ -18,8 +18,8 @@ from style_core.media.settings import settings_of
 from style_core.memory import memory_in_words
 from style_core.options import Options, Range
 from style_core.progress import Step, Steps, finish
+from style_core.weights.gallery import FROM_GALLERY
 
-FROM_GALLERY = "gallery:"
 SHEET = "sheet.jpg"
 _DONE = ".done.json"  # in the results' folder: fingerprints of finished tasks
 _SHEET_SIDE, _SMALLEST_CELL = 256, 32  # px, long side of a picture on the contact sheet, and of one among very many

@@ -16,9 +16,9 @@ from style_core.errors import RequestError
 from style_core.media.images import load_picture, read_image
 from style_core.options import Options
 from style_core.progress import Steps
-from style_core.recipes.batch import FROM_GALLERY, SHEET, Task, results_in
+from style_core.recipes.batch import SHEET, Task, results_in
 from style_core.recipes.table import RECIPES
-from style_core.weights.gallery import gallery_code, gallery_grams
+from style_core.weights.gallery import FROM_GALLERY, gallery_code, gallery_grams
 from style_core.weights.open import open_generator
 
 SUFFIXES = frozenset(".jpg .jpeg .png .webp .avif .heic .heif .gif .tif .tiff .bmp .tga .psd".split())

@@ -10,13 +10,13 @@ from typing import Any
 
 from style_core.errors import RequestError
 from style_core.files import sha256_of
+from style_core.weights.gallery import FROM_GALLERY
 
 # Names of pictures in the shell; a value may be a list of paths.
 PICTURES = ("content", "styles", "image", "near", "guide", "mask", "init_image", "continue_from")
 MADE_FROM = tuple(name for name in PICTURES if name not in ("init_image", "continue_from"))
 WRITING = ("dpi", "quality", "depth")  # of the file
 PLAIN = ("style_weights", "background", "keep_alpha", "subject", "square")
-GALLERY = "gallery:"  # prefix of a gallery style's name, in place of a path
 _INSIDE_BYTES = 32 * 1024  # masks up to this size are stored in the picture
 
 
@@ -59,7 +59,7 @@ def request_in(settings: Mapping[str, Any], file: str, needed: Sequence[str] = (
 
 
 def _fact(path: str | Path, name: str) -> str | dict[str, str]:
-    if str(path).startswith(GALLERY):
+    if str(path).startswith(FROM_GALLERY):
         return str(path)
     file = Path(path)
     # Names from old disks and archives may not be valid text.

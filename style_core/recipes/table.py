@@ -15,6 +15,7 @@ from style_core.recipes.optimize import optimize, optimize_cost
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.recorded_inputs import PICTURES
 from style_core.recipes.stylize import StylizeOptions, stylize, stylize_cost
+from style_core.weights.gallery import FROM_GALLERY
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def command_of(settings: Mapping[str, Any]) -> str:
         given = [*pictures, *(name for name in more if name not in ("MASK", "SUBJECT"))]
         return shlex.join(["python", "-m", "style_core", "redo", "RESULT.png", "-o", "OUT.png", "--inputs", *given])
     if settings.get("gallery"):
-        pictures[1] = f"gallery:{settings['gallery']}"
+        pictures[1] = FROM_GALLERY + settings["gallery"]
     if getattr(options, "start", "") == "noise":
         pictures = []
     return shlex.join(["python", "-m", "style_core", recipe.name, *pictures, "-o", "OUT.png", *flags_of(options)])

@@ -17,6 +17,7 @@ from style_core.matrices import eigh
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.weights.registry import MODELS, WeightsError, read_table, registry
 
+FROM_GALLERY = "gallery:"  # before a style's name, where a painting's path may stand too
 CODES, GRAMS = "gallery.safetensors", "gallery-grams.safetensors"  # their files in `models/`
 CODE_SCALES = (0.5, 1.0, 2.0)  # brush sizes of the shipped codes, each twice the one before
 GRAM_RANK = 16  # of the shipped Gram matrices, which few eigenvectors describe well
