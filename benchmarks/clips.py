@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.common import SAMPLES
+from style_core.media.clip import Clip as Movie
 from style_core.media.images import fit, read_image
 from style_core.media.motion import pixels_of, undisplaced
-from style_core.media.video import Clip as Movie
 
 WIDTH, HEIGHT, LENGTH = 384, 288, 24
 _CONSISTENT = 0.5  # px by which estimated flow, forward and back, may miss its start

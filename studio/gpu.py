@@ -21,7 +21,7 @@ import gradio as gr
 
 from style_core import RequestError, Step
 from style_core.devices import release_memory
-from style_core.media.video import Clip
+from style_core.media.clip import Clip
 from style_core.memory import memory_in_words
 from style_core.options import Options
 from style_core.progress import Steps

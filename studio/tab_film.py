@@ -14,8 +14,8 @@ from studio.forecast import network_of_auto, sentence_of
 from studio.tab_stylize import style_tiles
 from studio.uploads import picture_input
 from style_core import Compute, OptimizeOptions, RequestError, StylizeOptions, gallery_code, read_image
+from style_core.media.clip import Clip
 from style_core.media.images import fit, to_pil
-from style_core.media.video import Clip
 from style_core.progress import Steps
 from style_core.recipes.estimate import film_estimate
 from style_core.recipes.key_frames import FilmOptions
@@ -39,7 +39,7 @@ def build(compute: Compute, tab: gr.Tab) -> dict:
     """Lay the tab out and wire it; returns the camera's snapshot and the buttons that hand it to other tabs."""
     gr.Markdown(i18n.FILM_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
-        stage = gr.Column(scale=7, min_width=340, elem_classes="stage")
+        left = gr.Column(scale=7, min_width=340, elem_classes="stage")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             tiles = style_tiles("film-styles", first_picture.style())
             with gr.Row(elem_classes="pictures"), gr.Column():
@@ -52,7 +52,7 @@ def build(compute: Compute, tab: gr.Tab) -> dict:
             with gr.Accordion(i18n.FINER, open=False, elem_classes="finer"):
                 finer = gr.Checkbox(False, label=i18n.FINER_ON, info=i18n.FINER_INFO, elem_id="film-finer")
                 more = [component(OptimizedFilmOptions, fields[name], fields[name].default) for name in ("frame_iterations", "key_every")]
-        with stage, gr.Tabs():
+        with left, gr.Tabs():
             with gr.Tab(i18n.CLIP_TAB):
                 outputs = _build_clip(compute, [tiles, style, use_own, strength, size], [steadiness, finer, *more])
             with gr.Tab(i18n.WEBCAM_TAB) as camera_tab:
@@ -204,7 +204,7 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
     """A film, frame by frame; if stopped, it ends there and can be continued. `earlier` is one that was stopped before."""
     yield {place.status: "…", place.run: gr.update(interactive=False), place.stop: gr.update(interactive=True)}
     out = str(files.new_folder() / "pentimento-video.mp4")  # a film to continue is copied, and stays if this one starts anew
-    step, asked = None, jobs.stopping()
+    step, ended, asked = None, False, jobs.stopping()
     # Hidden with this film's first picture: until then the last film stays, should this one be refused.
     hidden: Update = {place.result: gr.update(value=None, visible=False), place.resume: gr.update(visible=False)}
     try:
@@ -218,6 +218,8 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
                 files.in_use(out)
                 if asked.is_set():
                     break
+            else:
+                ended = True
     except RequestError as error:
         refusal = i18n.refusal(error, request)
         yield {**place.idle(), place.status: refusal.message, place.preview: gr.update(visible=False), **place.kept(out, earlier)}
@@ -226,13 +228,12 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
         said = i18n.say("STOPPED_EARLY", request)
         yield {**place.idle(), place.status: said, place.preview: gr.update(visible=False), **place.kept(out, earlier)}
         return
-    stopped = step.iteration < step.total
-    if stopped:
+    if not ended:
         done = i18n.say("CLIP_STOPPED", request, frames=step.iteration, total=step.total)
     else:
         done = i18n.say("CLIP_DONE", request, frames=step.iteration, seconds=i18n.duration(step.seconds))
         done += f" {i18n.translate(step.note, request)}" if step.note else ""
-    over: Update = {} if stopped else {place.begun: None, place.resume: gr.update(visible=False)}
+    over: Update = {place.begun: None, place.resume: gr.update(visible=False)} if ended else {}
     yield {**place.idle(), place.status: done, place.preview: gr.update(visible=False), **place.kept(out, earlier), **over}
 
 

@@ -20,8 +20,8 @@ from style_core import RECIPES, RequestError, Step, read_image, read_settings, w
 from style_core.cli import films as cli_films
 from style_core.cli import main as cli
 from style_core.cli import run
+from style_core.media.clip import Clip
 from style_core.media.settings import settings_of
-from style_core.media.video import Clip
 from style_core.optimization.descent import Descent, Diverged
 from style_core.options import Options, Range, option
 from style_core.recipes.table import Recipe, command_of

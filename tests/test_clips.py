@@ -10,8 +10,9 @@ from networks import FP32, made_up_code, picture
 from benchmarks.film import paintings
 from style_core import OptimizeOptions, RequestError, StylizeOptions, finish
 from style_core.cli.main import main
+from style_core.media.clip import Clip
 from style_core.media.images import write_image
-from style_core.media.video import Clip, FrameWriter
+from style_core.media.video import FrameWriter
 from style_core.optimization.temporal import TemporalTarget
 from style_core.progress import Step
 from style_core.recipes import film as films
@@ -84,7 +85,7 @@ def test_a_stopped_film_is_kept_and_continued(tmp_path):
     steps = list(painting(source, out, begun=out))
     assert any(step.note == "Continuing after frame 3." for step in steps) and steps[-1].iteration == 6
     whole = list(Clip.open(out).images())
-    assert len(whole) == 6 and all(float((a - b).abs().mean()) < 0.02 for a, b in zip(kept, whole))
+    assert len(whole) == 6 and all(torch.equal(a, b) for a, b in zip(kept, whole)), "copied as they are stored"
     finish(painting(source, tmp_path / "straight.mp4"))
     straight = list(Clip.open(tmp_path / "straight.mp4").images())
     assert float((straight[-1] - whole[-1]).abs().mean()) < 0.02, "as if it had never been stopped"
@@ -93,7 +94,14 @@ def test_a_stopped_film_is_kept_and_continued(tmp_path):
 def test_another_request_starts_anew(tmp_path):
     source, out = moving(tmp_path / "in.mp4"), tmp_path / "out.mp4"
     stop_after(painting(source, out), 2)
-    steps = list(painting(source, out, StylizeOptions(size=64, strength=0.5), begun=out))
+    other = StylizeOptions(size=64, strength=0.5)
+    before = out.read_bytes()
+    stop_after(painting(source, out, other, begun=out), 1)
+    assert out.read_bytes() == before, "stopped before it was as long as the film that was there"
+    with pytest.raises(RequestError, match="painted with other settings or from another clip; set them as they were, or start anew"):
+        finish(painting(source, tmp_path / "new.mp4", other, begun=out))
+    assert out.read_bytes() == before and not (tmp_path / "new.mp4").exists()
+    steps = list(painting(source, out, other, begun=out))
     assert not any("Continuing" in step.note for step in steps) and Clip.open(out).frames == 6
 
 
@@ -122,10 +130,14 @@ def test_an_optimized_film_moves_with_its_clip_and_can_be_stopped_and_continued(
         return optimize_clip(source, more.pop("out", out), [picture(48, 48, seed=5)], options, film, compute=FP32, **more)
 
     stop_after(optimizing(), 2)
-    assert Clip.open(out).frames == 2
+    stopped = list(Clip.open(out).images())
+    assert len(stopped) == 2
     last = finish(optimizing(begun=out))
     assert last.iteration == 3 and "lite" in last.weights
-    film = list(Clip.open(out).images())
+    continued = list(Clip.open(out).images())
+    assert len(continued) == 3 and all(torch.equal(one, two) for one, two in zip(stopped, continued)), "copied as they are stored"
+    finish(optimizing(out=tmp_path / "whole.mp4"))
+    film = list(Clip.open(tmp_path / "whole.mp4").images())
     finish(optimizing(OptimizedFilmOptions(frame_iterations=4, steadiness=0), out=tmp_path / "free.mp4"))
     free = list(Clip.open(tmp_path / "free.mp4").images())
 

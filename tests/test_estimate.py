@@ -10,7 +10,8 @@ from networks import FP32, picture
 
 from style_core import RECIPES, DreamOptions, ImagineOptions, OptimizeOptions, StylizeOptions, stylize
 from style_core.errors import RequestError
-from style_core.media.video import Clip, FrameWriter
+from style_core.media.clip import Clip
+from style_core.media.video import FrameWriter
 from style_core.progress import finish
 from style_core.recipes import estimate as estimates
 from style_core.recipes import run_history

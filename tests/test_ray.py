@@ -18,7 +18,8 @@ from studio import gpu, i18n
 from style_core import OptimizeOptions, RequestError, StylizeOptions, optimize, read_settings, stylize, write_image
 from style_core.cli import main as cli
 from style_core.devices import Compute
-from style_core.media.video import Clip, FrameWriter
+from style_core.media.clip import Clip
+from style_core.media.video import FrameWriter
 from style_core.recipes.stylize_clip import stylize_clip
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'ray[data]>=2.60,<2.61'")

@@ -21,7 +21,7 @@ from studio.retouch import retouched
 from studio.uploads import RawEditor
 from style_core import RECIPES, OptimizeOptions, RequestError, gallery, read_image, read_settings
 from style_core.files import sha256_of
-from style_core.media.video import Clip
+from style_core.media.clip import Clip
 from style_core.messages import Message, joined
 from style_core.networks.backbones import BACKBONES
 from style_core.recipes.dream_zoom import ZoomOptions

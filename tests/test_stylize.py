@@ -7,9 +7,10 @@ from safetensors.torch import load_file, save_file
 
 from style_core import RequestError, StylizeOptions, finish, gallery, gallery_code, stylize
 from style_core.devices import Compute
+from style_core.media.clip import Clip
 from style_core.media.color import PAINTING_COLORS
 from style_core.media.images import fit, fit_short, from_pil, read_image, to_pil
-from style_core.media.video import Clip, FrameWriter
+from style_core.media.video import FrameWriter
 from style_core.networks.generator import Generator
 from style_core.networks.generator_net import GeneratorNet
 from style_core.recipes.stylize import verdict

@@ -10,8 +10,8 @@ from PIL import Image
 
 from studio import live, newest, painted_masks, stage, tab_imagine, tab_stylize, webcam
 from style_core import ImagineOptions, RequestError, Step, read_image, read_settings, write_image
+from style_core.media.clip import Clip
 from style_core.media.settings import settings_of
-from style_core.media.video import Clip
 from style_core.recipes.recorded_inputs import request_of
 
 PLACE = tab_imagine._Place(*tab_imagine._Place.__dataclass_fields__)  # names stand for components

@@ -11,8 +11,9 @@ from PIL import Image
 
 from style_core import RequestError
 from style_core.errors import RunFailed
+from style_core.media.clip import Clip
 from style_core.media.hdr import BT2020, HLG, PQ, nits_of_hlg, nits_of_pq, pq_of_nits
-from style_core.media.video import Clip, FrameWriter
+from style_core.media.video import FrameWriter
 
 
 def film(path, frames=6, fps=Fraction(25)):
@@ -197,11 +198,6 @@ def test_frames_are_scaled_as_they_are_decoded(tmp_path):
     clip = Clip.open(filmed(tmp_path / "large.mp4", [numpy.full((480, 640, 3), 90, numpy.uint8)]))
     (frame,) = clip.read(long_side=64)
     assert frame.image.shape == (3, 48, 64) and abs(float(frame.image.mean()) - 90 / 255) < 0.01
-
-
-def test_frames_can_be_skipped(tmp_path):
-    clip = Clip.open(filmed(tmp_path / "clip.mp4", grays(6)))
-    assert [round(float(image.image.mean()) * 255 / 20) for image in clip.read(skip=4)] == [4, 5]
 
 
 def hdr_clip(path, nits, curve):

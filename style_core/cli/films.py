@@ -28,13 +28,20 @@ def run_clip(steps: Steps, compute: Compute, given: argparse.Namespace) -> int:
     Returns:
         The exit status, as in `followed`. The film so far is kept, and the same command resumes it.
     """
-    follower = Follower()
+    follower, before = Follower(), _state(given.out)
     status = followed(follower, steps)
-    if not os.path.exists(given.out) or not follower.last.iteration:
+    if before and _state(given.out) == before:
+        print(f"Ended before the new film was as long as the one that is there; {given.out} is as it was.", file=sys.stderr)
+    elif not os.path.exists(given.out) or not follower.last.iteration:
         print("Ended before a frame was done; no film was written.", file=sys.stderr)
     else:
         report(given, follower, None, compute)
     return status
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    """What changes with a file; None if there is none."""
+    return (os.stat(path).st_ino, os.stat(path).st_mtime_ns) if os.path.exists(path) else None
 
 
 def run_walk(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from style_core.cli.run import USUAL
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import read_mask, square_of
+from style_core.options import Options
 from style_core.recipes.subject import check_subject, find_subject, masks_for
 
 
@@ -35,10 +37,22 @@ def refuse_with_clip(given: argparse.Namespace, *flags: str) -> None:
     Raises:
         RequestError: naming the first such flag.
     """
-    for name in flags:
-        if getattr(given, name):
+    usual = {"background": "white", **USUAL}
+    for name in (*flags, "background", "quality", "depth"):
+        if getattr(given, name) not in (None, False, usual.get(name)):
             flag = f"--size {given.size}" if name == "square" else f"--{name.replace('_', '-')}"
             raise RequestError("{flag} works only with a photo; CONTENT is a clip.", flag=flag)
+
+
+def refuse_with_photo(given: argparse.Namespace, film: type[Options]) -> None:
+    """Refuse the flags of a film's options, which work only with a clip.
+
+    Raises:
+        RequestError: naming the first such flag.
+    """
+    for field in film.fields():
+        if getattr(given, field.name) != field.default:
+            raise RequestError("--{flag} works only with a clip; leave it out.", flag=field.name.replace("_", "-"))
 
 
 def framed(image: Tensor, given: argparse.Namespace) -> Tensor:

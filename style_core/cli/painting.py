@@ -11,14 +11,14 @@ from style_core.cli.batch import run_folder
 from style_core.cli.continuing import add_continue, begun_run
 from style_core.cli.films import run_clip
 from style_core.cli.flags import add_options, options_from
-from style_core.cli.masks import masks_by_photo, refuse_with_clip
+from style_core.cli.masks import masks_by_photo, refuse_with_clip, refuse_with_photo
 from style_core.cli.pictures import read_given
 from style_core.cli.run import run_recipe
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import read_image
 from style_core.progress import Steps
-from style_core.recipes.film import CLIP_SUFFIXES
+from style_core.recipes.film import is_clip
 from style_core.recipes.job_file import check_gallery
 from style_core.recipes.key_frames import FilmOptions
 from style_core.recipes.optimize import optimize
@@ -66,7 +66,7 @@ def run_stylize(given: argparse.Namespace) -> int:
     styles = [read_given(path) for path in given.styles if not path.startswith(FROM_GALLERY)]
     codes = [gallery_code(name, open_generator(compute).sha256, options.style_scale) for name in named]
     weights = _pictures_first(given.styles, given.style_weights)
-    if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
+    if is_clip(given.content, given.out):
         refuse_with_clip(given, "mask", "subject", "outside", "batch", "square")
         options = replace(options, refine=0)  # as frames are painted, and as the film's settings say
         film = stylize_clip(
@@ -75,6 +75,7 @@ def run_stylize(given: argparse.Namespace) -> int:
         )  # fmt: skip
         return run_clip(film, compute, given)
 
+    refuse_with_photo(given, FilmOptions)
     masks_of = masks_by_photo(given, compute)
     grams = [partial(gallery_grams, name) for name in named]
 
@@ -109,8 +110,9 @@ def add_optimize(parser: argparse.ArgumentParser) -> None:
 def run_optimize(given: argparse.Namespace) -> int:
     options = options_from(given, OptimizeOptions)
     check_gallery("optimize", [style for style in given.styles if style.startswith(FROM_GALLERY)])
-    if Path(given.content).suffix.lower() in CLIP_SUFFIXES:
+    if is_clip(given.content, given.out):
         return _optimize_clip(given, options)
+    refuse_with_photo(given, OptimizedFilmOptions)
     _check_memory(given.memory)
     styles = [read_given(path) for path in given.styles]
     start = read_image(given.init_image) if given.init_image else None

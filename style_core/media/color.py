@@ -58,12 +58,16 @@ def match_color(image: Tensor, reference: Tensor, region: Tensor | None = None) 
 
 def matched_unclamped(image: Tensor, reference: Tensor, region: Tensor | None = None) -> Tensor:
     """`C_r^(1/2) C_i^(-1/2) (x - m_i) + m_r`: Gatys et al. (2017), eq. 10 and 11, computed in double precision."""
-    mean, spread = color_moments(image, region)
-    wanted_mean, wanted_spread = color_moments(reference)
+    return mapped(image, *color_map(color_moments(image, region), color_moments(reference)))
+
+
+def color_map(have: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The transform `[3, 3]` and offset `[3, 1]` that give colors of some moments others, both as from `color_moments`."""
+    (mean, spread), (wanted_mean, wanted_spread) = have, wanted
     # The ridge makes the covariance of a single-color picture invertible.
     ridge = 1e-8 * torch.eye(3, dtype=torch.float64)
     transform = matrix_root(wanted_spread) @ torch.linalg.inv(matrix_root(spread + ridge))
-    return mapped(image, transform, wanted_mean - transform @ mean)
+    return transform, wanted_mean - transform @ mean
 
 
 def mapped(image: Tensor, transform: Tensor, offset: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import av
 
+from style_core.media.clock import Clock, format_jumps
+
 _COPIED = ("aac", "mp3", "opus", "alac")  # codecs that players expect in an MP4; others are re-encoded
 _LEAST_MP3_RATE = 16000  # Hz, in an MP4
 _LAYOUTS = {1: "mono", 6: "5.1"}  # by number of channels, since many files don't name a layout; others become stereo
@@ -28,7 +30,8 @@ class SoundTrack:
     def __init__(self, path: str | Path, container: av.container.OutputContainer, origin: Fraction):
         self.note = ""
         self._source = av.open(str(Path(path).absolute()))
-        self._container, self._origin = container, origin
+        self._container = container
+        self._clock = Clock(origin, format_jumps(self._source))
         self._waiting: av.Packet | None = None
         self._packets: Iterator[av.Packet] = iter(())
         if self._source.streams.audio:
@@ -53,7 +56,7 @@ class SoundTrack:
             packet.stream = self._stream
             try:
                 self._container.mux(packet)
-            except av.ArgumentError:  # a time that doesn't follow those before
+            except av.FFmpegError:  # such as a time that doesn't follow those before
                 self.note = _DAMAGED
 
     def close(self) -> None:
@@ -75,9 +78,10 @@ class SoundTrack:
         for packet in self._read(sound):
             if packet.dts is None:
                 continue
-            shift = round(self._origin / packet.time_base)
-            packet.dts -= shift
-            packet.pts = packet.dts if packet.pts is None else packet.pts - shift
+            lasts = (packet.duration or 0) * packet.time_base
+            moved = round(self._clock.on_film(packet.dts * packet.time_base, lasts) / packet.time_base) - packet.dts
+            packet.dts += moved
+            packet.pts = packet.dts if packet.pts is None else packet.pts + moved
             if packet.dts * packet.time_base >= -_PRIMING:
                 yield packet
 
@@ -92,7 +96,8 @@ class SoundTrack:
             for frame in frames:
                 if not isinstance(frame, av.AudioFrame) or frame.pts is None or frame.time_base is None:
                     continue
-                frame.pts -= round(self._origin / frame.time_base)
+                lasts = Fraction(frame.samples, frame.sample_rate)
+                frame.pts = round(self._clock.on_film(frame.pts * frame.time_base, lasts) / frame.time_base)
                 if frame.pts < 0:
                     continue
                 if kind != (kind := f"{frame.format.name} {frame.layout.name} {frame.sample_rate}"):
@@ -103,8 +108,11 @@ class SoundTrack:
 
 
 def _fits_an_mp4(sound: av.AudioStream) -> bool:
-    name = sound.codec_context.name.removesuffix("float")
-    return name in _COPIED and (name != "mp3" or sound.codec_context.sample_rate >= _LEAST_MP3_RATE)
+    context = sound.codec_context
+    name = context.name.removesuffix("float")
+    if name == "aac" and not context.extradata:  # of a transport stream: its packets would have to be taken apart, damaged ones too
+        return False
+    return name in _COPIED and (name != "mp3" or context.sample_rate >= _LEAST_MP3_RATE)
 
 
 def _encoder(container: av.container.OutputContainer, sound: av.AudioStream) -> av.AudioStream:

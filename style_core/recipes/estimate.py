@@ -1,8 +1,8 @@
 """Estimates of a run's time and memory, for any recipe."""
 
 from style_core.devices import Compute
+from style_core.media.clip import Clip
 from style_core.media.images import beyond, size_to_fit
-from style_core.media.video import Clip
 from style_core.options import Options
 from style_core.recipes.cost_model import Cost, Situation
 from style_core.recipes.key_frames import FilmOptions

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
+from style_core.media.clip import Clip
 from style_core.media.color import match_color
 from style_core.media.images import fit, resize
 from style_core.media.motion import Motion, image_of, onward, pixels_of
-from style_core.media.video import Clip, check_video_path
+from style_core.media.video import check_video_path
 from style_core.messages import Message
 from style_core.networks.moments import style_shares
 from style_core.optimization.temporal import TemporalTarget

@@ -95,9 +95,10 @@ class SteadyPaint:
         seen, paint = pixels_of(photo), pixels_of(fresh)
         moved, history = carried_pixels(self._past.paint, motion), carried_pixels(self._past.history, motion, smooth=True)
         origin, new = numpy.ascontiguousarray(history[..., :3]), _SETTLING * history[..., 3]
-        trust = self._steadiness * motion.confidence * _unchanged(seen, origin)
-        if shown is not None:
-            paint = _completed(paint, shown, moved, trust)
+        known = motion.confidence * _unchanged(seen, origin)
+        if shown is not None:  # where there is no other paint, that of the frame before serves at any steadiness
+            paint = _completed(paint, shown, moved, known)
+        trust = self._steadiness * known
         moving = numpy.minimum(cv2.magnitude(*cv2.split(motion.flow)) / _MOVING, 1)
         painted = blended(paint, moved, BlendShares(trust, moving, new, motion.ground), self._renewal)
         beside = cv2.dilate(1 - trust * motion.ground, numpy.ones((_BESIDE, _BESIDE), numpy.uint8))
@@ -151,9 +152,9 @@ def blended(new: numpy.ndarray, old: numpy.ndarray, shares: BlendShares, renewal
     return numpy.clip(mixed, 0, 1, out=mixed)
 
 
-def _completed(new: numpy.ndarray, shown: numpy.ndarray, old: numpy.ndarray, trust: numpy.ndarray) -> numpy.ndarray:
-    """Fresh paint where it is `shown`, elsewhere old paint, and the colors around where that isn't trusted either; `[H, W, 3]`."""
-    known = shown + (1 - shown) * trust
+def _completed(new: numpy.ndarray, shown: numpy.ndarray, old: numpy.ndarray, belongs: numpy.ndarray) -> numpy.ndarray:
+    """Fresh paint where it is `shown`, elsewhere old paint, and the colors around where that doesn't belong either; `[H, W, 3]`."""
+    known = shown + (1 - shown) * belongs
     paint = _thrice(shown) * new + _thrice(known - shown) * old
     around, weight = (cv2.GaussianBlur(values, (0, 0), _GAP) for values in (paint, known))
     return paint + _thrice((1 - known) / (weight + 1e-3)) * (around + 1e-3 * new)

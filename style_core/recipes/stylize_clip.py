@@ -9,9 +9,11 @@ from torch import Tensor
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
+from style_core.media.clip import Clip
+from style_core.media.color import color_map, color_moments, mapped
 from style_core.media.motion import Motion, motion_between, padded_to
 from style_core.media.tones import tones_of
-from style_core.media.video import Clip, check_video_path
+from style_core.media.video import check_video_path
 from style_core.networks.generator import EncodedPhoto
 from style_core.networks.generator import Generator as PaintingNet
 from style_core.networks.generator_net import LEVELS
@@ -73,7 +75,7 @@ class FramePainter(KeyFramePainter):
     """Paints key frames by the generator.
 
     Statistics are averaged over time, so that the style doesn't change from frame to frame; they start anew at a cut. If options ask
-    for the photo's colors, style pictures are recolored by the first frame.
+    for the photo's colors, style pictures are recolored by the first frame of each scene.
     """
 
     def __init__(
@@ -91,14 +93,15 @@ class FramePainter(KeyFramePainter):
         self._adjusted: list[Tensor] = []  # the codes, adjusted to that photo: adjusted to each one, they would flicker
         self._memory: Moments | None = None
         self._tones: Tensor | None = None  # of what the network painted, likewise
+        self._colors: list[tuple[Tensor, Tensor]] | None = None  # moments of what is painted and of the photo, likewise
 
     def _fresh(self, photo: Tensor, frames: int = 1, motions: Sequence[Motion] = ()) -> Generator[Step, None, Tensor]:
         """What the network paints; see `KeyFramePainter`."""
         yield from ()
         encoded = self._encoded(photo, frames)
-        self._codes = self._codes or [*encoded_styles(self._generator, self._styles, photo, self._options), *self._given]
         if not self._adjusted:
             assert self._scene is not None
+            self._codes = [*encoded_styles(self._generator, self._styles, self._scene, self._options), *self._given]
             self._adjusted = self._generator.adjusted(self._scene, self._codes, remember=False)
 
         def carry(tones: Tensor) -> Tensor:
@@ -122,8 +125,17 @@ class FramePainter(KeyFramePainter):
         return painted
 
     def _finished(self, painted: Tensor, photo: Tensor) -> Tensor:
-        # Colors matched frame by frame would flicker, so codes keep their own.
+        if self._given and self._options.color == "match" and self._options.strength:
+            return self._matched(painted, photo)
         return recolored(painted, photo, self._options, from_codes=False)
+
+    def _matched(self, painted: Tensor, photo: Tensor) -> Tensor:
+        """A painted frame in the photo's colors, by moments averaged over time: matched frame by frame, they would flicker."""
+        now = [color_moments(painted), color_moments(photo)]
+        if self._colors is not None:
+            now = [(mean.lerp(old_mean, _MEMORY), spread.lerp(old, _MEMORY)) for (mean, spread), (old_mean, old) in zip(now, self._colors)]
+        self._colors = now
+        return mapped(painted, *color_map(*now)).clamp(0, 1)
 
     def _painted_anew(self, photo: Tensor, *, cut: bool = False) -> Generator[Step, None, Tensor]:
         if cut:
@@ -134,7 +146,7 @@ class FramePainter(KeyFramePainter):
         encoded = self._generator.encode_content(photo, remember=False)
         self._memory = carried(self._memory, encoded.moments, frames)
         if self._memory is encoded.moments:  # a new scene
-            self._tones, self._scene, self._adjusted = None, photo, []
+            self._tones, self._scene, self._adjusted, self._colors = None, photo, [], None
         return self._averaged(encoded, self._memory, encoded.tones)
 
     def _averaged(self, encoded: EncodedPhoto, memory: Moments, tones: Tensor) -> EncodedPhoto:

@@ -6,7 +6,7 @@ import pytest
 from inks import ink_profile
 from steering import fill, open_tab, shown, unfold
 
-from style_core.media.video import Clip
+from style_core.media.clip import Clip
 from style_core.weights.layer_pictures import layer_pictures
 
 

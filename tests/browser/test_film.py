@@ -6,7 +6,8 @@ import shutil
 from networks import picture
 from steering import open_tab, ready, unfold
 
-from style_core.media.video import Clip, FrameWriter
+from style_core.media.clip import Clip
+from style_core.media.video import FrameWriter
 
 
 def of_clip(path, frames: int):

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from steering import downloaded, fill, open_tab, paint_small, press, ready, shown, tile, unfold, upload, wait_for_another
 
 from style_core import read_image, read_settings, write_image
-from style_core.media.video import Clip
+from style_core.media.clip import Clip
 
 
 @pytest.fixture

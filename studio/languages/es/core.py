@@ -259,6 +259,17 @@ SENTENCES: dict[str, str] = {
     "{file} is the clip itself; give the film another name.": "{file} es el propio vídeo; da otro nombre al resultado.",
     "{file} is {seconds:.1f} s long: {frames} frames of {width} x {height} px, painted at {across} x {down} px.": "{file} dura {seconds:.1f} s: {frames} fotogramas de {width} x {height} px, pintados a {across} x {down} px.",
     "This frame: {iteration} of {total} steps.": "Este fotograma: {iteration} de {total} pasos.",
+    "--{flag} works only with a clip; leave it out.": "--{flag} solo sirve con vídeos; quítelo.",
+    "The film to continue was painted with other settings or from another clip; set them as they were, or start anew.": (
+        "El vídeo que se quiere continuar se pintó con otros ajustes o a partir de otro vídeo; póngalos como estaban o empiece de nuevo."
+    ),
+    "A GIF has no sound and can't be continued after it was stopped; an .mp4 has, and can.": (
+        "Un GIF no tiene sonido y no se puede continuar si se detiene; un .mp4 sí, ambas cosas."
+    ),
+    "Parts of the clip are damaged ({reason}) and were left out.": "Partes del vídeo están dañadas ({reason}) y se omitieron.",
+    "The clip ends after {end:.1f} s, though its file tells {told:.1f} s; it has probably been cut off.": (
+        "El vídeo termina a los {end:.1f} s, aunque su archivo indica {told:.1f} s; probablemente está cortado."
+    ),
     "{flag} works only with a photo; CONTENT is a clip.": "{flag} solo sirve con fotos; CONTENT es un vídeo.",
     "Continuing after frame {frames}.": "Se continúa después del fotograma {frames}.",
     "{file} is too large for a mask; it may have at most {most} px a side.": "{file} es demasiado grande para una máscara; puede tener {most} px por lado como máximo.",

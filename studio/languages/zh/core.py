@@ -275,6 +275,17 @@ SENTENCES: dict[str, str] = {
     "{file} is the clip itself; give the film another name.": "{file} 就是原视频；请给结果另起一个名字。",
     "{file} is {seconds:.1f} s long: {frames} frames of {width} x {height} px, painted at {across} x {down} px.": "{file} 长 {seconds:.1f} 秒：{frames} 帧，{width} x {height} px，以 {across} x {down} px 绘制。",
     "This frame: {iteration} of {total} steps.": "本帧：第 {iteration} 步，共 {total} 步。",
+    "--{flag} works only with a clip; leave it out.": "--{flag} 只用于视频；请去掉它。",
+    "The film to continue was painted with other settings or from another clip; set them as they were, or start anew.": (
+        "要继续的影片是用别的设置或别的视频画的；请改回原来的设置，或重新开始。"
+    ),
+    "A GIF has no sound and can't be continued after it was stopped; an .mp4 has, and can.": (
+        "GIF 没有声音，停止后也不能继续；.mp4 有声音，也能继续。"
+    ),
+    "Parts of the clip are damaged ({reason}) and were left out.": "视频有损坏的部分（{reason}），已略去。",
+    "The clip ends after {end:.1f} s, though its file tells {told:.1f} s; it has probably been cut off.": (
+        "视频在 {end:.1f} 秒处结束，而文件标明有 {told:.1f} 秒；它很可能被截断了。"
+    ),
     "{flag} works only with a photo; CONTENT is a clip.": "{flag} 只用于照片；CONTENT 是视频。",
     "Continuing after frame {frames}.": "从第 {frames} 帧之后继续。",
     "{file} is too large for a mask; it may have at most {most} px a side.": "{file} 作为蒙版太大；每边最多 {most} px。",
