@@ -251,8 +251,14 @@ CHANGING = frozenset({"noisy-pan", "dusk"})
 
 
 def clips(*names: str) -> dict[str, Clip]:
-    """All clips by name, or only those named."""
+    """All clips by name, or only those named.
+
+    Raises:
+        ValueError: for a name that no clip has.
+    """
     shots = _shots()
+    if unknown := sorted(set(names) - set(shots)):
+        raise ValueError(f"There is no clip called {unknown[0]}; there are {', '.join(shots)}.")
     return {name: _filmed(shots[name], seed) for seed, name in enumerate(shots) if not names or name in names}
 
 

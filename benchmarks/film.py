@@ -52,6 +52,8 @@ def main() -> None:
     parser.add_argument("--only-steady", action="store_true", help="Leave out the films without steadying, and what compares with them.")
     parser.add_argument("--time", action="store_true", help="Also measure the time of a frame.")
     given = parser.parse_args()
+    if given.frames is not None and given.frames < 2:
+        parser.error(f"--frames is {given.frames}; at least 2 can be compared.")
     prepare_cpu()
     compute = Compute.choose("cpu")
     if given.finer and given.time:
