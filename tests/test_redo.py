@@ -1,5 +1,7 @@
 """`redo`: pictures come back from the settings inside them, bit for bit, whatever they were made from."""
 
+import base64
+import hashlib
 import json
 import random
 from pathlib import Path
@@ -215,3 +217,52 @@ def test_redo_takes_the_network_that_was_used_and_says_that_it_finishes(files, t
     assert main(["redo", str(tmp_path / "half.png"), "--inputs", files["photo"], files["painting"], "-o", str(again)]) == 0
     assert read_settings(again)["options"]["extractor"] == "lite"
     assert "redo makes the finished one" in capsys.readouterr().err
+
+
+def from_a_stranger(path: Path, recipe: str, options: dict, **request) -> str:
+    write_image(path, picture(48, 64), settings=settings_of(recipe, options, request=request))
+    return str(path)
+
+
+MASK = base64.b64encode(b"bytes of another's choice").decode()
+REFUSED = "The settings inside the picture are damaged; use an unchanged copy of it."
+
+
+@pytest.mark.parametrize("digest", ["{outside}/evil", "../../evil", "0" * 64, 3, ["a"]], ids=repr)
+def test_a_stranger_s_picture_writes_no_file(tmp_path, capsys, digest):
+    digest = digest.format(outside=tmp_path) if isinstance(digest, str) else digest
+    mask = {"file": "m.png", "sha256": digest, "data": MASK}
+    evil = from_a_stranger(tmp_path / "evil.png", "imagine", ImagineOptions(size=128, finish="plain").as_dict(), mask=[mask])
+    assert main(["redo", evil, "-o", str(tmp_path / "out.png")]) == 2
+    assert capsys.readouterr().err.strip() == REFUSED
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["evil.png"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"styles": ["--timelapse={film}"]},
+        {"style_weights": [1, "--timelapse={film}"]},
+        {"style_weights": "--timelapse={film}"},
+        {"init_image": "--timelapse={film}"},
+        {"mask": [{"file": "m.png", "sha256": hashlib.sha256().hexdigest(), "data": "é"}]},
+    ],
+)
+def test_a_stranger_s_picture_adds_no_flags_to_the_command(files, tmp_path, capsys, more):
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"a film that is there already")
+    given = request_of({"content": files["photo"], "styles": [files["painting"]]})
+    more = json.loads(json.dumps(more).replace("{film}", str(film)))
+    more["styles"] = [*given["styles"], *more.get("styles", [])]
+    options = OptimizeOptions(size=64, iterations=1, extractor="lite").as_dict()
+    evil = from_a_stranger(tmp_path / "evil.png", "optimize", options, **{**given, **more})
+    assert main(["redo", evil, "--inputs", files["photo"], files["painting"], "-o", str(tmp_path / "out.png")]) == 2
+    assert capsys.readouterr().err.strip() == REFUSED
+    assert film.read_bytes() == b"a film that is there already"
+
+
+@pytest.mark.parametrize("more", [{"recipe": ["optimize"]}, {"options": 3}, {"weights": "lite"}, {"request": ["content"]}, {"done": "all"}])
+def test_settings_of_other_types_are_no_settings(tmp_path, capsys, more):
+    write_image(tmp_path / "other.png", picture(48, 64), settings={**settings_of("optimize", {}), **more})
+    assert main(["redo", str(tmp_path / "other.png"), "-o", str(tmp_path / "out.png")]) == 2
+    assert "other.png contains no settings" in capsys.readouterr().err

@@ -1,8 +1,6 @@
 """`--continue`: continue a stopped picture, with its own options as defaults."""
 
 import argparse
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +9,7 @@ from torch import Tensor
 from style_core.errors import RequestError
 from style_core.media.images import read_image, read_mask
 from style_core.media.settings import iterations_of, read_settings
-from style_core.recipes.recorded_inputs import WRITING, digest_of, request_in
+from style_core.recipes.recorded_inputs import WRITING, digest_of, digests_in, facts_in, request_in, stored_in
 from style_core.recipes.table import options_used
 
 
@@ -58,8 +56,7 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
     settings = read_settings(given.continue_from)
     request = request_in(settings, given.continue_from)
     for name, paths in pictures.items():
-        facts = request.get(name, [])
-        digests = [fact["sha256"] for fact in (facts if isinstance(facts, list) else [facts])]
+        digests = digests_in(request, [name])
         for path, digest in zip(paths, digests):
             if digest_of(path) != digest:
                 raise RequestError("{file} is not the picture that {picture} was made from.", file=path, picture=given.continue_from)
@@ -79,13 +76,9 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
 
 
 def _masks_inside(request: Mapping[str, Any]) -> list[Tensor] | None:
-    facts = request.get("mask", [])
     masks = []
-    for fact in facts if isinstance(facts, list) else [facts]:
+    for fact in facts_in(request, "mask"):
         if "data" not in fact:
             raise RequestError("{file} was too large to be stored in the picture; give it again with --mask.", file=fact.get("file", ""))
-        try:
-            masks.append(read_mask(base64.b64decode(fact["data"], validate=True)))
-        except binascii.Error as error:
-            raise RequestError("The settings inside the picture are damaged; its mask can't be read.") from error
+        masks.append(read_mask(stored_in(fact)))
     return masks or None

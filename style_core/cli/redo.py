@@ -1,8 +1,6 @@
 """`redo`: make a picture again from the settings inside it and the pictures that it was made from."""
 
 import argparse
-import base64
-import binascii
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +11,7 @@ from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.media.settings import read_settings
 from style_core.recipes.imagine import ImagineOptions
-from style_core.recipes.recorded_inputs import PICTURES, WRITING, request_in
+from style_core.recipes.recorded_inputs import PICTURES, WRITING, facts_in, request_in, stored_in
 from style_core.recipes.table import RECIPES, flags_of, options_used
 from style_core.weights.registry import find, registry
 
@@ -70,24 +68,21 @@ class _Inputs:
             if not Path(path).is_file():
                 raise RequestError("There is no file {file}; check its name and folder.", file=path)
         self._known = {sha256_of(Path(path)): path for path in paths}
-        self._folder = folder
+        self._folder, self._stored = folder, 0
 
     def path_of(self, fact: str | Mapping[str, str]) -> str:
         if isinstance(fact, str):
             return fact
-        digest, file = fact.get("sha256", ""), fact.get("file", "")
+        digest, file = fact["sha256"], fact.get("file", "")
         if digest in self._known:
             return self._known[digest]
         if "data" not in fact:
             raise RequestError(
                 "{file} is missing; give it with --inputs, unchanged: its sha256 begins with {digest}.", file=file, digest=digest[:12]
             )
-        try:
-            data = base64.b64decode(fact["data"], validate=True)
-        except binascii.Error as error:
-            raise RequestError("The settings inside the picture are damaged; its mask can't be read.") from error
-        path = self._folder / f"{digest[:12] or 'mask'}.png"
-        path.write_bytes(data)
+        self._stored += 1
+        path = self._folder / f"{self._stored}.png"  # by number, because its own name may be a path to anywhere
+        path.write_bytes(stored_in(fact))
         return str(path)
 
 
@@ -96,8 +91,7 @@ def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
     for name in PICTURES:
         if name not in request or name == "init_image" and "continue_from" in request:  # the continued picture knows that there was one
             continue
-        facts = request[name] if isinstance(request[name], list) else [request[name]]
-        paths = [inputs.path_of(fact) for fact in facts]
+        paths = [inputs.path_of(fact) for fact in facts_in(request, name)]
         if name in _POSITIONAL:
             yield from paths
         elif name == "mask" and isinstance(request[name], list):
@@ -129,5 +123,5 @@ def _check_weights(weights: Mapping[str, str]) -> None:
         else:
             raise RequestError(
                 "The picture was made with other {name} weights (sha256 {digest}) than are installed; use the version that made it.",
-                name=name, digest=digest[:12],
+                name=name, digest=str(digest)[:12],
             )  # fmt: skip

@@ -16,6 +16,7 @@ from style_core.version import __version__
 
 KEY = "pentimento"
 _COMMENT_PREFIX = f"{KEY} "
+_TYPES = {"recipe": str, "options": dict, "weights": dict, "request": dict, "done": int}  # of settings that are read again
 _MOST_IN_JPEG = 65_000  # bytes of settings; the whole EXIF block of a JPEG may have 65,533
 
 
@@ -90,6 +91,8 @@ def settings_in(path: str | Path) -> dict | None:
 def read_settings(path: str | Path) -> dict:
     """The settings stored in a picture that this project wrote.
 
+    `recipe`, `options`, `weights`, `request` and `done` have the types that `settings_of` gives them; what is in them isn't checked.
+
     Raises:
         RequestError: when the file is not a picture, or contains no settings.
     """
@@ -105,7 +108,11 @@ def read_settings(path: str | Path) -> dict:
         settings = json.loads(text) if text else None
     except (ValueError, RecursionError):
         settings = None
-    if not isinstance(settings, dict) or "recipe" not in settings:
+    if (
+        not isinstance(settings, dict)
+        or "recipe" not in settings
+        or not all(isinstance(settings.get(name, kind()), kind) for name, kind in _TYPES.items())
+    ):
         raise RequestError(
             "{file} contains no settings; only pictures saved by Pentimento do, and editors may remove them.", file=path.name
         )

@@ -4,6 +4,8 @@ The shell and the studio store the same, so that `redo` works with pictures of b
 """
 
 import base64
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ MADE_FROM = tuple(name for name in PICTURES if name not in ("init_image", "conti
 WRITING = ("dpi", "quality", "depth")  # of the file
 PLAIN = ("style_weights", "background", "keep_alpha", "subject", "square")
 _INSIDE_BYTES = 32 * 1024  # masks up to this size are stored in the picture
+_DAMAGED = "The settings inside the picture are damaged; use an unchanged copy of it."
 
 
 def request_of(given: Mapping[str, Any]) -> dict:
@@ -43,19 +46,56 @@ def request_of(given: Mapping[str, Any]) -> dict:
 
 
 def request_in(settings: Mapping[str, Any], file: str, needed: Sequence[str] = ()) -> Mapping[str, Any]:
-    """The inputs stored in the settings of the picture `file`.
+    """The inputs stored in the settings of the picture `file`, which may come from a stranger.
 
     Args:
         needed: names of pictures that must be among them.
+    Returns:
+        By name, as `request_of` makes them: a picture is a `gallery:` style or has the sha256 of a file, style weights are numbers.
     Raises:
-        RequestError: if they aren't, or there are no inputs at all.
+        RequestError: if the needed ones aren't there, there are no inputs at all, or they have another form.
     """
     if "request" not in settings or not set(needed) <= settings["request"].keys():
         raise RequestError(
             "{file} does not say which pictures it was made from: it is a frame of a film or a camera, or was saved by an earlier version.",
             file=file,
         )
-    return settings["request"]
+    request = settings["request"]
+    weights = request.get("style_weights", [])
+    if not isinstance(weights, list) or not all(isinstance(weight, (int, float)) for weight in weights):
+        raise RequestError(_DAMAGED)
+    if not all(_is_fact(fact, name) for name in PICTURES for fact in facts_in(request, name)):
+        raise RequestError(_DAMAGED)
+    return request
+
+
+def facts_in(request: Mapping[str, Any], name: str) -> list:
+    """The pictures stored under a name, each a `gallery:` style or its `file`, `sha256` and, if it was small, `data`."""
+    value = request.get(name, [])
+    return value if isinstance(value, list) else [value]
+
+
+def _is_fact(fact: Any, name: str) -> bool:
+    # As words of a command, other texts could be flags.
+    if isinstance(fact, str):
+        return name == "styles" and fact.startswith(FROM_GALLERY)
+    plain = isinstance(fact, dict) and all(isinstance(value, str) for value in fact.values())
+    return plain and re.fullmatch("[0-9a-f]{64}", fact.get("sha256", "")) is not None
+
+
+def stored_in(fact: Mapping[str, str]) -> bytes:
+    """The file of a picture that is stored in the settings, as its `data`.
+
+    Raises:
+        RequestError: if it is not the file that was stored.
+    """
+    try:
+        data = base64.b64decode(fact["data"], validate=True)
+    except ValueError as error:
+        raise RequestError(_DAMAGED) from error
+    if hashlib.sha256(data).hexdigest() != fact["sha256"]:
+        raise RequestError(_DAMAGED)
+    return data
 
 
 def _fact(path: str | Path, name: str) -> str | dict[str, str]:
@@ -82,5 +122,5 @@ def digest_of(path: str | Path) -> str:
 
 def digests_in(request: Mapping[str, Any], names: Sequence[str] = PICTURES) -> list[str]:
     """The sha256 of every picture in a request."""
-    facts = [fact for name in names if name in request for fact in (request[name] if isinstance(request[name], list) else [request[name]])]
+    facts = [fact for name in names for fact in facts_in(request, name)]
     return [fact["sha256"] for fact in facts if isinstance(fact, dict) and fact.get("sha256")]

@@ -109,6 +109,7 @@ SENTENCES: dict[str, str] = {
     "{file} is damaged or cut off ({reason}); export or download it again.": "{file} está dañado o incompleto ({reason}); expórtalo o descárgalo de nuevo.",
     "{file} is not a readable picture.": "{file} no es una imagen legible.",
     "{file} contains no settings; only pictures saved by Pentimento do, and editors may remove them.": "{file} no contiene ajustes; solo los llevan las imágenes guardadas por Pentimento, y algunos editores los borran.",
+    "The settings inside the picture are damaged; use an unchanged copy of it.": "Los ajustes guardados en la imagen están dañados; usa una copia sin cambios.",
     "There is no file {file}; check its name and folder.": "No existe el archivo {file}; comprueba su nombre y su carpeta.",
     "The folder for {file} does not exist; create it first or choose another.": "La carpeta de {file} no existe; créala antes o elige otra.",
     "{file} could not be written ({reason}); choose another folder.": "No se pudo escribir {file} ({reason}); elige otra carpeta.",

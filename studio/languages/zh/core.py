@@ -112,6 +112,7 @@ SENTENCES: dict[str, str] = {
     "{file} is not a readable picture.": "{file} 不是可读取的图片。",
     "{file} contains no settings; only pictures saved by Pentimento do, and editors may remove them.":
         "{file} 不含设置；只有 Pentimento 保存的图片才有，编辑软件可能会去掉它们。",
+    "The settings inside the picture are damaged; use an unchanged copy of it.": "图片内的设置已损坏；请使用未改动的副本。",
     "There is no file {file}; check its name and folder.": "没有文件 {file}；请检查文件名和文件夹。",
     "The folder for {file} does not exist; create it first or choose another.": "{file} 所在的文件夹不存在；请先创建，或选择另一个。",
     "{file} could not be written ({reason}); choose another folder.": "无法写入 {file}（{reason}）；请选择另一个文件夹。",
