@@ -423,6 +423,17 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_one_sentence(tmp_path):
     assert refused > 300
 
 
+def test_only_the_first_page_of_a_tiff_is_looked_at():
+    data = bytes_of(plain(), "TIFF", save_all=True, append_images=[plain()])
+    read = load_picture(data)
+    assert read.note == "The picture has several pages; its first page is used."
+    assert load_picture(bytes_of(plain(), "TIFF")).note == ""
+    entry = data.rindex(struct.pack("<HHI", 258, 3, 3))  # the second page's bits per channel become a kind that can't be read
+    at = struct.unpack("<I", data[entry + 8 : entry + 12])[0]
+    strange = load_picture(data[:at] + struct.pack("<3H", 5, 6, 7) + data[at + 6 :])
+    assert strange.note == read.note and torch.equal(strange.image, read.image)
+
+
 def linear_profile() -> bytes:
     """The profile of linear light with the primaries of sRGB, whose name it bears, too."""
     plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -244,7 +244,7 @@ def _at_least(size: tuple[int, int], long_side: int) -> tuple[int, int]:
 
 
 def _frames_note(picture: Image.Image, name: str) -> str:
-    if getattr(picture, "n_frames", 1) == 1:
+    if not getattr(picture, "is_animated", False):  # unlike `n_frames`, it doesn't read the other pages of a TIFF
         return ""
     if picture.format in _ANIMATED:
         return Message("{file} is animated; its first frame is used.", file=name)
