@@ -1,6 +1,7 @@
 """Pictures as people have them, read as they see them."""
 
 import io
+import json
 import struct
 import subprocess
 import sys
@@ -432,6 +433,33 @@ def test_only_the_first_page_of_a_tiff_is_looked_at():
     at = struct.unpack("<I", data[entry + 8 : entry + 12])[0]
     strange = load_picture(data[:at] + struct.pack("<3H", 5, 6, 7) + data[at + 6 :])
     assert strange.note == read.note and torch.equal(strange.image, read.image)
+
+
+def huge_png(side: int, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG of side x side pixels without its pixels."""
+    header = (b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0))
+    parts = [header, *chunks, (b"IDAT", b"not pixels")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )
+
+
+def test_settings_are_found_without_decoding_the_picture(tmp_path):
+    path = tmp_path / "print.png"
+    stored = settings_of("optimize", {"size": 12288})
+    path.write_bytes(huge_png(12288, (b"iTXt", b"pentimento\0\0\0\0\0" + json.dumps(stored).encode())))
+    assert read_settings(path) == stored
+    path.write_bytes(huge_png(12288))
+    with pytest.raises(RequestError, match="print.png contains no settings"):
+        read_settings(path)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "text"])
+def test_files_that_hold_no_settings_are_not_opened_for_them(tmp_path, kind):
+    path = tmp_path / "other.png"
+    path.write_bytes(b"a letter" if kind == "text" else bytes_of(plain(), kind))
+    with pytest.raises(RequestError, match="other.png contains no settings"):
+        read_settings(path)
 
 
 def linear_profile() -> bytes:

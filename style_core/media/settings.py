@@ -3,18 +3,20 @@
 import copy
 import json
 import platform
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from style_core.errors import RequestError
 from style_core.progress import Step
 from style_core.version import __version__
 
 KEY = "pentimento"
+_KINDS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF")  # of the files that pictures are written to
 _COMMENT_PREFIX = f"{KEY} "
 _TYPES = {"recipe": str, "options": dict, "weights": dict, "request": dict, "done": int}  # of settings that are read again
 _MOST_IN_JPEG = 65_000  # bytes of settings; the whole EXIF block of a JPEG may have 65,533
@@ -89,19 +91,23 @@ def settings_in(path: str | Path) -> dict | None:
 
 
 def read_settings(path: str | Path) -> dict:
-    """The settings stored in a picture that this project wrote.
+    """The settings stored in a picture that this project wrote. Its pixels are not decoded, so any file may be given.
 
     `recipe`, `options`, `weights`, `request` and `done` have the types that `settings_of` gives them; what is in them isn't checked.
 
     Raises:
-        RequestError: when the file is not a picture, or contains no settings.
+        RequestError: when the file is damaged, or contains no settings.
     """
     path = Path(path)
     try:
-        with Image.open(path) as picture:
-            text = _settings_text(picture)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # about the size of prints
+            with Image.open(path, formats=_KINDS) as picture:
+                text = _settings_text(picture)
     except FileNotFoundError as error:
         raise RequestError("There is no file {file}; check its name and folder.", file=path.name) from error
+    except UnidentifiedImageError:
+        text = ""
     except Exception as error:  # decoders raise nearly every type of exception for malformed files
         raise RequestError("{file} is not a readable picture.", file=path.name) from error
     try:
@@ -121,7 +127,7 @@ def read_settings(path: str | Path) -> dict:
 
 def _settings_text(picture: Image.Image) -> str:
     if picture.format == "PNG":
-        return getattr(picture, "text", {}).get(KEY, "")
+        return picture.info.get(KEY, "")  # it stands before the pixels; `text` would decode them to find others behind them
     if picture.format == "TIFF":
         text = str(picture.tag_v2.get(ExifTags.Base.ImageDescription, ""))  # type: ignore[attr-defined]
         return text.removeprefix(_COMMENT_PREFIX) if text.startswith(_COMMENT_PREFIX) else ""
