@@ -24,6 +24,9 @@ if "GRADIO_TEMP_DIR" not in os.environ:
 _PORT = os.environ.pop("GRADIO_SERVER_PORT", "7860")
 os.environ["GRADIO_DEBUG"] = "0"  # otherwise launch() would not return
 os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
+for _name in ("ALL_PROXY", "all_proxy"):
+    if os.environ.get(_name, "").startswith("socks:"):  # as GNOME writes it; Gradio's import fails with a traceback
+        os.environ[_name] = os.environ[_name].replace("socks:", "socks5:", 1)
 
 from starlette.middleware import Middleware
 

@@ -309,6 +309,12 @@ def test_a_port_that_is_in_use_or_no_port_in_the_environment_is_refused_in_words
     assert "abc is not a port (also in GRADIO_SERVER_PORT)" in flags().stderr
 
 
+def test_a_socks_proxy_as_gnome_writes_it_does_not_keep_the_app_from_starting(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9/")
+    done = flags("--port", "0")
+    assert "0 is not a port" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_mcp_asks_for_its_package_or_serves_the_four_recipes_as_tools(tmp_path):
     try:
         import mcp  # noqa: F401

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -131,6 +132,24 @@ def test_an_unreachable_hub_and_the_offline_switch_are_reported(environment):
     assert switched_off.returncode == 2 and "turned off by HF_HUB_OFFLINE" in switched_off.stderr
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [{"ALL_PROXY": "socks://127.0.0.1:9"}, {"ALL_PROXY": "http://127.0.0.1:port"}, {"HF_TOKEN": "hf_ñ"}, {"SSL_CERT_FILE": "/nowhere.pem"},
+     {"HF_TOKEN_PATH": "/"}],
+    ids=str,
+)  # fmt: skip
+def test_a_setting_of_the_machine_that_the_client_refuses_is_reported(environment, setting):
+    refused = pull(environment, "http://127.0.0.1:9", **setting)
+    assert refused.returncode == 2 and refused.stderr.startswith("The connection to the hub can't be set up (")
+    assert "check the proxy, the token and the certificates." in refused.stderr
+    assert "hf_" not in refused.stderr, "the token is a secret"
+
+
+def test_a_socks_proxy_is_used(environment):
+    nobody = pull(environment, "http://hub.invalid", ALL_PROXY="socks5://127.0.0.1:9")
+    assert nobody.returncode == 2 and nobody.stderr.startswith("Hugging Face could not be reached.")
+
+
 def test_a_broken_download_resumes_where_it_stopped(whole, environment, tensors):
     with hub_server(whole) as (address, hub):
         hub.fault = "cut"
@@ -202,8 +221,13 @@ def test_a_wrong_file_on_the_hub_is_refused_and_not_kept(environment):
         result = pull(environment, address, CHECKED)
     assert result.returncode == 2 and "model.safetensors" in result.stderr
     assert not cached(environment).exists()
-    with hub_server(b"not safetensors, but long enough to be read as a header length") as (address, _):
-        assert "is not a safetensors file" in pull(environment, address).stderr
+    for other in (
+        b"not safetensors, but long enough to be read as a header length",
+        *(struct.pack("<Q", 3) + text for text in (b"[1]", b'"a"')),
+    ):
+        with hub_server(other) as (address, _):
+            refused = pull(environment, address)
+        assert refused.returncode == 2 and "is not a safetensors file" in refused.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders are made read-only otherwise on Windows")

@@ -93,7 +93,7 @@ def _header_spans(remote: Remote, deadline: float) -> tuple[Remote, dict[str, Te
             for name, entry in header.items()
             if name != "__metadata__"
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HubError("{file} of {repo} is not a safetensors file.", file=remote.file, repo=remote.repo) from error
 
 
@@ -187,8 +187,10 @@ class _opened:
         if constants.HF_HUB_OFFLINE:
             raise HubError("Access to the hub is turned off by HF_HUB_OFFLINE.")
         left = _STALL_SECONDS if deadline is None else max(0.1, deadline - time.monotonic())
-        headers = {**build_hf_headers(), "Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
-        self._stream = get_session().stream("GET", remote.url, headers=headers, timeout=left, follow_redirects=True)
+        wanted = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
+        self._stream = _in_words(
+            lambda: get_session().stream("GET", remote.url, headers={**build_hf_headers(), **wanted}, timeout=left, follow_redirects=True)
+        )
         self._remote, self._start = remote, start
 
     def __enter__(self) -> httpx2.Response:
@@ -249,8 +251,12 @@ def _in_words(work: Callable[[], _T], lost: str = "Hugging Face could not be rea
         raise HubError("Access to the hub is turned off by HF_HUB_OFFLINE.") from error
     except httpx2.TimeoutException as error:
         raise HubError(_LATE) from error
-    except (httpx2.HTTPError, httpx2.InvalidURL, ConnectionError) as error:
+    except (httpx2.HTTPError, ConnectionError) as error:
         raise HubError(lost) from error
+    except (httpx2.InvalidURL, ImportError, ValueError, OSError) as error:  # the client reads these settings when it is first used
+        raise HubError(
+            "The connection to the hub can't be set up ({reason}); check the proxy, the token and the certificates.", reason=str(error)
+        ) from error
 
 
 _STATUS = {

@@ -8,8 +8,8 @@ import os
 import shutil
 import time
 import tomllib
-from collections.abc import Generator, Iterable
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -135,13 +135,15 @@ def fetch(name: str, layers: Iterable[str] | None = None) -> Generator[Step, Non
     if found is not None:
         return found
     entry, deepest = _entry(name), _deepest(name, layers)
+    with _saving_in_words():
+        cache_folder().mkdir(parents=True, exist_ok=True)
     try:
-        return (yield from _download(entry, deepest))
+        yield Step(0, 0, note=Message("Requesting {weights} from the hub.", weights=name))
+        remote, spans = _offered(entry, deepest)
+        with _saving_in_words():
+            return (yield from _download(entry, deepest, remote, spans))
     except hub.HubError as error:
         raise HubUnavailable(str(error), _variable(name)) from error
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise WeightsError("The weights could not be saved to the cache folder ({reason}).", reason=reason) from error
 
 
 def whereabouts(name: str) -> str:
@@ -238,10 +240,19 @@ def _reaches(name: str, path: Path, deepest: str) -> bool:
         return False
 
 
-def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
-    backbone, remote = BACKBONES[entry.name], hub.Remote(entry.repo, entry.revision, entry.file)
-    yield Step(0, 0, note=Message("Requesting {weights} from the hub.", weights=entry.name))
-    remote, spans = hub.read_spans(remote)
+@contextmanager
+def _saving_in_words() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise WeightsError("The weights could not be saved to the cache folder ({reason}).", reason=reason) from error
+
+
+def _offered(entry: Entry, deepest: str) -> tuple[hub.Remote, dict[str, hub.TensorSpan]]:
+    """What the hub has: the file at its commit, with the tensors up to `deepest` among its spans."""
+    backbone = BACKBONES[entry.name]
+    remote, spans = hub.read_spans(hub.Remote(entry.repo, entry.revision, entry.file))
     if missing := backbone.tensors(deepest).keys() - spans.keys():
         raise WeightsError(
             "{file} of {repo} has no tensor {missing}; it is not {network}.",
@@ -250,7 +261,10 @@ def _download(entry: Entry, deepest: str) -> Generator[Step, None, Path]:
             missing=min(missing),
             network=backbone.title,
         )
-    cache_folder().mkdir(parents=True, exist_ok=True)
+    return remote, spans
+
+
+def _download(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.TensorSpan]) -> Generator[Step, None, Path]:
     with ExitStack() as held:
         # One process at a time: two would write to the same files.
         while True:

@@ -240,6 +240,7 @@ SENTENCES: dict[str, str] = {
     "Hugging Face could not be reached in time.": "No se pudo conectar a tiempo con Hugging Face.",
     "Access to the hub is turned off by HF_HUB_OFFLINE.": "El acceso al hub está desactivado por HF_HUB_OFFLINE.",
     "The hub requires a valid token for this file; set HF_TOKEN or log in.": "El hub pide un token válido para este archivo; define HF_TOKEN o inicia sesión.",
+    "The connection to the hub can't be set up ({reason}); check the proxy, the token and the certificates.": "No se puede preparar la conexión con el hub ({reason}); revisa el proxy, el token y los certificados.",
     "This account has no access to the file on the hub.": "Esta cuenta no tiene acceso al archivo en el hub.",
     "The hub has no such file at this revision.": "El hub no tiene ese archivo en esta revisión.",
     "The hub received too many requests from this address; try again later.": "El hub ha recibido demasiadas peticiones desde esta dirección; inténtalo más tarde.",

@@ -255,6 +255,7 @@ SENTENCES: dict[str, str] = {
     "Hugging Face could not be reached in time.": "未能及时连接 Hugging Face。",
     "Access to the hub is turned off by HF_HUB_OFFLINE.": "已通过 HF_HUB_OFFLINE 关闭对 hub 的访问。",
     "The hub requires a valid token for this file; set HF_TOKEN or log in.": "hub 要求此文件的有效令牌；请设置 HF_TOKEN 或登录。",
+    "The connection to the hub can't be set up ({reason}); check the proxy, the token and the certificates.": "无法建立与 hub 的连接（{reason}）；请检查代理、令牌和证书。",
     "This account has no access to the file on the hub.": "此账号无权访问 hub 上的该文件。",
     "The hub has no such file at this revision.": "hub 上此版本没有该文件。",
     "The hub received too many requests from this address; try again later.": "hub 收到来自此地址的请求过多；请稍后再试。",
