@@ -4,6 +4,7 @@ Gradio reads such a file whole, decompressed and without a limit: a few hundred 
 """
 
 import asyncio
+import ipaddress
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ _SECONDS = 60.0  # for one file
 _AT_ONCE = 2
 _REDIRECTS = 5
 _LONGEST_NAME = 60  # characters
+# These count as global: addresses of NAT64 and 6to4, which contain another one that may be private, and private ones of an older standard.
+_REFUSED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "2002::/16", "fec0::/10")))
 _under_way = 0
 _recent = Recent(3600.0)
 
@@ -95,4 +98,13 @@ async def _transport(url: str) -> httpx.AsyncBaseTransport:
     Raises:
         ValueError: for another host.
     """
-    return safehttpx.AsyncSecureTransport(await safehttpx.async_validate_url(httpx.URL(url).host))
+    address = await safehttpx.async_validate_url(httpx.URL(url).host)
+    if not _is_global(address):
+        raise ValueError(f"{address} is not a public address.")
+    return safehttpx.AsyncSecureTransport(address)
+
+
+def _is_global(address: str) -> bool:
+    """Whether everyone can reach an address; safehttpx allows those that carriers, clouds and tailnets share (100.64.0.0/10)."""
+    found = ipaddress.ip_address(address)
+    return found.is_global and not any(found in network for network in _REFUSED)

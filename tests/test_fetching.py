@@ -82,6 +82,20 @@ def test_a_host_that_is_not_public_is_not_asked(host, tmp_path):
         fetch(f"{host}/small.png", tmp_path)
 
 
+@pytest.mark.parametrize(
+    "address", ["100.100.100.200", "100.64.0.1", "[2002:a9fe:a9fe::1]", "[64:ff9b::a9fe:a9fe]", "[fec0::1]", "169.254.169.254", "[::1]"]
+)
+def test_addresses_that_networks_share_among_themselves_are_not_public(address):
+    with ThreadPoolExecutor(1) as beside, pytest.raises(ValueError):
+        beside.submit(asyncio.run, fetching._transport(f"http://{address}/latest/meta-data/")).result()
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "[2606:2800:220:1::1]"])
+def test_other_addresses_are_public(address):
+    with ThreadPoolExecutor(1) as beside:
+        assert isinstance(beside.submit(asyncio.run, fetching._transport(f"http://{address}/a.png")).result(), httpx.AsyncBaseTransport)
+
+
 @pytest.mark.parametrize("path", ["small.png", "moved"])
 def test_a_picture_is_fetched_once(public, host, tmp_path, path):
     first = Path(fetch(f"{host}/{path}", tmp_path))
