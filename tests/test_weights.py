@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from style_core.networks.backbones import BACKBONES
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.weights import gallery as gallery_of
 from style_core.weights import registry as weights
@@ -81,6 +82,19 @@ def test_a_wrong_file_given_by_hand_is_refused_in_words(monkeypatch, tmp_path):
     monkeypatch.setenv("STYLE_CORE_VGG19", str(tmp_path / "none"))
     with pytest.raises(WeightsError, match="STYLE_CORE_VGG19 points to none, which is not a file"):
         weights.find("vgg19")
+
+
+def test_a_cached_network_that_is_cut_off_is_reported(monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "cache_folder", lambda: tmp_path)
+    monkeypatch.delenv("STYLE_CORE_VGG19", raising=False)
+    assert weights.verify("vgg19").startswith("not on this machine; it is on the hub")
+    shallow = BACKBONES["vgg19"].tensors("relu1_1")
+    save_file({name: torch.zeros(shape) for name, shape in shallow.items()}, tmp_path / "vgg19.safetensors")
+    assert weights.whereabouts("vgg19") == "cached from the hub"
+    (tmp_path / "vgg19.safetensors").write_bytes((tmp_path / "vgg19.safetensors").read_bytes()[:-100])
+    assert weights.whereabouts("vgg19").startswith("on the hub")
+    with pytest.raises(WeightsError, match="vgg19.safetensors in the cache is damaged; `weights pull vgg19` gets it again."):
+        weights.verify("vgg19")
 
 
 SHIPPED = [name for name, entry in weights.registry().items() if not entry.repo]

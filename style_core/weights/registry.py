@@ -108,9 +108,7 @@ def find(name: str, layers: Iterable[str] | None = None) -> Path | None:
     deepest = _deepest(name, layers)
     if given := os.environ.get(_variable(name), ""):
         return _check_given(name, Path(given), deepest)
-    cached = cache_folder() / f"{name}.safetensors"
-    # os.path returns False for a folder without access; Path would raise.
-    return cached if os.path.isfile(cached) and _reaches(name, cached, deepest) else None
+    return _cached(name) if _reaches(name, _cached(name), deepest) else None
 
 
 def shipped(name: str) -> Path:
@@ -153,7 +151,7 @@ def whereabouts(name: str) -> str:
         return "shipped" if (MODELS / entry.file).is_file() else "missing from models/"
     if os.environ.get(_variable(name), ""):
         return Message("set by {variable}", variable=_variable(name))
-    if os.path.isfile(cache_folder() / f"{name}.safetensors"):
+    if _reaches(name, _cached(name), LAYERS[0]):
         return "cached from the hub"
     return Message("on the hub, at {repo}", repo=entry.repo)
 
@@ -170,6 +168,8 @@ def verify(name: str) -> str:
     _checked.cache_clear()
     entry = _entry(name)
     path = find(name, LAYERS[:1])
+    if path is None and os.path.isfile(_cached(name)):
+        raise WeightsError("{file} in the cache is damaged; `weights pull {weights}` gets it again.", file=_cached(name).name, weights=name)
     if path is None:
         return f"not on this machine; it is {whereabouts(name)}"
     if entry.repo:
@@ -186,6 +186,11 @@ def _entry(name: str) -> Entry:
     if name not in registry():
         raise WeightsError("There are no weights called {weights}; there are {known}.", weights=name, known=", ".join(registry()))
     return registry()[name]
+
+
+def _cached(name: str) -> Path:
+    """Where a network from the hub is kept."""
+    return cache_folder() / f"{name}.safetensors"
 
 
 def _deepest(name: str, layers: Iterable[str] | None) -> str:
@@ -232,7 +237,10 @@ def _load(path: Path) -> dict[str, Tensor]:
 
 
 def _reaches(name: str, path: Path, deepest: str) -> bool:
-    """Whether a cached file is complete and deep enough. Its content was checked when it was saved."""
+    """Whether a cached file is there, complete and deep enough. Its content was checked when it was saved."""
+    # os.path returns False for a folder without access; Path would raise.
+    if not os.path.isfile(path):
+        return False
     try:
         with safe_open(path, "pt") as file:
             return BACKBONES[name].tensors(deepest).keys() <= set(file.keys())
@@ -297,7 +305,7 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.
         if isinstance(error, WeightsError):
             raise
         raise WeightsError("The hub's data for {weights} does not match its header; try again.", weights=entry.name) from error
-    path = cache_folder() / f"{entry.name}.safetensors"
+    path = _cached(entry.name)
     partial = path.with_suffix(f".{os.getpid()}.part")
     try:
         save_file(tensors, partial, {"source": f"{entry.repo} at {remote.revision}: {entry.file}"})

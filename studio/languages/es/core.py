@@ -208,6 +208,7 @@ SENTENCES: dict[str, str] = {
     "{file} of {repo} has no tensor {missing}; it is not {network}.": "{file} de {repo} no tiene el tensor {missing}; no es {network}.",
     "The weights could not be saved to the cache folder ({reason}).": "Los pesos no se pudieron guardar en la carpeta de caché ({reason}).",
     "{file} is not a complete safetensors file ({reason}).": "{file} no es un archivo safetensors completo ({reason}).",
+    "{file} in the cache is damaged; `weights pull {weights}` gets it again.": "{file} en la caché está dañado; `weights pull {weights}` lo vuelve a obtener.",
     "{file}: its first layer hardly responds to contrast, as if made for pixels from 0 to 255; use a VGG-19 for normalized input.": "{file}: su primera capa apenas responde al contraste, como si fuera para píxeles de 0 a 255; usa una VGG-19 para entradas normalizadas.",
     "{file}: its first layer responds more to blue than to red; its input channels seem to be swapped (BGR).": "{file}: su primera capa responde más al azul que al rojo; sus canales de entrada parecen intercambiados (BGR).",
     "{file} has no tensor {tensor}; use the weights of {network} in torchvision's layout.": "{file} no tiene el tensor {tensor}; usa los pesos de {network} con la estructura de torchvision.",

@@ -219,6 +219,7 @@ SENTENCES: dict[str, str] = {
     "{file} of {repo} has no tensor {missing}; it is not {network}.": "{repo} 的 {file} 没有张量 {missing}；它不是 {network} 的权重。",
     "The weights could not be saved to the cache folder ({reason}).": "权重无法保存到缓存文件夹（{reason}）。",
     "{file} is not a complete safetensors file ({reason}).": "{file} 不是完整的 safetensors 文件（{reason}）。",
+    "{file} in the cache is damaged; `weights pull {weights}` gets it again.": "缓存中的 {file} 已损坏；`weights pull {weights}` 会重新获取它。",
     "{file}: its first layer hardly responds to contrast, as if made for pixels from 0 to 255; use a VGG-19 for normalized input.":
         "{file}：第一层对对比度几乎没有反应，像是为 0 到 255 的像素训练的；需要使用归一化输入的 VGG-19。",
     "{file}: its first layer responds more to blue than to red; its input channels seem to be swapped (BGR).":
