@@ -257,7 +257,7 @@ def _fetched(given: tuple) -> Steps:
         choice = getattr(value, "extractor", None) if isinstance(value, Options) else None
         if choice is not None:
             with suppress(weights.WeightsError):
-                yield from weights.fetch("vgg19" if choice == "auto" else choice)
+                yield from weights.fetch("vgg19" if choice == "auto" else choice, patient=choice != "auto")
 
 
 def steps(recipe: Callable[..., Steps], *given, **more) -> Steps:

@@ -23,7 +23,7 @@ def build(page: gr.Blocks, compute: Compute) -> None:
     def fetched(request: gr.Request) -> Updates:
         yield {status: "…"}
         try:
-            steps = weights.fetch(_REFERENCE)
+            steps = weights.fetch(_REFERENCE, patient=True)
             for step in steps:
                 yield {status: _megabytes(step, request)}
         except RequestError as error:

@@ -26,6 +26,7 @@ class Hub:
 
     Attributes:
         fault: `""`, a status as a number, `hang`, `no-ranges`, `cut`, `redirect`, `slow`.
+        delay: seconds before each answer.
         served: bytes of bodies sent so far.
         requests: how many there were.
         commit: what `main` means now.
@@ -34,6 +35,7 @@ class Hub:
 
     def __init__(self, body: bytes):
         self.body, self.fault, self.served, self.requests = body, "", 0, 0
+        self.delay = 0.0
         self.cdn: str | None = None
         self.commit = "0" * 40
         self.revisions: list[str] = []
@@ -61,6 +63,7 @@ def hub_server(body: bytes) -> Iterator[tuple[str, Hub]]:
             hub.requests += 1
             hub.revisions += re.findall(r"/resolve/([^/]+)/", self.path)
             hub.tokens.append(self.headers.get("Authorization"))
+            time.sleep(hub.delay)
             if hub.fault == "hang":
                 time.sleep(30)
                 return

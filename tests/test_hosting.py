@@ -83,7 +83,7 @@ def test_weights_are_downloaded_before_the_time_on_a_lent_gpu_counts(tmp_path):
         from studio import gpu
         from style_core import *
 
-        def fetch(name, layers=None):
+        def fetch(name, layers=None, patient=False):
             yield Step(0, 0, note=f"Downloading {name}.")
 
         gpu.weights.fetch = fetch

@@ -85,6 +85,37 @@ def test_a_redirect_to_another_host_is_followed(whole, environment):
         assert far.served > 0 and far.tokens and not any(far.tokens)
 
 
+ASK = """
+from style_core.weights import registry as weights
+print(next(step.note for step in weights.fetch('vgg19') if step.total))
+"""
+
+
+def test_on_a_slow_line_the_four_seconds_count_for_the_first_answer_alone(whole, environment):
+    with hub_server(whole) as (cdn, far), hub_server(whole) as (address, hub):
+        hub.fault, hub.cdn = "redirect", cdn
+        hub.delay = far.delay = 1.1  # before each of four answers until the header is there
+        assert "Downloading vgg19" in pull(environment, address, ASK).stdout
+
+
+IMPATIENT = "from style_core.weights import hub; hub.DECIDE_SECONDS = 0.1\n"
+OPEN = """
+from style_core.devices import Compute
+from style_core.progress import returned
+from style_core.weights.open import open_extractor
+for choice in ("auto", "vgg19"):
+    print(returned(open_extractor(choice, ["relu1_1"], Compute.choose("cpu")))[1] or choice)
+"""
+
+
+def test_what_is_requested_by_name_is_waited_for_longer(whole, environment):
+    with hub_server(whole) as (address, hub):
+        hub.delay = 0.5
+        unnamed, named = pull(environment, address, IMPATIENT + UNTESTED + OPEN).stdout.splitlines()
+        assert "instead of VGG-19: Hugging Face could not be reached in time." in unnamed and named == "vgg19"
+        assert pull(environment, address, IMPATIENT + FETCH).returncode == 0
+
+
 WAY_OUT = " To do without the hub, set STYLE_CORE_VGG19 to the path of the file."
 REFUSALS = {
     "401": "The hub requires a valid token for this file; set HF_TOKEN or log in.",

@@ -48,7 +48,7 @@ def _list(given: argparse.Namespace) -> int:
 
 
 def _pull(given: argparse.Namespace) -> int:
-    steps = weights.fetch(given.name)
+    steps = weights.fetch(given.name, patient=True)
     bar = tqdm(total=0, unit="MB", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False)
     path = None
     with closing(steps), bar:

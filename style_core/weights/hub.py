@@ -23,9 +23,12 @@ from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_st
 from style_core.errors import RequestError
 from style_core.messages import Message
 
-_DECIDE_SECONDS = 4.0  # total, until the hub has answered with the file's header
-_STALL_SECONDS = 20.0  # without a byte, once it has started sending
+DECIDE_SECONDS = 4.0  # until the hub's first answer, where there is another network to use instead
+PATIENT_SECONDS = 30.0  # until then, where there is none
+_STALL_SECONDS = 20.0  # without a byte, once it has answered
+_WAIT_SECONDS = 0.1  # between looks whether it has
 _MAX_HEADER = 2**24
+_UNREACHED = "Hugging Face could not be reached."
 _LATE = "Hugging Face could not be reached in time."
 _BROKE_OFF = "The connection to the hub was lost; try again to resume the download."
 _T = TypeVar("_T")
@@ -67,27 +70,27 @@ class Progress:
     note: str = ""
 
 
-def read_spans(remote: Remote) -> tuple[Remote, dict[str, TensorSpan]]:
+def read_spans(remote: Remote, seconds: float) -> Generator[Progress, None, tuple[Remote, dict[str, TensorSpan]]]:
     """The spans of all tensors, from the file's header; and the file at the commit that `remote`'s revision points to.
 
     All later requests use that commit, so that a moving branch can't mix two versions of the file.
 
+    Args:
+        seconds: to wait for the hub's first answer.
+    Returns:
+        Both: `remote, spans = yield from read_spans(...)`. Meanwhile it yields empty progress every tenth of a second.
     Raises:
-        HubError: when the hub can't be reached within four seconds, refuses, or the file isn't safetensors.
+        HubError: when the hub doesn't answer in time, refuses, or the file isn't safetensors.
     """
-    deadline = time.monotonic() + _DECIDE_SECONDS
-    return _in_time(lambda: _header_spans(remote, deadline), deadline)
-
-
-def _header_spans(remote: Remote, deadline: float) -> tuple[Remote, dict[str, TensorSpan]]:
-    start, commit = _read_range(remote, 0, 8, deadline)
+    start, commit = yield from _in_time(lambda: _read_range(remote, 0, 8, seconds, _UNREACHED, _LATE), seconds, _LATE)
     if commit:
         remote = replace(remote, revision=commit)
     length = struct.unpack("<Q", start)[0]
     if length > _MAX_HEADER:
         raise HubError("{file} of {repo} is not a safetensors file.", file=remote.file, repo=remote.repo)
+    text, _ = yield from _in_time(lambda: _read_range(remote, 8, 8 + length), _STALL_SECONDS, _BROKE_OFF)
     try:
-        header = json.loads(_read_range(remote, 8, 8 + length, deadline)[0])
+        header = json.loads(text)
         return remote, {
             name: TensorSpan(entry["dtype"], tuple(entry["shape"]), *(8 + length + offset for offset in entry["data_offsets"]))
             for name, entry in header.items()
@@ -154,13 +157,13 @@ def _receive(response: httpx2.Response, position: int, stop: int, spans: dict[st
             return
 
 
-def _read_range(remote: Remote, start: int, stop: int, deadline: float) -> tuple[bytes, str]:
-    """A few bytes, before the deadline, and their commit, if the hub reports it."""
+def _read_range(remote: Remote, start: int, stop: int, *waiting: Any) -> tuple[bytes, str]:
+    """A few bytes, and their commit, if the hub reports it; `waiting` as in `_opened`."""
     data = b""
-    with _opened(remote, start, stop, deadline) as response:
+    with _opened(remote, start, stop, *waiting) as response:
         commit = _commit_of(response)
         skip = start if response.status_code == 200 else 0
-        for chunk in _chunks(response, deadline):
+        for chunk in _chunks(response):
             data += chunk
             if len(data) >= skip + stop - start:
                 break
@@ -181,23 +184,29 @@ def _commit_of(response: httpx2.Response) -> str:
 
 
 class _opened:
-    """A streamed GET of bytes `start` to `stop` that raises HubError."""
+    """A streamed GET of bytes `start` to `stop` that raises HubError.
 
-    def __init__(self, remote: Remote, start: int, stop: int, deadline: float | None = None):
+    Args:
+        seconds: to wait for any part of the answer.
+        lost, late: messages for a connection that is lost or silent; by default for a hub that has answered before.
+    """
+
+    def __init__(
+        self, remote: Remote, start: int, stop: int, seconds: float = _STALL_SECONDS, lost: str = _BROKE_OFF, late: str = _BROKE_OFF
+    ):
         if constants.HF_HUB_OFFLINE:
             raise HubError("Access to the hub is turned off by HF_HUB_OFFLINE.")
-        left = _STALL_SECONDS if deadline is None else max(0.1, deadline - time.monotonic())
-        wanted = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
+        part = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
         self._stream = _in_words(
-            lambda: get_session().stream("GET", remote.url, headers={**build_hf_headers(), **wanted}, timeout=left, follow_redirects=True)
+            lambda: get_session().stream("GET", remote.url, headers={**build_hf_headers(), **part}, timeout=seconds, follow_redirects=True)
         )
-        self._remote, self._start = remote, start
+        self._start, self._lost, self._late = start, lost, late
 
     def __enter__(self) -> httpx2.Response:
-        response = _in_words(self._stream.__enter__)
+        response = _in_words(self._stream.__enter__, self._lost, self._late)
         try:
             if response.status_code >= 400:
-                _in_words(response.read)
+                _in_words(response.read, self._lost, self._late)
                 _in_words(lambda: hf_raise_for_status(response))
             if response.status_code == 206 and not response.headers.get("content-range", "").startswith(f"bytes {self._start}-"):
                 raise HubError("The hub sent a different part of the file than requested; try again later.")
@@ -212,19 +221,17 @@ class _opened:
         self._stream.__exit__(*details)
 
 
-def _chunks(response: httpx2.Response, deadline: float | None = None) -> Iterator[bytes]:
+def _chunks(response: httpx2.Response) -> Iterator[bytes]:
     chunks = response.iter_bytes()  # without a chunk size: a fixed size would lose the last, incomplete chunk when the connection breaks
     while True:
-        chunk = _in_words(lambda: next(chunks, None), _BROKE_OFF)
+        chunk = _in_words(lambda: next(chunks, None))
         if chunk is None:
             return
-        if deadline is not None and time.monotonic() > deadline:
-            raise HubError(_LATE)
         yield chunk
 
 
-def _in_time(work: Callable[[], _T], deadline: float) -> _T:
-    """Run network work in a thread and abandon it at the deadline: a silent resolver can block for 20 s."""
+def _in_time(work: Callable[[], _T], seconds: float, late: str) -> Generator[Progress, None, _T]:
+    """Run network work in a thread and abandon it after `seconds`: a silent resolver can block for 20 s."""
     outcome: Future[_T] = Future()
 
     def attempt() -> None:
@@ -234,14 +241,17 @@ def _in_time(work: Callable[[], _T], deadline: float) -> _T:
             outcome.set_exception(error)
 
     threading.Thread(target=attempt, name="asking the hub", daemon=True).start()
-    wait([outcome], max(0.0, deadline - time.monotonic()))
-    if not outcome.done():
-        raise HubError(_LATE)
+    deadline = time.monotonic() + seconds
+    while not outcome.done():
+        if time.monotonic() > deadline:
+            raise HubError(late)
+        yield Progress(0, 0)
+        wait([outcome], _WAIT_SECONDS)
     return outcome.result()
 
 
-def _in_words(work: Callable[[], _T], lost: str = "Hugging Face could not be reached.") -> _T:
-    """Run network work. All errors of the client become a HubError; `lost` is the message for a lost connection."""
+def _in_words(work: Callable[[], _T], lost: str = _BROKE_OFF, late: str = _BROKE_OFF) -> _T:
+    """Run network work. All errors of the client become a HubError; `lost` and `late` as in `_opened`."""
     try:
         return work()
     except HfHubHTTPError as error:
@@ -250,7 +260,7 @@ def _in_words(work: Callable[[], _T], lost: str = "Hugging Face could not be rea
     except OfflineModeIsEnabled as error:
         raise HubError("Access to the hub is turned off by HF_HUB_OFFLINE.") from error
     except httpx2.TimeoutException as error:
-        raise HubError(_LATE) from error
+        raise HubError(late) from error
     except (httpx2.HTTPError, ConnectionError) as error:
         raise HubError(lost) from error
     except (httpx2.InvalidURL, ImportError, ValueError, OSError) as error:  # the client reads these settings when it is first used

@@ -120,7 +120,7 @@ def open_extractor(
             reason = error.reason if isinstance(error, weights.HubUnavailable) else str(error)
             choice, note = "lite", Message("Using the built-in network instead of VGG-19: {reason}", reason=reason)
     check_layers(choice, names, BACKBONES[choice].layers)
-    path = yield from weights.fetch(choice, names)
+    path = yield from weights.fetch(choice, names, patient=True)  # by name, or it ships
     return _cached(choice, path, compute, pooling), note
 
 

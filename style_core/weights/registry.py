@@ -9,10 +9,11 @@ import shutil
 import time
 import tomllib
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from filelock import FileLock, Timeout
@@ -43,6 +44,7 @@ MODELS = _models_folder()
 _DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _SECONDS_A_STEP = 0.3
 _MEGABYTE = 2**20
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -120,13 +122,15 @@ def shipped(name: str) -> Path:
     return _check_shipped(_entry(name))
 
 
-def fetch(name: str, layers: Iterable[str] | None = None) -> Generator[Step, None, Path]:
+def fetch(name: str, layers: Iterable[str] | None = None, patient: bool = False) -> Generator[Step, None, Path]:
     """Like `find`, but downloads a missing file from the hub, yielding Steps meanwhile.
 
+    Args:
+        patient: wait for the hub's first answer for half a minute, as for weights that are requested by name.
     Returns:
         The verified file's path: `path = yield from fetch(name)`.
     Raises:
-        WeightsError: when it is unavailable; within five seconds if the hub can't be reached.
+        WeightsError: when it is unavailable; within five seconds if the hub doesn't answer, unless `patient`.
     """
     layers = None if layers is None else tuple(layers)
     found = find(name, layers)
@@ -136,8 +140,7 @@ def fetch(name: str, layers: Iterable[str] | None = None) -> Generator[Step, Non
     with _saving_in_words():
         cache_folder().mkdir(parents=True, exist_ok=True)
     try:
-        yield Step(0, 0, note=Message("Requesting {weights} from the hub.", weights=name))
-        remote, spans = _offered(entry, deepest)
+        remote, spans = yield from _offered(entry, deepest, hub.PATIENT_SECONDS if patient else hub.DECIDE_SECONDS)
         with _saving_in_words():
             return (yield from _download(entry, deepest, remote, spans))
     except hub.HubError as error:
@@ -257,10 +260,11 @@ def _saving_in_words() -> Iterator[None]:
         raise WeightsError("The weights could not be saved to the cache folder ({reason}).", reason=reason) from error
 
 
-def _offered(entry: Entry, deepest: str) -> tuple[hub.Remote, dict[str, hub.TensorSpan]]:
-    """What the hub has: the file at its commit, with the tensors up to `deepest` among its spans."""
+def _offered(entry: Entry, deepest: str, seconds: float) -> Generator[Step, None, tuple[hub.Remote, dict[str, hub.TensorSpan]]]:
+    """What the hub has: the file at its commit, with the tensors up to `deepest` among its spans; `seconds` as in `hub.read_spans`."""
     backbone = BACKBONES[entry.name]
-    remote, spans = hub.read_spans(hub.Remote(entry.repo, entry.revision, entry.file))
+    asking = hub.read_spans(hub.Remote(entry.repo, entry.revision, entry.file), seconds)
+    remote, spans = yield from _as_steps(asking, Message("Requesting {weights} from the hub.", weights=entry.name))
     if missing := backbone.tensors(deepest).keys() - spans.keys():
         raise WeightsError(
             "{file} of {repo} has no tensor {missing}; it is not {network}.",
@@ -290,12 +294,8 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.
     backbone = BACKBONES[entry.name]
     wanted = backbone.tensors(deepest)
     parts = _parts_of(entry, remote)
-    yielded, said = 0.0, ""
-    for progress in hub.fetch_spans(remote, {name: spans[name] for name in wanted}, parts):
-        if time.monotonic() - yielded > _SECONDS_A_STEP or progress.note != said:
-            yielded, said = time.monotonic(), progress.note
-            note = progress.note or Message("Downloading {weights} from Hugging Face; this happens once.", weights=entry.name)
-            yield Step(progress.done // _MEGABYTE, progress.total // _MEGABYTE, note=note)
+    coming = hub.fetch_spans(remote, {name: spans[name] for name in wanted}, parts)
+    yield from _as_steps(coming, Message("Downloading {weights} from Hugging Face; this happens once.", weights=entry.name))
     try:
         tensors = {name: _tensor(parts / name, spans[name]) for name in wanted}
         check_network(backbone, tensors, deepest, entry.file)
@@ -314,6 +314,20 @@ def _bring(entry: Entry, deepest: str, remote: hub.Remote, spans: dict[str, hub.
         partial.unlink(missing_ok=True)
     shutil.rmtree(parts, ignore_errors=True)
     return path
+
+
+def _as_steps(work: Generator[hub.Progress, None, _T], note: str) -> Generator[Step, None, _T]:
+    """Work of the hub with its progress as Steps in megabytes; `note` stands where the progress has none. Returns the work's result."""
+    yielded, said = 0.0, ""
+    with closing(work):
+        while True:
+            try:
+                progress = next(work)
+            except StopIteration as end:
+                return end.value
+            if time.monotonic() - yielded > _SECONDS_A_STEP or progress.note != said:
+                yielded, said = time.monotonic(), progress.note
+                yield Step(progress.done // _MEGABYTE, progress.total // _MEGABYTE, note=progress.note or note)
 
 
 def _parts_of(entry: Entry, remote: hub.Remote) -> Path:
