@@ -75,6 +75,35 @@ def test_a_pattern_means_pictures_and_the_sheets_name_is_its_own(photos):
     assert [task.name for task in alone.tasks] == ["sheet-2"]
 
 
+def quick_task(name: str, options: StylizeOptions = StylizeOptions(size=64)) -> Task:
+    """A task of no work at all."""
+
+    def steps(options):
+        yield Step(1, 1, image=picture(16, 16))
+
+    return Task(name, "stylize", options, steps, ())
+
+
+def test_a_name_that_is_too_long_stops_no_batch(tmp_path):
+    tasks = [quick_task(name) for name in ("first", "long" * 80, "last")]
+    for _ in range(2):
+        told = list(run_tasks(tasks, tmp_path / "painted"))
+        assert [progress.task.name for progress in told if progress.path] == ["first", "last"]
+        assert ["File name too long" in progress.error for progress in told if progress.error] == [True]
+    with pytest.raises(RequestError, match="can't be written"):
+        list(run_tasks(tasks, tmp_path / "painted" / "first.png"))
+
+
+def test_results_of_photos_with_long_names_have_names_that_fit(photos):
+    photo = photos / "photos" / f"{'山' * 82}.png"
+    write_image(photo, picture(64, 64))
+    found = read_job(job_file(photos, contents=[str(photo)], styles=["gallery:red-fuji", "gallery:birch-grove"], strengths=[0.5, 1.0]), CPU)
+    names = [task.name for task in found.tasks]
+    assert len(set(names)) == 4 and names[3].endswith("--birch-grove--1") and max(len(f"{name}.webp".encode()) for name in names) <= 255
+    with pytest.raises(RequestError, match="There are no pictures in"):
+        read_job(job_file(photos, contents=["山" * 90]), CPU)
+
+
 def test_a_contact_sheet_of_very_many_is_small_enough_and_tells_styles_of_one_name_apart():
     def task(content: str, style: str) -> Task:
         def steps(options):

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from style_core.errors import RequestError
+from style_core.files import check_target
 from style_core.media.images import check_suffix, check_writable, fit, from_pil, to_pil, write_image
 from style_core.media.settings import settings_of
 from style_core.memory import memory_in_words
@@ -100,7 +101,6 @@ def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **wr
     made, total = BatchRecord(folder), len(tasks)
     for index, task in enumerate(tasks):
         path = folder / f"{task.name}{suffix}"
-        check_writable(path)
         if made.has(task, path, writing):
             yield Progress(task, index + 1, total, path=path)
             continue
@@ -122,12 +122,12 @@ def check_targets(tasks: Sequence[Task], folder: Path, suffix: str, *, sheet: bo
     Raises:
         RequestError: naming the first one that would.
     """
-    sources = {_identity(Path(source)) for task in tasks for source in task.sources if Path(source).is_file()}
+    sources = {_identity(Path(source)) for task in tasks for source in task.sources if os.path.isfile(source)}
     paths = [folder / f"{task.name}{suffix}" for task in tasks] + ([folder / SHEET] if sheet else [])
     if paths:
         check_suffix(paths[0])
     for path in paths:
-        if path.is_file() and _identity(path) in sources:
+        if os.path.isfile(path) and _identity(path) in sources:  # Path raises for a name that is too long
             raise RequestError("{file} is one of the pictures to be painted; choose another folder for the results.", file=path.name)
 
 
@@ -145,6 +145,7 @@ def make(task: Task, path: Path, **writing: Any) -> Steps:
     Raises:
         RequestError: when it can't be made or written.
     """
+    check_writable(path)
     step, extra = None, task.extra()
     with closing(task.steps(task.options)) as steps, memory_in_words(getattr(task.options, "size", 512)):
         for step in steps:
@@ -158,16 +159,17 @@ class BatchRecord:
     """What batches have made in a folder and from what: a file in it, written by one process at a time.
 
     Raises:
-        RequestError: when the folder can't be made.
+        RequestError: when the folder can't be made or written to.
     """
 
     def __init__(self, folder: Path):
         _make(folder)
+        check_target(folder / _DONE)
         self._folder, self._known = folder, _read_done(folder)
 
     def has(self, task: Task, path: Path, writing: Mapping[str, Any]) -> bool:
         """Whether the picture is there, made from the same files with the same options, and written alike."""
-        return path.exists() and self._known.get(path.name) == task.fingerprint(writing)
+        return os.path.exists(path) and self._known.get(path.name) == task.fingerprint(writing)
 
     def note(self, task: Task, path: Path, writing: Mapping[str, Any]) -> None:
         """The picture has been made."""

@@ -1,6 +1,7 @@
 """Job files: the pictures of a batch, listed in TOML or JSON."""
 
 import json
+import os
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ _TYPES: dict[str, tuple[type, str]] = {
     "recipe": (str, "a name in quotes"), "out": (str, "a name in quotes"), "suffix": (str, "a name in quotes"),
     "options": (dict, "a table"), "sheet": (bool, "true or false"),
 }  # fmt: skip
+_LONGEST, _FIRST, _LAST = 250, 150, 90  # bytes of a name without suffix, and what is kept of a longer one
 _KEYS = ("recipe", "out", "contents", "styles", "strengths", "options", "suffix", "sheet")
 
 
@@ -139,12 +141,12 @@ def files_of(names: Iterable[str], folder: Path = Path(), *, needed: bool = True
     found: dict[Path, None] = {}
     for name in names:
         path = folder / name
-        if path.is_dir():
+        if os.path.isdir(path):  # Path raises for a name that is too long
             matches = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
         else:
-            named = [path] if path.is_file() else sorted(folder / each for each in glob(name, root_dir=folder, recursive=True))
+            named = [path] if os.path.isfile(path) else sorted(folder / each for each in glob(name, root_dir=folder, recursive=True))
             matches = [each for each in named if each == path or each.is_file() and each.suffix.lower() in SUFFIXES]
-        if not path.is_file():
+        if not os.path.isfile(path):
             matches = [each for each in matches if each.resolve() not in without]
         if not matches:
             raise RequestError("There are no pictures in {folder}.", folder=Path(name).name)
@@ -182,13 +184,23 @@ def tasks_of(
 
 
 def free_name(wanted: str, taken: set[str]) -> str:
-    """`wanted`, or `wanted` with the first free number appended; marks it as taken. Names are compared ignoring case."""
-    name, number = wanted, 1
+    """`wanted`, or `wanted` with the first free number appended; marks it as taken. Names are compared ignoring case.
+
+    A name that is too long for a file loses its middle: its end tells the style.
+    """
+    name, number = _fitting(wanted), 1
     while name.lower() in taken:
         number += 1
-        name = f"{wanted}-{number}"
+        name = _fitting(f"{wanted}-{number}")
     taken.add(name.lower())
     return name
+
+
+def _fitting(name: str) -> str:
+    letters = os.fsencode(name)
+    if len(letters) <= _LONGEST:
+        return name
+    return f"{letters[:_FIRST].decode(errors='ignore')}…{letters[-_LAST:].decode(errors='ignore')}"
 
 
 def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callable[[Options], Steps]:
