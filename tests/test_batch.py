@@ -270,8 +270,39 @@ def test_a_job_keeps_transparency_and_takes_single_entries_and_any_pattern(photo
         read_job(job_file(photos, strengths=["much"]), CPU)
 
 
+@pytest.mark.parametrize("now", ["gone", "another"])
+def test_a_picture_keeps_the_transparency_of_the_photo_it_was_begun_with(photos, now):
+    photo = photos / "photos" / "one.png"
+    Image.new("RGBA", (64, 64), (200, 40, 40, 0)).save(photo)
+    job = read_job(job_file(photos, contents=[str(photo)], styles=["gallery:red-fuji"], strengths=[]), CPU)
+    run = run_tasks(job.tasks, job.folder)
+    next(run)
+    photo.unlink() if now == "gone" else plain_photo(photo)
+    (done,) = [progress for progress in run if progress.path]
+    with Image.open(done.path) as painted:
+        assert painted.getextrema()[3] == (0, 0)
+
+
+def plain_photo(path: Path) -> None:
+    Image.new("RGB", (64, 64), (200, 40, 40)).save(path)
+
+
+def test_a_picture_whose_folder_went_away_is_kept_and_the_batch_says_where(tmp_path, monkeypatch):
+    (tmp_path / "kept").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "kept"))
+    folder = tmp_path / "painted"
+    run = run_tasks([quick_task("first")], folder, suffix=".jpg")
+    next(run)
+    (folder / ".done.json").unlink(missing_ok=True)
+    folder.rmdir()
+    (told,) = run
+    assert told.error.startswith("The folder for first.jpg does not exist")
+    (kept,) = (tmp_path / "kept").rglob("first.png")
+    assert told.error.endswith(f"The picture was saved as {kept} instead.") and read_settings(kept)["recipe"] == "stylize"
+
+
 def test_ctrl_c_in_a_batch_tells_what_is_there(photos, capsys, monkeypatch):
-    real, made = batch.write_image, []
+    real, made = batch.write_result, []
 
     def interrupted(path, *given, **more):
         if made:
@@ -279,7 +310,7 @@ def test_ctrl_c_in_a_batch_tells_what_is_there(photos, capsys, monkeypatch):
         made.append(path)
         real(path, *given, **more)
 
-    monkeypatch.setattr(batch, "write_image", interrupted)
+    monkeypatch.setattr(batch, "write_result", interrupted)
     command = ["stylize", str(photos / "photos"), "gallery:red-fuji", "-o", str(photos / "out"), "--batch", "--size", "64", "--json"]
     assert cli.main(command) == 130
     assert len(json.loads(capsys.readouterr().out)["out"]) == 1

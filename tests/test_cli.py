@@ -16,10 +16,11 @@ import torch
 from networks import picture
 from PIL import Image
 
-from style_core import RECIPES, RequestError, Step, read_image, read_settings, write_image
+from style_core import RECIPES, RequestError, Step, StylizeOptions, read_image, read_settings, write_image
 from style_core.cli import films as cli_films
 from style_core.cli import main as cli
 from style_core.cli import run
+from style_core.devices import Compute
 from style_core.media.clip import Clip
 from style_core.media.settings import settings_of
 from style_core.optimization.descent import Descent, Diverged
@@ -231,6 +232,24 @@ def test_a_missing_photo_reads_alike_in_the_shell_and_in_python(pair, tmp_path, 
         read_image(tmp_path / "none.jpg")
     assert cli.main(["optimize", str(tmp_path / "none.jpg"), pair[1], "-o", str(tmp_path / "o.png")]) == 2
     assert capsys.readouterr().err.strip() == str(caught.value)
+
+
+def test_a_picture_whose_folder_went_away_is_kept_and_said_where(pair, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "stick" / "out.jpg"
+    for folder in (out.parent, tmp_path / "kept"):
+        folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "kept"))
+
+    def steps():
+        yield Step(0, 1)
+        out.parent.rmdir()
+        yield Step(1, 1, image=picture(64, 80))
+
+    given = cli._parser().parse_args(["stylize", *pair, "-o", str(out)])
+    with pytest.raises(RequestError, match="The folder for out.jpg does not exist") as refused:
+        run.run_recipe("stylize", steps(), StylizeOptions(size=80), Compute.choose("cpu"), given)
+    (kept,) = (tmp_path / "kept").rglob("out.png")
+    assert str(refused.value).endswith(f"The picture was saved as {kept} instead.") and read_settings(kept)["options"]["size"] == 80
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from typing import Any
 from style_core.cli.run import FILM_FPS, Follower, file_options, followed, report
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.images import check_writable, read_image, write_image
+from style_core.media.images import check_writable, read_image, write_image, write_result
 from style_core.media.settings import settings_of
 from style_core.media.video import FrameWriter, check_video_path
 from style_core.options import Options
@@ -59,7 +59,7 @@ def run_walk(recipe: str, steps: Steps, options: Options, compute: Compute, give
 
         status = followed(follower, filmed(), options)
     settings = settings_of(recipe, options.as_dict(), weights=follower.last.weights)
-    write_image(given.out, follower.result, settings=settings, **file_options(given))
+    write_result(given.out, follower.result, settings=settings, **file_options(given))
     report(given, follower, options, compute)
     return status
 
@@ -99,7 +99,7 @@ def run_zoom(zoom: Callable[..., Steps], facts: dict[str, Any], options: Options
             writer.add(read_image(path))
     follower.image = read_image(frames[-1])
     settings = settings_of("dream", options.as_dict(), weights=follower.last.weights)
-    write_image(given.out, follower.result, settings=settings, **file_options(given))
+    write_result(given.out, follower.result, settings=settings, **file_options(given))
     if not status:
         shutil.rmtree(folder)
     report(given, follower, options, compute)

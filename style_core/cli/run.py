@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from style_core.devices import Compute
 from style_core.errors import RequestError, RunFailed
-from style_core.media.images import check_writable, resize, write_image
+from style_core.media.images import check_writable, resize, write_result
 from style_core.media.settings import done_of, settings_of
 from style_core.media.video import FrameWriter, check_video_path
 from style_core.memory import memory_in_words
@@ -49,7 +49,7 @@ def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, gi
         settings = settings_of(
             recipe, options.as_dict(), weights=follower.last.weights, request=request, **done_of(follower.done, follower.last)
         )
-        write_image(given.out, follower.result, settings=settings, alpha=getattr(given, "transparency", None), **file_options(given))
+        write_result(given.out, follower.result, settings=settings, alpha=getattr(given, "transparency", None), **file_options(given))
         follower.hold_last_frame()
     report(given, follower, options, compute)
     return status
@@ -106,7 +106,7 @@ def run_many(recipe: str, steps: Steps, options: ImagineOptions, compute: Comput
             if step.image is not None:
                 path = _numbered(out, step.iteration)
                 own = nth(options, step.iteration - 1).as_dict()
-                write_image(
+                write_result(
                     path,
                     step.image,
                     settings=settings_of(recipe, own, weights=step.weights, request=request),

@@ -4,11 +4,12 @@ An image is float32 `[3, H, W]`, sRGB in `[0, 1]`. Pictures are read upright, in
 their settings, but no camera data or location.
 """
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy
 import torch
@@ -16,11 +17,11 @@ from PIL import Image, ImageColor
 from torch import Tensor
 from torch.nn import functional
 
-from style_core.errors import RequestError
+from style_core.errors import RequestError, RunFailed
 from style_core.files import check_target, written_aside
 from style_core.media.encoding import DEPTHS, MOST_SIDE, TRANSPARENT, WRITABLE, save, save_deep
 from style_core.media.reading import read_header, read_pixels
-from style_core.messages import Message
+from style_core.messages import Message, joined
 
 _STRIP = 2**20  # pixels
 ImageTensor = Tensor  # an image, for annotations where torch is not imported
@@ -123,6 +124,34 @@ def write_image(
             if alpha is not None:
                 picture.putalpha(to_pil(alpha.expand(3, -1, -1)).convert("L"))
             save(picture, aside, kind, quality, dpi, settings)
+
+
+def write_result(path: str | Path, image: Tensor, **how: Any) -> None:
+    """Write the picture of a run, which must not be lost: if it can't be written, it is kept as a PNG among the temporary files.
+
+    Args:
+        how: as `write_image` takes it.
+    Raises:
+        RunFailed: naming the kept file, when the picture can't be written to its path.
+        RequestError: when it can't be kept either.
+    """
+    path = Path(path)
+    try:
+        write_image(path, image, **how)
+    except RequestError as error:
+        if (kept := _kept(f"{path.stem}.png", image, how)) is None:
+            raise
+        raise RunFailed(joined(error.message, Message("The picture was saved as {kept} instead.", kept=str(kept)))) from error
+
+
+def _kept(name: str, image: Tensor, how: dict[str, Any]) -> Path | None:
+    """The path of a picture written among the temporary files, or None if it can't be."""
+    try:
+        kept = Path(tempfile.mkdtemp(prefix="pentimento-kept-")) / name
+        write_image(kept, image, **how)
+    except (OSError, RequestError):
+        return None
+    return kept
 
 
 @contextmanager

@@ -77,6 +77,11 @@ class Header:
         """Height and width as it will be read."""
         return self.picture.size if self.turned in (5, 6, 7, 8) else self.picture.size[::-1]
 
+    @property
+    def see_through(self) -> bool:
+        """Whether it has an alpha channel, or a color that is transparent."""
+        return _see_through(self.picture)
+
 
 def read_header(source: str | Path | bytes | IO[bytes]) -> Header:
     """Open a picture and check its size.
@@ -261,7 +266,7 @@ def _in_strips(picture: Image.Image, factor: int, name: str) -> tuple[Tensor, st
             gray = 1 - gray  # white is 0, which Pillow heeds for 8 bits only
         return _averaged(gray[None], factor).expand(3, -1, -1), ""
     to_srgb, note = _profile(picture, name)
-    see_through = picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
+    see_through = _see_through(picture)
     image = torch.empty(4 if see_through else 3, -(-height // factor), -(-width // factor))
     for top in range(0, height, rows):
         strip = picture.crop((0, top, width, min(height, top + rows)))
@@ -272,6 +277,10 @@ def _in_strips(picture: Image.Image, factor: int, name: str) -> tuple[Tensor, st
         start = top // factor
         torch.div(pixels, 255, out=image[:, start : start + pixels.shape[1]])
     return image, note
+
+
+def _see_through(picture: Image.Image) -> bool:
+    return picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
 
 
 _OPAQUE = {"RGBA": "RGB", "LA": "L", "P": "RGB", "PA": "RGB"}  # modes to convert to before a profile's transform

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from style_core.errors import RequestError
 from style_core.files import check_target
-from style_core.media.images import check_suffix, check_writable, fit, from_pil, to_pil, write_image
+from style_core.media.images import check_suffix, check_writable, fit, from_pil, to_pil, write_image, write_result
 from style_core.media.settings import settings_of
 from style_core.memory import memory_in_words
 from style_core.options import Options, Range
@@ -38,7 +38,7 @@ class Task:
         steps: starts the recipe: options -> Steps, the last of which holds the picture.
         sources: files and gallery styles that it is made from.
         content, style: labels for the contact sheet.
-        alpha: returns its transparency `[1, h, w]`; called when the picture is done.
+        alpha: returns its transparency `[1, h, w]`; called as soon as the recipe is started, since the photo may change later.
         extra: returns further settings to store; called before it is begun.
         asked: what else it depends on, by name, as JSON can hold it.
     """
@@ -148,11 +148,12 @@ def make(task: Task, path: Path, **writing: Any) -> Steps:
     check_writable(path)
     step, extra = None, task.extra()
     with closing(task.steps(task.options)) as steps, memory_in_words(getattr(task.options, "size", 512)):
+        alpha = task.alpha()
         for step in steps:
             yield step
     assert step is not None  # a recipe yields at least one Step
     settings = settings_of(task.recipe, task.options.as_dict(), weights=step.weights, **extra)
-    write_image(path, step.result, settings=settings, alpha=task.alpha(), **writing)
+    write_result(path, step.result, settings=settings, alpha=alpha, **writing)
 
 
 class BatchRecord:

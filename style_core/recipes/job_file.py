@@ -14,7 +14,8 @@ from torch import Tensor
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.images import load_picture, read_image
+from style_core.media.images import read_image
+from style_core.media.reading import read_header, read_pixels
 from style_core.options import Options
 from style_core.progress import Steps
 from style_core.recipes.batch import SHEET, Task, results_in
@@ -219,4 +220,6 @@ def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callab
 
 
 def _alpha_of(content: Path | None) -> Tensor | None:
-    return None if content is None else load_picture(content).alpha
+    """A photo's transparency; an opaque one isn't decoded for it."""
+    header = None if content is None else read_header(content)
+    return read_pixels(header).alpha if header and header.see_through else None

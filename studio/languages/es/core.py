@@ -112,6 +112,7 @@ SENTENCES: dict[str, str] = {
     "The settings inside the picture are damaged; use an unchanged copy of it.": "Los ajustes guardados en la imagen están dañados; usa una copia sin cambios.",
     "There is no file {file}; check its name and folder.": "No existe el archivo {file}; comprueba su nombre y su carpeta.",
     "The folder for {file} does not exist; create it first or choose another.": "La carpeta de {file} no existe; créala antes o elige otra.",
+    "The picture was saved as {kept} instead.": "La imagen se ha guardado en {kept}.",
     "{file} could not be written ({reason}); choose another folder.": "No se pudo escribir {file} ({reason}); elige otra carpeta.",
     "{file} does not end in a suffix that can be written; use .png, .jpg, .webp, .avif or .tif.": "{file} no termina en una extensión que se pueda escribir; usa .png, .jpg, .webp, .avif o .tif.",
     "{file} would be {side} px on its long side, but {kind} allows only {most}; use .png or .tif.": "{file} tendría {side} px en su lado largo, pero {kind} solo permite {most}; usa .png o .tif.",

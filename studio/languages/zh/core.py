@@ -115,6 +115,7 @@ SENTENCES: dict[str, str] = {
     "The settings inside the picture are damaged; use an unchanged copy of it.": "图片内的设置已损坏；请使用未改动的副本。",
     "There is no file {file}; check its name and folder.": "没有文件 {file}；请检查文件名和文件夹。",
     "The folder for {file} does not exist; create it first or choose another.": "{file} 所在的文件夹不存在；请先创建，或选择另一个。",
+    "The picture was saved as {kept} instead.": "图片已改存为 {kept}。",
     "{file} could not be written ({reason}); choose another folder.": "无法写入 {file}（{reason}）；请选择另一个文件夹。",
     "{file} does not end in a suffix that can be written; use .png, .jpg, .webp, .avif or .tif.": "{file} 的扩展名无法写入；请用 .png、.jpg、.webp、.avif 或 .tif。",
     "{file} would be {side} px on its long side, but {kind} allows only {most}; use .png or .tif.": "{file} 的长边将有 {side} px，而 {kind} 最多允许 {most}；请用 .png 或 .tif。",
