@@ -49,11 +49,12 @@ def check_target(path: str | Path) -> Path:
         with tempfile.TemporaryFile(dir=path.absolute().parent) as probe:
             probe.write(b"\0")
     except OSError as error:
-        raise _not_writable(path, error) from error
+        raise not_writable(path, error) from error
     return path
 
 
-def _not_writable(path: Path, error: OSError) -> RequestError:
+def not_writable(path: Path, error: OSError) -> RequestError:
+    """What the system says about a path that can't be written to, as the error to raise."""
     reason = error.strerror or str(error)
     return RequestError("{file} can't be written ({reason}); choose another folder or name.", file=_short(path.name), reason=reason)
 

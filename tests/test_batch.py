@@ -10,8 +10,10 @@ from PIL import Image
 from style_core import RequestError, Step, StylizeOptions, read_settings, write_image
 from style_core.cli import main as cli
 from style_core.devices import Compute
+from style_core.media.settings import settings_of
 from style_core.recipes import batch
 from style_core.recipes.batch import Task, check_targets, contact_sheet, run_tasks
+from style_core.recipes.batch_record import BatchRecord, results_in
 from style_core.recipes.job_file import free_name, read_job
 
 CPU = Compute.choose("cpu", "fp32")
@@ -238,6 +240,60 @@ def test_what_is_named_is_never_replaced_nor_left_out(photos, capsys):
     assert len(read_job(again, CPU).tasks) == 1
     assert cli.main(["stylize", str(photos / "painted"), "gallery:red-fuji", "-o", str(photos / "painted"), *flags]) == 2
     assert "There are no pictures in painted." in capsys.readouterr().err
+
+
+def test_a_batch_replaces_nothing_that_it_did_not_make(photos, capsys):
+    folder, before = photos / "photos", {}
+    (folder / "two.png").unlink()
+    for name in ("one.png", "two.png", "sheet.jpg"):
+        write_image(folder / name, picture(64, 80, seed=8))
+        before[name] = (folder / name).read_bytes()
+    job = job_file(photos, contents=["photos/two.jpg"], out="photos", styles=["gallery:red-fuji"], strengths=[])
+    for flags, said in ((["--sheet-only"], "two.png, sheet.jpg"), ([], "two.png, sheet.jpg")):
+        assert cli.main(["batch", job, *flags]) == 2
+        assert f"A batch doesn't replace files that no batch made: {said}. Move them away" in capsys.readouterr().err
+    assert cli.main(["stylize", str(photos / "paintings"), "gallery:red-fuji", "-o", str(folder), "--batch", "--size", "64"]) == 0
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+def test_results_that_were_changed_since_are_kept_and_unchanged_ones_made_again(tmp_path):
+    first = [quick_task(name) for name in ("one", "two")]
+    other = [quick_task(name, StylizeOptions(size=128)) for name in ("one", "two")]
+    made = [progress.path for progress in run_tasks(first, tmp_path) if progress.path]
+    assert all(progress.step for progress in run_tasks(other, tmp_path) if progress.path)
+    made[1].touch()
+    assert all(progress.step for progress in run_tasks(first, tmp_path) if progress.path), "a new date is no change"
+    Image.new("RGB", (16, 16)).save(tmp_path / "two.png")
+    retouched = made[1].read_bytes()
+    with pytest.raises(RequestError, match="doesn't replace results that were changed since: two.png. Move them away"):
+        list(run_tasks(other, tmp_path))
+    assert [progress.step for progress in run_tasks(first, tmp_path)] == [None, None]
+    run = run_tasks([*other[:1], quick_task("late")], tmp_path)
+    next(run)
+    Image.new("RGB", (16, 16)).save(tmp_path / "late.png")
+    assert [progress.error[:51] for progress in run if progress.error] == ["A batch doesn't replace files that no batch made: l"]
+    assert made[1].read_bytes() == retouched
+
+
+def test_a_batch_that_was_killed_or_begun_by_an_earlier_version_goes_on(tmp_path):
+    tasks, others = ([quick_task(name, StylizeOptions(size=size)) for name in ("one", "two", "three")] for size in (64, 128))
+    list(run_tasks(tasks[:2], tmp_path))
+    noted = tmp_path / ".done.json"
+    known = {name: fact[0] for name, fact in json.loads(noted.read_text()).items()}
+    noted.write_text(json.dumps({**known, "sheet.jpg": "a contact sheet"}))
+    assert [bool(progress.step) for progress in run_tasks(tasks, tmp_path) if progress.path] == [False, False, True]
+    noted.write_text(json.dumps({name: task.fingerprint({}) for name, task in zip(("one.png", "two.png", "three.png"), tasks)}))
+    assert [bool(progress.step) for progress in run_tasks(others, tmp_path) if progress.path] == [True] * 3
+    # As a process leaves it that is killed after it wrote a picture, before it could note that.
+    begun = BatchRecord(tmp_path)
+    begun.begin({tmp_path / "two.png": tasks[1].fingerprint({})})
+    write_image(tmp_path / "two.png", picture(16, 16, seed=2), settings=settings_of("stylize", {}))
+    assert results_in(tmp_path) >= {(tmp_path / "two.png").resolve()}
+    assert [bool(progress.step) for progress in run_tasks(others, tmp_path) if progress.path] == [False, True, False]
+    noted.write_text(json.dumps({"one.png": "made by an earlier version"}))
+    Image.new("RGB", (16, 16)).save(tmp_path / "one.png")
+    with pytest.raises(RequestError, match="were changed since: one.png"):
+        list(run_tasks(tasks[:1], tmp_path))
 
 
 def test_a_batch_is_made_again_when_anything_else_is_asked_for(photos, capsys):

@@ -21,7 +21,8 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import read_image
 from style_core.progress import finish
-from style_core.recipes.batch import BatchRecord, check_targets, make
+from style_core.recipes.batch import check_targets, make
+from style_core.recipes.batch_record import BatchRecord
 from style_core.recipes.film import CLIP_SUFFIXES
 from style_core.recipes.job_file import read_job
 from style_core.recipes.stylize import StylizeOptions
@@ -98,19 +99,23 @@ def paint_job(job: str, cores: int = 1) -> tuple[list[Path], dict[str, str]]:
     Returns:
         The files made, and the errors of the others, by name.
     Raises:
-        RequestError: for a job file that can't be read, or a cluster that is too small.
+        RequestError: for a job file that can't be read, a file that would be replaced but isn't a batch's, or a cluster that is too small.
     """
     read = read_job(job, Compute.choose("cpu"))
     check_targets(read.tasks, read.folder, read.suffix)
     made, tasks = BatchRecord(read.folder), {task.name: task for task in read.tasks}
+    made.prepare()
     files = {name: read.folder / f"{name}{read.suffix}" for name in tasks}
-    rows = [{"name": name} for name, task in tasks.items() if not made.has(task, files[name], {})]
+    wanted = {name: task.fingerprint({}) for name, task in tasks.items()}
+    rows = [{"name": name} for name in tasks if not made.has(files[name], wanted[name])]
+    made.begin({files[row["name"]]: wanted[row["name"]] for row in rows})
     done, failed = [], {}
     for row in painted(rows, PicturePainter, (str(Path(job).resolve()),), cores) if rows else ():
         if row["error"]:
             failed[row["name"]] = row["error"]
+            made.drop(files[row["name"]])
         else:
-            made.note(tasks[row["name"]], files[row["name"]], {})
+            made.note(files[row["name"]])
             done.append(files[row["name"]])
     return done, failed
 

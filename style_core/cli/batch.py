@@ -18,7 +18,8 @@ from style_core.devices import DEVICES, Compute
 from style_core.errors import RequestError
 from style_core.options import Options
 from style_core.progress import Steps
-from style_core.recipes.batch import Progress, Task, check_targets, contact_sheet, results_in, run_tasks, write_sheet
+from style_core.recipes.batch import Progress, Task, check_targets, contact_sheet, run_tasks, write_sheet
+from style_core.recipes.batch_record import results_in
 from style_core.recipes.job_file import files_of, read_job
 from style_core.recipes.recorded_inputs import PLAIN
 from style_core.recipes.table import RECIPES, picture_name
@@ -33,7 +34,8 @@ _EPILOG = """A job file, TOML or JSON:
     options = { size = 1024 }
 
 Each content is painted in each style at each strength. A contact sheet of small versions, sheet.jpg, comes first, unless sheet is false.
-If interrupted, run the same command again to continue.
+If interrupted, run the same command again to continue. With other options, results are replaced, but not those changed since, nor files
+that no batch made.
 """
 
 

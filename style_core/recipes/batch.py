@@ -13,16 +13,14 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from style_core.errors import RequestError
-from style_core.files import check_target
 from style_core.media.images import check_suffix, check_writable, fit, from_pil, to_pil, write_image, write_result
 from style_core.media.settings import settings_of
 from style_core.memory import memory_in_words
 from style_core.options import Options, Range
 from style_core.progress import Step, Steps, finish
+from style_core.recipes.batch_record import SHEET, BatchRecord
 from style_core.weights.gallery import FROM_GALLERY
 
-SHEET = "sheet.jpg"
-_DONE = ".done.json"  # in the results' folder: fingerprints of finished tasks
 _SHEET_SIDE, _SMALLEST_CELL = 256, 32  # px, long side of a picture on the contact sheet, and of one among very many
 _LONGEST_SHEET, _MOST_SHEET = 32_000, 2**26  # px, and pixels in all
 _MARGIN, _LABEL = 8, 16  # px, of the contact sheet
@@ -90,37 +88,42 @@ class Progress:
 def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **writing: Any) -> Generator[Progress, None, None]:
     """Make all pictures that don't exist yet; reports tasks that fail and continues with the rest.
 
-    A picture that an earlier run made from the same files with the same options is kept.
+    A picture that an earlier run made from the same files with the same options is kept, whoever has changed it since; one made with
+    others is replaced, unless it was changed.
 
     Args:
         writing: arguments for `write_image`.
     Raises:
-        RequestError: when the folder can't be written to, the suffix is unknown, or a result would replace one of the sources.
+        RequestError: when the folder can't be written to, the suffix is unknown, or as `check_targets`.
     """
-    check_targets(tasks, folder, suffix)
+    check_targets(tasks, folder, suffix, **writing)
     made, total = BatchRecord(folder), len(tasks)
+    made.prepare()
     for index, task in enumerate(tasks):
         path = folder / f"{task.name}{suffix}"
-        if made.has(task, path, writing):
+        fingerprint = task.fingerprint(writing)
+        if made.has(path, fingerprint):
             yield Progress(task, index + 1, total, path=path)
             continue
         step: Step | None = None
         try:
-            with closing(make(task, path, **writing)) as steps:
+            with made.making(path, fingerprint), closing(make(task, path, **writing)) as steps:
                 for step in steps:
                     yield Progress(task, index, total, replace(step, image=None))
         except RequestError as error:
             yield Progress(task, index + 1, total, step, error=str(error))
             continue
-        made.note(task, path, writing)
         yield Progress(task, index + 1, total, step, path)
 
 
-def check_targets(tasks: Sequence[Task], folder: Path, suffix: str, *, sheet: bool = False) -> None:
-    """Check before any work that no result, nor a contact sheet if there will be one, replaces one of the sources.
+def check_targets(tasks: Sequence[Task], folder: Path, suffix: str, *, sheet: bool = False, **writing: Any) -> None:
+    """Check before any work that no result replaces one of the sources, nor anything else but an unchanged result of a batch.
 
+    Args:
+        sheet: whether there will be a contact sheet, which is checked, too.
+        writing: arguments for `write_image`.
     Raises:
-        RequestError: naming the first one that would.
+        RequestError: naming what would be replaced.
     """
     sources = {_identity(Path(source)) for task in tasks for source in task.sources if os.path.isfile(source)}
     paths = [folder / f"{task.name}{suffix}" for task in tasks] + ([folder / SHEET] if sheet else [])
@@ -129,6 +132,9 @@ def check_targets(tasks: Sequence[Task], folder: Path, suffix: str, *, sheet: bo
     for path in paths:
         if os.path.isfile(path) and _identity(path) in sources:  # Path raises for a name that is too long
             raise RequestError("{file} is one of the pictures to be painted; choose another folder for the results.", file=path.name)
+    record = BatchRecord(folder)
+    kept = {path for task, path in zip(tasks, paths) if record.has(path, task.fingerprint(writing))}
+    record.check([path for path in paths if path not in kept])
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -154,33 +160,6 @@ def make(task: Task, path: Path, **writing: Any) -> Steps:
     assert step is not None  # a recipe yields at least one Step
     settings = settings_of(task.recipe, task.options.as_dict(), weights=step.weights, **extra)
     write_result(path, step.result, settings=settings, alpha=alpha, **writing)
-
-
-class BatchRecord:
-    """What batches have made in a folder and from what: a file in it, written by one process at a time.
-
-    Raises:
-        RequestError: when the folder can't be made or written to.
-    """
-
-    def __init__(self, folder: Path):
-        _make(folder)
-        check_target(folder / _DONE)
-        self._folder, self._known = folder, _read_done(folder)
-
-    def has(self, task: Task, path: Path, writing: Mapping[str, Any]) -> bool:
-        """Whether the picture is there, made from the same files with the same options, and written alike."""
-        return os.path.exists(path) and self._known.get(path.name) == task.fingerprint(writing)
-
-    def note(self, task: Task, path: Path, writing: Mapping[str, Any]) -> None:
-        """The picture has been made."""
-        self._known[path.name] = task.fingerprint(writing)
-        _write_done(self._folder, self._known)
-
-
-def results_in(folder: Path) -> set[Path]:
-    """What earlier batches have made in a folder, contact sheets included, as resolved paths."""
-    return {(folder / name).resolve() for name in _read_done(folder)}
 
 
 def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], None] = lambda progress: None) -> Image.Image:
@@ -220,21 +199,18 @@ def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], Non
     return sheet
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(
-            "{file} can't be written ({reason}); choose another folder or name.", file=folder.name, reason=error.strerror or str(error)
-        ) from error
-
-
 def write_sheet(folder: Path, sheet: Image.Image) -> Path:
-    """Save a contact sheet in the results' folder; returns its path."""
-    _make(folder)
-    write_image(folder / SHEET, from_pil(sheet), quality=90)
-    _write_done(folder, {**_read_done(folder), SHEET: "a contact sheet"})
-    return folder / SHEET
+    """Save a contact sheet in the results' folder; returns its path.
+
+    Raises:
+        RequestError: when it can't be written, or would replace a file that isn't one.
+    """
+    record = BatchRecord(folder)
+    record.prepare()
+    path = folder / SHEET
+    with record.making(path, "a contact sheet"):
+        write_image(path, from_pil(sheet), quality=90)
+    return path
 
 
 def _small(options: Options) -> Options:
@@ -249,20 +225,6 @@ def _state_of(source: str) -> tuple[int, ...]:
     if source.startswith(FROM_GALLERY) or not path.is_file():
         return ()
     return path.stat().st_size, path.stat().st_mtime_ns
-
-
-def _read_done(folder: Path) -> dict[str, str]:
-    try:
-        found = json.loads((folder / _DONE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # missing or incomplete: make all pictures again
-    return found if isinstance(found, dict) else {}
-
-
-def _write_done(folder: Path, done: Mapping[str, str]) -> None:
-    partial = folder / f"{_DONE}.{os.getpid()}.part"
-    partial.write_text(json.dumps(done, indent=0), encoding="utf-8")
-    partial.replace(folder / _DONE)
 
 
 def _column(task: Task) -> tuple:

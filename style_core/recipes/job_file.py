@@ -18,7 +18,8 @@ from style_core.media.images import read_image
 from style_core.media.reading import read_header, read_pixels
 from style_core.options import Options
 from style_core.progress import Steps
-from style_core.recipes.batch import SHEET, Task, results_in
+from style_core.recipes.batch import Task
+from style_core.recipes.batch_record import SHEET, results_in
 from style_core.recipes.table import RECIPES
 from style_core.weights.gallery import FROM_GALLERY, gallery_code, gallery_grams
 from style_core.weights.open import open_generator

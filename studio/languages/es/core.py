@@ -104,6 +104,8 @@ SENTENCES: dict[str, str] = {
     "{file} is damaged ({reason}); export or download it again.": "{file} está dañado ({reason}); expórtalo o descárgalo de nuevo.",
     "{file} has {value} in {key}; {key} must be {wanted}.": "{file} tiene {value} en {key}; debe contener {wanted}.",
     "{file} is one of the pictures to be painted; choose another folder for the results.": "{file} es una de las imágenes que se van a pintar; elige otra carpeta para los resultados.",
+    "A batch doesn't replace files that no batch made: {files}. Move them away, or choose another folder for the results.": "Un lote no sustituye archivos que ningún lote ha hecho: {files}. Muévelos o elige otra carpeta para los resultados.",
+    "A batch doesn't replace results that were changed since: {files}. Move them away, or choose another folder.": "Un lote no sustituye resultados que se han cambiado después: {files}. Muévelos o elige otra carpeta.",
     "{file} was painted with other settings or from another clip, so this film starts anew.": "{file} se pintó con otros ajustes o a partir de otro vídeo, así que este empieza desde el principio.",
     "{file} was made by {recipe}, which this version does not have.": "{file} se hizo con {recipe}, que esta versión no tiene.",
     "{file} is damaged or cut off ({reason}); export or download it again.": "{file} está dañado o incompleto ({reason}); expórtalo o descárgalo de nuevo.",

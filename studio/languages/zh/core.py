@@ -106,6 +106,8 @@ SENTENCES: dict[str, str] = {
     "{file} is damaged ({reason}); export or download it again.": "{file} 已损坏（{reason}）；请重新导出或下载。",
     "{file} has {value} in {key}; {key} must be {wanted}.": "{file} 的 {key} 中有 {value}；它应为 {wanted}。",
     "{file} is one of the pictures to be painted; choose another folder for the results.": "{file} 是要绘制的图片之一；请为结果选择另一个文件夹。",
+    "A batch doesn't replace files that no batch made: {files}. Move them away, or choose another folder for the results.": "批处理不会替换并非由批处理生成的文件：{files}。请将其移走，或为结果选择另一个文件夹。",
+    "A batch doesn't replace results that were changed since: {files}. Move them away, or choose another folder.": "批处理不会替换生成后被改动过的结果：{files}。请将其移走，或选择另一个文件夹。",
     "{file} was painted with other settings or from another clip, so this film starts anew.": "{file} 用的是其他设置或另一段视频，因此这段从头开始。",
     "{file} was made by {recipe}, which this version does not have.": "{file} 由 {recipe} 制作，而此版本没有它。",
     "{file} is damaged or cut off ({reason}); export or download it again.": "{file} 已损坏或不完整（{reason}）；请重新导出或下载。",
