@@ -19,6 +19,7 @@ from gradio.utils import get_upload_folder
 from style_core import read_image, write_image
 from style_core.media.images import fit, resize
 from style_core.media.proof import proof, read_profile, write_separation
+from style_core.media.reading import PRINTS
 from style_core.media.settings import settings_in
 from style_core.media.video import FrameWriter
 from style_core.memory import memory_in_words
@@ -145,7 +146,7 @@ def converted(path: str, kind: str) -> str:
     source = Path(path)
     target = source.with_suffix(f".{kind}")
     if not target.exists():
-        write_image(target, read_image(source), settings=settings_in(source))
+        write_image(target, read_image(source, limits=PRINTS), settings=settings_in(source))
     return str(target)
 
 
@@ -155,7 +156,7 @@ def proofed(path: str, profile: str, *, paper: bool) -> tuple[str, str, float]:
     Raises:
         RequestError: for a file that is no profile of a printer.
     """
-    inks, image = read_profile(profile), read_image(path, long_side=_PROOF_SIDE)
+    inks, image = read_profile(profile), read_image(path, long_side=_PROOF_SIDE, limits=PRINTS)
     made = proof(fit(image, _PROOF_SIDE), inks, paper=paper)
     target = new_folder() / f"{Path(path).stem}-proof.png"
     write_image(target, made.image)
@@ -168,7 +169,7 @@ def separated(path: str, profile: str) -> str:
     Raises:
         RequestError: for a file that is no profile of a printer.
     """
-    inks, image = read_profile(profile), read_image(path)
+    inks, image = read_profile(profile), read_image(path, limits=PRINTS)
     target = new_folder() / f"{Path(path).stem}-cmyk.tif"
     with memory_in_words(max(image.shape[-2:])):
         write_separation(target, image, inks, dpi=DPI, settings=settings_in(path))
@@ -226,7 +227,7 @@ def has_before(path: str) -> bool:
 
 def before_of(path: str):
     """The photo `[3, H, W]` that a result started from, at the result's size, or None."""
-    return read_image(Path(path).with_name(_BEFORE)) if has_before(path) else None
+    return read_image(Path(path).with_name(_BEFORE), limits=PRINTS) if has_before(path) else None
 
 
 def frames_of(path: str) -> list[Path]:
@@ -236,7 +237,7 @@ def frames_of(path: str) -> list[Path]:
 
 def film_of(path: str, suffix: str) -> str:
     """A film of how a result formed, which ends with the result for a second."""
-    result = read_image(path)
+    result = read_image(path, limits=PRINTS)
     out = Path(path).with_name(f"{Path(path).stem}-film{suffix}")
     size = tuple(result.shape[-2:])
     if suffix == ".gif" or max(size) > _FRAME_SIDE:

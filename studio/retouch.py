@@ -12,6 +12,7 @@ from style_core import read_image, read_settings
 from style_core.files import sha256_of
 from style_core.media.color import COLORS
 from style_core.media.images import to_pil
+from style_core.media.reading import PRINTS
 from style_core.media.retouch import recolor, rewound
 
 
@@ -73,7 +74,7 @@ def retouched(path: str, position: float, color: str) -> str:
     """The path of a result rewound to a position and recolored; the result itself if nothing changes."""
     if position == 1 and color == "style":
         return path
-    photo, image = files.before_of(path), read_image(path)
+    photo, image = files.before_of(path), read_image(path, limits=PRINTS)
     if photo is not None:
         image = recolor(rewound([photo, *(partial(read_image, frame) for frame in files.frames_of(path)), image], position), photo, color)
     settings = {**read_settings(path), "after": {"position": position, "color": color, "of": sha256_of(Path(path))}}

@@ -132,7 +132,7 @@ def _paint(compute: Compute, board: stage.Board, content, given: dict, request: 
             style_weights=pictures["style_weights"],
             masks=where if pictures["mask"] else None,
             init_image=read_if_given(init_image),
-            begun=read_if_given(begun),
+            begun=read_if_given(begun, options.size),
             done=0 if begun is None else iterations_of(read_settings(begun)),
             compute=compute,
             preview_every=_PREVIEW_EVERY,

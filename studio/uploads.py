@@ -6,11 +6,11 @@ from gradio.components.image_editor import AcceptBlobs
 from gradio.i18n import I18nData
 from PIL import Image
 
-from studio import i18n
+from studio import files, i18n
 from studio.events import EACH, IMMEDIATE
 from style_core import RequestError, read_image
 from style_core.media.images import Picture, load_picture, to_pil
-from style_core.media.reading import read_header, read_pixels
+from style_core.media.reading import PRINTS, UPLOADS, Limits, read_header, read_pixels
 
 PAINTING_SIDE = 4096  # px; enough of a painting for any stroke size
 _LAYERS, _UNASKED = 4, 32  # layers of an editor, and visitors with strokes not yet requested
@@ -73,12 +73,17 @@ def read_upload(path: str | None, missing: str, long_side: int = PAINTING_SIDE) 
     """
     if path is None:
         raise RequestError(missing)
-    return load_picture(path, long_side=int(long_side))
+    return load_picture(path, long_side=int(long_side), limits=_limits(path))
 
 
 def read_if_given(path: str | None, long_side: int = PAINTING_SIDE):
     """The image, or None without a file; `long_side` in px is a sufficient size."""
-    return None if path is None else read_image(path, long_side=int(long_side))
+    return None if path is None else read_image(path, long_side=int(long_side), limits=_limits(path))
+
+
+def _limits(path: str) -> Limits:
+    """A result may be larger than what a visitor uploads."""
+    return PRINTS if files.is_result(path) else UPLOADS
 
 
 class RawEditor(gr.ImageEditor):

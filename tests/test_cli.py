@@ -15,6 +15,7 @@ import pytest
 import torch
 from networks import picture
 from PIL import Image
+from prints import BROKEN_PRINT, write_broken_print
 
 from style_core import RECIPES, RequestError, Step, StylizeOptions, read_image, read_settings, write_image
 from style_core.cli import films as cli_films
@@ -232,6 +233,17 @@ def test_a_missing_photo_reads_alike_in_the_shell_and_in_python(pair, tmp_path, 
         read_image(tmp_path / "none.jpg")
     assert cli.main(["optimize", str(tmp_path / "none.jpg"), pair[1], "-o", str(tmp_path / "o.png")]) == 2
     assert capsys.readouterr().err.strip() == str(caught.value)
+
+
+def test_pictures_as_large_as_prints_are_read(pair, tmp_path, capsys):
+    print_ = tmp_path / "A0.png"
+    write_broken_print(print_)
+    for command in (
+        ["stylize", print_, "gallery:red-fuji"], ["optimize", pair[0], print_], ["optimize", *pair, "--init-image", print_],
+        ["dream", pair[0], "--guide", print_, "--layer", "relu4_2"],
+    ):  # fmt: skip
+        assert cli.main([*map(str, command), "-o", str(tmp_path / "out.png"), "--device", "cpu"]) == 2
+        assert re.search(BROKEN_PRINT, capsys.readouterr().err)
 
 
 def test_a_picture_whose_folder_went_away_is_kept_and_said_where(pair, tmp_path, monkeypatch, capsys):

@@ -15,11 +15,12 @@ import pytest
 import torch
 from networks import picture
 from PIL import ExifTags, Image, ImageCms, ImageOps
+from prints import huge_png
 
-from style_core import RequestError, read_image, read_settings, write_image
+from style_core import RECIPES, RequestError, read_image, read_settings, write_image
 from style_core.media import reading
 from style_core.media.images import check_writable, fit, fit_short, load_picture, over, read_mask, resize, size_of
-from style_core.media.reading import MAX_BYTES
+from style_core.media.reading import PRINTS, UPLOADS, Limits, read_header
 from style_core.media.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,14 +102,6 @@ def test_a_color_profile_is_converted_to_srgb():
     assert "color profile" in broken.note
 
 
-def huge_png(side: int) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
-
-
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -129,11 +122,29 @@ def test_what_cannot_be_read_says_what_is_wrong(data, words):
 def test_a_file_too_heavy_is_refused_unread(tmp_path):
     path = tmp_path / "heavy.png"
     with path.open("wb") as file:
-        file.truncate(MAX_BYTES + 1)
+        file.truncate(UPLOADS.bytes + 1)
     with pytest.raises(RequestError, match="heavy.png is 100 MB; pictures up to 100 MB"):
         read_image(path)
     with pytest.raises(RequestError, match="There is no file gone.png; check its name and folder."):
         read_image(tmp_path / "gone.png")
+
+
+def test_limits_are_what_they_are_said_to_be(tmp_path):
+    plain(100, 100).save(tmp_path / "a.png")
+    size = (tmp_path / "a.png").stat().st_size
+    assert read_image(tmp_path / "a.png", limits=Limits(size, 10_000)).shape == (3, 100, 100)
+    for limits, words in ((Limits(size - 1, 10_000), "pictures up to 0 MB"), (Limits(size, 9_999), "pictures up to 0 megapixels")):
+        for source in (tmp_path / "a.png", (tmp_path / "a.png").read_bytes()):
+            with pytest.raises(RequestError, match=words):
+                read_image(source, limits=limits)
+
+
+def test_whatever_a_recipe_makes_can_be_read_again():
+    largest = max(int(field.allowed.high) for recipe in RECIPES.values() for field in recipe.options.fields() if field.name == "size")
+    assert read_header(huge_png(largest), PRINTS).size == (largest, largest)
+    assert PRINTS.bytes > largest**2 * 4 * 2, "with 16 bits and alpha, of noise"
+    with pytest.raises(RequestError, match="up to 100 megapixels"):
+        read_header(huge_png(largest))
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])

@@ -2,12 +2,14 @@
 
 import io
 import json
+import re
 
 import pytest
 import torch
 from inks import ink_profile
 from networks import picture
 from PIL import Image, ImageCms
+from prints import BROKEN_PRINT, write_broken_print
 
 from style_core import RequestError, read_image, read_settings, write_image
 from style_core.cli.main import main
@@ -129,3 +131,10 @@ def test_a_profile_s_name_is_one_printable_line(tmp_path):
     path.write_bytes(ink_profile(name="![](https://host/x.png)\n\x1b[31m" + "x" * 300))
     name = read_profile(path).name
     assert name.isprintable() and len(name) == 80 and "\n" not in name
+
+
+def test_a_print_of_more_than_a_hundred_megabytes_can_be_proofed(tmp_path, capsys):
+    write_broken_print(tmp_path / "A0.png")
+    (tmp_path / "press.icc").write_bytes(ink_profile())
+    assert main(["proof", str(tmp_path / "A0.png"), "--profile", str(tmp_path / "press.icc"), "-o", str(tmp_path / "proof.png")]) == 2
+    assert re.search(BROKEN_PRINT, capsys.readouterr().err)

@@ -11,14 +11,16 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from inks import ink_profile
 from networks import picture
+from prints import BROKEN_PRINT, write_broken_print
 
 from studio import controls, files, history, i18n, uploads
 from studio.history import captioned, parents_of
 from studio.i18n import translated
 from studio.languages import ALL
 from studio.retouch import retouched
-from studio.uploads import RawEditor
+from studio.uploads import RawEditor, notice_of, read_if_given, read_upload
 from style_core import RECIPES, OptimizeOptions, RequestError, gallery, read_image, read_settings
 from style_core.files import sha256_of
 from style_core.media.clip import Clip
@@ -150,6 +152,28 @@ def test_a_result_is_converted_with_its_settings(kind):
     other = files.converted(own, kind)
     assert other.endswith(kind) and read_settings(other)["options"]["seed"] == 3
     assert (read_image(other) - read_image(own)).abs().mean() < 0.05
+
+
+def test_results_may_be_larger_than_uploads(tmp_path):
+    own = files.new_folder() / "A0.png"
+    for path in (own, tmp_path / "A0.png"):
+        write_broken_print(path)
+    (tmp_path / "press.icc").write_bytes(ink_profile())
+    for read in (
+        lambda: files.converted(str(own), "jpg"),
+        lambda: files.proofed(str(own), str(tmp_path / "press.icc"), paper=False),
+        lambda: files.separated(str(own), str(tmp_path / "press.icc")),
+        lambda: read_if_given(str(own)),
+    ):
+        with pytest.raises(RequestError, match=BROKEN_PRINT):
+            read()
+    for read in (read_if_given, notice_of_error, lambda path: read_upload(path, "missing")):
+        with pytest.raises(RequestError, match="A0.png is 101 MB; pictures up to 100 MB can be read. Save it smaller."):
+            read(str(tmp_path / "A0.png"))
+
+
+def notice_of_error(path: str) -> None:
+    raise RequestError(notice_of(path, Request("en"))["value"])
 
 
 @pytest.fixture

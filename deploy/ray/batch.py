@@ -20,6 +20,7 @@ from style_core.cli.batch import with_origins
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import read_image
+from style_core.media.reading import PRINTS
 from style_core.progress import finish
 from style_core.recipes.batch import check_targets, make
 from style_core.recipes.batch_record import BatchRecord
@@ -62,7 +63,7 @@ class FilmPainter:
         generator = open_generator(self._compute)
         named = style.startswith(FROM_GALLERY)
         self._codes = [gallery_code(style.removeprefix(FROM_GALLERY), generator.sha256)] if named else []
-        self._styles = [] if named else [read_image(style)]
+        self._styles = [] if named else [read_image(style, limits=PRINTS)]
 
     def __call__(self, rows: Rows) -> Rows:
         return {**rows, "error": np.array([self._make(clip, out) for clip, out in zip(rows["clip"], rows["out"])])}
@@ -143,7 +144,7 @@ def paint_films(clips: Path, style: str, out: Path, size: int, cores: int = 1) -
     if style.startswith(FROM_GALLERY):
         gallery_code(style.removeprefix(FROM_GALLERY))
     else:
-        read_image(style)
+        read_image(style, limits=PRINTS)
         style = str(Path(style).resolve())
     done, failed = [], {}
     for row in painted(rows, FilmPainter, (style, size), cores) if rows else ():

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from style_core.errors import RequestError
 from style_core.media.images import read_image, read_mask
+from style_core.media.reading import PRINTS
 from style_core.media.settings import iterations_of, read_settings
 from style_core.recipes.recorded_inputs import WRITING, digest_of, digests_in, facts_in, request_in, stored_in
 from style_core.recipes.table import options_used
@@ -72,7 +73,8 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
     if given.mask and getattr(given, "subject", None) == request.get("subject"):
         given.subject = None  # a new mask takes the place of the subject that the picture was made with
     given.carried = {name: request[name] for name in ("init_image", "mask") if name in request}
-    return {"begun": read_image(given.continue_from), "done": iterations_of(settings)}, _masks_inside(request) if not given.mask else None
+    begun = {"begun": read_image(given.continue_from, limits=PRINTS), "done": iterations_of(settings)}
+    return begun, _masks_inside(request) if not given.mask else None
 
 
 def _masks_inside(request: Mapping[str, Any]) -> list[Tensor] | None:

@@ -14,6 +14,7 @@ from style_core.cli.run import requested, run_many, run_recipe
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import read_image, read_mask
+from style_core.media.reading import PRINTS
 from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
 from style_core.recipes.imagine import WALK_FRAMES, ImagineOptions, imagine, walk
@@ -36,8 +37,8 @@ def run_dream(given: argparse.Namespace) -> int:
     if not given.image:
         options = replace(options, start="noise")
     image = read_given(given.image, given) if given.image and not given.batch else None
-    guide = read_image(given.guide) if given.guide else None
-    mask = framed(read_mask(given.mask), given) if given.mask else None
+    guide = read_image(given.guide, limits=PRINTS) if given.guide else None
+    mask = framed(read_mask(given.mask, PRINTS), given) if given.mask else None
     begun: dict[str, Any] = {}
     if given.continue_from:
         if given.zoom:

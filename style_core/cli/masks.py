@@ -9,6 +9,7 @@ from style_core.cli.run import USUAL
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import read_mask, square_of
+from style_core.media.reading import PRINTS
 from style_core.options import Options
 from style_core.recipes.subject import check_subject, find_subject, masks_for
 
@@ -70,4 +71,4 @@ def read_masks(paths: Sequence[str] | None, styles: int) -> list | None:
         return None
     if len(paths) > styles:
         raise RequestError("There are {masks} masks for {styles} styles; give at most one for each.", masks=len(paths), styles=styles)
-    return [read_mask(path) for path in paths] + [None] * (styles - len(paths))
+    return [read_mask(path, PRINTS) for path in paths] + [None] * (styles - len(paths))

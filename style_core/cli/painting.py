@@ -17,6 +17,7 @@ from style_core.cli.run import run_recipe
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import read_image
+from style_core.media.reading import PRINTS
 from style_core.progress import Steps
 from style_core.recipes.film import is_clip
 from style_core.recipes.job_file import check_gallery
@@ -115,7 +116,7 @@ def run_optimize(given: argparse.Namespace) -> int:
     refuse_with_photo(given, OptimizedFilmOptions)
     _check_memory(given.memory)
     styles = [read_given(path) for path in given.styles]
-    start = read_image(given.init_image) if given.init_image else None
+    start = read_image(given.init_image, limits=PRINTS) if given.init_image else None
     begun: dict[str, Any] = {}
     kept = None
     if given.continue_from:

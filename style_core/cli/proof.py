@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import ExifTags, Image
 from style_core.errors import RequestError
 from style_core.media.images import check_writable, read_image, write_image
 from style_core.media.proof import check_separation, proof, read_profile, write_separation
+from style_core.media.reading import PRINTS
 from style_core.media.settings import settings_in
 from style_core.sizes import DPI, check_dpi
 
@@ -33,7 +35,7 @@ def add(commands: Any) -> None:
 
 def _proof(given: argparse.Namespace) -> int:
     _check(given)
-    profile, image, settings = read_profile(given.profile), read_image(given.picture), settings_in(given.picture)
+    profile, image, settings = read_profile(given.profile), read_image(given.picture, limits=PRINTS), settings_in(given.picture)
     dpi = given.dpi or _dpi_in(given.picture)
     made = proof(image, profile, paper=given.paper)
     write_image(given.out, made.image)
@@ -68,7 +70,7 @@ def _check(given: argparse.Namespace) -> None:
 
 def _dpi_in(path: str) -> float:
     """Dots per inch stored in a picture that was read before, within what a print may have; else 300."""
-    with Image.open(path) as picture:
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), Image.open(path) as picture:
         # WebP and AVIF keep it in their EXIF; PNG counts dots per meter.
         found = picture.info["dpi"][0] if picture.info.get("dpi") else picture.getexif().get(ExifTags.Base.XResolution, 0.0)
         stored = round(float(found), 1)

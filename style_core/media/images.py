@@ -20,7 +20,7 @@ from torch.nn import functional
 from style_core.errors import RequestError, RunFailed
 from style_core.files import check_target, written_aside
 from style_core.media.encoding import DEPTHS, MOST_SIDE, TRANSPARENT, WRITABLE, save, save_deep
-from style_core.media.reading import read_header, read_pixels
+from style_core.media.reading import UPLOADS, Limits, read_header, read_pixels
 from style_core.messages import Message, joined
 
 _STRIP = 2**20  # pixels
@@ -42,18 +42,22 @@ class Picture:
     note: str = ""
 
 
-def read_image(source: str | Path | bytes | IO[bytes], *, background: str = "white", long_side: int | None = None) -> Tensor:
+def read_image(
+    source: str | Path | bytes | IO[bytes], *, background: str = "white", long_side: int | None = None, limits: Limits = UPLOADS
+) -> Tensor:
     """Read a picture as an image `[3, H, W]`; transparent parts show `background`.
 
     Args:
-        long_side: as `load_picture`.
+        long_side, limits: as `load_picture`.
     Raises:
         RequestError: as `load_picture`.
     """
-    return load_picture(source, background=background, long_side=long_side).image
+    return load_picture(source, background=background, long_side=long_side, limits=limits).image
 
 
-def load_picture(source: str | Path | bytes | IO[bytes], *, background: str = "white", long_side: int | None = None) -> Picture:
+def load_picture(
+    source: str | Path | bytes | IO[bytes], *, background: str = "white", long_side: int | None = None, limits: Limits = UPLOADS
+) -> Picture:
     """Read a picture with its alpha channel and a note about how it was read.
 
     Args:
@@ -61,11 +65,12 @@ def load_picture(source: str | Path | bytes | IO[bytes], *, background: str = "w
         background: a color name or `#rrggbb` for transparent parts.
         long_side: a sufficient size in px. A picture of many megapixels may then be read at a reduced size, but not below
             this, in a fraction of the time and memory.
+        limits: the largest picture to read: `UPLOADS`, 100 MB and 100 megapixels, or `PRINTS`, the largest that the recipes make.
     Raises:
         RequestError: when the file is missing, not a readable picture, damaged, too large or too small; the message names the
             file, never its folder.
     """
-    read = read_pixels(read_header(source), long_side)
+    read = read_pixels(read_header(source, limits), long_side)
     image = read.image if read.alpha is None else over(read.image, read.alpha, background)
     return Picture(image, read.alpha, read.note)
 
@@ -198,13 +203,15 @@ def check_suffix(path: str | Path) -> str:
     return kind
 
 
-def read_mask(source: str | Path | bytes | IO[bytes]) -> Tensor:
+def read_mask(source: str | Path | bytes | IO[bytes], limits: Limits = UPLOADS) -> Tensor:
     """Read a mask `[1, H, W]` in `[0, 1]`: white is where the style goes; transparent is where it doesn't.
 
+    Args:
+        limits: as `load_picture`.
     Raises:
         RequestError: as `load_picture`.
     """
-    picture = load_picture(source, background="black")
+    picture = load_picture(source, background="black", limits=limits)
     return picture.image.mean(0, keepdim=True)
 
 
@@ -279,13 +286,15 @@ def size_to_fit(size: Sequence[int], long_side: int) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def size_of(path: str | Path) -> tuple[int, int]:
+def size_of(path: str | Path, limits: Limits = UPLOADS) -> tuple[int, int]:
     """Height and width of a picture as it will be read, from its header.
 
+    Args:
+        limits: as `load_picture`.
     Raises:
         RequestError: as `load_picture`.
     """
-    return read_header(path).size
+    return read_header(path, limits).size
 
 
 def fit(image: Tensor, long_side: int, *, enlarge: bool = False) -> Tensor:

@@ -31,9 +31,8 @@ from style_core.messages import Message, joined
 
 register_heif_opener()
 
-MAX_BYTES = 100 * 2**20
-MAX_PIXELS = 100_000_000
 MIN_SIDE = 16
+LARGEST_SIDE = 12288  # px, of the largest picture that a recipe makes
 READABLE = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "MPO", "PSD")
 _SRGB_ERROR = 3  # of 255, by which sRGB profiles of different makers differ
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
@@ -45,6 +44,18 @@ _BYTES_A_RESULT = 28  # of the float32 image, its alpha and a copy
 _SPARE = 0.8  # share of the free memory that one picture may use
 _GRAY = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 _decoding = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest picture to read: bytes of its file, and pixels."""
+
+    bytes: int
+    pixels: int
+
+
+UPLOADS = Limits(100 * 2**20, 100_000_000)  # from anybody
+PRINTS = Limits(8 * LARGEST_SIDE**2 + 2**24, LARGEST_SIDE**2)  # from whoever owns the machine: whatever we write, with 16 bits and alpha
 
 
 @dataclass
@@ -65,12 +76,14 @@ class Header:
         data: the whole file.
         name: the file's name, for messages.
         turned: its EXIF orientation, 1 to 8; 1 for a TIFF, which Pillow turns by itself.
+        limits: those that it was opened with.
     """
 
     picture: Image.Image
     data: bytes = field(repr=False)
     name: str
     turned: int = 1
+    limits: Limits = UPLOADS
 
     @property
     def size(self) -> tuple[int, int]:
@@ -83,17 +96,19 @@ class Header:
         return _see_through(self.picture)
 
 
-def read_header(source: str | Path | bytes | IO[bytes]) -> Header:
+def read_header(source: str | Path | bytes | IO[bytes], limits: Limits = UPLOADS) -> Header:
     """Open a picture and check its size.
 
+    Args:
+        limits: a larger picture is refused, before it is decoded.
     Raises:
         RequestError: when the file is missing, not a readable picture, too large or too small.
     """
-    data, name = _bytes_of(source)
-    with _in_words(name):
+    data, name = _bytes_of(source, limits)
+    with _in_words(name, limits):
         picture = _opened(data, name)
-        header = Header(picture, data, name, 1 if picture.format == "TIFF" else _orientation(picture))
-    _check_size(picture.size, name)
+        header = Header(picture, data, name, 1 if picture.format == "TIFF" else _orientation(picture), limits)
+    _check_size(picture.size, name, limits)
     return header
 
 
@@ -107,7 +122,7 @@ def read_pixels(header: Header, long_side: int | None = None) -> Pixels:
     """
     picture, name = header.picture, header.name
     heavy = math.prod(picture.size) > _HEAVY_PIXELS
-    with _decoding, _in_words(name):
+    with _decoding, _in_words(name, header.limits):
         if heavy and long_side and picture.format in ("JPEG", "MPO"):
             picture.draft(None, _at_least(picture.size, long_side))
         factor = max(1, max(picture.size) // long_side) if heavy and long_side else 1
@@ -131,7 +146,7 @@ def read_pixels(header: Header, long_side: int | None = None) -> Pixels:
 
 
 @contextmanager
-def _in_words(name: str) -> Iterator[None]:
+def _in_words(name: str, limits: Limits) -> Iterator[None]:
     """Turn any error of a decoder into a RequestError: for malformed files they raise nearly every type of exception."""
     try:
         with warnings.catch_warnings():
@@ -141,7 +156,7 @@ def _in_words(name: str) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         raise RequestError(
-            "{file} has more than {most} megapixels, the most that can be read. Save it smaller.", file=name, most=MAX_PIXELS // 10**6
+            "{file} has more than {most} megapixels, the most that can be read. Save it smaller.", file=name, most=limits.pixels // 10**6
         ) from error
     except MemoryError as error:
         raise RequestError("There is not enough memory to read {file}; save it smaller.", file=name) from error
@@ -154,40 +169,42 @@ def _in_words(name: str) -> Iterator[None]:
         raise RequestError("{file} is damaged or cut off ({reason}); export or download it again.", file=name, reason=reason) from error
 
 
-def _bytes_of(source: str | Path | bytes | IO[bytes]) -> tuple[bytes, str]:
+def _bytes_of(source: str | Path | bytes | IO[bytes], limits: Limits) -> tuple[bytes, str]:
     if isinstance(source, (bytes, bytearray)):
         data, name = bytes(source), "The picture"
     elif hasattr(source, "read"):
-        data, name = source.read(MAX_BYTES + 1), "The picture"
+        data, name = source.read(limits.bytes + 1), "The picture"
     else:
-        data, name = _bytes_of_file(Path(source))
-    if len(data) > MAX_BYTES:
-        raise RequestError(_too_heavy(name, len(data)))
+        data, name = _bytes_of_file(Path(source), limits)
+    if len(data) > limits.bytes:
+        raise RequestError(_too_heavy(name, len(data), limits))
     if not data:
         raise RequestError("{file} is empty; choose another picture.", file=name)
     return data, name
 
 
-def _bytes_of_file(path: Path) -> tuple[bytes, str]:
+def _bytes_of_file(path: Path, limits: Limits) -> tuple[bytes, str]:
     name = path.name
     if os.path.isdir(path):
         raise RequestError("{file} is a folder; give one picture.", file=name)
     if not os.path.isfile(path):  # Path raises for a name that is too long or a folder without access
         raise RequestError("There is no file {file}; check its name and folder.", file=name)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise RequestError(_too_heavy(name, path.stat().st_size))
+        size = path.stat().st_size
+        if size > limits.bytes:
+            raise RequestError(_too_heavy(name, size, limits))
+        _check_free(size, name)
         return path.read_bytes(), name
     except OSError as error:
         raise RequestError("{file} can't be opened ({reason}).", file=name, reason=error.strerror or str(error)) from error
 
 
-def _too_heavy(name: str, size: int) -> str:
+def _too_heavy(name: str, size: int, limits: Limits) -> str:
     return Message(
         "{file} is {size:.0f} MB; pictures up to {most} MB can be read. Save it smaller.",
         file=name,
         size=size / 2**20,
-        most=MAX_BYTES // 2**20,
+        most=limits.bytes // 2**20,
     )
 
 
@@ -210,15 +227,15 @@ def _orientation(picture: Image.Image) -> int:
     return turned if turned in range(1, 9) else 1
 
 
-def _check_size(size: tuple[int, int], name: str) -> None:
+def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
     width, height = size
-    if width * height > MAX_PIXELS:
+    if width * height > limits.pixels:
         raise RequestError(
             "{file} is {width} x {height} px; pictures up to {most} megapixels can be read. Save it smaller.",
             file=name,
             width=width,
             height=height,
-            most=MAX_PIXELS // 10**6,
+            most=limits.pixels // 10**6,
         )
     if min(size) < MIN_SIDE:
         raise RequestError(
@@ -232,7 +249,11 @@ def _check_size(size: tuple[int, int], name: str) -> None:
 
 def _check_memory(picture: Image.Image, factor: int, name: str) -> None:
     pixels = math.prod(picture.size)
-    needed = pixels * _BYTES_A_PIXEL.get(picture.format or "", 5) + pixels / factor**2 * _BYTES_A_RESULT
+    _check_free(pixels * _BYTES_A_PIXEL.get(picture.format or "", 5) + pixels / factor**2 * _BYTES_A_RESULT, name)
+
+
+def _check_free(needed: float, name: str) -> None:
+    """Check that so many bytes can be allocated for a picture."""
     free = available_bytes()
     if free is not None and needed > _SPARE * free:
         raise RequestError(
@@ -364,7 +385,9 @@ def _sixteen_bit(header: Header) -> Tensor | None:
             pixels = frame.to_ndarray(format="rgba64le" if see_through else "rgb48le")
     except av.FFmpegError:
         return None  # such as a BigTIFF; of a damaged file, Pillow says so
-    image = torch.from_numpy(pixels.astype(numpy.float32)).permute(2, 0, 1) / 65535
+    image = torch.empty(pixels.shape[2], *pixels.shape[:2])
+    for channel, values in zip(image, numpy.moveaxis(pixels, -1, 0)):  # one by one: each float32 copy of a print takes gigabytes
+        torch.div(torch.from_numpy(values.astype(numpy.float32)), 65535, out=channel)
     image = _upright(image, turned) if picture.format == "TIFF" else image
     return image.contiguous() if tuple(image.shape[-2:]) == size else None
 

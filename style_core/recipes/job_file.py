@@ -15,7 +15,7 @@ from torch import Tensor
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import read_image
-from style_core.media.reading import read_header, read_pixels
+from style_core.media.reading import PRINTS, read_header, read_pixels
 from style_core.options import Options
 from style_core.progress import Steps
 from style_core.recipes.batch import Task
@@ -207,7 +207,7 @@ def _fitting(name: str) -> str:
 
 def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callable[[Options], Steps]:
     def start(options: Options) -> Steps:
-        photo = read_image(content)
+        photo = read_image(content, limits=PRINTS)
         if not style:
             return RECIPES[recipe].run(photo, options, compute=compute)
         if style.startswith(FROM_GALLERY):
@@ -215,12 +215,12 @@ def _starter(recipe: str, content: Path, style: str, compute: Compute) -> Callab
             name = style.removeprefix(FROM_GALLERY)
             codes, grams = [gallery_code(name, sha256, scale)], [partial(gallery_grams, name)]
             return RECIPES[recipe].run(photo, [], options, codes=codes, grams=grams, compute=compute)
-        return RECIPES[recipe].run(photo, [read_image(style)], options, compute=compute)
+        return RECIPES[recipe].run(photo, [read_image(style, limits=PRINTS)], options, compute=compute)
 
     return start
 
 
 def _alpha_of(content: Path | None) -> Tensor | None:
     """A photo's transparency; an opaque one isn't decoded for it."""
-    header = None if content is None else read_header(content)
+    header = None if content is None else read_header(content, PRINTS)
     return read_pixels(header).alpha if header and header.see_through else None
