@@ -1,4 +1,4 @@
-"""HDR and wide-gamut frames as sRGB: transfer curves, tone mapping and primaries.
+"""HDR and wide-gamut pictures and frames as sRGB: transfer curves, tone mapping and primaries.
 
 Curves and primaries are numbered as in ITU-T H.273, as files store them.
 """
@@ -6,7 +6,7 @@ Curves and primaries are numbered as in ITU-T H.273, as files store them.
 import torch
 from torch import Tensor
 
-PQ, HLG = 16, 18  # transfer curves
+LINEAR, PQ, HLG = 8, 16, 18  # transfer curves
 BT2020, P3 = 9, 12  # primaries
 
 _WHITE = 203.0  # cd/m^2 of SDR white within HDR (ITU-R BT.2408)
@@ -24,7 +24,7 @@ _TO_SRGB = {
 
 def is_plain(curve: int, primaries: int) -> bool:
     """Whether frames with this curve and these primaries need no conversion to sRGB."""
-    return curve not in (PQ, HLG) and primaries not in _TO_SRGB
+    return curve not in (LINEAR, PQ, HLG) and primaries not in _TO_SRGB
 
 
 def to_srgb(image: Tensor, curve: int, primaries: int) -> Tensor:
@@ -37,7 +37,7 @@ def to_srgb(image: Tensor, curve: int, primaries: int) -> Tensor:
         light = tone_mapped(nits_of_pq(image) if curve == PQ else nits_of_hlg(image))
         primaries = BT2020 if primaries not in _TO_SRGB else primaries
     else:
-        light = _linear(image)
+        light = image if curve == LINEAR else _linear(image)
     if primaries in _TO_SRGB:
         light = torch.einsum("ij,jhw->ihw", light.new_tensor(_TO_SRGB[primaries]), light)
     return _coded(light.clamp(0, 1))

@@ -12,20 +12,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
-import av
-import numpy
-import torch
-from PIL import ExifTags, Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 from torch import Tensor
 
 from style_core.devices import release_memory
 from style_core.errors import RequestError
-from style_core.media.encoding import SRGB
+from style_core.media.decoding import decoded, is_see_through, orientation_of, upright
 from style_core.memory import available_bytes
 from style_core.messages import Message, joined
 
@@ -34,15 +30,13 @@ register_heif_opener()
 MIN_SIDE = 16
 LARGEST_SIDE = 12288  # px, of the largest picture that a recipe makes
 READABLE = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "MPO", "PSD")
-_SRGB_ERROR = 3  # of 255, by which sRGB profiles of different makers differ
+_STARTS = {b"8BPS": "PSD", b"II*\0": "TIFF", b"MM\0*": "TIFF"}  # formats of which Pillow reads only some kinds, by their first bytes
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _HEAVY_PIXELS = 16_000_000  # larger pictures are reduced while they are read, and memory is released afterwards
-_STRIP_PIXELS = 2**21
 # Bytes per pixel while decoding: Pillow uses four for colors, and these libraries keep a copy.
 _BYTES_A_PIXEL = {"WEBP": 9, "AVIF": 12, "HEIF": 12, "JPEG": 7, "MPO": 7}
 _BYTES_A_RESULT = 28  # of the float32 image, its alpha and a copy
 _SPARE = 0.8  # share of the free memory that one picture may use
-_GRAY = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 _decoding = threading.RLock()
 
 
@@ -93,7 +87,7 @@ class Header:
     @property
     def see_through(self) -> bool:
         """Whether it has an alpha channel, or a color that is transparent."""
-        return _see_through(self.picture)
+        return is_see_through(self.picture)
 
 
 def read_header(source: str | Path | bytes | IO[bytes], limits: Limits = UPLOADS) -> Header:
@@ -107,7 +101,7 @@ def read_header(source: str | Path | bytes | IO[bytes], limits: Limits = UPLOADS
     data, name = _bytes_of(source, limits)
     with _in_words(name, limits):
         picture = _opened(data, name)
-        header = Header(picture, data, name, 1 if picture.format == "TIFF" else _orientation(picture), limits)
+        header = Header(picture, data, name, 1 if picture.format == "TIFF" else orientation_of(picture), limits)
     _check_size(picture.size, name, limits)
     return header
 
@@ -127,22 +121,16 @@ def read_pixels(header: Header, long_side: int | None = None) -> Pixels:
             picture.draft(None, _at_least(picture.size, long_side))
         factor = max(1, max(picture.size) // long_side) if heavy and long_side else 1
         _check_memory(picture, factor, name)
-        notes = [_frames_note(picture, name)]
+        frames_note = _frames_note(picture, name)
         try:
-            deep = _sixteen_bit(header) if factor == 1 else None
-            if deep is None:
-                picture.load()
-                image, profile_note = _in_strips(picture, factor, name)
-                notes.append(profile_note)
-            else:
-                image = deep
+            image, color_note = decoded(picture, header.data, factor, name)
         finally:
             picture.close()
-    image = _upright(image, header.turned)
+    image = upright(image, header.turned)
     if heavy:
         release_memory()
     alpha = image[3:].contiguous() if len(image) == 4 else None
-    return Pixels(image[:3].contiguous(), alpha, joined(*notes))
+    return Pixels(image[:3].contiguous(), alpha, joined(frames_note, color_note))
 
 
 @contextmanager
@@ -216,15 +204,15 @@ def _opened(data: bytes, name: str) -> Image.Image:
     # TGA has no signature at its start, so any bytes can look like one.
     targa = name.lower().endswith(".tga") or data[-18:-2] == b"TRUEVISION-XFILE"
     kinds = [kind for kind in (*READABLE, *(["TGA"] if targa else [])) if kind in Image.OPEN]
-    return Image.open(io.BytesIO(data), formats=kinds)
-
-
-def _orientation(picture: Image.Image) -> int:
     try:
-        turned = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # broken metadata doesn't make the picture unreadable
-        return 1
-    return turned if turned in range(1, 9) else 1
+        return Image.open(io.BytesIO(data), formats=kinds)
+    except UnidentifiedImageError as error:
+        kind = next((kind for start, kind in _STARTS.items() if data.startswith(start)), "")
+        if not kind:
+            raise
+        raise RequestError(
+            "{file} is a {kind} that can't be read; save it with 8 bits per channel, or as PNG.", file=name, kind=kind
+        ) from error
 
 
 def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
@@ -275,142 +263,3 @@ def _frames_note(picture: Image.Image, name: str) -> str:
     if picture.format in _ANIMATED:
         return Message("{file} is animated; its first frame is used.", file=name)
     return Message("{file} has several pages; its first page is used.", file=name) if picture.format == "TIFF" else ""
-
-
-def _in_strips(picture: Image.Image, factor: int, name: str) -> tuple[Tensor, str]:
-    """Channels `[3 or 4, H, W]` of a decoded picture, averaged over squares of `factor` x `factor` pixels."""
-    width, height = picture.size
-    rows = max(1, _STRIP_PIXELS // (width * factor)) * factor
-    if picture.mode in _GRAY:
-        gray = torch.from_numpy(_gray(picture))
-        if picture.format == "TIFF" and picture.tag_v2.get(262) == 0 and picture.mode.startswith("I;16"):  # type: ignore[attr-defined]
-            gray = 1 - gray  # white is 0, which Pillow heeds for 8 bits only
-        return _averaged(gray[None], factor).expand(3, -1, -1), ""
-    to_srgb, note = _profile(picture, name)
-    see_through = _see_through(picture)
-    image = torch.empty(4 if see_through else 3, -(-height // factor), -(-width // factor))
-    for top in range(0, height, rows):
-        strip = picture.crop((0, top, width, min(height, top + rows)))
-        plain = _plain(strip, see_through, to_srgb)
-        if factor > 1:
-            plain = plain.reduce(factor)
-        pixels = torch.from_numpy(numpy.array(plain)).permute(2, 0, 1)
-        start = top // factor
-        torch.div(pixels, 255, out=image[:, start : start + pixels.shape[1]])
-    return image, note
-
-
-def _see_through(picture: Image.Image) -> bool:
-    return picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
-
-
-_OPAQUE = {"RGBA": "RGB", "LA": "L", "P": "RGB", "PA": "RGB"}  # modes to convert to before a profile's transform
-
-
-def _plain(strip: Image.Image, see_through: bool, to_srgb: ImageCms.ImageCmsTransform | None) -> Image.Image:
-    """A strip as RGB or RGBA in sRGB."""
-    wanted = "RGBA" if see_through else "RGB"
-    if to_srgb is None:
-        return strip.convert(wanted)
-    # A transparent color, or a palette with transparent ones, would be lost with the profile.
-    alpha = strip.convert("RGBA").getchannel("A") if see_through else None
-    opaque = strip.convert(_OPAQUE.get(strip.mode, strip.mode))
-    converted = ImageCms.applyTransform(opaque, to_srgb) or opaque  # None only for in-place transforms
-    if alpha is not None:
-        converted.putalpha(alpha)
-    return converted.convert(wanted)
-
-
-def _profile(picture: Image.Image, name: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:
-    """The transform from its ICC profile to sRGB; None without a profile. CMYK then uses Pillow's own formula."""
-    profile = picture.info.get("icc_profile")
-    if not profile or profile == SRGB or picture.mode not in ("RGB", "CMYK", "L", *_OPAQUE):
-        return None, ""
-    mode = _OPAQUE.get(picture.mode, picture.mode)
-    to_srgb = _transform(profile, mode)
-    note = "" if to_srgb is not None else Message("The color profile of {file} is broken and was ignored.", file=name)
-    return to_srgb, note
-
-
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The transform from a profile's colors to sRGB; None for a broken profile."""
-    try:
-        return ImageCms.buildTransform(ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), mode, "RGB")
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return None
-
-
-def _gray(picture: Image.Image) -> numpy.ndarray:
-    """One channel of more than 8 bits in `[0, 1]`; the white level is inferred from the range of its values."""
-    gray = numpy.array(picture, dtype=numpy.float32)
-    if picture.mode == "F":
-        gray = numpy.nan_to_num(gray, nan=0.0, posinf=0.0, neginf=0.0)
-        # Floating-point pictures don't record whether white is 1, 255 or 65535; values slightly above 1 are highlights.
-        white = next((white for white, most in ((1.0, 2.0), (255.0, 510.0), (65535.0, 131070.0)) if gray.max() <= most), float(gray.max()))
-    else:
-        white = 65535.0 if gray.max() <= 65535 else 2.0**31 - 1
-    return numpy.clip(gray / white, 0, 1)
-
-
-def _averaged(image: Tensor, factor: int) -> Tensor:
-    if factor == 1:
-        return image
-    return torch.nn.functional.avg_pool2d(image[None], factor, ceil_mode=True)[0]
-
-
-def _sixteen_bit(header: Header) -> Tensor | None:
-    """Channels of a color PNG or TIFF with 16 bits each, which Pillow would reduce to 8; None for any other picture.
-
-    A picture with a profile other than sRGB is left to Pillow, because profiles are converted with 8 bits.
-    """
-    picture, data = header.picture, header.data
-    if picture.format == "PNG":
-        deep = data[24] == 16 and data[25] in (2, 6)
-    else:
-        # FFmpeg reads tiles as black and leaves colors multiplied by their alpha; Pillow does neither.
-        deep = (
-            isinstance(picture, TiffImagePlugin.TiffImageFile)
-            and picture.tag_v2.get(258, (8,))[:1] == (16,)
-            and picture.tag_v2.get(262) == 2
-            and 322 not in picture.tag_v2
-            and picture.tag_v2.get(338, (2,))[:1] != (1,)
-        )
-    if not deep or "transparency" in picture.info or not _is_srgb(picture.info.get("icc_profile")):
-        return None
-    turned, size = _orientation(picture), picture.size[::-1]  # of a TIFF, `size` is as it is shown
-    see_through = picture.mode == "RGBA"
-    try:
-        with av.open(io.BytesIO(data), "r", format="png_pipe" if picture.format == "PNG" else "tiff_pipe") as container:
-            frame = next(container.decode(video=0))
-            pixels = frame.to_ndarray(format="rgba64le" if see_through else "rgb48le")
-    except av.FFmpegError:
-        return None  # such as a BigTIFF; of a damaged file, Pillow says so
-    image = torch.empty(pixels.shape[2], *pixels.shape[:2])
-    for channel, values in zip(image, numpy.moveaxis(pixels, -1, 0)):  # one by one: each float32 copy of a print takes gigabytes
-        torch.div(torch.from_numpy(values.astype(numpy.float32)), 65535, out=channel)
-    image = _upright(image, turned) if picture.format == "TIFF" else image
-    return image.contiguous() if tuple(image.shape[-2:]) == size else None
-
-
-@lru_cache(maxsize=16)
-def _is_srgb(profile: bytes | None) -> bool:
-    """Whether a profile leaves colors as they are; its name says little, because linear sRGB is called sRGB as well."""
-    if not profile or profile == SRGB:
-        return True
-    levels = numpy.linspace(0, 255, 18, dtype=numpy.uint8)
-    colors = Image.fromarray(numpy.stack(numpy.meshgrid(levels, levels, levels), -1).reshape(18, -1, 3))
-    to_srgb = _transform(profile, "RGB")
-    converted = None if to_srgb is None else ImageCms.applyTransform(colors, to_srgb)
-    return converted is not None and int(numpy.abs(numpy.array(converted, numpy.int16) - numpy.array(colors)).max()) <= _SRGB_ERROR
-
-
-# EXIF orientations as flips along height and width, followed by a transposition.
-_TURNS = {2: ((2,), False), 3: ((1, 2), False), 4: ((1,), False), 5: ((), True), 6: ((1,), True), 7: ((1, 2), True), 8: ((2,), True)}
-
-
-def _upright(image: Tensor, turned: int) -> Tensor:
-    if turned not in _TURNS:
-        return image
-    axes, exchanged = _TURNS[turned]
-    image = image.flip(axes) if axes else image
-    return image.transpose(1, 2) if exchanged else image

@@ -97,6 +97,7 @@ SENTENCES: dict[str, str] = {
     "Another style covers the rest, so the strength outside has no effect.": "Otro cuadro cubre el resto, así que la intensidad fuera de las zonas no tiene efecto.",
     "{file} is {size:.0f} MB; pictures up to {most} MB can be read. Save it smaller.": "{file} ocupa {size:.0f} MB; se pueden leer imágenes de hasta {most} MB. Guárdalo más pequeño.",
     "{file} is {width} x {height} px; pictures up to {most} megapixels can be read. Save it smaller.": "{file} mide {width} x {height} px; se pueden leer imágenes de hasta {most} megapíxeles. Guárdalo más pequeño.",
+    "{file} is a {kind} that can't be read; save it with 8 bits per channel, or as PNG.": "{file} es un {kind} que no se puede leer; guárdalo con 8 bits por canal, o como PNG.",
     "{file} is {width} x {height} px; it must be at least {least} px on each side.": "{file} mide {width} x {height} px; debe tener al menos {least} px por lado.",
     "{file} is empty; choose another picture.": "{file} está vacío; elige otra imagen.",
     "{file} is a folder; give one picture.": "{file} es una carpeta; indica una imagen.",

@@ -99,6 +99,7 @@ SENTENCES: dict[str, str] = {
     "Another style covers the rest, so the strength outside has no effect.": "其余部分由另一种风格覆盖，区域外的强度不起作用。",
     "{file} is {size:.0f} MB; pictures up to {most} MB can be read. Save it smaller.": "{file} 有 {size:.0f} MB；最大可读取 {most} MB 的图片。请另存为较小的文件。",
     "{file} is {width} x {height} px; pictures up to {most} megapixels can be read. Save it smaller.": "{file} 为 {width} x {height} px；最多可读取 {most} 百万像素的图片。请另存为较小的尺寸。",
+    "{file} is a {kind} that can't be read; save it with 8 bits per channel, or as PNG.": "{file} 是无法读取的 {kind} 文件；请以每通道 8 位保存，或另存为 PNG。",
     "{file} is {width} x {height} px; it must be at least {least} px on each side.": "{file} 为 {width} x {height} px；每边至少需要 {least} px。",
     "{file} is empty; choose another picture.": "{file} 是空文件；请选择另一张图片。",
     "{file} is a folder; give one picture.": "{file} 是文件夹；请给出一张图片。",
