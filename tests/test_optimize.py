@@ -183,6 +183,8 @@ def test_a_region_weighs_as_much_as_its_area_whatever_its_style_s_share():
     }
     assert made([left, None], [0.5, 0.5], (1.0, 0.0)) == {"one": 0.25, "two": 0.75}
     assert made([left, None], [1.0, 0.0], (1.0, 0.0)) == {"one": 0.25}  # a style without a share covers nothing
+    assert made([left, left], [0.0, 1.0], (1.0, 0.0)) == {"two": 0.25}  # with a mask, too
+    assert made([left, left], [0.75, 0.25], (1.0, 0.0)) == {"one": 0.1875, "two": 0.0625}  # where masks overlap, shares count
 
 
 def test_a_strength_outside_without_painted_areas_says_that_it_has_no_effect():

@@ -95,6 +95,7 @@ def test_a_guide_gives_a_style_the_places_that_it_marks_and_at_least_one():
     guide[..., :2] = 1
     assert inside(guide, (2, 2)).tolist() == [0, 2]
     assert inside(0.1 * torch.eye(4)[None, None], (4, 4)).tolist() == [0, 5, 10, 15]
+    assert inside(torch.tensor([[0.3, 0.29], [0.1, 0.0]])[None, None], (2, 2)).tolist() == [0, 1]  # a third of where three overlap
     assert inside(None, (2, 2)) is None
 
 

@@ -146,6 +146,21 @@ def test_a_style_without_a_share_paints_nothing(photo, style):
     torch.testing.assert_close(alone, beside, atol=1e-6, rtol=0)
 
 
+def test_styles_refined_in_the_same_area_share_it_by_their_weights(photo, style):
+    others, _ = at_levels(fit(read_image(SAMPLES / "landscape.jpg"), SIZE), photo.shape, 2)
+    targets, levels = at_levels(style, photo.shape, 2)
+    left = torch.zeros(1, *photo.shape[-2:])
+    left[..., : SIZE // 2] = 1
+    both = [one + other for one, other in zip(targets, others)]
+    *_, alone = refined(photo, photo, targets, levels, FP32, masks=[left])
+    first, most, least, second = (
+        list(refined(photo, photo, both, levels, FP32, masks=[left, left], shares=shares))[-1]
+        for shares in ([1, 0], [3, 1], [1, 3], [0, 1])
+    )
+    torch.testing.assert_close(first, alone, atol=1e-6, rtol=0)
+    assert (first - second).abs().mean() > (most - least).abs().mean() > 0.0005
+
+
 def test_every_step_moves_the_picture_and_one_that_runs_out_of_memory_keeps_the_networks(photo, style, monkeypatch):
     targets, levels = at_levels(style, photo.shape, 1)
     one_step = [replace(level, steps=1) for level in levels]

@@ -78,6 +78,15 @@ def test_each_region_takes_its_own_style(shipped):
     torch.testing.assert_close(everywhere, alone[0], atol=1e-4, rtol=0)
 
 
+def test_codes_painted_in_the_same_area_are_mixed_by_their_shares(shipped, codes):
+    photo, left = picture(96, 128), torch.zeros(1, 96, 128)
+    left[..., :64] = 1
+    alone = [painted(shipped, photo, [code], masks=[left]) for code in codes]
+    mixed = [painted(shipped, photo, codes, shares, masks=[left, left]) for shares in ([1, 0], [3, 1], [0, 1])]
+    assert torch.equal(mixed[0], alone[0]) and torch.equal(mixed[2], alone[1])
+    assert (mixed[1] - alone[0]).abs().mean() < 0.5 * (mixed[1] - alone[1]).abs().mean()
+
+
 def test_the_photo_stays_outside_all_masks(shipped, codes):
     photo = picture(96, 128)
     left = torch.zeros(1, 96, 128)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from networks import FP32
+from networks import FP32, picture
 from torch.nn import functional
 
+from style_core import OptimizeOptions, finish, optimize
 from style_core.cli import main as cli
 from style_core.errors import RequestError
 from style_core.media.images import fit, read_image
@@ -88,6 +89,19 @@ def test_masks_keep_paint_or_share_the_subject():
         masks_for(mask, "first", 1)
     with pytest.raises(RequestError, match="subject is both; it must be one of keep, only, first."):
         masks_for(mask, "both", 1)
+
+
+def test_styles_that_share_the_subject_are_mixed_by_their_weights():
+    left, photo, styles = torch.zeros(1, 64, 96), picture(64, 96), [picture(80, 80, seed=seed) for seed in (1, 2)]
+    left[..., :48] = 1
+
+    def painted(weights, styles=styles):
+        options, masks = OptimizeOptions(size=96, iterations=4, extractor="lite"), masks_for(left, "only", len(styles))
+        return finish(optimize(photo, styles, options, style_weights=weights, masks=masks, compute=FP32)).result
+
+    first, both, second = (painted(weights) for weights in ([1, 0], [1, 1], [0, 1]))
+    assert torch.equal(second, painted([1], styles[1:]))
+    assert (first - second).abs().mean() > max((first - both).abs().mean(), (second - both).abs().mean()) > 0.001
 
 
 @pytest.mark.slow

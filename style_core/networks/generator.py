@@ -22,6 +22,7 @@ from style_core.media.images import fit_short
 from style_core.media.tones import toned, tones_of
 from style_core.networks.cache import Cache, digest_of
 from style_core.networks.generator_net import CODE_SIZE, CORRECTIONS, LEVELS, STRIDE, GeneratorNet, StyleModulation
+from style_core.networks.guides import divided
 from style_core.networks.moments import Moments, relative_distance, style_shares
 
 STYLE_SIDE = 512  # px, short side at which a style picture is encoded when its scale is 1
@@ -202,7 +203,8 @@ class Generator:
             codes: `[1, 265]` each.
             shares: weights of the codes; None weighs them equally.
             strength: 0 returns the photo, bit for bit; 1 is the style; more extrapolates beyond it.
-            masks: for each code the region it covers, `[1, h, w]`, or None for the area outside all masks.
+            masks: for each code the region it covers, `[1, h, w]`, or None for the area outside all masks. A code without a share covers
+                nothing, and where masks overlap, codes are mixed by their shares.
             carry: given the tones of what the network painted, returns those to go by; for the frames of a film.
             outside: strength outside all masks if every code has one, of all codes mixed.
         """
@@ -300,7 +302,7 @@ class Generator:
             strengths: of the codes, and outside all masks if every code has one.
         """
         masks = masks or [None] * len(codes)
-        claimed = [(index, mask) for index, mask in enumerate(masks) if mask is not None]
+        claimed = [(index, mask) for index, mask in enumerate(masks) if mask is not None and shares[index]]
         # The area outside all masks has the codes without one; if there are none, all of them at the other strength.
         free = [index for index, mask in enumerate(masks) if mask is None and shares[index]]
         strength, outside = strengths if not free else (strengths[0], strengths[0])
@@ -312,7 +314,8 @@ class Generator:
         values = [_at_strength(encoded.code, code, share) for code, share in zip([mixed, *(codes[index] for index, _ in claimed)], each)]
         guides = [self._guide(mask, encoded) for _, mask in claimed]
         total = torch.stack(guides).sum(0)
-        return torch.cat(values), each, torch.cat([(1 - total).clamp_min(0), *(guide / total.clamp_min(1) for guide in guides)])
+        parts = divided(guides, [shares[index] for index, _ in claimed])
+        return torch.cat(values), each, torch.cat([(1 - total).clamp_min(0), *parts])
 
     def _guide(self, mask: Tensor, encoded: EncodedPhoto) -> Tensor:
         """A mask at the padded picture's size, with softened edges, `[1, 1, H, W]`."""

@@ -65,11 +65,11 @@ def grid_size(features: Mapping[str, Tensor], layers: Sequence[str]) -> tuple[in
 
 
 def inside(guide: Tensor | None, size: tuple[int, int]) -> Tensor | None:
-    """Indices of the grid positions that a guide `[1, 1, H, W]` assigns to a style; at least the one with the largest value."""
+    """Indices of the grid positions that a guide `[1, 1, H, W]` assigns to a style: those with at least half of its largest value."""
     if guide is None:
         return None
     shares = averaged_to(guide.float(), size).flatten()
-    return (shares >= min(0.5, float(shares.max()))).nonzero().flatten()
+    return (shares >= shares.max() / 2).nonzero().flatten()
 
 
 def spread(count: int, most: int, device: torch.device) -> Tensor:

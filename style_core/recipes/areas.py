@@ -35,7 +35,8 @@ def recolored_where_painted(
     if recolored is plain or not leave_outside(masks, shares):
         return recolored
     size = (plain.shape[-2], plain.shape[-1])
-    areas = [resize(mask.to(plain), size).clamp(0, 1) for mask in masks or () if mask is not None]
+    shares = shares or [1.0] * len(masks or ())
+    areas = [resize(mask.to(plain), size).clamp(0, 1) for mask, share in zip(masks or (), shares) if mask is not None and share]
     painted = torch.stack(areas).amax(0)
     return torch.lerp(plain, recolored, painted + (1 - painted) * min(1.0, outside))
 

@@ -58,7 +58,8 @@ def optimize(
         content: `[3, H, W]`; enlarged first if the result is larger.
         styles: one or more `[3, h, w]`, any sizes.
         style_weights: one for each style; None weighs them equally.
-        masks: for each style the area it covers, `[1, H', W']` in `[0, 1]`, or None for the area outside all masks.
+        masks: for each style the area it covers, `[1, H', W']` in `[0, 1]`, or None for the area outside all masks. A style of weight 0
+            covers nothing, and where masks overlap, the weights count.
         init_image: a picture to start from instead of `options.init`, resized to the result.
         begun: the result of a stopped run to continue, `[3, h, w]`. Levels and iterations that it completed are skipped.
         done: iterations of that run. If it completed all of `options.iterations`, as many are added.

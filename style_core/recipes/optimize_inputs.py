@@ -13,6 +13,7 @@ from style_core.media.color import keep_color, luminance_of, match_color, match_
 from style_core.media.images import as_image, fit, fit_short, resize, size_to_fit
 from style_core.networks.costs import Shape
 from style_core.networks.extractor import FeatureExtractor
+from style_core.networks.guides import divided
 from style_core.networks.moments import style_shares
 from style_core.optimization.dream_term import DreamTerm
 from style_core.optimization.losses import StyleTarget
@@ -146,11 +147,12 @@ class OptimizeInputs:
         inside, outside = area_shares(self.options)
         if outside:
             picture = torch.lerp(picture, match_color(picture, palette_of(self.styles, self.shares)), outside)
-        for style, mask in zip(self.styles, self.masks):
-            if mask is not None:
-                region = resize(mask.to(self.content), tuple(self.content.shape[-2:])).clamp(0, 1)
-                recolored = torch.lerp(self.content, match_color(self.content, style, region), inside)
-                picture = torch.lerp(picture, recolored, region)
+        masked = [(style, mask, share) for style, mask, share in zip(self.styles, self.masks, self.shares) if mask is not None and share]
+        sized = [resize(mask.to(self.content), tuple(self.content.shape[-2:])).clamp(0, 1) for _, mask, _ in masked]
+        regions = divided(sized, [share for _, _, share in masked])
+        picture = picture * (1 - sum(regions)) if regions else picture
+        for (style, _, _), region in zip(masked, regions):
+            picture += region * torch.lerp(self.content, match_color(self.content, style, region), inside)
         return picture
 
     def shown(self, image: Tensor, most: float = float("inf")) -> Tensor:
@@ -188,26 +190,24 @@ def region_count(masks: Masks, options: OptimizeOptions) -> int:
 def regions_of(targets, shares, masks, size, device, strengths: tuple[float, float] = (1.0, 0.0)) -> list[Region]:
     """A region for each masked style; the other styles, mixed, get the area outside all masks, or all of them at another strength.
 
-    Each weighs as much as its area, so that a strength means the same in an area of any size.
+    Each weighs as much as its area, so that a strength means the same in an area of any size. Styles without a share cover nothing, and
+    where masks overlap, their styles share the area.
 
     Args:
         strengths: how much of the style's weight counts inside the painted areas, and outside if no style covers it.
     """
     free = [index for index, mask in enumerate(masks) if mask is None and shares[index]]
-    guides = {
-        index: functional.interpolate(mask[None].float(), size=size, mode="area").clamp(0, 1).to(device)
-        for index, mask in enumerate(masks)
-        if mask is not None
-    }
-    if not guides:
+    masked = [index for index, mask in enumerate(masks) if mask is not None and shares[index]]
+    if not masked:
         return [Region(_mixed(targets, shares, free), 1.0)]
-    total = torch.stack(list(guides.values())).sum(0)
+    sized = [functional.interpolate(masks[index][None].float(), size=size, mode="area").clamp(0, 1).to(device) for index in masked]
     inside, outside = (1.0, 1.0) if free else strengths
-    regions = [(targets[index], inside, guide) for index, guide in guides.items()]
+    guides = divided(sized, [shares[index] for index in masked])
+    regions = [(targets[index], inside, guide) for index, guide in zip(masked, guides)]
     if outside:
-        regions = [(_mixed(targets, shares, free or list(range(len(targets)))), outside, (1 - total).clamp(0, 1)), *regions]
-    crowd = max(1.0, sum(float(guide.mean()) for _, _, guide in regions))  # above 1 where masks overlap
-    weighed = [(target, weight * float(guide.mean()) / crowd, guide) for target, weight, guide in regions]
+        rest = (1 - torch.stack(sized).sum(0)).clamp(0, 1)
+        regions = [(_mixed(targets, shares, free or list(range(len(targets)))), outside, rest), *regions]
+    weighed = [(target, weight * float(guide.mean()), guide) for target, weight, guide in regions]
     return [Region(target, share, guide) for target, share, guide in weighed if share]
 
 

@@ -21,6 +21,7 @@ from style_core.networks.backbones import BACKBONES
 from style_core.networks.cache import Cache, digest_of
 from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.generator import FADE, STYLE_SIDE, Generator
+from style_core.networks.guides import divided
 from style_core.networks.moments import style_shares
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.descent import Descent, Diverged
@@ -200,7 +201,10 @@ def _moved(picture: Tensor, start: Tensor, result: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Area:
-    """A style, and where and how strongly it is painted; the mask `[1, H, W]` is None for the whole picture."""
+    """A style, and where and how strongly it is painted; the mask `[1, H, W]` is None for the whole picture.
+
+    `share` is the style's in a mixture. Masks don't overlap, so one with a mask has it for itself.
+    """
 
     style: StyleTarget
     share: float
@@ -216,10 +220,12 @@ def _areas(
     used = [index for index, share in enumerate(shares) if share]
     if masks is None:
         return [_Area(styles[index], shares[index], None, strength) for index in used]
-    sized = [None if masks[index] is None else _sized(masks[index], photo) for index in used]
-    rest = (1 - sum((mask for mask in sized if mask is not None), torch.zeros(1, *photo.shape[-2:]))).clamp(0, 1)
-    areas = [_Area(styles[index], shares[index], mask, strength) for index, mask in zip(used, sized) if mask is not None]
-    beside = [index for index, mask in zip(used, sized) if mask is None]
+    masked = [index for index in used if masks[index] is not None]
+    sized = [_sized(masks[index], photo) for index in masked]
+    rest = (1 - sum(sized, torch.zeros(1, *photo.shape[-2:]))).clamp(0, 1)
+    parts = divided(sized, [shares[index] for index in masked])
+    areas = [_Area(styles[index], 1.0, part, strength) for index, part in zip(masked, parts)]
+    beside = [index for index in used if masks[index] is None]
     if leave_outside(masks, shares):
         beside, strength = used, outside
     if beside and strength and rest.any():
@@ -251,7 +257,7 @@ def _moments(batch: Tensor, mask: Tensor | None, plan: Plan, compute: Compute) -
 def _blended(painted: Tensor, result: Tensor, areas: Sequence[_Area]) -> Tensor:
     """The result where styles are painted, and what was there before elsewhere."""
     covers = [area.mask * min(1.0, area.strength) for area in areas if area.mask is not None]
-    return torch.lerp(painted, result, torch.stack(covers).amax(0)) if covers else painted
+    return torch.lerp(painted, result, torch.stack(covers).sum(0).clamp_max(1)) if covers else painted
 
 
 def _extractor(compute: Compute) -> FeatureExtractor:

@@ -92,7 +92,8 @@ def stylize(
         content: `[3, H, W]`; enlarged first if the result is larger.
         styles: `[3, h, w]` each, any sizes.
         style_weights: one for each style, then one for each code; None weighs them equally.
-        masks: for each style and code the area it covers, `[1, H', W']` in `[0, 1]`, or None for the area outside all masks.
+        masks: for each style and code the area it covers, `[1, H', W']` in `[0, 1]`, or None for the area outside all masks. One of
+            weight 0 covers nothing, and where masks overlap, the weights count.
         codes: encoded styles, `[1, 265]` each, such as the gallery's.
         grams: for each code a function from a brush size to its style's Gram matrices, such as `partial(gallery_grams, name)`; without
             them, the picture is not refined.
