@@ -1,8 +1,10 @@
 """Color kept and matched."""
 
+import pytest
 import torch
-from networks import picture
+from networks import FP32, picture
 
+from style_core import OptimizeOptions, StylizeOptions, finish, optimize, stylize
 from style_core.media.color import keep_color, luminance_of, match_color, match_histogram, match_palette, matched_unclamped, palette_of
 
 
@@ -88,3 +90,39 @@ def test_areas_of_one_color_take_the_palettes_mean_and_no_hue_of_their_own():
 def test_a_palette_holds_small_pictures_by_their_share_too():
     dark, light = torch.zeros(3, 8, 8), torch.ones(3, 300, 300)
     assert abs(float(palette_of([dark, light], [1, 1]).mean()) - 0.5) < 0.01
+
+
+def test_a_palette_matched_in_a_region_has_the_references_shares_there():
+    image, reference = picture(64, 64), picture(60, 60, seed=6)
+    image[..., 16:] = 0.9  # what is outside takes no part
+    region = torch.zeros(1, 64, 64)
+    region[..., :16] = 1
+    inside = match_palette(image, reference, region)[..., :16]
+    assert (inside - match_palette(image[..., :16], reference)).abs().mean() < 0.003
+
+
+@pytest.mark.parametrize("recipe", ["stylize", "optimize"])
+def test_each_painted_area_takes_the_palette_of_its_own_painting(recipe):
+    """A red and a blue painting, of two shades each: on the left only the one's colors are found, on the right the other's."""
+    shades = torch.linspace(0.2, 0.9, 2).repeat_interleave(32).expand(64, 64)
+    red, blue = (torch.zeros(3, 64, 64) for _ in range(2))
+    red[0], blue[2] = shades, shades
+    left = torch.zeros(1, 64, 96)
+    left[..., :32] = 1
+
+    def painted(masks, weights=None, **given):
+        if recipe == "stylize":
+            options, run = StylizeOptions(size=96, color="palette", refine=0, **given), stylize
+        else:
+            options, run = OptimizeOptions(size=96, color="palette", iterations=2, extractor="lite", **given), optimize
+        return finish(run(picture(64, 96), [red, blue], options, masks=masks, style_weights=weights, compute=FP32)).result
+
+    for masks in ([left, None], [left, 1 - left]):
+        image = painted(masks)
+        assert image[2, :, :32].max() < 0.01 < 0.19 < image[0, :, :32].min()
+        assert image[0, :, 32:].max() < 0.01 < 0.19 < image[2, :, 32:].min()
+        assert (image[0, :, :32] > 0.8).float().mean() == pytest.approx(0.5, abs=0.05), "both shades in equal parts, as in the painting"
+    kept, mixed = painted([left, left], [1, 0]), painted([left, left], [1, 0], outside=0.5)
+    right = (picture(64, 96) - kept)[..., 32:].abs().mean(), (picture(64, 96) - mixed)[..., 32:].abs().mean()
+    assert right[0] < 0.01 < 0.1 < right[1], "what belongs to no painting takes its colors only by the strength outside"
+    assert kept[2, :, :32].max() < 0.01

@@ -93,7 +93,7 @@ def color_moments(image: Tensor, region: Tensor | None = None) -> tuple[Tensor, 
     return mean + 0.5, products / total - mean @ mean.mT
 
 
-def match_histogram(image: Tensor, reference: Tensor, axes: Tensor | None = None) -> Tensor:
+def match_histogram(image: Tensor, reference: Tensor, axes: Tensor | None = None, region: Tensor | None = None) -> Tensor:
     """`image` `[3, H, W]` with the distribution of the reference's colors along each of three axes.
 
     Each value is mapped to the reference's value of the same rank, by curves of `_RANKS` points.
@@ -101,28 +101,33 @@ def match_histogram(image: Tensor, reference: Tensor, axes: Tensor | None = None
     Args:
         reference: `[3, h, w]`.
         axes: `[3, 3]`, orthonormal columns; None is red, green and blue.
+        region: as in `match_color`.
     Returns:
         `[3, H, W]`, unclamped if `axes` are given.
     """
     axes = torch.eye(3) if axes is None else axes
     ranks = torch.linspace(0, 1, _RANKS)
-    have = torch.quantile(axes.T @ _sampled(image), ranks, dim=1).T  # [3, ranks]
+    sample = _sampled(image) if region is None else _drawn(image, region)
+    have = torch.quantile(axes.T @ sample, ranks, dim=1).T  # [3, ranks]
     want = torch.quantile(axes.T @ _sampled(reference), ranks, dim=1).T
     curves = have.contiguous(), want.contiguous()
     return torch.cat([axes @ _interpolated(axes.T @ part, *curves) for part in image.flatten(1).split(_PART, 1)], 1).view_as(image)
 
 
-def match_palette(image: Tensor, reference: Tensor) -> Tensor:
+def match_palette(image: Tensor, reference: Tensor, region: Tensor | None = None) -> Tensor:
     """`image` with the reference's palette, that is, the same share of each color, in `[0, 1]`.
 
     Mean and covariance are matched first; then histograms along rotated axes, which converges to the three-dimensional
     distribution (Pitié, Kokaram and Dahyot 2007, "Automated colour grading using colour distribution transfer").
+
+    Args:
+        region: as in `match_color`; with it, the shares of colors in the region are the reference's.
     """
-    matched = matched_unclamped(image, reference)
+    matched = matched_unclamped(image, reference, region)
     generator = torch.Generator().manual_seed(0)
     for turn in range(_TURNS):
         axes = torch.linalg.qr(torch.randn(3, 3, generator=generator)).Q if turn else torch.eye(3)
-        matched = match_histogram(matched, reference, axes)
+        matched = match_histogram(matched, reference, axes, region)
     return matched.clamp(0, 1)
 
 
@@ -138,6 +143,13 @@ def _sampled(image: Tensor, most: int = _SAMPLED, *, exactly: bool = False) -> T
     if pixels.shape[1] <= most and not exactly:
         return pixels
     return pixels[:, torch.linspace(0, pixels.shape[1] - 1, most, dtype=torch.float64).long()]
+
+
+def _drawn(image: Tensor, region: Tensor) -> Tensor:
+    """`_SAMPLED` pixels `[3, N]`, spaced evenly by their weights in a region `[1, H, W]`."""
+    weights = region.flatten().cumsum(0)
+    places = (torch.arange(_SAMPLED, device=weights.device) + 0.5) * (weights[-1] / _SAMPLED)
+    return image.flatten(1)[:, torch.searchsorted(weights, places).clamp_max(len(weights) - 1)]
 
 
 def _interpolated(values: Tensor, have: Tensor, want: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.devices import Compute
-from style_core.media.color import keep_color, luminance_of, match_color, match_palette, palette_of
+from style_core.media.color import keep_color, luminance_of, match_color, palette_of
 from style_core.media.images import as_image, fit, fit_short, resize, size_to_fit
 from style_core.networks.costs import Shape
 from style_core.networks.extractor import FeatureExtractor
@@ -20,7 +20,7 @@ from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_TARGETS, LossWeights, Objective, Region, content_target
 from style_core.optimization.temporal import TemporalTarget
 from style_core.optimization.tiled_objective import TiledObjective, measured_in_tiles
-from style_core.recipes.areas import Masks, recolored_where_painted
+from style_core.recipes.areas import Masks, in_palettes
 from style_core.recipes.loss_weights import area_shares
 from style_core.recipes.memory_plan import Network, Plan, network_of, plan_for
 from style_core.recipes.optimize_options import OptimizeOptions
@@ -165,8 +165,7 @@ class OptimizeInputs:
         size = self.size if factor == 1 else size_to_fit(self.size, int(max(self.size) * factor))
         image = resize(image, size)
         if self.options.color == "palette":
-            matched = match_palette(image, palette_of(self.styles, self.shares))
-            return recolored_where_painted(image, matched, self.masks, self.shares, self.options.outside)
+            return in_palettes(image, self.styles, self.shares, self.masks, self.options.outside)
         return keep_color(image, resize(self.photo, size)) if self.options.color == "keep" else image
 
 

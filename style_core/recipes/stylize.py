@@ -16,7 +16,7 @@ from torch import Tensor
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.color import keep_color, luminance_of, match_color, match_palette, painting_color_option, palette_of
+from style_core.media.color import keep_color, luminance_of, match_color, painting_color_option
 from style_core.media.images import beyond, fit, size_to_fit
 from style_core.memory import OutOfMemory, memory_in_words
 from style_core.messages import Message, joined
@@ -26,7 +26,7 @@ from style_core.networks.moments import relative_distance, style_shares
 from style_core.optimization.losses import StyleTarget
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.areas import Masks, in_effect, recolored_where_painted
+from style_core.recipes.areas import Masks, in_effect, in_palettes, recolored_where_painted
 from style_core.recipes.cost_model import Cost, Situation, generator_cost
 from style_core.recipes.memory_plan import budget, check_fits
 from style_core.recipes.refinement import (
@@ -260,8 +260,11 @@ class _Request:
 
     def _shown(self, picture: Tensor) -> Tensor:
         """A picture in the colors from options."""
-        changed = recolored(picture, self.photo, self.options, self.styles, self.shares, from_codes=bool(self.codes))
-        return recolored_where_painted(picture, changed, self.masks, self.shares, self.options.outside)
+        options = self.options
+        if options.color == "palette" and self.is_painted:
+            return in_palettes(picture, self.styles, self.shares, self.masks, options.outside)
+        changed = recolored(picture, self.photo, options, from_codes=bool(self.codes))
+        return recolored_where_painted(picture, changed, self.masks, self.shares, options.outside)
 
 
 def is_judged(options: StylizeOptions) -> bool:
@@ -316,20 +319,9 @@ def check_color(options: StylizeOptions, *, from_codes: bool) -> None:
         raise RequestError("Gallery styles don't include the painting's palette; give the painting itself, or choose other colors.")
 
 
-def recolored(
-    result: Tensor,
-    photo: Tensor,
-    options: StylizeOptions,
-    styles: Sequence[Tensor] = (),
-    weights: Sequence[float] | None = None,
-    *,
-    from_codes: bool,
-) -> Tensor:
-    """A result in the colors from options; codes, unlike style pictures, can only be recolored afterwards."""
-    painted = options.strength or options.outside
-    if options.color == "palette" and painted:
-        return match_palette(result, palette_of(styles, style_shares(weights, len(styles))))
-    if options.color == "keep" and painted:
+def recolored(result: Tensor, photo: Tensor, options: StylizeOptions, *, from_codes: bool) -> Tensor:
+    """A result in the photo's colors if options ask for them; codes, unlike style pictures, can only be recolored afterwards."""
+    if options.color == "keep" and (options.strength or options.outside):
         return keep_color(result, photo)
     if options.color == "match" and from_codes:
         return match_color(result, photo)
