@@ -5,10 +5,12 @@ import torch
 from networks import FP32, picture, random_extractor
 from torch.autograd import gradcheck
 
+from style_core import OptimizeOptions, optimize
 from style_core.errors import RequestError
 from style_core.networks.extractor import FeatureExtractor
 from style_core.optimization.hypercolumns import StyleColumns, columns_of, inside, joined, nearest
 from style_core.optimization.nearest import NearestTarget
+from style_core.optimization.objective import STYLE_LOSSES
 from style_core.optimization.sliced import SlicedTarget, sliced_distance
 from style_core.optimization.transport import SelfSimilarityTarget, TransportTarget
 from style_core.recipes.optimize_inputs import regions_of
@@ -198,6 +200,15 @@ def test_a_few_steps_downhill_bring_a_picture_closer(kind):
         image = image.detach() - 0.01 * gradient / gradient.square().mean().sqrt()
         losses.append(float(loss.detach()))
     assert min(losses) < 0.85 * losses[0]
+
+
+@pytest.mark.parametrize("style_loss", STYLE_LOSSES)
+def test_the_content_alone_can_be_given_a_weight_whatever_the_style_loss(style_loss):
+    options = OptimizeOptions(size=64, iterations=12, extractor="lite", alpha=1.0, style_loss=style_loss)
+    steps = optimize(picture(64, 64), [picture(64, 64, seed=1)], options, init_image=picture(64, 64, seed=3), compute=FP32)
+    losses = [step.losses for step in steps if step.losses]
+    assert not any(name.startswith("style") for name in losses[-1])
+    assert losses[-1]["total"] < 0.9 * losses[0]["total"]
 
 
 @pytest.mark.parametrize("kind", [NearestTarget, TransportTarget])

@@ -86,8 +86,10 @@ class OptimizeInputs:
     def objective(self, plan: Plan) -> Objective | TiledObjective:
         """The objective, with targets measured at a plan's size."""
         size, device = (plan.height, plan.width), self.extractor.compute.device
-        targets = [self._measured(style, plan) for style in self.styles]
-        regions = regions_of(targets, self.shares, self.masks, size, device, area_shares(self.options))
+        regions: list[Region] = []
+        if self.loss_weights.style:  # with alpha alone there is none
+            targets = [self._measured(style, plan) for style in self.styles]
+            regions = regions_of(targets, self.shares, self.masks, size, device, area_shares(self.options))
         photo = resize(self.content, size)[None].to(device)
         if plan.side is not None:
             return TiledObjective(self.extractor, photo, regions, self.loss_weights, self.options.loss, side=plan.side)
