@@ -6,6 +6,7 @@ from networks import FP32, picture
 
 from style_core import OptimizeOptions, StylizeOptions, finish, optimize, stylize
 from style_core.media.color import keep_color, luminance_of, match_color, match_histogram, match_palette, matched_unclamped, palette_of
+from style_core.optimization.temporal import TemporalTarget
 
 
 def test_kept_color_has_the_luminance_of_the_result_and_the_hue_of_the_photo():
@@ -126,3 +127,16 @@ def test_each_painted_area_takes_the_palette_of_its_own_painting(recipe):
     right = (picture(64, 96) - kept)[..., 32:].abs().mean(), (picture(64, 96) - mixed)[..., 32:].abs().mean()
     assert right[0] < 0.01 < 0.1 < right[1], "what belongs to no painting takes its colors only by the strength outside"
     assert kept[2, :, :32].max() < 0.01
+
+
+def test_a_picture_in_the_photos_colors_goes_on_from_where_it_was():
+    """The optimizer works in gray, so the colors that the picture was given at the end don't count."""
+    photo, style = picture(64, 96), picture(64, 64, seed=1)
+    photo[0] *= 0.3
+    options = OptimizeOptions(size=96, iterations=30, extractor="lite", color="keep")
+    *_, stopped = (step for step in optimize(photo, [style], options, compute=FP32, preview_every=0) if step.iteration <= 20)
+    held = TemporalTarget(stopped.image, torch.ones(64, 96), 1.0)
+    for given in {"begun": stopped.image, "done": 20}, {"init_image": stopped.image}, {"init_image": stopped.image, "held": held}:
+        first = next(step.losses for step in optimize(photo, [style], options, compute=FP32, **given) if step.losses)
+        assert first["total"] < 1.25 * stopped.losses["total"]
+    assert first["temporal"] < 1e-3, "nor do they where a film's frame is held"
