@@ -129,6 +129,14 @@ def test_each_painted_area_takes_the_palette_of_its_own_painting(recipe):
     assert kept[2, :, :32].max() < 0.01
 
 
+def test_a_start_from_the_style_is_one_from_the_heaviest():
+    styles = [torch.zeros(3, 64, 64), torch.ones(3, 64, 64)]
+    options = OptimizeOptions(size=96, iterations=1, extractor="lite", init="style")
+    for weights, level in ([1, 0], 0.0), ([0, 1], 1.0), ([1, 3], 1.0), ([1, 1], 0.0):
+        done = finish(optimize(picture(64, 96), styles, options, style_weights=weights, compute=FP32))
+        assert abs(float(done.result.mean()) - level) < 0.3
+
+
 def test_a_picture_in_the_photos_colors_goes_on_from_where_it_was():
     """The optimizer works in gray, so the colors that the picture was given at the end don't count."""
     photo, style = picture(64, 96), picture(64, 64, seed=1)

@@ -7,6 +7,7 @@ from networks import FP32
 from style_core.errors import RequestError
 from style_core.networks.backbones import BACKBONES
 from style_core.networks.vgg19 import STYLE_LAYERS
+from style_core.optimization.descent import History
 from style_core.recipes.memory_plan import Network, plan_for
 
 LITE = Network(BACKBONES["lite"].shape, STYLE_LAYERS, ("relu4_2",))
@@ -37,6 +38,7 @@ def test_a1_fits_into_six_gibibytes_with_the_compact_network():
 def test_adam_is_used_where_it_was_asked_for_and_what_cannot_be_tiled_is_painted_whole():
     assert plan_for((512, 512), VGG19, FP32, "adam", free=50e9).history.is_adam
     assert plan_for((3000, 4000), LITE, FP32, free=30e9, tileable=False).side is None
+    assert not plan_for((512, 512), VGG19, FP32, "adam", free=50e9).sentence()
     with pytest.raises(RequestError, match="choose a size of at most"):
         plan_for((3000, 4000), LITE, FP32, free=3e9, tileable=False)
 
@@ -45,3 +47,13 @@ def test_a_wider_network_and_more_regions_need_more():
     least = plan_for((1024, 1024), LITE, FP32, free=100e9).bytes
     assert plan_for((1024, 1024), VGG19, FP32, free=100e9).bytes > 2 * least
     assert plan_for((1024, 1024), Network(BACKBONES["lite"].shape, STYLE_LAYERS, ("relu4_2",), 3), FP32, free=100e9).bytes > least
+
+
+def test_adam_in_the_place_of_l_bfgs_is_reported_and_tiles_are_where_there_are_some():
+    asked = plan_for((1024, 1024), LITE, FP32, "adam", free=50e9, tileable=False)
+    taken = plan_for((1024, 1024), LITE, FP32, free=asked.bytes, tileable=False)
+    assert taken.history == asked.history == History(0) and not asked.sentence()
+    said = f"The picture of 1024 x 1024 px is painted with Adam, in about {asked.bytes / 1e9:.1f} GB of memory."
+    assert taken.sentence() == f"{said} There is too little memory for L-BFGS."
+    smaller = plan_for((1024, 1024), LITE, FP32, "adam", free=asked.bytes - 1, tileable=False)
+    assert smaller.history.dtype == torch.bfloat16 and "painted with Adam, in about" in smaller.sentence()

@@ -169,6 +169,8 @@ def test_a_strength_means_the_same_inside_and_outside_a_painted_area(small_netwo
     ({"strength": 0.0, "outside": 0.5}, (0, 1)),
     ({"strength": 0.5, "outside": 1.0}, (1 / 19, 1)),
     ({"alpha": 1.0, "beta": 60.0, "outside": 0.5}, (1, 0.25)),
+    ({"beta": 5.0, "outside": 0.5}, (1, 1 / 19)),  # without a content term, the inside is as strong as can be
+    ({"beta": 5.0, "outside": 1.0}, (1, 1)),
 ])  # fmt: skip
 def test_the_areas_shares_of_the_style_follow_from_their_strengths(options, wanted):
     assert area_shares(OptimizeOptions(**options)) == pytest.approx(wanted)

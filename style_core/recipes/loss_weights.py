@@ -43,13 +43,15 @@ def area_shares(options: OptimizeOptions) -> tuple[float, float]:
     """How much of the style's weight counts inside and outside the painted areas, in `[0, 1]`.
 
     A strength is the ratio of style to content. The content's weight is the same everywhere, so the larger of the two strengths makes
-    the weights, and the other area gets a share of the style's.
+    the weights, and the other area gets a share of the style's. Where alpha and beta are given, their ratio stands for the strength
+    inside, and outside the style counts at most as much.
     """
     if not options.outside:
         return 1.0, 0.0
     inside, outside = _ratio(options.strength), _ratio(options.outside)
     if options.alpha or options.beta:
-        inside = options.beta / options.alpha / (STYLE_GAIN * LOSS_GAINS[options.loss]) if options.alpha else float("inf")
+        strongest = _ratio(_MOST_BESIDE)  # also without a content term
+        inside = options.beta / options.alpha / (STYLE_GAIN * LOSS_GAINS[options.loss]) if options.alpha else strongest
         return 1.0, min(1.0, outside / inside) if inside else 0.0
     return inside / max(inside, outside), outside / max(inside, outside)
 

@@ -1,7 +1,7 @@
 """Plans for the available memory: whether a picture is optimized whole or in tiles, and how much the optimizer remembers."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -9,7 +9,7 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import size_to_fit
 from style_core.memory import available_bytes
-from style_core.messages import Message
+from style_core.messages import Message, joined
 from style_core.networks.costs import Shape
 from style_core.networks.vgg19 import LAYERS, block_of, stride_of
 from style_core.optimization.descent import History
@@ -79,6 +79,7 @@ class Plan:
         side: side of tiles, px; None is the whole picture at once.
         history: the optimizer's kind and memory.
         bytes: peak memory.
+        instead: whether Adam takes the place of L-BFGS, for which memory is too short.
     """
 
     height: int
@@ -86,13 +87,16 @@ class Plan:
     side: int | None
     history: History
     bytes: float
+    instead: bool = False
 
     def sentence(self) -> str:
         """A note to the user about it, or empty."""
-        if self.side is None and self.history.dtype == torch.float32:
+        if self.side is None and self.history.dtype == torch.float32 and not self.instead:
             return ""
         facts = {"width": self.width, "height": self.height, "side": self.side, "pairs": self.history.pairs, "gigabytes": self.bytes / 1e9}
-        if self.history.is_adam:
+        if self.history.is_adam and self.side is None:
+            how = "The picture of {width} x {height} px is painted with Adam, in about {gigabytes:.1f} GB of memory."
+        elif self.history.is_adam:
             how = "The picture of {width} x {height} px is painted in tiles of {side} px with Adam, in about {gigabytes:.1f} GB of memory."
         elif self.side is None:
             how = "The picture of {width} x {height} px is painted with {pairs} L-BFGS pairs, in about {gigabytes:.1f} GB of memory."
@@ -101,7 +105,7 @@ class Plan:
                 "The picture of {width} x {height} px is painted in tiles of {side} px with {pairs} L-BFGS pairs, in about "
                 "{gigabytes:.1f} GB of memory."
             )
-        return Message(how, **facts)
+        return joined(Message(how, **facts), "There is too little memory for L-BFGS." if self.instead else "")
 
 
 def plan_for(
@@ -118,7 +122,7 @@ def plan_for(
     allowed = budget(compute) if free is None else free
     for found in _ways(size, network, compute, optimizer, tileable):
         if found.bytes <= allowed:
-            return found
+            return replace(found, instead=found.history.is_adam and optimizer == "lbfgs")
     least = min(_ways(size, network, compute, optimizer, tileable), key=lambda way: way.bytes)
     raise _too_large(size, least.bytes, allowed, lambda smaller: _fits(smaller, network, compute, optimizer, tileable, allowed))
 

@@ -112,7 +112,7 @@ class OptimizeInputs:
         if init_image is not None:
             picture = resize(self._begun(init_image), (height, width))
         elif self.options.init == "style":
-            picture = resize(self.styles[0], (height, width))
+            picture = resize(self.styles[self.shares.index(max(self.shares))], (height, width))
         elif self.options.init == "noise":
             # Drawn on the CPU, so that a seed gives the same noise on every device.
             noise = torch.randn(3, height, width, generator=torch.Generator().manual_seed(self.options.seed))

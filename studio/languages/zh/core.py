@@ -298,6 +298,8 @@ SENTENCES: dict[str, str] = {
     "{file} is too large for a mask; it may have at most {most} px a side.": "{file} 作为蒙版太大；每边最多 {most} px。",
     "The result is {times:.2g} times as large as the photo ({width} x {height} px), which is enlarged first.": "结果是照片（{width} x {height} px）的 {times:.2g} 倍大；照片会先放大。",
     "The picture of {width} x {height} px is painted in tiles of {side} px with Adam, in about {gigabytes:.1f} GB of memory.": "{width} x {height} px 的图以 {side} px 的分块用 Adam 绘制，约需 {gigabytes:.1f} GB 内存。",
+    "The picture of {width} x {height} px is painted with Adam, in about {gigabytes:.1f} GB of memory.": "{width} x {height} px 的图用 Adam 绘制，约需 {gigabytes:.1f} GB 内存。",
+    "There is too little memory for L-BFGS.": "内存不足，无法使用 L-BFGS。",
     "The picture of {width} x {height} px is painted with {pairs} L-BFGS pairs, in about {gigabytes:.1f} GB of memory.": "{width} x {height} px 的图用 {pairs} 对 L-BFGS 向量绘制，约需 {gigabytes:.1f} GB 内存。",
     "The picture of {width} x {height} px is painted in tiles of {side} px with {pairs} L-BFGS pairs, in about {gigabytes:.1f} GB of memory.": "{width} x {height} px 的图以 {side} px 的分块、用 {pairs} 对 L-BFGS 向量绘制，约需 {gigabytes:.1f} GB 内存。",
     "A picture of {width} x {height} px needs at least {needed:.1f} GB of memory, and {free:.1f} GB can be used here; choose a size of at most {fitting} px.": "{width} x {height} px 的图至少需要 {needed:.1f} GB 内存，而此处可用 {free:.1f} GB；请选择不超过 {fitting} px 的尺寸。",
