@@ -3,10 +3,13 @@ import torch
 from networks import FP32, picture, random_extractor
 from torch.autograd import gradcheck
 
+from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.networks.extractor import FeatureExtractor
+from style_core.networks.extractor import FeatureExtractor, load_extractor
 from style_core.networks.moments import channel_means, gram_matrix, relative_distance, style_shares
+from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.losses import ContentTarget, StyleTarget, out_of_gamut, total_variation, wasserstein_distance
+from style_core.weights import registry
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -84,6 +87,20 @@ def test_gradient_of_the_wasserstein_distance_agrees_with_finite_differences():
     target = gram_matrix(features(1, 4, 6, 6, seed=3, dtype=torch.float64))
     spread = lambda f: f @ f.mT + 0.1 * torch.eye(4, dtype=torch.float64)  # noqa: E731
     assert gradcheck(lambda f: wasserstein_distance(mean, spread(f), target_mean, target), factor)
+
+
+@pytest.mark.parametrize("kind", ["gram", "covariance"])
+def test_the_gradient_in_a_small_area_is_the_same_in_bfloat16(kind):
+    """The area has fewer positions than the network channels."""
+    guide = torch.zeros(1, 1, 64, 96)
+    guide[..., 16:24, 24:36] = 1
+    style, photo, gradients = picture(64, 64, seed=1)[None], picture(64, 96)[None], []
+    for compute in (FP32, Compute.choose("cpu", "bf16")):
+        network = load_extractor("lite", registry.find("lite"), compute)
+        target, leaf = StyleTarget.of(network, style, STYLE_LAYERS), photo.clone().requires_grad_()
+        loss = sum(target.distances(network.extract(leaf, STYLE_LAYERS, measured=False), kind, guide).values())
+        gradients.append(torch.autograd.grad(loss, leaf)[0].flatten())
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.95
 
 
 def test_wasserstein_distance_of_gaussians_with_diagonal_covariances_is_the_closed_form():

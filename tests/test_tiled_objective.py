@@ -67,6 +67,15 @@ def test_tiles_have_the_loss_and_the_gradient_of_the_whole_picture(extractor, ki
     assert deviation(tiled_gradient, gradient, interior) < bound  # where four tiles meet
 
 
+def test_tiles_have_the_gradient_of_an_area_with_fewer_positions_than_channels():
+    network, spot = load_extractor("lite", registry.find("lite"), FP32), torch.zeros(1, 1, 128, 160)
+    spot[..., 40:56, 100:124] = 1
+    photo, canvas = picture(128, 160)[None], picture(128, 160, seed=9)[None]
+    (loss, _, gradient), (tiled_loss, _, tiled_gradient) = both(network, photo, canvas, [spot, 1 - spot], "covariance", side=48)
+    assert tiled_loss == pytest.approx(loss, rel=1e-4)
+    assert deviation(tiled_gradient, gradient) < 5e-3
+
+
 def test_layers_without_weight_take_no_part(extractor):
     loss_weights = LossWeights({"relu4_2": 0.0}, {"relu2_1": 1.0})
     photo, canvas = picture(256, 256)[None], picture(256, 256, seed=9)[None]

@@ -17,30 +17,36 @@ from style_core.networks.moments import channel_means, gram_matrix, relative_dis
 from style_core.networks.vgg19 import CONTENT_LAYER, STYLE_LAYERS
 
 _EPSILON = 1e-12
+_UNRESOLVED = 2e-3  # relative to the largest, the standard deviation in an area that bfloat16's rounding hides
 
 
 class _TraceRoot(torch.autograd.Function):
     """`tr (R C R)^(1/2)` for a fixed symmetric root `R`, with its closed-form gradient `R (R C R)^(-1/2) R / 2`.
 
-    The closed form avoids differentiating the eigendecomposition, which diverges at equal eigenvalues.
+    The closed form avoids differentiating the eigendecomposition, which diverges at equal eigenvalues. Its inverse is a pseudo-inverse:
+    0 in directions whose root is at most `least` times the largest.
     """
 
     @staticmethod
-    def forward(ctx, covariance: Tensor, root: Tensor) -> Tensor:
+    def forward(ctx, covariance: Tensor, root: Tensor, least: float) -> Tensor:
         values, vectors = eigh(root @ covariance @ root)
         floor = values[..., -1:].clamp_min(_EPSILON) * 1e-7
         roots = values.clamp_min(floor).sqrt()
         ctx.save_for_backward(roots, vectors, root)
+        ctx.least = least
         return roots.sum()
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
         roots, vectors, root = ctx.saved_tensors
-        inverse = (vectors / roots[..., None, :]) @ vectors.mT
-        return gradient * 0.5 * (root @ inverse @ root), None
+        divisors = roots.masked_fill(roots <= ctx.least * roots[..., -1:], float("inf"))
+        inverse = (vectors / divisors[..., None, :]) @ vectors.mT
+        return gradient * 0.5 * (root @ inverse @ root), None, None
 
 
-def wasserstein_distance(mean: Tensor, covariance: Tensor, target_mean: Tensor, target_covariance: Tensor) -> Tensor:
+def wasserstein_distance(
+    mean: Tensor, covariance: Tensor, target_mean: Tensor, target_covariance: Tensor, least: float = 0.0
+) -> Tensor:  # fmt: skip
     """Squared 2-Wasserstein distance between two Gaussians, relative to the target's own second moment.
 
     `|m - n|^2 + tr(C + D - 2 (D^(1/2) C D^(1/2))^(1/2))` over `|n|^2 + tr D` (Dowson and Landau 1982).
@@ -48,12 +54,13 @@ def wasserstein_distance(mean: Tensor, covariance: Tensor, target_mean: Tensor, 
     Args:
         mean, target_mean: `[B, C]`.
         covariance, target_covariance: `[B, C, C]`, symmetric, positive semi-definite.
+        least: standard deviation, relative to the largest, up to which a direction has no gradient.
     Returns:
         A scalar; 0 for equal Gaussians.
     """
     root = matrix_root(target_covariance)
     traces = covariance.diagonal(dim1=-2, dim2=-1).sum() + target_covariance.diagonal(dim1=-2, dim2=-1).sum()
-    distance = (mean - target_mean).square().sum() + traces - 2 * _TraceRoot.apply(covariance, root)
+    distance = (mean - target_mean).square().sum() + traces - 2 * _TraceRoot.apply(covariance, root, least)
     scale = target_mean.square().sum() + target_covariance.diagonal(dim1=-2, dim2=-1).sum()
     return distance / scale.clamp_min(_EPSILON)
 
@@ -169,16 +176,18 @@ class StyleTarget:
             feature, local = features[layer], guide_at(guide, features[layer])
             # A matrix root amplifies small errors; a difference doesn't.
             gram = gram_matrix(feature, local, exact=kind != "gram")
-            distances[layer] = self.distance(layer, gram, None if kind == "gram" else channel_means(feature, local), kind)
+            means = None if kind == "gram" else channel_means(feature, local)
+            distances[layer] = self.distance(layer, gram, means, kind, guided=guide is not None)
         return distances
 
-    def distance(self, layer: str, gram: Tensor, means: Tensor | None, kind: str = "gram") -> Tensor:
+    def distance(self, layer: str, gram: Tensor, means: Tensor | None, kind: str = "gram", *, guided: bool = False) -> Tensor:
         """Relative style distance at a layer, a scalar, from moments alone; differentiable.
 
         Args:
             gram: `[1, C, C]`, of features in the extractor's own channels.
             means: `[1, C]`, likewise; may be None if `kind` is `gram`.
             kind: as in `distances`.
+            guided: whether the moments are of an area.
         """
         metric = self.metrics.get(layer)
         if metric is not None:
@@ -187,7 +196,10 @@ class StyleTarget:
             return relative_distance(gram, self.grams[layer])
         assert means is not None  # other losses than "gram" come with means
         spread = gram - means[:, :, None] * means[:, None, :]
-        return wasserstein_distance(means, spread, self.means[layer], self.covariance(layer))
+        # An area with fewer positions than channels doesn't vary in some directions. There the gradient of the covariance is huge, and
+        # features cancel it only if they aren't rounded.
+        least = _UNRESOLVED if guided else 0.0
+        return wasserstein_distance(means, spread, self.means[layer], self.covariance(layer), least)
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,8 @@ class TiledObjective:
                 leaves = [total.requires_grad_() for total in own.of(layer)]
                 with torch.enable_grad():
                     gram, *means = (leaf / counts[layer] for leaf in leaves)
-                    distance = region.target.distance(layer, gram, means[0] if means else None, self.style_loss)
+                    guided = region.guide is not None
+                    distance = region.target.distance(layer, gram, means[0] if means else None, self.style_loss, guided=guided)
                     term = self.loss_weights.style[layer] * region.share * distance
                 slopes[-1][layer] = torch.autograd.grad(term, leaves)
                 loss = loss + term.detach()
