@@ -112,7 +112,7 @@ def stylize(
     _, unused = in_effect(options, masks, shares)
     compute = compute or Compute.choose()
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
-    _check_sides(size, (content.shape[-2], content.shape[-1]))
+    check_sides(size, (content.shape[-2], content.shape[-1]))
     check_fits(size, lambda size: generator_cost(*size, compute).bytes, budget(compute))
     started = time.monotonic()
     yield Step(0, 1, note="Starting.")
@@ -123,8 +123,12 @@ def stylize(
         yield Step(step.iteration, step.total, image=step.image, seconds=time.monotonic() - started, weights=step.weights, note=said)
 
 
-def _check_sides(size: tuple[int, int], photo: tuple[int, int]) -> None:
-    """Refuse a picture too narrow for the network, naming a size at which the photo is not."""
+def check_sides(size: tuple[int, int], photo: tuple[int, int]) -> None:
+    """Refuse a picture `size` too narrow for the network, naming a size at which the photo is not.
+
+    Raises:
+        RequestError: if it is.
+    """
     long, short = max(size), min(size)
     if short < STRIDE:
         raise RequestError(

@@ -16,7 +16,7 @@ from style_core.media.tones import tones_of
 from style_core.media.video import check_video_path
 from style_core.networks.generator import EncodedPhoto
 from style_core.networks.generator import Generator as PaintingNet
-from style_core.networks.generator_net import LEVELS
+from style_core.networks.generator_net import LEVELS, STRIDE
 from style_core.networks.moments import Moments, style_shares
 from style_core.progress import Step, Steps, returned
 from style_core.recipes.cost_model import Cost, film_cost
@@ -24,7 +24,7 @@ from style_core.recipes.film import announcement, earlier_film, film_request, pa
 from style_core.recipes.key_frames import FilmOptions, KeyFramePainter
 from style_core.recipes.run_history import Watch
 from style_core.recipes.steady_paint import SteadyPaint
-from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
+from style_core.recipes.stylize import StylizeOptions, check_sides, encoded_styles, recolored
 from style_core.weights.open import open_generator
 
 _MEMORY = 0.9  # weight of earlier statistics in the running average
@@ -52,6 +52,8 @@ def stylize_clip(
     if not styles and not codes:
         raise RequestError("There is no style; give a style picture or choose one from the gallery.")
     shares = style_shares(style_weights, len(styles) + len(codes))
+    if min(clip.size()) >= STRIDE:  # a smaller one isn't enlarged, so no size would do
+        check_sides(clip.size(options.size), clip.size())
     yield announcement(clip, options.size)
     generator = open_generator(compute or Compute.choose())
     asked = options.as_dict() | film.as_dict() | {"shares": shares}
