@@ -95,7 +95,8 @@ def painted_film(
     Raises:
         RequestError: if `begun` was painted for another request, and is not `out`, which then starts anew.
     """
-    earlier, other, said = earlier_film(begun, request), None, Message("")
+    earlier, other = earlier_film(begun, request), None
+    said = ""
     if earlier is None and (other := _film_of_ours(begun)) is not None:
         if Path(out) != other.path:
             raise RequestError(
