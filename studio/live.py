@@ -28,7 +28,7 @@ class Record:
 
     last: Step = field(default_factory=lambda: Step(0, 0))
     image: ImageTensor | None = None
-    done: int = 0  # iterations of the image
+    shown: Step = field(default_factory=lambda: Step(0, 0))  # the one of the image
     rows: list[tuple[int, str, float]] = field(default_factory=list)
     trail: files.Trail = field(default_factory=files.Trail)
 
@@ -41,7 +41,7 @@ class Record:
     def take(self, step: Step) -> None:
         self.last = step
         if step.image is not None:
-            self.image, self.done = step.image, step.iteration
+            self.image, self.shown = step.image, step
             self.trail.add(step.image)
         kept: dict[str, list[float]] = {"style": [], "content": []}
         for name, value in step.losses.items():
@@ -190,7 +190,7 @@ def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> st
 
 
 def _finished(recipe: str, board: Board, record: Record, before: Callable, facts: dict, sentence: str) -> dict:
-    done = done_of(record.done, record.last)
+    done = done_of(record.shown, record.last)
     settings = settings_of(recipe, facts["options"], record.last.weights, request=facts["request"], **done)
     path = files.save(record.picture, recipe, settings, record.trail.where)
     original = _if_there(before)

@@ -14,6 +14,7 @@ from studio.uploads import picture_input, read_if_given, read_upload
 from style_core import Compute, OptimizeOptions, optimize, read_settings
 from style_core.media.images import fit
 from style_core.media.settings import iterations_of
+from style_core.recipes.pyramid import level_reached
 
 _PREVIEW_EVERY = 0.8  # seconds
 _LARGER, _LARGEST = 1.5, 12288  # factor of "Enlarge and repaint", and its largest size in px
@@ -124,6 +125,8 @@ def _paint(compute: Compute, board: stage.Board, content, given: dict, request: 
         options = OptimizeOptions.make(**given)
         photo = read_upload(content, i18n.say("NO_CONTENT", request), options.size).image
         styles = [read_upload(path, i18n.say("NO_STYLE", request)).image for path in pictures["styles"] or [None]]
+        before = None if begun is None else read_settings(begun)
+        unfinished = read_if_given(begun, options.size)
         return gpu.steps(
             optimize,
             photo,
@@ -132,8 +135,9 @@ def _paint(compute: Compute, board: stage.Board, content, given: dict, request: 
             style_weights=pictures["style_weights"],
             masks=where if pictures["mask"] else None,
             init_image=read_if_given(init_image),
-            begun=read_if_given(begun, options.size),
-            done=0 if begun is None else iterations_of(read_settings(begun)),
+            begun=unfinished,
+            done=0 if before is None else iterations_of(before),
+            reached=None if before is None else level_reached(before, unfinished.shape[-2:]),
             compute=compute,
             preview_every=_PREVIEW_EVERY,
         )

@@ -13,6 +13,19 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
+class Level:
+    """Where a picture that is painted at several sizes, from small to large, has got to.
+
+    Attributes:
+        side: long side of the size at work, px.
+        skipped: iterations that the sizes before it left out, because the picture no longer changed.
+    """
+
+    side: int
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
 class Step:
     """A recipe's progress at one moment.
 
@@ -28,6 +41,7 @@ class Step:
         eta: expected seconds until the result; None while unknown.
         note: a message to the user, or empty.
         weights: sha256 of the weight file of each network in use, by network, such as `vgg19`.
+        level: the size at work; None for a recipe that has one size, or before the first.
     """
 
     iteration: int
@@ -38,6 +52,7 @@ class Step:
     eta: float | None = None
     note: str = ""
     weights: dict[str, str] = field(default_factory=dict)
+    level: Level | None = None
 
     @property
     def result(self) -> Tensor:

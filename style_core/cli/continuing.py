@@ -10,6 +10,7 @@ from style_core.errors import RequestError
 from style_core.media.images import read_image, read_mask
 from style_core.media.reading import PRINTS
 from style_core.media.settings import iterations_of, read_settings
+from style_core.recipes.pyramid import level_reached
 from style_core.recipes.recorded_inputs import WRITING, digest_of, digests_in, facts_in, request_in, stored_in
 from style_core.recipes.table import options_used
 
@@ -45,7 +46,7 @@ def continued_options(picture: str, recipe: str) -> dict[str, Any]:
 
 
 def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], list[Tensor] | None]:
-    """Arguments to continue the picture of `--continue`, and the masks stored in it.
+    """Arguments to continue the picture of `--continue` (for `optimize`, also the level that it reached), and the masks stored in it.
 
     Sets in `given` the style weights, unless they were given, and `carried`: what the new picture's request takes over.
 
@@ -73,7 +74,9 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
     if given.mask and getattr(given, "subject", None) == request.get("subject"):
         given.subject = None  # a new mask takes the place of the subject that the picture was made with
     given.carried = {name: request[name] for name in ("init_image", "mask") if name in request}
-    begun = {"begun": read_image(given.continue_from, limits=PRINTS), "done": iterations_of(settings)}
+    begun: dict[str, Any] = {"begun": read_image(given.continue_from, limits=PRINTS), "done": iterations_of(settings)}
+    if settings["recipe"] == "optimize":
+        begun["reached"] = level_reached(settings, begun["begun"].shape[-2:])
     return begun, _masks_inside(request) if not given.mask else None
 
 

@@ -47,7 +47,7 @@ def run_recipe(recipe: str, steps: Steps, options: Options, compute: Compute, gi
         follower = Follower(timelapse)
         status = followed(follower, steps, options)
         settings = settings_of(
-            recipe, options.as_dict(), weights=follower.last.weights, request=request, **done_of(follower.done, follower.last)
+            recipe, options.as_dict(), weights=follower.last.weights, request=request, **done_of(follower.shown, follower.last)
         )
         write_result(given.out, follower.result, settings=settings, alpha=getattr(given, "transparency", None), **file_options(given))
         follower.hold_last_frame()
@@ -158,7 +158,7 @@ class Follower:
         self._film_size: tuple[int, ...] = ()
         self.image: Tensor | None = None
         self.last = Step(0, 0)
-        self.done = 0  # iterations of the last picture
+        self.shown = self.last  # the Step of the last picture
         self.losses: dict[str, float] = {}
         self._note = ""
         self._written = 0.0
@@ -175,7 +175,7 @@ class Follower:
             self.last = step
             self.losses = step.losses or self.losses
             if step.image is not None:
-                self.image, self.done = step.image, step.iteration
+                self.image, self.shown = step.image, step
                 if step.iteration % max(1, math.ceil(step.total / _TIMELAPSE_FRAMES)) == 0:
                     self._add_frame(step.image)
             self._show(step)

@@ -5,6 +5,7 @@ import json
 import platform
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,16 @@ def settings_of(recipe: str, options: Mapping[str, Any], weights: Mapping[str, s
     return {"recipe": recipe, "options": dict(options), "weights": dict(weights or {}), "versions": versions, **extra}
 
 
-def done_of(done: int, last: Step) -> dict[str, int]:
-    """Settings of a stopped picture: its number of iterations so far. Empty for a finished one."""
-    return {"done": done} if last.total and last.iteration < last.total else {}
+def done_of(shown: Step, last: Step) -> dict[str, Any]:
+    """Settings of a stopped picture: its number of iterations so far, and its level. Empty for a finished one.
+
+    Args:
+        shown: the Step that the picture is from.
+        last: the run's last Step.
+    """
+    if not last.total or last.iteration >= last.total:
+        return {}
+    return {"done": shown.iteration} if shown.level is None else {"done": shown.iteration, "level": asdict(shown.level)}
 
 
 def iterations_of(settings: Mapping[str, Any]) -> int:

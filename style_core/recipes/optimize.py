@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -17,7 +17,7 @@ from style_core.networks.moments import style_shares
 from style_core.optimization.descent import Descent, Diverged
 from style_core.optimization.dream_term import term_layers
 from style_core.optimization.temporal import TemporalTarget
-from style_core.progress import Step, Steps
+from style_core.progress import Level, Step, Steps
 from style_core.recipes.areas import in_effect
 from style_core.recipes.cost_model import Cost, Situation, generator_cost, network_cost
 from style_core.recipes.loss_weights import for_network, loss_weights_of
@@ -45,6 +45,7 @@ def optimize(
     init_image: Tensor | None = None,
     begun: Tensor | None = None,
     done: int = 0,
+    reached: Level | None = None,
     compute: Compute | None = None,
     preview_every: float = 1.0,
     memory: float | None = None,
@@ -63,6 +64,7 @@ def optimize(
         init_image: a picture to start from instead of `options.init`, resized to the result.
         begun: the result of a stopped run to continue, `[3, h, w]`. Levels and iterations that it completed are skipped.
         done: iterations of that run. If it completed all of `options.iterations`, as many are added.
+        reached: the size that it was at, from `level_reached`; None assumes that it followed the plan of `options`.
         compute: where to run; None chooses.
         preview_every: seconds between Steps with a picture; previews of very large results are reduced.
         memory: bytes that the run may use; None is 90 % of the free memory.
@@ -80,8 +82,9 @@ def optimize(
         photo = fit(content, options.size, enlarge=True)
         yield Step(options.iterations, options.iterations, image=photo, note=joined("Strength 0 keeps the photo as it is.", unused))
         return
-    if begun is not None and done >= options.iterations:
+    if begun is not None and done + (reached.skipped if reached else 0) >= options.iterations:
         init_image, begun = begun, None
+    before = _Before() if begun is None else _Before(begun, done, reached)
     compute = compute or Compute.choose()
     memory = budget(compute) if memory is None else memory
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
@@ -100,7 +103,7 @@ def optimize(
             if inputs.planner.plan(size).side is not None:
                 init_image = in_bytes(init_image)
             release_memory()
-        yield from _paint(inputs, init_image, (begun, done if begun is not None else 0), started, preview_every, note)
+        yield from _paint(inputs, init_image, before, started, preview_every, note)
 
 
 def predicted_cost(levels: Sequence[tuple[int, int, int]], planner: Planner) -> Estimate:
@@ -159,17 +162,24 @@ def _from_generator(content, styles, weights, masks, options: OptimizeOptions, c
     return step.result
 
 
-def _paint(
-    inputs: OptimizeInputs, init_image: Tensor | None, before: tuple[Tensor | None, int], started: float, preview_every: float, note: str
-) -> Steps:
-    begun, done = before
+@dataclass(frozen=True)
+class _Before:
+    """A stopped run that goes on: its picture, iterations and level, as in `optimize`."""
+
+    begun: Tensor | None = None
+    done: int = 0
+    reached: Level | None = None
+
+
+def _paint(inputs: OptimizeInputs, init_image: Tensor | None, before: _Before, started: float, preview_every: float, note: str) -> Steps:
     large = inputs.planner.plan(inputs.size).side is not None
     every = levels_of(inputs.size, inputs.options, started=init_image is not None)
-    levels = levels_left(every, done)
-    painting = _Painting(inputs, PaintingPace(levels, started), preview_every, note, done)
+    levels = levels_left(every, before.done, before.reached)
+    painting = _Painting(inputs, PaintingPace(levels, started), preview_every, note, before)
     extractor = inputs.extractor
     watch = Watch(f"optimize {extractor.name}", extractor.compute, predicted_cost(levels, inputs.planner))
-    image = yield from watch.over(_painted_levels(painting, levels, init_image, begun, begins=len(levels) == len(every), large=large))
+    begins = len(levels) == len(every)
+    image = yield from watch.over(_painted_levels(painting, levels, init_image, before.begun, begins=begins, large=large))
     if painting.finished:
         watch.finish()
     yield painting.moment(image=image, eta=0.0)
@@ -205,12 +215,13 @@ def _painted_levels(
 class _Painting:
     """A run: its Steps, level by level."""
 
-    def __init__(self, inputs: OptimizeInputs, pace: PaintingPace, preview_every: float, note: str, done: int = 0):
+    def __init__(self, inputs: OptimizeInputs, pace: PaintingPace, preview_every: float, note: str, before: _Before = _Before()):
         self.inputs = inputs
         self._pace = pace
         self._preview_every = preview_every
         self._note = note
-        self._done, self._shown_at = done, float("-inf")  # the first iteration shows its picture, for those who stop at once
+        self._done, self._shown_at = before.done, float("-inf")  # the first iteration shows its picture, for those who stop at once
+        self._side, self._skipped = 0, before.reached.skipped if before.reached else 0
         self._losses: dict[str, float] = {}
 
     @property
@@ -221,11 +232,12 @@ class _Painting:
     def moment(self, image: Tensor | None = None, eta: float | None = None, note: str | None = None) -> Step:
         note = self._note if note is None else note
         total, weights = self.inputs.options.iterations, self.inputs.extractor.weights
-        return Step(self._done, total, self._losses, image, self._pace.elapsed(), eta, note, weights)
+        level = Level(self._side, self._skipped)
+        return Step(self._done, total, self._losses, image, self._pace.elapsed(), eta, note, weights, level)
 
     def begin(self, picture: Tensor, *, first: bool) -> Descent:
         """Prepare a level that starts from `picture`, `[1, 3, H, W]`, which is copied."""
-        inputs = self.inputs
+        inputs, self._side = self.inputs, max(picture.shape[-2:])
         plan = inputs.planner.plan((picture.shape[-2], picture.shape[-1]))
         slope = _SLOPE if first else 0.0
         objective = inputs.objective(plan) if inputs.held is None else inputs.held.beside(inputs.objective(plan))
@@ -245,6 +257,8 @@ class _Painting:
                         done=self._done,
                         total=inputs.options.iterations,
                     )
+                else:
+                    self._skipped += count - iteration
                 self._pace.skip(height * width * (count - iteration))
                 break
         return descent.result()

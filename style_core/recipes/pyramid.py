@@ -1,9 +1,13 @@
 """The sizes at which a picture is optimized, the iterations at each, and the time left."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from style_core.progress import Pace
+from style_core.errors import RequestError
+from style_core.media.images import size_to_fit
+from style_core.media.settings import iterations_of
+from style_core.progress import Level, Pace
 from style_core.recipes.optimize_options import OptimizeOptions
 
 _SMALLEST_LEVEL = 96  # px, long side; smaller pictures have no strokes
@@ -48,15 +52,57 @@ def split_iterations(total: int, levels: int, side: int = 0) -> list[int]:
     return [*each, total - sum(each)]
 
 
-def levels_left(levels: Sequence[tuple[int, int, int]], done: int) -> list[tuple[int, int, int]]:
-    """The rest of the levels from `levels_of` after `done` iterations."""
+def levels_left(levels: Sequence[tuple[int, int, int]], done: int, reached: Level | None = None) -> list[tuple[int, int, int]]:
+    """The rest of the levels from `levels_of` after `done` iterations, which are fewer than all of them.
+
+    Args:
+        reached: the level of the picture that goes on. A smaller one would undo its detail, so its iterations are made at this one, or
+            at the next larger one there is. None goes on wherever so many iterations lead.
+    """
+    position = done if reached is None else done + reached.skipped
     left = []
     for height, width, count in levels:
-        skipped = min(done, count)
-        done -= skipped
-        if count > skipped:
-            left.append((height, width, count - skipped))
-    return left
+        made = min(position, count)
+        position -= made
+        if count > made:
+            left.append((height, width, count - made))
+    if reached is None:
+        return left
+    large = [level for level in left if max(level[:2]) >= reached.side]
+    (height, width, count), *rest = large or [(*left[-1][:2], 0)]
+    total = sum(count for *_, count in left)
+    return [(height, width, total - sum(count for *_, count in rest)), *rest]
+
+
+def level_reached(settings: Mapping[str, Any], shape: Sequence[int]) -> Level:
+    """The level that an optimized picture was at when it ended.
+
+    Pictures of earlier versions don't say it; theirs follows from their own options, as if no level had ended early.
+
+    Args:
+        settings: as stored in it.
+        shape: its height and width, or others of the same ratio.
+    Raises:
+        RequestError: if the settings are damaged.
+    """
+    options = OptimizeOptions.make(**settings["options"])
+    if "done" not in settings:
+        return Level(options.size)
+    if "level" in settings:
+        return _level_in(settings["level"])
+    levels = levels_of(size_to_fit(shape, options.size), options, started="init_image" in settings.get("request", {}))
+    left = levels_left(levels, iterations_of(settings))
+    height, width, _ = left[0] if left else levels[-1]
+    return Level(max(height, width))
+
+
+def _level_in(stored: Any) -> Level:
+    try:
+        return Level(int(stored["side"]), int(stored["skipped"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RequestError(
+            "The settings inside the picture are damaged, so it can't be continued; start from it as a picture instead."
+        ) from error
 
 
 class PaintingPace:
