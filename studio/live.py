@@ -1,22 +1,23 @@
 """Runs in the browser: turns Steps into updates of the page."""
 
 from collections.abc import Callable, Generator
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import gradio as gr
 import pandas
 
-from studio import files, i18n, jobs
+from studio import files, gpu, i18n, jobs
 from studio.events import Update, Updates
 from studio.stage import PREVIEW_SIDE, Board
 from style_core import RequestError, Step
 from style_core.media.diagnosis import diagnose
-from style_core.media.images import ImageTensor, fit, resize, to_pil
+from style_core.media.images import ImageTensor, fit, reduced, resize, to_pil
 from style_core.media.settings import done_of, settings_of
 from style_core.media.video import FrameWriter
-from style_core.progress import Steps
+from style_core.messages import joined
+from style_core.progress import Steps, whole_picture
 from style_core.recipes.recorded_inputs import request_of
 
 _PLOTTED = 200  # points of the loss plot
@@ -50,6 +51,23 @@ class Record:
             if values and name != "total":
                 self.rows.append((step.iteration, name, sum(values) / len(values)))
 
+    def complete(self, size: int) -> str:
+        """Take the picture of a run that was ended early at full size, where only a reduced one was shown.
+
+        Args:
+            size: long side of the result, px.
+        Returns:
+            A note if that can't be had, or an empty string.
+        """
+        if self.image is None:
+            return ""
+        with gpu.turn() if self.last.full is not None else nullcontext():
+            whole = whole_picture(self.last)
+        self.last = replace(self.last, full=None)  # which holds the run's memory
+        if whole is not None:
+            self.image, self.shown = whole, self.last
+        return reduced(self.image.shape[-2:], size)
+
     def plot(self) -> pandas.DataFrame | None:
         """Losses as a table; None while there are none, because a plot created empty never shows a line."""
         if not self.rows:
@@ -81,7 +99,7 @@ def run(
     """
     facts = {"options": options}
     yield board.waiting()
-    record, event, begun = Record(), jobs.stopping(), False
+    record, event, begun, note = Record(), jobs.stopping(), False, ""
     stopped = event.is_set()  # while waiting for its turn
     try:
         facts["request"] = request_of(given or {})  # at once, because what it is made from may be swept away meanwhile
@@ -93,19 +111,20 @@ def run(
                 record.take(step)
                 yield _shown(step, board, record, request)
                 if event.is_set():
-                    stopped = True
+                    stopped, note = True, record.complete(options.get("size", 0))
                     break
     except RequestError as error:
         refusal = i18n.refusal(error, request)
         if record.image is not None:
-            yield from _ended(recipe, board, record, before, facts, refusal.message, request)
+            note = record.complete(options.get("size", 0))
+            yield from _ended(recipe, board, record, before, facts, joined(refusal.message, i18n.translate(note, request)), request)
         else:
             yield {**board.idle(), board.status: refusal.message}
         raise refusal from error
     if record.image is None:
         yield {**board.idle(), board.status: i18n.say("STOPPED_EARLY", request)}
         return
-    sentence = _last_words(record, stopped, request)
+    sentence = joined(_last_words(record, stopped, request), i18n.translate(note, request))
     if options.get("extractor") == "auto" and "lite" in record.last.weights:
         sentence += " " + i18n.say("RETRY", request)
     trouble = "" if stopped else diagnose(record.picture, _if_there(before), _if_there(looks_like))

@@ -2,12 +2,15 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from torch import Tensor
+
+from style_core.errors import RunFailed
+from style_core.memory import memory_in_words
 
 _Value = TypeVar("_Value")
 
@@ -36,12 +39,16 @@ class Step:
         iteration: iterations done.
         total: iterations planned; a run may end earlier and says so in `note`.
         losses: relative losses by name, such as `style relu4_1`; empty before the first evaluation.
-        image: `[3, H, W]` sRGB in `[0, 1]`, on the CPU and detached; None if no preview was due.
+        image: `[3, H, W]` sRGB in `[0, 1]`, on the CPU and detached; None if no preview was due. Previews of very large results are
+            reduced.
         seconds: since the run began.
         eta: expected seconds until the result; None while unknown.
         note: a message to the user, or empty.
         weights: sha256 of the weight file of each network in use, by network, such as `vgg19`.
         level: the size at work; None for a recipe that has one size, or before the first.
+        full: where previews are reduced, makes the picture so far at the size of the result; see `whole_picture`. It works until the next
+            Step is asked for, or the generator is closed, and also after an exception within the generator. It holds the run's
+            memory, and doesn't travel to other processes.
     """
 
     iteration: int
@@ -53,6 +60,10 @@ class Step:
     note: str = ""
     weights: dict[str, str] = field(default_factory=dict)
     level: Level | None = None
+    full: Callable[[], Tensor] | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "full": None}
 
     @property
     def result(self) -> Tensor:
@@ -103,6 +114,17 @@ def finish(steps: Iterable[Step]) -> Step:
     if not last:
         raise ValueError("A recipe yields at least one Step; this one yielded none.")
     return last[0]
+
+
+def whole_picture(last: Step) -> Tensor | None:
+    """The picture at full size of a run that ends early, with the Step `last`; None if that can't be had or `last` says nothing of it."""
+    if last.full is None:
+        return None
+    try:
+        with memory_in_words(max(1, last.level.side if last.level else 0)):
+            return last.full()
+    except RunFailed:
+        return None
 
 
 def returned(steps: Generator[Any, None, _Value]) -> _Value:

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from tqdm import tqdm
 
 from style_core.devices import Compute
 from style_core.errors import RequestError, RunFailed
-from style_core.media.images import check_writable, resize, write_result
+from style_core.media.images import check_writable, reduced, resize, write_result
 from style_core.media.settings import done_of, settings_of
 from style_core.media.video import FrameWriter, check_video_path
 from style_core.memory import memory_in_words
+from style_core.messages import joined
 from style_core.networks.backbones import EXTRACTORS
 from style_core.options import Options
-from style_core.progress import Step, Steps
+from style_core.progress import Step, Steps, whole_picture
 from style_core.recipes.imagine import ImagineOptions, nth
 from style_core.recipes.recorded_inputs import MADE_FROM, request_of
 
@@ -134,7 +136,18 @@ def followed(follower: "Follower", steps: Steps, options: Options | None = None)
         The exit status: 0, 130 after Ctrl-C, or 1 if the run failed on its way; what it made so far is kept in either case.
     """
     try:
-        with closing(steps), memory_in_words(getattr(options, "size", 512)):
+        with closing(steps):
+            status = _status_of(follower, steps, options)
+            if status:  # only now, when what the run's last step computed is no longer in memory
+                follower.complete(getattr(options, "size", 0))
+    finally:
+        follower.close()
+    return status
+
+
+def _status_of(follower: "Follower", steps: Steps, options: Options | None) -> int:
+    try:
+        with memory_in_words(getattr(options, "size", 512)):
             follower.follow(steps)
     except KeyboardInterrupt:
         if follower.image is None:
@@ -145,8 +158,6 @@ def followed(follower: "Follower", steps: Steps, options: Options | None = None)
             raise
         print(error, file=sys.stderr)
         return 1
-    finally:
-        follower.close()
     return 0
 
 
@@ -179,6 +190,23 @@ class Follower:
                 if step.iteration % max(1, math.ceil(step.total / _TIMELAPSE_FRAMES)) == 0:
                     self._add_frame(step.image)
             self._show(step)
+
+    def complete(self, size: int) -> None:
+        """Take the picture of a run that was ended early at full size, where only a reduced one was shown; say so if that can't be had.
+
+        Args:
+            size: long side of the result, px.
+        """
+        try:
+            whole = whole_picture(self.last)
+        except KeyboardInterrupt:  # asked twice
+            whole = None
+        self.last = replace(self.last, full=None)  # which holds the run's memory
+        if whole is not None:
+            self.image, self.shown = whole, self.last
+        if self.image is not None and (note := reduced(self.image.shape[-2:], size)):
+            self.last = replace(self.last, note=joined(self.last.note, note))
+            print(note, file=sys.stderr)
 
     def close(self) -> None:
         if self._bar is not None:

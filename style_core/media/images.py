@@ -316,6 +316,18 @@ def beyond(photo: Sequence[int], result: Sequence[int]) -> str:
     )
 
 
+def reduced(result: Sequence[int], size: int) -> str:
+    """A note that a run of this size, which was ended early, left only a preview (height, width), or an empty string."""
+    if max(result) >= size:
+        return ""
+    return Message(
+        "Only a reduced picture of {width} x {height} px could be kept; let the run end to get all {size} px.",
+        width=result[1],
+        height=result[0],
+        size=size,
+    )
+
+
 def square_of(image: Tensor) -> Tensor:
     """The largest centered square of an image `[C, H, W]`."""
     height, width = image.shape[-2:]

@@ -109,7 +109,7 @@ def run_tasks(tasks: Sequence[Task], folder: Path, *, suffix: str = ".png", **wr
         try:
             with made.making(path, fingerprint), closing(make(task, path, **writing)) as steps:
                 for step in steps:
-                    yield Progress(task, index, total, replace(step, image=None))
+                    yield Progress(task, index, total, replace(step, image=None, full=None))
         except RequestError as error:
             yield Progress(task, index + 1, total, step, error=str(error))
             continue

@@ -66,7 +66,7 @@ def optimize(
         done: iterations of that run. If it completed all of `options.iterations`, as many are added.
         reached: the size that it was at, from `level_reached`; None assumes that it followed the plan of `options`.
         compute: where to run; None chooses.
-        preview_every: seconds between Steps with a picture; previews of very large results are reduced.
+        preview_every: seconds between Steps with a picture; previews of very large results are reduced (see `Step.full`).
         memory: bytes that the run may use; None is 90 % of the free memory.
         held: a target that keeps the result close to another picture, such as the frame before in a film.
     Raises:
@@ -179,7 +179,12 @@ def _paint(inputs: OptimizeInputs, init_image: Tensor | None, before: _Before, s
     extractor = inputs.extractor
     watch = Watch(f"optimize {extractor.name}", extractor.compute, predicted_cost(levels, inputs.planner))
     begins = len(levels) == len(every)
-    image = yield from watch.over(_painted_levels(painting, levels, init_image, before.begun, begins=begins, large=large))
+    try:
+        image = yield from watch.over(_painted_levels(painting, levels, init_image, before.begun, begins=begins, large=large))
+    except GeneratorExit:  # whoever keeps a Step of a canceled run must not keep its memory
+        painting.forget()
+        raise
+    painting.forget()
     if painting.finished:
         watch.finish()
     yield painting.moment(image=image, eta=0.0)
@@ -223,6 +228,8 @@ class _Painting:
         self._done, self._shown_at = before.done, float("-inf")  # the first iteration shows its picture, for those who stop at once
         self._side, self._skipped = 0, before.reached.skipped if before.reached else 0
         self._losses: dict[str, float] = {}
+        self._is_large = inputs.size[0] * inputs.size[1] > _LARGEST_PREVIEW
+        self._current: Descent | Tensor | None = None  # the level at work, or the result of the one before
 
     @property
     def finished(self) -> bool:
@@ -232,8 +239,17 @@ class _Painting:
     def moment(self, image: Tensor | None = None, eta: float | None = None, note: str | None = None) -> Step:
         note = self._note if note is None else note
         total, weights = self.inputs.options.iterations, self.inputs.extractor.weights
-        level = Level(self._side, self._skipped)
-        return Step(self._done, total, self._losses, image, self._pace.elapsed(), eta, note, weights, level)
+        level, full = Level(self._side, self._skipped), self._full if self._is_large and self._current is not None else None
+        return Step(self._done, total, self._losses, image, self._pace.elapsed(), eta, note, weights, level, full)
+
+    def forget(self) -> None:
+        """Keep no picture any longer; Steps can no longer be asked for theirs."""
+        self._current = None
+
+    def _full(self) -> Tensor:
+        """The picture so far, as shown, at the size of the result: `Step.full`."""
+        assert self._current is not None, "Step.full was called after the run was closed"
+        return self.inputs.shown(self._current.image() if isinstance(self._current, Descent) else self._current)
 
     def begin(self, picture: Tensor, *, first: bool) -> Descent:
         """Prepare a level that starts from `picture`, `[1, 3, H, W]`, which is copied."""
@@ -241,7 +257,8 @@ class _Painting:
         plan = inputs.planner.plan((picture.shape[-2], picture.shape[-1]))
         slope = _SLOPE if first else 0.0
         objective = inputs.objective(plan) if inputs.held is None else inputs.held.beside(inputs.objective(plan))
-        return Descent(picture, objective, plan.history, inputs.options.learning_rate, inputs.options.averaging, slope)
+        self._current = Descent(picture, objective, plan.history, inputs.options.learning_rate, inputs.options.averaging, slope)
+        return self._current
 
     def level(self, descent: Descent, count: int, *, last: bool) -> Generator[Step, None, Tensor]:
         """Optimize for `count` iterations; the result as `[3, H, W]`."""
@@ -261,13 +278,15 @@ class _Painting:
                     self._skipped += count - iteration
                 self._pace.skip(height * width * (count - iteration))
                 break
-        return descent.result()
+        self._current = result = descent.result()
+        return result
 
     def _step(self, descent: Descent, pixels: int) -> Steps:
         restarted = descent.restarted
         try:
             self._losses = descent.step()
         except Diverged as failure:
+            self.forget()
             yield self.moment(image=self.inputs.shown(failure.image), note=str(failure))
             raise
         self._done += 1

@@ -117,7 +117,7 @@ class FrameOptimizer(KeyFramePainter):
         ):  # fmt: skip
             self.weights.update(step.weights)
             said = Message("This frame: {iteration} of {total} steps.", iteration=step.iteration, total=step.total)
-            yield replace(step, note=said)
+            yield replace(step, note=said, full=None)
         return resize(step.result, photo.shape[-2:])  # small frames were enlarged
 
     def _sized(self, photo: Tensor) -> OptimizeOptions:

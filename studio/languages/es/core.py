@@ -82,6 +82,7 @@ SENTENCES: dict[str, str] = {
     "The optimizer diverged and was restarted once from the best picture so far.": "El optimizador divergió y se reinició una vez desde la mejor imagen hasta ahora.",
     "The optimization diverged twice and was stopped; the last good picture is kept. Use the adam optimizer, a lower learning rate, or a lower strength.": "La optimización divergió dos veces y se detuvo; se conserva la última imagen buena. Usa el optimizador adam, una tasa de aprendizaje menor o una intensidad menor.",
     "Stopped after {done} of {total} steps; the picture no longer changed.": "Parado tras {done} de {total} pasos; la imagen ya no cambiaba.",
+    "Only a reduced picture of {width} x {height} px could be kept; let the run end to get all {size} px.": "Solo se pudo conservar una imagen reducida de {width} x {height} px; deja que termine para obtener los {size} px.",
     "The settings inside the picture are damaged, so it can't be continued; start from it as a picture instead.": "Los ajustes guardados en la imagen están dañados; no se puede continuar; úsala como imagen de partida.",
     "Used {octaves} of {wanted} octaves; the picture is too small for more.": "Se usaron {octaves} de {wanted} octavas; la imagen es demasiado pequeña para más.",
     "Using the built-in network instead of VGG-19: {reason}": "Se usa la red incluida en lugar de VGG-19: {reason}",

@@ -83,6 +83,7 @@ SENTENCES: dict[str, str] = {
     "The optimization diverged twice and was stopped; the last good picture is kept. Use the adam optimizer, a lower learning rate, or a lower strength.":
         "优化两次发散，已停止；保留最后一张正常的图。请改用 adam 优化器、降低学习率或降低强度。",
     "Stopped after {done} of {total} steps; the picture no longer changed.": "已在第 {done} 步（共 {total} 步）结束：图像不再变化。",
+    "Only a reduced picture of {width} x {height} px could be kept; let the run end to get all {size} px.": "只能保留一张 {width} x {height} 像素的缩小图；让它绘制完成即可得到 {size} 像素的原尺寸图。",
     "The settings inside the picture are damaged, so it can't be continued; start from it as a picture instead.": "图像中保存的设置已损坏，无法继续绘制；请改为把它作为起始图像。",
     "Used {octaves} of {wanted} octaves; the picture is too small for more.": "只用了 {octaves} 个倍频（共 {wanted} 个）：图像太小，无法更多。",
     "Using the built-in network instead of VGG-19: {reason}": "改用内置的精简网络（代替 VGG-19）：{reason}",
