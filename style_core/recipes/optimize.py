@@ -14,6 +14,7 @@ from style_core.media.images import beyond, fit, in_bytes, size_to_fit
 from style_core.messages import Message, joined
 from style_core.networks.backbones import BACKBONES
 from style_core.networks.moments import style_shares
+from style_core.networks.vgg19 import stride_of
 from style_core.optimization.descent import Descent, Diverged
 from style_core.optimization.dream_term import term_layers
 from style_core.optimization.temporal import TemporalTarget
@@ -24,7 +25,7 @@ from style_core.recipes.loss_weights import for_network, loss_weights_of
 from style_core.recipes.memory_plan import budget, largest_that_fits
 from style_core.recipes.optimize_inputs import OptimizeInputs, Planner, region_count
 from style_core.recipes.optimize_options import OptimizeOptions
-from style_core.recipes.pyramid import PaintingPace, levels_left, levels_of
+from style_core.recipes.pyramid import PaintingPace, check_sides, levels_left, levels_of
 from style_core.recipes.run_history import Estimate, Watch
 from style_core.recipes.stylize import StylizeOptions, stylize
 from style_core.weights.open import open_extractor
@@ -90,7 +91,9 @@ def optimize(
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
     # Requests that don't fit even with the smallest network are refused before any download.
     smallest = BACKBONES["lite" if options.extractor == "auto" else options.extractor].shape
-    Planner.of(smallest, loss_weights, options, compute, region_count(masks, options), memory).plan(size)
+    planner = Planner.of(smallest, loss_weights, options, compute, region_count(masks, options), memory)
+    check_sides(size, (content.shape[-2], content.shape[-1]), stride_of(planner.network.deepest))
+    planner.plan(size)
     layers = [*loss_weights.content, *loss_weights.style, *term_layers(loss_weights.dream)]
     extractor, note = yield from open_extractor(options.extractor, layers, compute, options.pooling)
     loss_weights = for_network(loss_weights, extractor.name, options)
@@ -121,10 +124,12 @@ def optimize_cost(options: OptimizeOptions, given: Situation) -> Cost:
     """Predicted cost of optimizing a picture.
 
     Raises:
-        RequestError: when no plan fits into memory.
+        RequestError: when no plan fits into memory, or the picture is too narrow.
     """
-    levels = levels_of(given.size(options.size), options, given.started)
+    size = given.size(options.size)
     planner = Planner.of(BACKBONES[given.network].shape, loss_weights_of(options), options, given.compute, given.styles)
+    check_sides(size, given.photo or size, stride_of(planner.network.deepest))
+    levels = levels_of(size, options, given.started)
     return Cost(f"optimize {given.network}", predicted_cost(levels, planner))
 
 

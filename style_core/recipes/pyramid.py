@@ -1,5 +1,6 @@
 """The sizes at which a picture is optimized, the iterations at each, and the time left."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from style_core.progress import Level, Pace
 from style_core.recipes.optimize_options import OptimizeOptions
 
 _SMALLEST_LEVEL = 96  # px, long side; smaller pictures have no strokes
+_NARROWEST_LEVEL = 32  # px, short side: two positions of the deepest layers; only a panorama meets this limit
 _SMALLEST_STARTED = 384  # likewise, for a run from a given picture, which already has large strokes
 _PYRAMID_FROM = 256  # px, long side: smaller pictures are painted at once
 _COARSE_SHARE = 0.4  # share of the iterations for all levels but the last
@@ -30,12 +32,30 @@ def levels_of(size: tuple[int, int], options: OptimizeOptions, started: bool = F
     factors = [1.0]
     smallest = _SMALLEST_STARTED if started or options.init == "generator" else _SMALLEST_LEVEL
     if options.pyramid and max(size) >= _PYRAMID_FROM:
-        while max(size) * factors[-1] / 2 >= smallest:
+        while max(size) * factors[-1] / 2 >= smallest and min(size) * factors[-1] / 2 >= _NARROWEST_LEVEL:
             factors.append(factors[-1] / 2)
     counts = split_iterations(options.iterations, len(factors), max(size))
     return [
         (max(1, round(height * factor)), max(1, round(width * factor)), count) for factor, count in zip(reversed(factors), counts) if count
     ]
+
+
+def check_sides(size: tuple[int, int], photo: tuple[int, int], least: int) -> None:
+    """Refuse a result with a side below `least` px, naming a size that is enough.
+
+    Args:
+        size: height and width of the result.
+        photo: those of the photo.
+    Raises:
+        RequestError: if the result is too narrow.
+    """
+    long, short = max(size), min(size)
+    if short < least:
+        raise RequestError(
+            "At {long} px the picture is only {short} px on its short side, and {least} are needed; choose a size of at least {enough} px, "
+            "or crop it.",
+            long=long, short=short, least=least, enough=32 * math.ceil(least * max(photo) / min(photo) / 32),
+        )  # fmt: skip
 
 
 def split_iterations(total: int, levels: int, side: int = 0) -> list[int]:
