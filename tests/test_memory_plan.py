@@ -6,6 +6,7 @@ from networks import FP32
 
 from style_core.errors import RequestError
 from style_core.networks.backbones import BACKBONES
+from style_core.networks.moments import channel_means, gram_matrix
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.descent import History
 from style_core.recipes.memory_plan import Network, plan_for
@@ -57,3 +58,24 @@ def test_adam_in_the_place_of_l_bfgs_is_reported_and_tiles_are_where_there_are_s
     assert taken.sentence() == f"{said} There is too little memory for L-BFGS."
     smaller = plan_for((1024, 1024), LITE, FP32, "adam", free=asked.bytes - 1, tileable=False)
     assert smaller.history.dtype == torch.bfloat16 and "painted with Adam, in about" in smaller.sentence()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_regions_keep_no_copies_of_the_features_for_the_backward_pass(dtype):
+    features = torch.rand(1, 8, 40, 48, generator=torch.Generator().manual_seed(0)).to(dtype)
+    features = features.contiguous(memory_format=torch.channels_last).requires_grad_()
+    guides, kept = [torch.rand(1, 1, 40, 48) for _ in range(4)], []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        loss = sum(gram_matrix(features, guide).square().sum() + channel_means(features, guide).square().sum() for guide in guides)
+    large = [tensor for tensor in kept if tensor.numel() >= features.numel()]
+    assert large and all(tensor.data_ptr() == features.data_ptr() for tensor in large)
+    (found,) = torch.autograd.grad(loss, features)
+    plain = features.detach().double().requires_grad_()
+    positions = plain[0].flatten(1).T
+    wanted = 0
+    for guide in guides:
+        squared = guide.double().square().flatten()[:, None]
+        gram, means = positions.T @ (squared * positions) / squared.sum(), (squared * positions).sum(0) / squared.sum()
+        wanted = wanted + gram.square().sum() + means.square().sum()
+    (expected,) = torch.autograd.grad(wanted, plain)
+    torch.testing.assert_close(found.double(), expected, rtol=0.03 if dtype == torch.bfloat16 else 1e-4, atol=1e-5)

@@ -16,15 +16,19 @@ _CHUNK = 1024  # positions of a feature map that are summed at a time
 
 
 class _SecondMoment(torch.autograd.Function):
-    """`X^T X` of `[B, P, C]` with one product in the backward pass where autograd would make two.
+    """`X^T X` of features `[B, C, H, W]` times a guide `[1, 1, H, W]` or None, as positions `X` `[B, P, C]`.
+
+    The backward pass has one product where autograd would have two. It multiplies by the guide again: autograd would keep the product,
+    which takes as much memory as the features, for each region.
 
     Summed in chunks, in parallel; `exact` sums are float32 throughout. Otherwise bfloat16 features are summed in bfloat16 within a
     chunk, which is fast on AMX: each chunk has a random error of about 0.2 %, which averages out over the chunks.
     """
 
     @staticmethod
-    def forward(ctx, positions: Tensor, exact: bool) -> Tensor:
-        ctx.save_for_backward(positions)
+    def forward(ctx, features: Tensor, guide: Tensor | None, exact: bool) -> Tensor:
+        ctx.save_for_backward(features, guide)
+        positions = _positions(_guided(features, guide))
         batch, count, channels = positions.shape
         wide = torch.promote_types(positions.dtype, torch.float32)
         if exact or count < 4 * _CHUNK:
@@ -36,10 +40,28 @@ class _SecondMoment(torch.autograd.Function):
         return found + rest.mT @ rest if whole < count else found
 
     @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        features, guide = ctx.saved_tensors
+        positions = _positions(_guided(features, guide))
+        found = positions @ (gradient + gradient.mT).to(positions.dtype)
+        del positions  # with a guide, a copy as large as the features
+        found = found.unflatten(1, features.shape[-2:]).permute(0, 3, 1, 2)
+        return found if guide is None else found.mul_(guide.to(found.dtype)), None, None
+
+
+class _FirstMoment(torch.autograd.Function):
+    """Sums of features `[B, C, H, W]` times a guide `[1, 1, H, W]`, squared: `[B, C]`, float32; what is kept is as in `_SecondMoment`."""
+
+    @staticmethod
+    def forward(ctx, features: Tensor, guide: Tensor) -> Tensor:
+        ctx.save_for_backward(features, guide)
+        return (_positions(features).float() * _squared(guide)).sum(1)
+
+    @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        (positions,) = ctx.saved_tensors
-        symmetric = (gradient + gradient.mT).to(positions.dtype)
-        return positions @ symmetric, None
+        features, guide = ctx.saved_tensors
+        found = gradient[:, None, :] * _squared(guide)  # [B, P, C]
+        return found.to(features.dtype).unflatten(1, features.shape[-2:]).permute(0, 3, 1, 2), None
 
 
 def gram_matrix(features: Tensor, guide: Tensor | None = None, *, exact: bool = True) -> Tensor:
@@ -72,9 +94,7 @@ def gram_matrix(features: Tensor, guide: Tensor | None = None, *, exact: bool = 
 
 def gram_sum(features: Tensor, guide: Tensor | None = None, *, exact: bool = True) -> Tensor:
     """`gram_matrix` before the division, `[B, C, C]`: sums over the parts of a map add up to the sum over the whole."""
-    if guide is not None:
-        features = features * guide.to(features.dtype)
-    return _SecondMoment.apply(_positions(features), exact)
+    return _SecondMoment.apply(features, guide, exact)
 
 
 def channel_means(features: Tensor, guide: Tensor | None = None) -> Tensor:
@@ -86,11 +106,7 @@ def channel_means(features: Tensor, guide: Tensor | None = None) -> Tensor:
 
 def channel_sums(features: Tensor, guide: Tensor | None = None) -> Tensor:
     """`channel_means` before the division: `[B, C, H, W]` -> `[B, C]`, float32."""
-    positions = _positions(features).float()  # [B, P, C]
-    if guide is None:
-        return positions.sum(1)
-    # Squared, as in the guided Gram matrix: both moments must use the same weighting.
-    return (positions * guide.float().square().flatten()[None, :, None]).sum(1)
+    return _positions(features).float().sum(1) if guide is None else _FirstMoment.apply(features, guide)
 
 
 def relative_distance(input: Tensor, target: Tensor) -> Tensor:
@@ -122,6 +138,15 @@ def style_shares(weights: Sequence[float] | None, count: int) -> list[float]:
         raise RequestError("The style weights are {weights}; they must not be negative, and one must be above 0.", weights=listed)
     parts = [weight / max(weights) for weight in weights]  # first, so that the sum of huge weights stays finite
     return [part / sum(parts) for part in parts]
+
+
+def _guided(features: Tensor, guide: Tensor | None) -> Tensor:
+    return features if guide is None else features * guide.to(features.dtype)
+
+
+def _squared(guide: Tensor) -> Tensor:
+    """A guide as weights of positions, `[1, P, 1]`: squared, as in the guided Gram matrix, because both moments must weigh alike."""
+    return guide.float().square().flatten()[None, :, None]
 
 
 def _positions(features: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Plans for the available memory: whether a picture is optimized whole or in tiles, and how much the optimizer remembers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,6 +20,7 @@ from style_core.optimization.tiles import tiles_of
 
 _BASE_BYTES = 0.55e9  # of a process with torch and a network loaded
 _ROUND_TRIP = 2.2  # memory relative to the activations: with gradients and the convolutions' workspace
+_GUIDED = 2  # copies of the style layers' features while one of several regions is compared: measured with 6
 _COLUMNS = 24  # bytes per value of a picture's hypercolumns: values, unit vectors, and gradients of both
 _PICTURES = 13.5  # float32 pictures that the recipe and L-BFGS keep besides its pairs: measured at 3 and 12 megapixels
 _PICTURES_ADAM = 3.9  # likewise, with Adam and a start in 8 bits: measured at 66 megapixels
@@ -189,16 +190,22 @@ def _plan(size: tuple[int, int], side: int | None, history: History, network: Ne
     pixels, each = height * width, compute.dtype.itemsize
     pictures = (_PICTURES_ADAM if history.is_adam else _PICTURES) + history.pictures
     guides = network.regions if network.regions > 1 else 0
-    photo = sum(network.shape.widths[block_of(layer)] / stride_of(layer) ** 2 for layer in network.content) * pixels
+    photo = _values(network.content, network, size)
     if side is None:
         crop, photo = size, photo * each
     else:
         crops = [tile.crop for tile in tiles_of(height, width, side, network.layers)]
         crop, photo = tuple(max(part.stop - part.start for part in axis) for axis in zip(*crops)), photo * 2
     features = _ROUND_TRIP * each * network.shape.activations(*crop, network.deepest)
+    guided = _GUIDED * each * _values(network.style, network, crop) if guides else 0
     columns = _COLUMNS * sum(network.shape.widths[block_of(layer)] for layer in network.style) * pixels / GRID**2 if network.places else 0
-    needed = _BASE_BYTES + columns + 12 * pixels * pictures + 5.4 * guides * pixels + photo + features
+    needed = _BASE_BYTES + columns + 12 * pixels * pictures + 5.4 * guides * pixels + guided + photo + features
     return Plan(height, width, side, history, needed)
+
+
+def _values(layers: Iterable[str], network: Network, size: tuple[int, int]) -> float:
+    """Number of values of the features at layers, for a picture of `size` (height, width)."""
+    return sum(network.shape.widths[block_of(layer)] / stride_of(layer) ** 2 for layer in layers) * size[0] * size[1]
 
 
 def free_memory(compute: Compute) -> float | None:
