@@ -277,7 +277,7 @@ def resize(image: Tensor, size: Sequence[int]) -> Tensor:
     if tuple(image.shape[-2:]) == tuple(size):
         return image
     resized = functional.interpolate(image[None], tuple(size), mode="bicubic", antialias=True, align_corners=False)
-    return resized[0].clamp(0, 1)
+    return resized[0].clamp_(0, 1)
 
 
 def size_to_fit(size: Sequence[int], long_side: int) -> tuple[int, int]:

@@ -8,8 +8,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from style_core.networks.extractor import FeatureExtractor
+from style_core.networks.vgg19 import stride_of
 from style_core.optimization.hypercolumns import inside, spread
 from style_core.optimization.losses import mixing_shares
+from style_core.optimization.tiles import tiles_of
 
 _SORTED = 2**20  # values of a layer sorted per evaluation
 _EPSILON = 1e-12
@@ -64,6 +66,25 @@ class SlicedTarget:
             projected = {layer: _projected(feature, directions[layer]).sort(1).values for layer, feature in features.items()}
         return cls(extractor.name, projected, directions)
 
+    @classmethod
+    @torch.no_grad()
+    def in_tiles(cls, extractor: FeatureExtractor, picture: Tensor, layers: Iterable[str], *, side: int) -> "SlicedTarget":
+        """The same of a picture `[1, 3, H, W]` whose features don't fit into memory, in tiles with cores of `side` px."""
+        layers, (height, width) = list(layers), picture.shape[-2:]
+        wanted: dict[str, Tensor] = {}
+        rows: dict[str, list[Tensor]] = {layer: [] for layer in layers}
+        for tile in tiles_of(height, width, side, layers):
+            down, across = tile.crop
+            for layer, feature in extractor.extract(picture[..., down, across], layers, measured=False).items():
+                stride, channels = stride_of(layer), feature.shape[1]
+                if layer not in wanted:
+                    wanted[layer] = _sampled(height // stride, width // stride, channels, picture.device)
+                core = feature[0].permute(1, 2, 0)[tile.within(stride)]  # [h, w, C]
+                rows[layer].append(core[wanted[layer][tile.whole(stride)]])
+        directions = {layer: _directions(found[0].T[None], extractor.metrics.get(layer)) for layer, found in rows.items()}
+        projected = {layer: _along(directions[layer], torch.cat(found)).sort(1).values for layer, found in rows.items()}
+        return cls(extractor.name, projected, directions)
+
     @staticmethod
     def mix(targets: Sequence["SlicedTarget"], weights: Sequence[float]) -> "SlicedTarget":
         """Several styles as one: the union of their features, in proportion to their weights.
@@ -107,4 +128,16 @@ def _projected(feature: Tensor, directions: Tensor, guide: Tensor | None = None)
     if kept is not None:
         rows = rows[kept]
     rows = rows[spread(len(rows), max(1, _SORTED // rows.shape[1]), rows.device)]
+    return _along(directions, rows)
+
+
+def _along(directions: Tensor, rows: Tensor) -> Tensor:
+    """`[P, C]` -> `[C, P]`."""
     return (rows.float() @ directions).T.contiguous()
+
+
+def _sampled(height: int, width: int, channels: int, device: torch.device) -> Tensor:
+    """Which positions of a feature map `_projected` keeps, `[height, width]`."""
+    wanted = torch.zeros(height * width, dtype=torch.bool, device=device)
+    wanted[spread(len(wanted), max(1, _SORTED // channels), device)] = True
+    return wanted.view(height, width)

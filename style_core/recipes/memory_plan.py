@@ -14,9 +14,9 @@ from style_core.networks.costs import Shape
 from style_core.networks.vgg19 import LAYERS, block_of, stride_of
 from style_core.optimization.descent import History
 from style_core.optimization.dream_term import term_layers
-from style_core.optimization.hypercolumns import GRID
+from style_core.optimization.hypercolumns import GRID, MOST_POSITIONS
 from style_core.optimization.objective import LossWeights
-from style_core.optimization.tiles import tiles_of
+from style_core.optimization.tiles import reach_of, tiles_of
 
 _BASE_BYTES = 0.55e9  # of a process with torch and a network loaded
 _ROUND_TRIP = 2.2  # memory relative to the activations: with gradients and the convolutions' workspace
@@ -24,6 +24,15 @@ _GUIDED = 2  # copies of the style layers' features while one of several regions
 _COLUMNS = 24  # bytes per value of a picture's hypercolumns: values, unit vectors, and gradients of both
 _PICTURES = 13.5  # float32 pictures that the recipe and L-BFGS keep besides its pairs: measured at 3 and 12 megapixels
 _PICTURES_ADAM = 3.9  # likewise, with Adam and a start in 8 bits: measured at 66 megapixels
+_LOADED = 4  # float32 pictures that a run keeps while it measures its styles
+# Bytes per activation, without gradients, of measuring a style picture: of the network's own type, and besides.
+_FORWARD, _BESIDE = 0.55, 0.8
+_MEASURED = 8  # bytes per value of a style's hypercolumns while they are measured
+_SAMPLED = 12  # likewise, of the sample that is kept
+STYLE_TILE = 1024  # px, tiles for style pictures larger than a result that is painted at once
+_LEAST_STYLE_TILE = 256  # px, likewise, of small results
+# Long style pictures are cut to so many times the pixels of the result, but never below this ratio of their sides.
+_MOST_STYLE, _LONG_STYLE = 32, 4
 # Sides of tiles, px. The smallest one's crops are mostly halo, which costs time, so an optimizer that remembers less comes before it.
 _SIDES, _SMALLEST_SIDES = (2048, 1536, 1024, 768, 512, 384), (256,)
 _SHARE = 0.9  # of the free memory that a run may use
@@ -41,6 +50,8 @@ class Network:
         style, content, dream: the layers in use.
         regions: number of regions with their own style.
         places: whether the style loss compares positions, which keeps hypercolumns.
+        styles: height and width of each style picture.
+        style_scale: as in `style_size`.
     """
 
     shape: Shape
@@ -49,6 +60,8 @@ class Network:
     regions: int = 1
     places: bool = False
     dream: tuple[str, ...] = ()
+    styles: tuple[tuple[int, int], ...] = ()
+    style_scale: float = 1.0
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -200,7 +213,62 @@ def _plan(size: tuple[int, int], side: int | None, history: History, network: Ne
     guided = _GUIDED * each * _values(network.style, network, crop) if guides else 0
     columns = _COLUMNS * sum(network.shape.widths[block_of(layer)] for layer in network.style) * pixels / GRID**2 if network.places else 0
     needed = _BASE_BYTES + columns + 12 * pixels * pictures + 5.4 * guides * pixels + guided + photo + features
-    return Plan(height, width, side, history, needed)
+    if network.places and len(network.styles) > 1:  # each, and all of them mixed
+        needed += _SAMPLED * MOST_POSITIONS * sum(network.shape.widths[block_of(layer)] for layer in network.style) * len(network.styles)
+    return Plan(height, width, side, history, max(needed, _measuring(size, side, network, compute)))
+
+
+def _measuring(size: tuple[int, int], side: int | None, network: Network, compute: Compute) -> float:
+    """Bytes that it takes to measure the largest of the styles, before the first iteration."""
+    largest, each = 0.0, compute.dtype.itemsize
+    for style in network.styles if network.style else ():
+        sized = style_size(style, size, network.style_scale)
+        tile = style_side(sized, size, side, network)
+        deepest = max(network.style, key=LAYERS.index)
+        most = max(sized) if tile is None else tile + 2 * (reach_of(deepest) + stride_of(deepest))
+        seen = min(sized[0], most), min(sized[1], most)
+        forward = (_FORWARD * each + _BESIDE) * network.shape.activations(*seen, deepest)
+        if network.places:
+            channels = sum(network.shape.widths[block_of(layer)] for layer in network.style)
+            forward = max(forward, each * _values(network.style, network, seen) + _MEASURED * channels * seen[0] * seen[1] / GRID**2)
+        largest = max(largest, 12 * sized[0] * sized[1] + forward)
+    return _BASE_BYTES + 12 * _LOADED * size[0] * size[1] + largest
+
+
+def style_size(style: tuple[int, int], size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Height and width at which a style picture is measured, for a result of `size` (height, width).
+
+    At `scale` 1 their short sides are equal. A very long picture is cut, so that it takes no more memory than a few of the results.
+
+    Args:
+        style: height and width of the style picture, or others of the same ratio.
+    """
+    short = max(16, round(min(size) * scale))
+    long = max(short, round(short * min(max(style) / min(style), longest_ratio(size, scale))))
+    return (long, short) if style[0] > style[1] else (short, long)
+
+
+def longest_ratio(size: tuple[int, int], scale: float) -> float:
+    """The largest ratio of the sides of a style picture that is not cut; see `style_size`."""
+    return max(_LONG_STYLE, _MOST_STYLE * size[0] * size[1] / max(16, round(min(size) * scale)) ** 2)
+
+
+def style_side(style: tuple[int, int], size: tuple[int, int], side: int | None, network: Network) -> int | None:
+    """Side in px of the tiles that a style picture is measured in; None is at once.
+
+    Args:
+        style: height and width as from `style_size`.
+        size: of the result.
+        side: of the tiles that the result is painted in; None is at once.
+    """
+    if side is None and not network.shape.local:
+        return None
+    enough = 2 * size[0] * size[1] if network.places else max(2 * size[0] * size[1], STYLE_TILE**2)
+    if side is None and style[0] * style[1] <= enough:
+        return None
+    if network.places:
+        return min(STYLE_TILE, max(_LEAST_STYLE_TILE, max(size) // 2))
+    return min(side or STYLE_TILE, STYLE_TILE)
 
 
 def _values(layers: Iterable[str], network: Network, size: tuple[int, int]) -> float:

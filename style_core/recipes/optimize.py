@@ -91,7 +91,8 @@ def optimize(
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
     # Requests that don't fit even with the smallest network are refused before any download.
     smallest = BACKBONES["lite" if options.extractor == "auto" else options.extractor].shape
-    planner = Planner.of(smallest, loss_weights, options, compute, region_count(masks, options), memory)
+    sizes = [(style.shape[-2], style.shape[-1]) for style in styles]
+    planner = Planner.of(smallest, loss_weights, options, compute, region_count(masks, options), memory, sizes)
     check_sides(size, (content.shape[-2], content.shape[-1]), stride_of(planner.network.deepest))
     planner.plan(size)
     layers = [*loss_weights.content, *loss_weights.style, *term_layers(loss_weights.dream)]
@@ -127,7 +128,9 @@ def optimize_cost(options: OptimizeOptions, given: Situation) -> Cost:
         RequestError: when no plan fits into memory, or the picture is too narrow.
     """
     size = given.size(options.size)
-    planner = Planner.of(BACKBONES[given.network].shape, loss_weights_of(options), options, given.compute, given.styles)
+    planner = Planner.of(
+        BACKBONES[given.network].shape, loss_weights_of(options), options, given.compute, given.styles, styles=[(1, 1)] * given.styles
+    )
     check_sides(size, given.photo or size, stride_of(planner.network.deepest))
     levels = levels_of(size, options, given.started)
     return Cost(f"optimize {given.network}", predicted_cost(levels, planner))

@@ -1,6 +1,7 @@
 """The inputs of `optimize`: photo, styles and masks in the requested colors, measured again at each size."""
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,16 +17,14 @@ from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.guides import divided
 from style_core.networks.moments import style_shares
 from style_core.optimization.dream_term import DreamTerm
-from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import MOMENT_LOSSES, STYLE_TARGETS, LossWeights, Objective, Region, content_target
 from style_core.optimization.temporal import TemporalTarget
-from style_core.optimization.tiled_objective import TiledObjective, measured_in_tiles
+from style_core.optimization.tiled_objective import TiledObjective
+from style_core.optimization.tiled_styles import target_in_tiles
 from style_core.recipes.areas import Masks, in_palettes
 from style_core.recipes.loss_weights import area_shares
-from style_core.recipes.memory_plan import Network, Plan, network_of, plan_for
+from style_core.recipes.memory_plan import Network, Plan, longest_ratio, network_of, plan_for, style_side
 from style_core.recipes.optimize_options import OptimizeOptions
-
-STYLE_TILE = 1024  # px, tiles for style pictures larger than a result that is painted at once
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,13 @@ class Planner:
 
     @classmethod
     def of(
-        cls, shape: Shape, weights: LossWeights, options: OptimizeOptions, compute: Compute, regions: int = 1, memory: float | None = None
-    ) -> "Planner":
-        """For a network's shape, the weights in use, and the number of regions with their own style."""
+        cls, shape: Shape, weights: LossWeights, options: OptimizeOptions, compute: Compute, regions: int = 1, memory: float | None = None,
+        styles: Sequence[tuple[int, int]] = ((1, 1),),
+    ) -> "Planner":  # fmt: skip
+        """For a network's shape, the weights in use, the number of regions with their own style, and the styles' heights and widths."""
         moments = options.loss in MOMENT_LOSSES
         network = network_of(shape, weights, regions, places=not moments)
+        network = replace(network, styles=tuple(styles), style_scale=options.style_scale)
         return cls(network, compute, options.optimizer, memory, moments and shape.local)
 
     def plan(self, size: tuple[int, int]) -> Plan:
@@ -81,7 +82,8 @@ class OptimizeInputs:
         self.shares = style_shares(weights, len(styles))
         self.masks = list(masks) if masks is not None else [None] * len(styles)
         regions = region_count(self.masks, options)
-        self.planner = Planner.of(extractor.shape, loss_weights, options, extractor.compute, regions, memory)
+        sizes = [(style.shape[-2], style.shape[-1]) for style in styles]
+        self.planner = Planner.of(extractor.shape, loss_weights, options, extractor.compute, regions, memory, sizes)
 
     def objective(self, plan: Plan) -> Objective | TiledObjective:
         """The objective, with targets measured at a plan's size."""
@@ -99,13 +101,11 @@ class OptimizeInputs:
 
     def _measured(self, style: Tensor, plan: Plan):
         sized = sized_style(style, (plan.height, plan.width), self.options.style_scale)[None].to(self.extractor.compute.device)
-        kind = STYLE_TARGETS[self.options.loss]
-        if kind is not StyleTarget:
-            return kind.of(self.extractor, sized, self.loss_weights.style)
-        whole = plan.side is None and not self.extractor.shape.local
-        if whole or plan.side is None and sized[0, 0].numel() <= max(2 * plan.height * plan.width, STYLE_TILE**2):
-            return StyleTarget.of(self.extractor, sized, self.loss_weights.style)
-        return measured_in_tiles(self.extractor, sized, self.loss_weights.style, side=min(plan.side or STYLE_TILE, STYLE_TILE))
+        kind, weights = STYLE_TARGETS[self.options.loss], self.loss_weights.style
+        side = style_side((sized.shape[-2], sized.shape[-1]), (plan.height, plan.width), plan.side, self.planner.network)
+        if side is None:
+            return kind.of(self.extractor, sized, weights)
+        return target_in_tiles(kind, self.extractor, sized, weights, side=side)
 
     def start(self, height: int, width: int, init_image: Tensor | None) -> Tensor:
         """The start of the first level, `[1, 3, H, W]`."""
@@ -225,5 +225,12 @@ def _mixed(targets, shares, chosen: Sequence[int]):
 
 
 def sized_style(style: Tensor, size: tuple[int, int], scale: float) -> Tensor:
-    """A style picture resized for a result of `size` (height, width): at `scale` 1 their short sides are equal."""
+    """A style picture resized for a result of `size` (height, width): at `scale` 1 their short sides are equal.
+
+    Of a very long one, the middle is used; see `longest_ratio`.
+    """
+    most = math.ceil(min(style.shape[-2:]) * longest_ratio(size, scale))
+    for dim in (-2, -1):
+        if style.shape[dim] > most:
+            style = style.narrow(dim, (style.shape[dim] - most) // 2, most)
     return fit_short(style, max(16, round(min(size) * scale)))

@@ -32,8 +32,8 @@ from style_core.progress import returned
 from style_core.recipes.areas import Masks, leave_outside
 from style_core.recipes.cost_model import network_cost
 from style_core.recipes.loss_weights import for_network, loss_weights_of
-from style_core.recipes.memory_plan import Plan, budget, network_of, plan_for
-from style_core.recipes.optimize_inputs import STYLE_TILE, regions_of
+from style_core.recipes.memory_plan import STYLE_TILE, Plan, budget, network_of, plan_for
+from style_core.recipes.optimize_inputs import regions_of
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.run_history import Estimate
 from style_core.weights.open import open_extractor, open_gram_sharpening
