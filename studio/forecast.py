@@ -18,7 +18,7 @@ from style_core.weights import registry as weights
 # Options that the cost of a run depends on.
 _DEPENDS_ON = {
     "stylize": ("size", "refine"),
-    "optimize": ("size", "iterations", "extractor", "pyramid", "init", "style_scale"),
+    "optimize": ("size", "iterations", "extractor", "pyramid", "init", "style_scale", "preset", "style_loss"),
     "dream": ("size", "octaves", "octave_scale", "iterations", "extractor", "layer"),
     "imagine": ("size", "count", "finish"),
 }

@@ -8,7 +8,7 @@ import pytest
 import torch
 from networks import FP32, picture
 
-from style_core import RECIPES, DreamOptions, ImagineOptions, OptimizeOptions, StylizeOptions, stylize
+from style_core import RECIPES, DreamOptions, ImagineOptions, OptimizeOptions, StylizeOptions, optimize, stylize
 from style_core.errors import RequestError
 from style_core.media.clip import Clip
 from style_core.media.video import FrameWriter
@@ -67,6 +67,7 @@ def test_films_have_estimates(tmp_path):
     finer = film_estimate(clip, OptimizeOptions(), OptimizedFilmOptions(), FP32)
     finest = film_estimate(clip, OptimizeOptions(), OptimizedFilmOptions(frame_iterations=80), FP32)
     assert 0 < least.seconds < each.seconds < finer.seconds < finest.seconds
+    assert film_estimate(clip, OptimizeOptions(preset="portrait"), OptimizedFilmOptions(), FP32).seconds > finer.seconds
     longer = film_estimate(replace(clip, frames=8), StylizeOptions(), FilmOptions(), FP32)
     assert longer.seconds == pytest.approx(2 * least.seconds)
 
@@ -137,6 +138,23 @@ def test_what_others_compute_between_the_steps_of_a_run_is_left_out(monkeypatch,
     for _ in running:
         time.sleep(1.0)
     assert 0.4 <= corrected("paint", FP32, Estimate(1.0, 1e9)).seconds < 2.0, "three seconds of others"
+
+
+def test_style_losses_have_estimates_of_their_own_and_learn_apart(monkeypatch, runs_file):
+    def seconds(loss):
+        return estimate(OptimizeOptions(size=384, extractor="lite", style_loss=loss), PHOTO, FP32).seconds
+
+    gram, covariance, nearest, transport, sliced = map(seconds, ("gram", "covariance", "nearest", "transport", "sliced"))
+    assert gram < covariance < nearest < transport and gram < sliced
+    assert estimate(OptimizeOptions(size=384, extractor="lite", preset="portrait"), PHOTO, FP32).seconds == transport
+    runs_file.parent.mkdir(parents=True, exist_ok=True)
+    runs_file.write_text(json.dumps({run_history._key("optimize lite", FP32): [[40.0, 30.0]] * 9}))  # of all losses, as once
+    assert (seconds("gram"), seconds("sliced")) == (gram, sliced)
+    monkeypatch.setattr(run_history, "_BUSY", 0.0)
+    monkeypatch.setattr(run_history, "_SHORTEST", 0.0)
+    options = OptimizeOptions(size=96, iterations=2, extractor="lite", style_loss="sliced")
+    finish(optimize(picture(64, 96), [picture(64, 64, seed=1)], options, compute=FP32))
+    assert seconds("gram") == gram and seconds("nearest") == nearest and seconds("sliced") != sliced
 
 
 def test_only_the_last_runs_count_and_one_odd_one_does_not(runs_file):

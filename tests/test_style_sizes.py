@@ -32,7 +32,7 @@ def test_columns_measured_in_tiles_are_those_of_the_whole_picture():
 
 @pytest.mark.parametrize("size", [(224, 176), (203, 187)])
 def test_distributions_measured_in_tiles_are_those_of_the_whole_picture(size, monkeypatch):
-    monkeypatch.setattr("style_core.optimization.sliced._SORTED", 2**13)  # so that a sample is drawn
+    monkeypatch.setattr("style_core.optimization.sliced.MOST_SORTED", 2**13)  # so that a sample is drawn
     extractor, style = random_extractor(), picture(*size)[None]
     whole, tiled = SlicedTarget.of(extractor, style, WEIGHTS), SlicedTarget.in_tiles(extractor, style, WEIGHTS, side=64)
     for layer in STYLE_LAYERS:

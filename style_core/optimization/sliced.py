@@ -13,7 +13,7 @@ from style_core.optimization.hypercolumns import inside, spread
 from style_core.optimization.losses import mixing_shares
 from style_core.optimization.tiles import tiles_of
 
-_SORTED = 2**20  # values of a layer sorted per evaluation
+MOST_SORTED = 2**20  # values of a layer sorted per evaluation
 _EPSILON = 1e-12
 
 
@@ -122,12 +122,12 @@ def _directions(feature: Tensor, metric: Tensor | None) -> Tensor:
 
 
 def _projected(feature: Tensor, directions: Tensor, guide: Tensor | None = None) -> Tensor:
-    """`[1, C, H, W]` -> `[C, P]`, for at most as many positions `P` as `_SORTED` allows."""
+    """`[1, C, H, W]` -> `[C, P]`, for at most as many positions `P` as `MOST_SORTED` allows."""
     rows = feature[0].flatten(1).T  # [H W, C]
     kept = inside(guide, (feature.shape[-2], feature.shape[-1]))
     if kept is not None:
         rows = rows[kept]
-    rows = rows[spread(len(rows), max(1, _SORTED // rows.shape[1]), rows.device)]
+    rows = rows[spread(len(rows), max(1, MOST_SORTED // rows.shape[1]), rows.device)]
     return _along(directions, rows)
 
 
@@ -139,5 +139,5 @@ def _along(directions: Tensor, rows: Tensor) -> Tensor:
 def _sampled(height: int, width: int, channels: int, device: torch.device) -> Tensor:
     """Which positions of a feature map `_projected` keeps, `[height, width]`."""
     wanted = torch.zeros(height * width, dtype=torch.bool, device=device)
-    wanted[spread(len(wanted), max(1, _SORTED // channels), device)] = True
+    wanted[spread(len(wanted), max(1, MOST_SORTED // channels), device)] = True
     return wanted.view(height, width)

@@ -14,12 +14,19 @@ from style_core.media.images import size_to_fit
 from style_core.networks.backbones import BACKBONES
 from style_core.networks.costs import Shape
 from style_core.networks.generator import FIRST_SIDE
+from style_core.networks.vgg19 import block_of, stride_of
+from style_core.optimization.hypercolumns import GRID
+from style_core.optimization.sliced import MOST_SORTED
 from style_core.optimization.tiles import tiles_of
-from style_core.recipes.memory_plan import Plan
+from style_core.recipes.memory_plan import Network, Plan
 from style_core.recipes.run_history import BASE_BYTES, Estimate, best_seen
 
 _TRAVERSALS = 35  # passes of all activations through memory per iteration: rectifiers, pooling, Gram matrices, forward and backward
 _PICTURE_TRAVERSALS = 100  # passes of the float32 picture through memory per iteration, by the optimizer
+# What a style loss computes besides Gram matrices takes as long as moving so many bytes, fitted to 192 to 768 px in one thread: for each
+# value of the picture's hypercolumns, for each value sorted, and for each cube of a layer's channels, whose matrix is decomposed.
+_COMPARED = {"nearest": 380, "transport": 960}
+_SORTED_VALUE, _DECOMPOSED = 1600, 10
 _OVERHEAD = 1.1  # of a run's time over its iterations: targets, previews
 _DREAM_PICTURES = 12  # float32 pictures that a dream keeps
 _ROUND_TRIP = 2.2  # as in memory_plan.py
@@ -65,7 +72,7 @@ class Cost:
     """The model's prediction for a run.
 
     Attributes:
-        kind: the recipe and its network; predictions are corrected by earlier runs of the same kind.
+        kind: the recipe, its network and what else sets its pace; predictions are corrected by earlier runs of the same kind.
         estimate: the model's prediction.
         size: height and width that memory depends on; None if the recipe itself refuses what doesn't fit.
     """
@@ -106,6 +113,20 @@ def network_cost(
     memory = BASE_BYTES + _ROUND_TRIP * bytes_each * seen + _DREAM_PICTURES * 12 * height * width
     memory = max(plan.bytes for plan in plans) if plans else memory
     return Estimate(_OVERHEAD * (work / _rate(compute) + moved / _bandwidth(compute)), memory)
+
+
+def style_loss_seconds(height: int, width: int, network: Network, compute: Compute) -> float:
+    """Time that one evaluation of a network's style loss takes beyond that of Gram matrices, for a picture of this size."""
+    channels = {layer: network.shape.widths[block_of(layer)] for layer in network.style}
+    moved: float
+    if network.loss == "covariance":
+        moved = _DECOMPOSED * network.regions * sum(each**3 for each in channels.values())
+    elif network.loss == "sliced":
+        values = [min(MOST_SORTED, each * height * width / stride_of(layer) ** 2) for layer, each in channels.items()]
+        moved = _SORTED_VALUE * sum(values)
+    else:
+        moved = _COMPARED.get(network.loss, 0) * sum(channels.values()) * height * width / GRID**2
+    return _OVERHEAD * moved / _bandwidth(compute)
 
 
 def generator_cost(height: int, width: int, compute: Compute, count: int = 1, imagined: bool = False) -> Estimate:

@@ -15,7 +15,7 @@ from style_core.networks.vgg19 import LAYERS, block_of, stride_of
 from style_core.optimization.descent import History
 from style_core.optimization.dream_term import term_layers
 from style_core.optimization.hypercolumns import GRID, MOST_POSITIONS
-from style_core.optimization.objective import LossWeights
+from style_core.optimization.objective import MOMENT_LOSSES, LossWeights
 from style_core.optimization.tiles import reach_of, tiles_of
 
 _BASE_BYTES = 0.55e9  # of a process with torch and a network loaded
@@ -49,7 +49,7 @@ class Network:
         shape: the network's cost.
         style, content, dream: the layers in use.
         regions: number of regions with their own style.
-        places: whether the style loss compares positions, which keeps hypercolumns.
+        loss: the style loss, one of `STYLE_LOSSES`.
         styles: height and width of each style picture.
         style_scale: as in `style_size`.
     """
@@ -58,7 +58,7 @@ class Network:
     style: tuple[str, ...]
     content: tuple[str, ...]
     regions: int = 1
-    places: bool = False
+    loss: str = "gram"
     dream: tuple[str, ...] = ()
     styles: tuple[tuple[int, int], ...] = ()
     style_scale: float = 1.0
@@ -68,18 +68,23 @@ class Network:
         return (*self.style, *self.content, *self.dream)
 
     @property
+    def places(self) -> bool:
+        """Whether the style loss compares positions, which keeps hypercolumns."""
+        return self.loss not in MOMENT_LOSSES
+
+    @property
     def deepest(self) -> str:
         return max(self.layers, key=LAYERS.index)
 
 
-def network_of(shape: Shape, loss_weights: LossWeights, regions: int = 1, places: bool = False) -> Network:
-    """The parts of a network that loss weights use; `places` if the style loss compares positions."""
+def network_of(shape: Shape, loss_weights: LossWeights, regions: int = 1, loss: str = "gram") -> Network:
+    """The parts of a network that loss weights use, with one of `STYLE_LOSSES`."""
     return Network(
         shape,
         tuple(layer for layer, weight in loss_weights.style.items() if weight > 0),
         tuple(layer for layer, weight in loss_weights.content.items() if weight > 0),
         regions,
-        places,
+        loss,
         tuple(term_layers(loss_weights.dream)),
     )
 

@@ -20,7 +20,7 @@ from style_core.optimization.dream_term import term_layers
 from style_core.optimization.temporal import TemporalTarget
 from style_core.progress import Level, Step, Steps
 from style_core.recipes.areas import in_effect
-from style_core.recipes.cost_model import Cost, Situation, generator_cost, network_cost
+from style_core.recipes.cost_model import Cost, Situation, generator_cost, network_cost, style_loss_seconds
 from style_core.recipes.loss_weights import for_network, loss_weights_of
 from style_core.recipes.memory_plan import budget, largest_that_fits
 from style_core.recipes.optimize_inputs import OptimizeInputs, Planner, region_count
@@ -118,7 +118,9 @@ def predicted_cost(levels: Sequence[tuple[int, int, int]], planner: Planner) -> 
     """
     network = planner.network
     plans = [planner.plan((height, width)) for height, width, _ in levels]
-    return network_cost(levels, network.shape, planner.compute, network.deepest, plans)
+    found = network_cost(levels, network.shape, planner.compute, network.deepest, plans)
+    own = sum(count * style_loss_seconds(height, width, network, planner.compute) for height, width, count in levels)
+    return replace(found, seconds=found.seconds + own)
 
 
 def optimize_cost(options: OptimizeOptions, given: Situation) -> Cost:
@@ -133,7 +135,12 @@ def optimize_cost(options: OptimizeOptions, given: Situation) -> Cost:
     )
     check_sides(size, given.photo or size, stride_of(planner.network.deepest))
     levels = levels_of(size, options, given.started)
-    return Cost(f"optimize {given.network}", predicted_cost(levels, planner))
+    return Cost(_kind(given.network, options), predicted_cost(levels, planner))
+
+
+def _kind(network: str, options: OptimizeOptions) -> str:
+    """Runs with the same network and style loss, from which estimates learn."""
+    return f"optimize {network} {options.loss}"
 
 
 def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, masks: Sequence[Tensor | None] | None) -> None:
@@ -185,7 +192,7 @@ def _paint(inputs: OptimizeInputs, init_image: Tensor | None, before: _Before, s
     levels = levels_left(every, before.done, before.reached)
     painting = _Painting(inputs, PaintingPace(levels, started), preview_every, note, before)
     extractor = inputs.extractor
-    watch = Watch(f"optimize {extractor.name}", extractor.compute, predicted_cost(levels, inputs.planner))
+    watch = Watch(_kind(extractor.name, inputs.options), extractor.compute, predicted_cost(levels, inputs.planner))
     begins = len(levels) == len(every)
     try:
         image = yield from watch.over(_painted_levels(painting, levels, init_image, before.begun, begins=begins, large=large))

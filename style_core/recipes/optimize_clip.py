@@ -23,14 +23,16 @@ from style_core.media.images import fit, resize
 from style_core.media.motion import Motion, image_of, onward, pixels_of
 from style_core.media.video import check_video_path
 from style_core.messages import Message
+from style_core.networks.backbones import BACKBONES
 from style_core.networks.moments import style_shares
 from style_core.optimization.temporal import TemporalTarget
 from style_core.options import Range, option
 from style_core.progress import Step, Steps
-from style_core.recipes.cost_model import Cost, Situation, carrying_seconds, generator_cost, network_cost
+from style_core.recipes.cost_model import Cost, Situation, carrying_seconds, generator_cost, network_cost, style_loss_seconds
 from style_core.recipes.film import announcement, film_request, painted_film
 from style_core.recipes.key_frames import FilmOptions, KeyFramePainter
-from style_core.recipes.memory_plan import budget
+from style_core.recipes.loss_weights import loss_weights_of
+from style_core.recipes.memory_plan import budget, network_of
 from style_core.recipes.optimize import generated_options, largest_generated, optimize, optimize_cost
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.run_history import Estimate
@@ -85,7 +87,9 @@ def optimized_film_cost(clip: Clip, options: OptimizeOptions, film: OptimizedFil
     given = Situation(compute, size, network)
     first = optimize_cost(replace(options, size=max(64, *size)), given)
     begun = generator_cost(*size, compute)
-    each = begun.seconds + network_cost([(*size, film.frame_iterations)], network, compute).seconds
+    used = network_of(BACKBONES[network].shape, loss_weights_of(options), loss=options.loss)
+    iterated = network_cost([(*size, film.frame_iterations)], network, compute).seconds
+    each = begun.seconds + iterated + film.frame_iterations * style_loss_seconds(*size, used, compute)
     optimized = math.ceil((clip.frames - 1) / film.painted_every)
     seconds = first.estimate.seconds + optimized * each + clip.frames * carrying_seconds(*size)
     return Cost(first.kind, Estimate(seconds, max(first.estimate.bytes, min(begun.bytes, budget(compute)))))

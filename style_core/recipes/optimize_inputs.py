@@ -17,7 +17,7 @@ from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.guides import divided
 from style_core.networks.moments import style_shares
 from style_core.optimization.dream_term import DreamTerm
-from style_core.optimization.objective import MOMENT_LOSSES, STYLE_TARGETS, LossWeights, Objective, Region, content_target
+from style_core.optimization.objective import STYLE_TARGETS, LossWeights, Objective, Region, content_target
 from style_core.optimization.temporal import TemporalTarget
 from style_core.optimization.tiled_objective import TiledObjective
 from style_core.optimization.tiled_styles import target_in_tiles
@@ -43,10 +43,9 @@ class Planner:
         styles: Sequence[tuple[int, int]] = ((1, 1),),
     ) -> "Planner":  # fmt: skip
         """For a network's shape, the weights in use, the number of regions with their own style, and the styles' heights and widths."""
-        moments = options.loss in MOMENT_LOSSES
-        network = network_of(shape, weights, regions, places=not moments)
+        network = network_of(shape, weights, regions, options.loss)
         network = replace(network, styles=tuple(styles), style_scale=options.style_scale)
-        return cls(network, compute, options.optimizer, memory, moments and shape.local)
+        return cls(network, compute, options.optimizer, memory, shape.local and not network.places)
 
     def plan(self, size: tuple[int, int]) -> Plan:
         """The plan for a picture of `size` (height, width) in the available memory.

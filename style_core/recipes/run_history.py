@@ -40,7 +40,7 @@ class Watch:
     """Measures a run from now until `finish`.
 
     Args:
-        kind: the recipe and its network.
+        kind: as in `Cost`.
         compute: where it runs.
         predicted: the model's prediction.
     """
