@@ -126,17 +126,17 @@ class Generator:
         enlarged for this is read almost as if it had been larger (`StyleNet.sharpened`).
         """
         sized = fit_short(style, max(64, round(STYLE_SIDE * scale)))
-        shown = self.shown(style, scale)
+        share = self.true_share(style, scale)
 
         def encode() -> Tensor:
             code = self.code_of(self._encode(sized)[2], tones_of(sized))
-            return torch.cat([self._sharpened(code[:, :CODE_SIZE], shown), code[:, CODE_SIZE:]], 1)
+            return torch.cat([self._sharpened(code[:, :CODE_SIZE], share), code[:, CODE_SIZE:]], 1)
 
-        return self._styles.get((digest_of(sized), shown), encode)
+        return self._styles.get((digest_of(sized), share), encode)
 
     @staticmethod
-    def shown(style: Tensor, scale: float = 1.0) -> float:
-        """How sharp a style picture `[3, h, w]` is encoded: its side over that which it is enlarged to, at most 1."""
+    def true_share(style: Tensor, scale: float = 1.0) -> float:
+        """The share of a style picture's encoded side that it really has, `[3, h, w]`: below 1 if it is enlarged."""
         return min(1.0, min(style.shape[-2:]) / (STYLE_SIDE * min(1.0, scale)))
 
     def encode_content(self, photo: Tensor, *, remember: bool = True) -> EncodedPhoto:
@@ -184,8 +184,8 @@ class Generator:
         return moved
 
     @torch.no_grad()
-    def _sharpened(self, code: Tensor, shown: float) -> Tensor:
-        return self.net.style.sharpened(code.to(self.compute.device), shown).cpu()
+    def _sharpened(self, code: Tensor, true_share: float) -> Tensor:
+        return self.net.style.sharpened(code.to(self.compute.device), true_share).cpu()
 
     @torch.no_grad()
     def code_of(self, moments: Moments, tones: Tensor) -> Tensor:

@@ -210,16 +210,16 @@ class StyleNet(nn.Module):
             parts += [moments.means[level] / unit, (moments.deviations(level) / unit).log1p(), second]
         return self.code(functional.leaky_relu(self.read(torch.cat(parts, 1)), 0.2))
 
-    def sharpened(self, code: Tensor, shown: float) -> Tensor:
+    def sharpened(self, code: Tensor, true_share: float) -> Tensor:
         """The code `[1, CODE_SIZE]` that a painting would have, given that of a thumbnail enlarged to the same size.
 
         Enlarging leaves out the finest strokes, whose statistics follow from the others' (by ridge regressions on training paintings;
         `style_core.training.sharpening`).
 
         Args:
-            shown: in `(0, 1]`, the thumbnail's side over that which it was enlarged to.
+            true_share: in `(0, 1]`, the thumbnail's side over that which it was enlarged to.
         """
-        lacking = 1 - shown
+        lacking = 1 - true_share
         known = torch.cat([code, code.new_ones(len(code), 1)], 1)
         return code + sum(lacking ** (power + 1) * known @ matrix.mT for power, matrix in enumerate(self.sharpening))
 

@@ -48,13 +48,13 @@ class GramSharpening:
         """What is stored, float16."""
         return {f"{_PREFIX}{layer}": each.half().contiguous() for layer, each in self.maps.items()}
 
-    def sharpened(self, grams: Mapping[str, Tensor], shown: float) -> dict[str, Tensor]:
+    def sharpened(self, grams: Mapping[str, Tensor], true_share: float) -> dict[str, Tensor]:
         """The Gram matrices of a painting from those of its thumbnail, `[1, C, C]` by layer.
 
         Args:
-            shown: in `(0, 1]`, the thumbnail's side over that which it was enlarged to (`Generator.shown`); 1 changes nothing.
+            true_share: in `(0, 1]`, the thumbnail's side over that which it was enlarged to (`Generator.true_share`); 1 changes nothing.
         """
-        lacking = torch.tensor([1 - shown])
+        lacking = torch.tensor([1 - true_share])
         return {layer: mapped(gram, self.maps[layer].to(gram.device), lacking.to(gram.device)) for layer, gram in grams.items()}
 
 

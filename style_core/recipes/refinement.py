@@ -115,7 +115,7 @@ def measured_style(style: Tensor, scale: float, compute: Compute) -> StyleTarget
 
     What is enlarged for this is measured almost as if it had been larger (`GramSharpening`).
     """
-    sized, shown = fit_short(style, max(64, round(STYLE_SIDE * scale))), Generator.shown(style, scale)
+    sized, shown = fit_short(style, max(64, round(STYLE_SIDE * scale))), Generator.true_share(style, scale)
 
     def measure() -> StyleTarget:
         extractor, batch = _extractor(compute), _batch(sized, compute)
@@ -130,7 +130,7 @@ def measured_style(style: Tensor, scale: float, compute: Compute) -> StyleTarget
 
 def refining_weights(styles: Sequence[Tensor], scales: Sequence[float]) -> dict[str, str]:
     """The weights that refining in these style pictures at these brush sizes uses: sha256 by name."""
-    enlarged = any(Generator.shown(style, scale) < 1 for style in styles for scale in scales)
+    enlarged = any(Generator.true_share(style, scale) < 1 for style in styles for scale in scales)
     return {name: registry()[name].sha256 for name in (NETWORK, *([SHARPENING] if enlarged else []))}
 
 
