@@ -39,7 +39,7 @@ FIRST_SIDE = 256  # px, short side of the first result by which a code is adjust
 _MOST_ADJUSTED = 0.3  # limit of the adjustment, as a share of the distance between the photo's code and the style's
 # Distances of a first result from the photo, at the level, from which its code is adjusted less, and not at all: asking for more style
 # where little of the photo is left loses the rest. Chosen on 24 pairs of training pictures.
-_LOSING, _LOST, _CONTENT_LEVEL = 0.45, 0.6, "relu4_1"
+_FEEDBACK_FADES, _FEEDBACK_ENDS, _FEEDBACK_LEVEL = 0.45, 0.6, "relu4_1"
 _REMEMBERED_ADJUSTMENTS = 256
 _SOFT_EDGE = 0.01  # of the long side: softness of mask edges
 
@@ -175,8 +175,8 @@ class Generator:
         *_, (_, _, first) = self.paint(encoded, [code])
         assert first is not None  # the last one is the whole picture
         seen = self.encode_content(first, remember=False)
-        lost = float(relative_distance(seen.features[_CONTENT_LEVEL], encoded.features[_CONTENT_LEVEL]))
-        share = float(self.net.style.feedback) * min(1.0, max(0.0, (_LOST - lost) / (_LOST - _LOSING)))
+        lost = float(relative_distance(seen.features[_FEEDBACK_LEVEL], encoded.features[_FEEDBACK_LEVEL]))
+        share = float(self.net.style.feedback) * min(1.0, max(0.0, (_FEEDBACK_ENDS - lost) / (_FEEDBACK_ENDS - _FEEDBACK_FADES)))
         missed = share * (code - seen.code)[:, :CODE_SIZE]
         limit = _MOST_ADJUSTED * (code - encoded.code)[:, :CODE_SIZE].norm()
         moved = code.clone()

@@ -46,7 +46,7 @@ from style_core.weights.open import open_generator
 # benchmarks/verdicts.md.
 _ALMOST_THE_PHOTO = 0.72
 _LOST_THE_PHOTO = 0.9
-_CONTENT_LEVEL = "relu3_1"
+_VERDICT_LEVEL = "relu3_1"
 _JUDGED_FROM = 0.5  # strength below which a result close to the photo is expected
 _WORTH_MORE = 2  # steps of refining, from which on they make up for more than what a first result shows
 VERDICTS = {
@@ -298,7 +298,7 @@ def verdict(
     left = _apart(after.code, style) / _apart(before.code, style).clamp_min(1e-6)
     if left > _ALMOST_THE_PHOTO:
         return "unchanged"
-    if relative_distance(after.features[_CONTENT_LEVEL], before.features[_CONTENT_LEVEL]) > _LOST_THE_PHOTO:
+    if relative_distance(after.features[_VERDICT_LEVEL], before.features[_VERDICT_LEVEL]) > _LOST_THE_PHOTO:
         return "lost"
     return ""
 

@@ -22,7 +22,7 @@ from style_core.networks.generator import Generator
 from style_core.progress import finish
 from style_core.recipes.refinement import measured_style
 from style_core.recipes.stylize import StylizeOptions, paint_photo
-from style_core.weights.gallery import CODE_SCALES, CODES, GRAMS, digest_of, gallery, gram_factor, gram_from
+from style_core.weights.gallery import CODE_SCALES, CODES, GRAMS, gallery, gram_factor, gram_from, tensors_digest
 from style_core.weights.registry import MODELS, registry
 
 _THUMBNAIL_SIDE = 256
@@ -64,9 +64,9 @@ def main() -> None:
         code, grams = codes[style.name][1:2].float(), partial(_grams, factors[style.name])
         painted = finish(paint_photo(generator, photo, [], StylizeOptions(), codes=[code], grams=[grams], remember=False)).result
         to_pil(fit_short(painted, _THUMBNAIL_SIDE)).save(style.thumbnail, quality=82)
-    save_file(codes, MODELS / CODES, {"generator": generator.sha256, "sha256": digest_of(codes)})
+    save_file(codes, MODELS / CODES, {"generator": generator.sha256, "sha256": tensors_digest(codes)})
     by_layer = {f"{name}.{layer}": factor for name, layers in factors.items() for layer, factor in layers.items()}
-    save_file(by_layer, MODELS / GRAMS, {"lite": lite, "sha256": digest_of(by_layer)})
+    save_file(by_layer, MODELS / GRAMS, {"lite": lite, "sha256": tensors_digest(by_layer)})
     if given.contact:
         _write_contact(given.contact)
 

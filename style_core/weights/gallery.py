@@ -149,7 +149,7 @@ def verify_gallery() -> str:
     return f"good ({len(gallery())} styles)"
 
 
-def digest_of(values: Mapping[str, Tensor]) -> str:
+def tensors_digest(values: Mapping[str, Tensor]) -> str:
     """The sha256 of all values, stored in their file's metadata."""
     digest = hashlib.sha256()
     for name in sorted(values):
@@ -171,6 +171,6 @@ def _stored(name: str, changed: int) -> tuple[str, dict[str, Tensor]]:
             values = {key: file.get_tensor(key) for key in file.keys()}
     except (SafetensorError, OSError) as error:
         raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=name) from error
-    if facts.get("sha256", "") not in ("", digest_of(values)) or not all(torch.isfinite(value).all() for value in values.values()):
+    if facts.get("sha256", "") not in ("", tensors_digest(values)) or not all(torch.isfinite(value).all() for value in values.values()):
         raise WeightsError("{file} in models/ is missing or damaged; get the project's files again.", file=name)
     return facts.get("generator", facts.get("lite", "")), {key: value.float() for key, value in values.items()}

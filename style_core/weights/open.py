@@ -1,9 +1,8 @@
 """Open a network by name: find or fetch its file, check it, load it once per process."""
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, abc
 from collections.abc import Callable, Iterable
-from collections.abc import Generator as Steps
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,7 @@ def open_gram_sharpening() -> GramSharpening:
 
 def open_extractor(
     choice: str, layers: Iterable[str], compute: Compute, pooling: str = "max"
-) -> Steps[Step, None, tuple[FeatureExtractor, str]]:
+) -> abc.Generator[Step, None, tuple[FeatureExtractor, str]]:
     """Open an extractor, fetching its weights if necessary: `extractor, note = yield from open_extractor(...)`.
 
     Args:
