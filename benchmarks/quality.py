@@ -84,7 +84,7 @@ def generator_method(path: Path, steps: int):
 
 
 def optimized(content: Tensor, style: Tensor, extractor: str) -> Tensor:
-    """`optimize` with the recipe's defaults."""
+    """`optimize` with the app's 150 iterations."""
     options = OptimizeOptions(size=max(content.shape[-2:]), iterations=ITERATIONS, extractor=extractor)
     return resize(finish(optimize(content, [style], options)).result, tuple(content.shape[-2:]))
 
