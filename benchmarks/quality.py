@@ -14,6 +14,7 @@ from torch import Tensor
 
 from benchmarks.common import arguments, evaluation_network, paint_with, painted, print_table
 from benchmarks.measures import UNCHANGED, PictureFeatures, Retrieval, measure
+from studio.controls import STARTS
 from style_core import OptimizeOptions, StylizeOptions, finish, optimize
 from style_core.devices import Compute
 from style_core.media.images import fit_short, read_image, resize, to_pil
@@ -22,7 +23,6 @@ from style_core.training.data import sharp, split
 from style_core.weights.registry import MODELS
 
 SIDE = 512  # px, short side
-ITERATIONS = 150  # of `optimize`
 _NAMES = ("style", "content", "fidelity", "coverage", "sliced", "structure")
 _HIGHER_IS_BETTER = {"fidelity", "coverage", "structure"}
 
@@ -84,8 +84,8 @@ def generator_method(path: Path, steps: int):
 
 
 def optimized(content: Tensor, style: Tensor, extractor: str) -> Tensor:
-    """`optimize` with the app's 150 iterations."""
-    options = OptimizeOptions(size=max(content.shape[-2:]), iterations=ITERATIONS, extractor=extractor)
+    """`optimize` with the app's number of iterations."""
+    options = OptimizeOptions.make(size=max(content.shape[-2:]), extractor=extractor, **STARTS["optimize"])
     return resize(finish(optimize(content, [style], options)).result, tuple(content.shape[-2:]))
 
 

@@ -75,7 +75,7 @@ def test_the_generator_is_measured(program, flags, monkeypatch):
 
 
 def test_the_quality_of_methods_is_measured(program, flags, monkeypatch, tmp_path):
-    small(monkeypatch, "quality", SIDE=64, ITERATIONS=2)
+    small(monkeypatch, "quality", SIDE=64, STARTS={"optimize": {"iterations": 2}})
     said = program("benchmarks.quality", *flags, "--pairs", 2, "--optimize-pairs", 1, "--vgg19-pairs", 1, "--sheet", tmp_path / "sheet.jpg")
     for method in (
         "untouched photo (2)",
@@ -136,7 +136,8 @@ def test_pictures_at_once_are_timed(program, monkeypatch):
 
 
 def test_the_app_s_defaults_are_timed(program, vgg19, monkeypatch):
-    small(monkeypatch, "times", QUICK=64, SLOW=64, LARGE=64, ITERATIONS=2, CLIP_FRAMES=3)
+    starts = {"stylize": {"size": 64}, "optimize": {"size": 64, "iterations": 2}, "dream": {"size": 64}, "imagine": {"count": 6}}
+    small(monkeypatch, "times", STARTS=starts, LARGE=64, CLIP_FRAMES=3, CLIP_SIDE=64)
     assert len(figures(program("benchmarks.times", "--vgg19", vgg19))) == 9
 
 
