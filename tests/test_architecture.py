@@ -48,10 +48,18 @@ def test_the_map_in_the_architecture_document_is_current():
     assert len(re.findall(r"^    (\w+(?:; \w+)*)$", text, re.M)) <= 20
 
 
-@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
+_MAIN = ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"]
+_OTHERS = sorted(str(path.relative_to(ROOT)) for folder in ("models", "benchmarks") for path in (ROOT / folder).glob("*.md"))
+
+
+@pytest.mark.parametrize("document", [*_MAIN, *_OTHERS])
 def test_files_that_a_document_names_exist(document):
-    named = re.findall(r"`((?:style_core|studio|models|tests|benchmarks|deploy|docs)/[\w./-]*)`", (ROOT / document).read_text())
-    assert named and [path for path in named if not re.search("NAME|CODE", path) and not (ROOT / path).exists()] == []
+    text = (ROOT / document).read_text()
+    named = re.findall(r"`((?:style_core|studio|models|tests|benchmarks|deploy|docs)/[\w./-]*)`", text)
+    assert named or document in _OTHERS
+    assert [path for path in named if not re.search("NAME|CODE", path) and not (ROOT / path).exists()] == []
+    linked = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    assert [path for path in linked if not (ROOT / document).parent.joinpath(path).exists()] == []
 
 
 def test_the_public_names_are_exactly_those_in_all():

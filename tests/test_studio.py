@@ -1,4 +1,4 @@
-"""The studio without a browser: words in both languages, files that are ours, what a result carries with it."""
+"""The studio without a browser: words in all languages, files that are ours, what a result carries with it."""
 
 import ast
 import os

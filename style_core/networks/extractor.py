@@ -77,7 +77,7 @@ class FeatureExtractor(nn.Module):
     """A frozen VGG-shaped network that returns activations by layer name.
 
     Args:
-        name: `vgg19` or `lite`.
+        name: as in `BACKBONES`, or `generator` for its encoder.
         trunk: convolutions, rectifiers and poolings in VGG-19's order.
         compute: where it runs and in which precision; weights are converted once, here.
         pooling: `max`, the trunk's own, or `average`, which Gatys et al. (2016) found smoother.
