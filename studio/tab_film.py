@@ -1,4 +1,4 @@
-"""The tab "Film": a clip painted with its sound; a webcam painted live is in `webcam`."""
+"""The tab "Video": a clip painted with its sound; a webcam painted live is in `webcam`."""
 
 from contextlib import closing
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The tab "Imagine": abstract paintings from the latent space, by seed or similar to a picture, and walks between them."""
+"""The tab "Imagine": abstract paintings from the latent space, by seed or similar to a picture, and morphs between them."""
 
 import random
 from contextlib import closing
@@ -15,10 +15,10 @@ from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
 from style_core import Compute, ImagineOptions, RequestError, Step, imagine
 from style_core.media.settings import settings_of
-from style_core.recipes.imagine import nth, walk
+from style_core.recipes.imagine import morph, nth
 from style_core.recipes.recorded_inputs import request_of
 
-_WALK_FRAMES, _WALK_FPS = 72, 24
+_MORPH_FRAMES, _MORPH_FPS = 72, 24
 _SEEDS = 100_000  # range of random seeds, short enough to remember
 
 
@@ -37,7 +37,7 @@ def build(compute: Compute) -> dict:
             with gr.Row(elem_classes="small-actions"):
                 alike = gr.Button(i18n.MORE_LIKE, size="sm", elem_id="imagine-alike")
                 another = gr.Button(i18n.ANOTHER_SEED, size="sm", elem_id="imagine-another")
-                morph = gr.Button(i18n.WALK, size="sm", elem_id="imagine-walk")
+                morph_button = gr.Button(i18n.WALK, size="sm", elem_id="imagine-walk")
             film = gr.Video(label=i18n.WALKED, interactive=False, visible=False, loop=True, elem_id="imagine-film")
             uses = use_buttons("imagine")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
@@ -69,7 +69,7 @@ def build(compute: Compute) -> dict:
     def morphed(near, far, request: gr.Request, **given) -> Updates:
         yield from _morphed(compute, place, [path for path in (near, far) if path is not None], given, request)
 
-    handlers = {run: (imagined, [near]), alike: (more_like, [result]), morph: (morphed, [near, far])}
+    handlers = {run: (imagined, [near]), alike: (more_like, [result]), morph_button: (morphed, [near, far])}
     _wire(place, handlers, another, option_controls)
     return {
         "content": near,
@@ -184,8 +184,8 @@ def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, requ
         pictures, options = [read_if_given(path) for path in ends], ImagineOptions.make(**given)
         frames, seconds, stopped = yield from live.write_film(
             out,
-            _WALK_FPS,
-            lambda: gpu.steps(walk, options, pictures, frames=_WALK_FRAMES, compute=compute),
+            _MORPH_FPS,
+            lambda: gpu.steps(morph, options, pictures, frames=_MORPH_FRAMES, compute=compute),
             lambda step: {place.status: live.status_of(step, request)},
         )
     except RequestError as error:

@@ -1,4 +1,4 @@
-"""The camera of the tab "Film": frames painted as they come, and a snapshot that goes to every tab."""
+"""The camera of the tab "Video": frames painted as they come, and a snapshot that goes to every tab."""
 
 import functools
 from collections import OrderedDict

@@ -137,7 +137,7 @@ def test_an_interrupted_dream_zoom_continues_and_is_not_mixed_with_another(pair,
 
 
 @pytest.mark.slow
-def test_imagine_writes_pictures_by_seed_and_a_walk(tmp_path, capsys):
+def test_imagine_writes_pictures_by_seed_and_a_morph(tmp_path, capsys):
     few = ["--size", "128", "--finish", "plain", "--json"]
     assert cli.main(["imagine", "-o", str(tmp_path / "some.png"), "--seed", "4", "--count", "2", *few]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -145,17 +145,17 @@ def test_imagine_writes_pictures_by_seed_and_a_walk(tmp_path, capsys):
     assert cli.main(["imagine", "-o", str(tmp_path / "one.png"), "--seed", "5", *few]) == 0
     # The second of two from seed 4 is the picture of seed 5, and its settings say so.
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "some-2.png").read_bytes()
-    film = tmp_path / "walk.mp4"
+    film = tmp_path / "morph.mp4"
     assert (
         cli.main(
-            ["imagine", "-o", str(tmp_path / "end.png"), "--walk", str(film), "--frames", "6", "--near", str(tmp_path / "one.png"), *few]
+            ["imagine", "-o", str(tmp_path / "end.png"), "--morph", str(film), "--frames", "6", "--near", str(tmp_path / "one.png"), *few]
         )
         == 0
     )
     assert Clip.open(film).frames == 6
     capsys.readouterr()
     assert cli.main(["imagine", "-o", str(tmp_path / "x.png"), "--near", *[str(tmp_path / "one.png")] * 2, *few]) == 2
-    assert "give one, or use --walk to go from one to the other" in capsys.readouterr().err
+    assert "give one, or use --morph to go from one to the other" in capsys.readouterr().err
 
 
 MISTAKES = [
@@ -206,9 +206,10 @@ def test_no_result_replaces_a_picture_that_it_is_made_from(pair, tmp_path, capsy
     (["optimize", "clip.mp4", "painting.png", "-o", "film.mp4", "--memory", "2"], "--memory works only with a photo"),
     (["dream", "photo.png", "-o", "out.png", "--zoom", "zoom.mp4", "--timelapse", "film.mp4"], "give --timelapse or --zoom, not both"),
     (["dream", "photo.png", "-o", "out.png", "--frames", "7"], "are of a zoom; add --zoom"),
-    (["imagine", "-o", "out.png", "--frames", "7"], "--frames is of a walk; add --walk"),
+    (["imagine", "-o", "out.png", "--frames", "7"], "--frames is of a morph; add --morph"),
     (["imagine", "--near", "a.png", "b.png", "--batch", "-o", "out"], "with --batch, give one folder."),
-    (["imagine", "-o", "out.png", "--walk", "walk.mp4", "--count", "2"], "--walk makes one film; leave out --count."),
+    (["imagine", "-o", "out.png", "--morph", "morph.mp4", "--count", "2"], "--morph makes one film; leave out --count."),
+    (["imagine", "-o", "out.png", "--walk", "w.mp4", "--frames", "1"], "A morph needs 2 to 2400 frames; 1 were asked for."),
     (["stylize", "wide.png", "painting.png", "-o", "out.png", "--size", "320"], "choose a size of at least 640 px, or crop it."),
 ])  # fmt: skip
 def test_what_cannot_be_done_is_said_with_what_can(pair, tmp_path, capsys, monkeypatch, command, sentence):
@@ -334,7 +335,7 @@ def test_an_unwritable_target_is_reported_before_the_work(pair, tmp_path, capsys
 SILLY = [
     ["optimize", "--beta", "1e6"], ["optimize", "--alpha", "1e-300"], ["optimize", "--alpha", "nan", "--beta", "1"], ["optimize", "--size", "9" * 400],
     ["optimize", "--style-layers", "relu1_1:1e308 relu2_1:1e308"], ["optimize", "--content-layers", "relu4_2:inf"], ["optimize", "--seed", "9" * 30],
-    ["optimize", "--style-weights", "nan"], ["optimize", "--style-weights", "1e308"], ["imagine", "--frames", "99999999999999", "--walk", "w.mp4"],
+    ["optimize", "--style-weights", "nan"], ["optimize", "--style-weights", "1e308"], ["imagine", "--frames", "99999999999999", "--morph", "w.mp4"],
 ]  # fmt: skip
 
 

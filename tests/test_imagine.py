@@ -1,4 +1,4 @@
-"""The latent space: seeds, inversions, walks, directions, sizes; with the shipped weights."""
+"""The latent space: seeds, inversions, morphs, directions, sizes; with the shipped weights."""
 
 import statistics
 
@@ -13,7 +13,7 @@ from style_core.networks import latent
 from style_core.networks.latent import Latent, slerp
 from style_core.networks.latent_net import DIRECTIONS, SIDE, Z_SIZE, LatentNet
 from style_core.networks.style_prior import StylePrior, attributes
-from style_core.recipes.imagine import walk
+from style_core.recipes.imagine import morph
 from style_core.weights.open import open_latent, open_style_prior
 from style_core.weights.registry import MODELS
 
@@ -67,8 +67,8 @@ def test_an_inversion_is_nearer_to_its_own_picture_than_to_others():
 
 
 @pytest.mark.slow
-def test_a_walk_has_no_jump_and_ends_where_it_should():
-    frames = [step.image for step in walk(PLAIN, frames=13, compute=FP32) if step.image is not None]
+def test_a_morph_has_no_jump_and_ends_where_it_should():
+    frames = [step.image for step in morph(PLAIN, frames=13, compute=FP32) if step.image is not None]
     assert len(frames) == 13
     torch.testing.assert_close(frames[0], pictures(PLAIN)[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(frames[-1], pictures(changed(seed=1))[0], atol=1e-4, rtol=0)
@@ -76,19 +76,21 @@ def test_a_walk_has_no_jump_and_ends_where_it_should():
     assert steps.max() <= 3 * steps.median()
 
 
-@pytest.mark.parametrize("ends, frames, sentence", [(3, 8, "A morph has two ends, but 3 pictures"), (0, 1, "it must have 2 to 2400")])
-def test_an_invalid_walk_is_refused(ends, frames, sentence):
+@pytest.mark.parametrize(
+    "ends, frames, sentence", [(3, 8, "A morph has two ends, but 3 pictures"), (0, 1, "A morph needs 2 to 2400 frames; 1 were asked for.")]
+)
+def test_an_invalid_morph_is_refused(ends, frames, sentence):
     with pytest.raises(RequestError, match=sentence):
-        finish(walk(PLAIN, [picture(64, 64)] * ends, frames=frames))
+        finish(morph(PLAIN, [picture(64, 64)] * ends, frames=frames))
 
 
-def test_a_walk_from_a_picture_begins_as_near_to_it_as_its_inversion_whatever_the_truncation(monkeypatch):
+def test_a_morph_from_a_picture_begins_as_near_to_it_as_its_inversion_whatever_the_truncation(monkeypatch):
     monkeypatch.setattr(latent, "_INVERSION_STEPS", 4)
     ends = [picture(128, 128, seed=seed) for seed in (1, 2)]
     options = changed(truncation=0.3, variation=1.0)
     best = [pictures(changed(variation=0), near=end)[0] for end in ends]
-    between = [step.image for step in walk(options, ends, frames=2, compute=FP32) if step.image is not None]
-    from_one = [step.image for step in walk(options, ends[:1], frames=2, compute=FP32) if step.image is not None]
+    between = [step.image for step in morph(options, ends, frames=2, compute=FP32) if step.image is not None]
+    from_one = [step.image for step in morph(options, ends[:1], frames=2, compute=FP32) if step.image is not None]
     for image, inversion in ((between[0], best[0]), (between[1], best[1]), (from_one[0], best[0])):
         torch.testing.assert_close(image, inversion, atol=0.01, rtol=0)
     torch.testing.assert_close(from_one[1], pictures(options)[0], atol=0.01, rtol=0)
@@ -169,9 +171,9 @@ def test_styles_of_another_generator_and_other_files_are_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_painted_walk_passes_from_one_style_to_the_other_without_a_jump():
+def test_a_painted_morph_passes_from_one_style_to_the_other_without_a_jump():
     painted = ImagineOptions(size=128)
-    frames = [step.image for step in walk(painted, frames=9, compute=FP32) if step.image is not None]
+    frames = [step.image for step in morph(painted, frames=9, compute=FP32) if step.image is not None]
     torch.testing.assert_close(frames[0], pictures(painted)[0], atol=1e-3, rtol=0)
     steps = torch.stack([(one - two).square().mean().sqrt() for one, two in zip(frames, frames[1:])])
     assert steps.max() <= 3 * steps.median()

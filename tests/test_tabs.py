@@ -66,7 +66,7 @@ def test_a_painting_is_encoded_once_and_not_at_every_frame_of_the_webcam(monkeyp
     assert calls == [webcam._encoded] and codes[0] is codes[1] is codes[2]
 
 
-def test_a_stopped_walk_is_a_film_of_its_frames_so_far(monkeypatch, stop):
+def test_a_stopped_morph_is_a_film_of_its_frames_so_far(monkeypatch, stop):
     steps = [Step(0, 9), *(Step(number, 9, image=picture(64, 64, seed=number), seconds=0.1) for number in range(1, 9))]
     monkeypatch.setattr(tab_imagine.gpu, "steps", lambda *given, **more: (step for step in steps))
     updates = tab_imagine._morphed(FP32, PLACE, [], ImagineOptions(size=128).as_dict(), None)

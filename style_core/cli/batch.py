@@ -57,7 +57,7 @@ def check_flags(given: argparse.Namespace) -> None:
     Raises:
         RequestError: naming the first such flag.
     """
-    for name, flag in {"continue_from": "--continue", "timelapse": "--timelapse", "zoom": "--zoom", "walk": "--walk"}.items():
+    for name, flag in {"continue_from": "--continue", "timelapse": "--timelapse", "zoom": "--zoom", "morph": "--morph"}.items():
         if getattr(given, name, None):
             raise RequestError("{flag} works with one picture, not with --batch.", flag=flag)
     if getattr(given, "count", 1) > 1:

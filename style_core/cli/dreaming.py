@@ -6,7 +6,7 @@ from typing import Any
 
 from style_core.cli.batch import run_folder
 from style_core.cli.continuing import add_continue, begun_run
-from style_core.cli.films import run_walk, run_zoom
+from style_core.cli.films import run_morph, run_zoom
 from style_core.cli.flags import add_options, options_from
 from style_core.cli.masks import framed
 from style_core.cli.pictures import read_given
@@ -17,7 +17,7 @@ from style_core.media.images import read_image, read_mask
 from style_core.media.reading import PRINTS
 from style_core.recipes.dream import DreamOptions, dream
 from style_core.recipes.dream_zoom import ZoomOptions, dream_zoom
-from style_core.recipes.imagine import WALK_FRAMES, ImagineOptions, imagine, walk
+from style_core.recipes.imagine import MORPH_FRAMES, ImagineOptions, imagine, morph
 
 
 def add_dream(parser: argparse.ArgumentParser) -> None:
@@ -72,11 +72,12 @@ def run_dream(given: argparse.Namespace) -> int:
 
 
 def add_imagine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--near", metavar="IMAGE", nargs="+", help="A picture to vary; for a walk, one or both of its ends.")
+    parser.add_argument("--near", metavar="IMAGE", nargs="+", help="A picture to vary; for a morph, one or both of its ends.")
     parser.add_argument(
-        "--walk", metavar="FILE.mp4|.gif", help="Also write a walk: to the next seed's picture, or between the pictures of --near."
+        "--morph", metavar="FILE.mp4|.gif", help="Also write a morph: to the next seed's picture, or between the pictures of --near."
     )
-    parser.add_argument("--frames", type=int, default=WALK_FRAMES, metavar="N", help=f"Frames of the walk (default {WALK_FRAMES}).")
+    parser.add_argument("--walk", dest="morph", help=argparse.SUPPRESS)  # its name before
+    parser.add_argument("--frames", type=int, default=MORPH_FRAMES, metavar="N", help=f"Frames of the morph (default {MORPH_FRAMES}).")
     parser.epilog = "With --count, OUT.png stands for OUT-1.png, OUT-2.png and so on."
 
 
@@ -89,14 +90,14 @@ def run_imagine(given: argparse.Namespace) -> int:
         return run_folder("imagine", folder, lambda path: imagine(options, read_given(path), compute=compute), options, compute, given)
     near = [read_given(path) for path in given.near or ()]
     compute = Compute.choose(given.device)
-    if given.walk and options.count > 1:
-        raise RequestError("--walk makes one film; leave out --count.")
-    if given.walk:
-        return run_walk("imagine", walk(options, near, frames=given.frames, compute=compute), options, compute, given)
-    if given.frames != WALK_FRAMES:
-        raise RequestError("--frames is of a walk; add --walk, or leave it out.")
+    if given.morph and options.count > 1:
+        raise RequestError("--morph makes one film; leave out --count.")
+    if given.morph:
+        return run_morph("imagine", morph(options, near, frames=given.frames, compute=compute), options, compute, given)
+    if given.frames != MORPH_FRAMES:
+        raise RequestError("--frames is of a morph; add --morph, or leave it out.")
     if len(near) > 1:
-        raise RequestError("--near has {given} pictures; give one, or use --walk to go from one to the other.", given=len(near))
+        raise RequestError("--near has {given} pictures; give one, or use --morph to go from one to the other.", given=len(near))
     steps = imagine(options, near[0] if near else None, compute=compute)
     if options.count > 1:
         return run_many("imagine", steps, options, compute, given)

@@ -1,4 +1,4 @@
-"""Films from the shell: painted clips, walks through the latent space, dream zooms."""
+"""Films from the shell: painted clips, morphs between imagined pictures, dream zooms."""
 
 import argparse
 import json
@@ -44,12 +44,12 @@ def _state(path: str) -> tuple[int, int] | None:
     return (os.stat(path).st_ino, os.stat(path).st_mtime_ns) if os.path.exists(path) else None
 
 
-def run_walk(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
+def run_morph(recipe: str, steps: Steps, options: Options, compute: Compute, given: argparse.Namespace) -> int:
     """Run a recipe whose Steps are the frames of a film; its last picture is also saved."""
     check_writable(given.out)
-    check_video_path(given.walk)
+    check_video_path(given.morph)
     follower = Follower()
-    with FrameWriter(given.walk, FILM_FPS) as writer:
+    with FrameWriter(given.morph, FILM_FPS) as writer:
 
         def filmed() -> Steps:
             for step in steps:

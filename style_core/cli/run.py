@@ -65,7 +65,7 @@ def check_outputs(given: argparse.Namespace) -> None:
     """
     out, count = Path(given.out), getattr(given, "count", 1)
     outs = [out] if count < 2 else [_numbered(out, number) for number in range(1, count + 1)]
-    outs += [Path(film) for name in ("timelapse", "walk", "zoom") if (film := getattr(given, name, None))]
+    outs += [Path(film) for name in ("timelapse", "morph", "zoom") if (film := getattr(given, name, None))]
     for name in MADE_FROM:
         value = getattr(given, name, None) or []
         for path in map(Path, [value] if isinstance(value, str) else value):

@@ -20,7 +20,7 @@ from style_core.networks.moments import relative_distances
 _INVERSION_STEPS, _INVERSION_RATE = 80, 0.1
 _COARSE, _COARSE_WEIGHT = 16, 8.0  # side in px at which colors are compared, and the weight of that term
 INVERSION_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
-_PACED_SIDE = 32  # px, side of the pictures compared to space the frames of a walk evenly
+_PACED_SIDE = 32  # px, side of the pictures compared to space the frames of a morph evenly
 
 
 @dataclass(frozen=True)

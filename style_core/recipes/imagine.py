@@ -1,4 +1,4 @@
-"""`imagine`: abstract paintings from a latent space: by seed, similar to a picture, or on a walk between two.
+"""`imagine`: abstract paintings from a latent space: by seed, similar to a picture, or on the way between two.
 
 The space was learned by a VAE-GAN (Larsen et al. 2016) from crops of paintings; see `latent_net`. A code is mapped to a style,
 which truncation moves toward the mean (Karras et al. 2019), and decoded to 128 px. The generator then paints the enlarged picture in an
@@ -26,8 +26,8 @@ from style_core.weights.open import open_extractor, open_generator, open_latent,
 FINISHES = ("painted", "plain")
 MAX_COUNT = 64
 
-_MOST_FRAMES = 2400  # of a walk
-WALK_FRAMES = 96
+_MOST_FRAMES = 2400  # of a morph
+MORPH_FRAMES = 96
 SEEDS = 2**31  # after the last one comes the first
 _NO_STYLE = torch.zeros(1, 0)
 
@@ -100,7 +100,7 @@ def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = No
             style = latent.style(code, options.truncation, options.axes)
         else:
             inversion, seen = around
-            truncation = 1 + (options.truncation - 1) * options.variation  # of the variation alone, as in `walk`
+            truncation = 1 + (options.truncation - 1) * options.variation  # of the variation alone, as in `morph`
             style = latent.style(slerp(inversion.code, code, options.variation), truncation, options.axes)
             style = style[:, None] + (1 - options.variation) * inversion.detail
             noise_maps = blended(inversion.noise_maps, noise_maps, options.variation)
@@ -116,13 +116,13 @@ def imagine(options: ImagineOptions = ImagineOptions(), near: Tensor | None = No
         watch.resume()
 
 
-def walk(
-    options: ImagineOptions = ImagineOptions(), ends: Sequence[Tensor] = (), *, frames: int = WALK_FRAMES, compute: Compute | None = None
+def morph(
+    options: ImagineOptions = ImagineOptions(), ends: Sequence[Tensor] = (), *, frames: int = MORPH_FRAMES, compute: Compute | None = None
 ) -> Steps:
-    """Walk through the space; each Step with an image holds a frame.
+    """Pass through the space from one picture to another; each Step with an image holds a frame.
 
     Args:
-        ends: with none, the walk goes from the seed's picture to the next seed's; with one, from that picture to the seed's; with
+        ends: with none, the morph goes from the seed's picture to the next seed's; with one, from that picture to the seed's; with
             two, from one to the other.
         frames: number of frames, including both ends; at least 2.
     Raises:
@@ -131,7 +131,7 @@ def walk(
     if len(ends) > 2:
         raise RequestError("A morph has two ends, but {given} pictures were given; give at most two.", given=len(ends))
     if not 2 <= frames <= _MOST_FRAMES:
-        raise RequestError("A morph has {frames} frames; it must have 2 to {most}.", frames=frames, most=_MOST_FRAMES)
+        raise RequestError("A morph needs 2 to {most} frames; {frames} were asked for.", frames=frames, most=_MOST_FRAMES)
     started = time.monotonic()
     yield Step(0, frames, note="Starting.")
     latent = open_latent()

@@ -181,7 +181,7 @@ SENTENCES: dict[str, str] = {
     "The tensors do not contain ResNet-50: {reason}": "Los tensores no contienen ResNet-50: {reason}",
     "Styles measured by different feature networks can't be mixed; measure them with the same one.": "Los estilos medidos con redes distintas no se pueden mezclar; mídelos con la misma.",
     "A morph has two ends, but {given} pictures were given; give at most two.": "Una transformación tiene dos extremos, pero hay {given} imágenes; indica dos como mucho.",
-    "A morph has {frames} frames; it must have 2 to {most}.": "La transformación tiene {frames} fotogramas; debe tener entre 2 y {most}.",
+    "A morph needs 2 to {most} frames; {frames} were asked for.": "Una transformación necesita de 2 a {most} fotogramas; se pidieron {frames}.",
     "size is {size}; it is too large. Write it like 1024, 42cm or 16.5in.": "size vale {size}; es demasiado grande. Escríbelo como 1024, 42cm o 16.5in.",
     "There is not enough memory for {size} px; use {fitting} px or less.": "No hay memoria suficiente para {size} px; usa {fitting} px o menos.",
     "{file} does not say which pictures it was made from: it is a frame of a film or a camera, or was saved by an earlier version.":

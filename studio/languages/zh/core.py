@@ -189,7 +189,7 @@ SENTENCES: dict[str, str] = {
     "The tensors do not contain ResNet-50: {reason}": "这些张量不是 ResNet-50：{reason}",
     "Styles measured by different feature networks can't be mixed; measure them with the same one.": "由不同特征网络测得的风格不能混合；请用同一个网络测量。",
     "A morph has two ends, but {given} pictures were given; give at most two.": "渐变只有两端，却给出了 {given} 张图；最多两张。",
-    "A morph has {frames} frames; it must have 2 to {most}.": "渐变有 {frames} 帧；必须为 2 至 {most} 帧。",
+    "A morph needs 2 to {most} frames; {frames} were asked for.": "渐变需要 2 至 {most} 帧，而要求的是 {frames} 帧。",
     "size is {size}; it is too large. Write it like 1024, 42cm or 16.5in.": "size 的值是 {size}，太大了。写法如 1024、42cm 或 16.5in。",
     "There is not enough memory for {size} px; use {fitting} px or less.": "{size} px 所需的内存不足；请改用 {fitting} px 或更小。",
     # Devices and weights
