@@ -12,7 +12,7 @@ from style_core.networks.backbones import BACKBONES
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.weights import gallery as gallery_of
 from style_core.weights import registry as weights
-from style_core.weights.verify import WeightsError, check_golden, check_vgg19
+from style_core.weights.verify import WeightsError, check_golden, check_network
 
 SHALLOW = "relu2_1"
 
@@ -60,13 +60,13 @@ DAMAGE = {
 def test_a_damaged_vgg19_is_refused_for_what_is_wrong_with_it(vgg19_path, kind):
     tensors = damaged(kind, {name: tensor.float() for name, tensor in load_file(vgg19_path).items()})
     with pytest.raises(WeightsError, match=DAMAGE[kind]):
-        check_vgg19(tensors, "relu5_1", "some.safetensors")
+        check_network(BACKBONES["vgg19"], tensors, "relu5_1", "some.safetensors")
 
 
 def test_the_real_vgg19_passes_in_every_precision(vgg19_path):
     tensors = load_file(vgg19_path)
     for dtype in (torch.float32, torch.float16, torch.bfloat16):
-        check_vgg19({name: tensor.to(dtype) for name, tensor in tensors.items()}, "relu5_4", "vgg19")
+        check_network(BACKBONES["vgg19"], {name: tensor.to(dtype) for name, tensor in tensors.items()}, "relu5_4", "vgg19")
 
 
 def test_a_file_given_by_hand_is_used(vgg19_path, monkeypatch):

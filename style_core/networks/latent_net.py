@@ -6,8 +6,6 @@ own correction to the enlarged picture of the one before (skip generator, Karras
 begin with small pictures and go on with large ones.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -126,19 +124,6 @@ class Encoder(nn.Module):
         features = self.layers((seen - 0.5) * 4)
         mean, log_variance = self.out(features.flatten(1)).float().chunk(2, 1)
         return mean, log_variance.clamp(-8, 4)
-
-
-@dataclass(frozen=True)
-class Directions:
-    """Principal directions of the styles of many codes (GANSpace, Härkönen et al. 2020).
-
-    Attributes:
-        mean: `[W_SIZE]`.
-        axes: `[DIRECTIONS, W_SIZE]`, each as long as the styles' standard deviation along it.
-    """
-
-    mean: Tensor
-    axes: Tensor
 
 
 class LatentNet(nn.Module):

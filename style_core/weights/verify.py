@@ -58,11 +58,6 @@ def check_network(backbone: Backbone, tensors: dict[str, Tensor], deepest: str, 
         _check_activations(backbone, tensors, deepest, name)
 
 
-def check_vgg19(tensors: dict[str, Tensor], deepest: str, name: str) -> None:
-    """`check_network` for VGG-19: tensors by the names `features.N.weight` and `features.N.bias`."""
-    check_network(BACKBONES["vgg19"], tensors, deepest, name)
-
-
 def _check_layout(backbone: Backbone, tensors: dict[str, Tensor], deepest: str, name: str) -> None:
     for key, shape in backbone.tensors(deepest).items():
         if key not in tensors:

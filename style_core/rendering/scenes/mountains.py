@@ -153,7 +153,7 @@ class _Painter:
         normal = normal / normal.norm(dim=0)
         lit, open_ = _on_map(self.map, x[None], z[None])[:, 0]
         fine = tiled(self.fine, x * 0.31, z * 0.31) * 0.5 + tiled(self.fine, x * 2.3, z * 2.3 + height) * 0.5
-        albedo = self._albedo(x, z, ground, tree, steep, canopy, fine)
+        albedo = self._albedo(x, z, ground, tree, steep, fine)
         grown = tree > 0
         sun = torch.tensor(_SUN) / torch.tensor(_SUN).norm()
         facing = (normal * sun[:, None]).sum(0)
@@ -165,7 +165,7 @@ class _Painter:
         light = light + torch.tensor([0.5, 0.36, 0.25])[:, None] * bounce
         return self.air(albedo * light, x, z, height), z
 
-    def _albedo(self, x, z, ground, tree, steep, canopy, fine) -> Tensor:
+    def _albedo(self, x, z, ground, tree, steep, fine) -> Tensor:
         strata = 0.5 + 0.5 * torch.sin(ground * 7 + x * 0.9 + fine * 1.6)
         rock = mix(rgb(0.12, 0.105, 0.10), rgb(0.27, 0.225, 0.19), (strata * 0.6 + 0.2 + 0.16 * fine).clamp(0, 1))
         grass = mix(rgb(0.085, 0.085, 0.028), rgb(0.20, 0.145, 0.045), (0.5 + 0.3 * fine).clamp(0, 1))

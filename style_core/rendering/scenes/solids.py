@@ -55,11 +55,6 @@ def capsule(p: Place, a: tuple[float, float, float], b: tuple[float, float, floa
     return length(*(part - along * share for part, along in zip(q, d))) - (ra + (rb - ra) * share)
 
 
-def torus(p: Place, radius: float, thick: float) -> Tensor:
-    """A ring about the y axis."""
-    return length(length(p[0], p[2]) - radius, p[1]) - thick
-
-
 def polygon(r: Tensor, y: Tensor, profile: list[tuple[float, float]]) -> Tensor:
     """The exact distance to a closed polygon `[(r, y), ...]`."""
     ends = [*profile, profile[0]]

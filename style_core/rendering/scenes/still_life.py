@@ -87,7 +87,6 @@ _BOWL_PROFILE = [
     (0.96, 0.67),
     *_curve([(0.90, 0.56), (0.78, 0.36), (0.55, 0.20), (0.0, 0.14)]),
 ]
-_GRAPES = [(0.105 + 0.012 * (i % 3), i) for i in range(26)]
 
 
 def _grape_places() -> list[tuple[float, float, float, float]]:
@@ -279,7 +278,7 @@ class StillLife:
         shiny = (s.gloss > 0.55).nonzero()[:, 0]
         if len(shiny):
             out[:, shiny] = out[:, shiny] + self._mirrored(s.part(shiny)) * (fresnel(s.part(shiny)) * s.gloss[shiny] * open_[shiny])[None]
-        return self._glass(s, out, light, toward)
+        return self._glass(s, out, toward)
 
     def _mirrored(self, s: Surface) -> Tensor:
         way = mirrored(s.way, s.n)
@@ -289,7 +288,7 @@ class StillLife:
         near = back.color * (light * facing[None] + _ROOM * 2.2)
         return torch.where((t >= _FAR)[None], self._sky(way), near)
 
-    def _glass(self, s: Surface, out: Tensor, light: Tensor, toward: Place) -> Tensor:
+    def _glass(self, s: Surface, out: Tensor, toward: Place) -> Tensor:
         """Green glass: light collects on the side away from the window, and the body is dark."""
         through = (-dot(s.n, toward)).clamp(min=0) ** 2 + 0.25 * (1 + dot(s.n, s.way)).clamp(0, 1) ** 2
         glow = rgb(0.10, 0.30, 0.05) * (0.06 + 1.1 * through)[None]

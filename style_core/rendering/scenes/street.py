@@ -98,10 +98,10 @@ class Street:
         light = torch.where(cornice[None], light * 1.5, light)
         gap = ((p[2] - start) < 0.12) | ((p[2] - start) < 0.0)
         light = torch.where(gap[None], light * 0.4, light)
-        light = self._windows(side, p, start, number, light, top)
+        light = self._windows(p, start, number, light, top)
         return self._shops(side, p, start, number, light), there
 
-    def _windows(self, side: int, p: Place, start: Tensor, number: Tensor, light: Tensor, top: Tensor) -> Tensor:
+    def _windows(self, p: Place, start: Tensor, number: Tensor, light: Tensor, top: Tensor) -> Tensor:
         column, row = ((p[2] - start) / _BAY).floor(), ((p[1] - 1.0) / _FLOOR).floor()
         u, v = (p[2] - start) - (column + 0.5) * _BAY, (p[1] - 1.0) - row * _FLOOR - 1.75
         inside = (row >= 1) & (p[1] < top - 1.1)
