@@ -14,10 +14,11 @@ from studio.uploads import picture_input, read_if_given, read_upload
 from style_core import Compute, OptimizeOptions, optimize, read_settings
 from style_core.media.images import fit
 from style_core.media.settings import iterations_of
+from style_core.options import Range
 from style_core.recipes.pyramid import level_reached
 
 _PREVIEW_EVERY = 0.8  # seconds
-_LARGER, _LARGEST = 1.5, 12288  # factor of "Enlarge and repaint", and its largest size in px
+_LARGER = 1.5  # factor of "Enlarge and repaint"
 
 
 def build(compute: Compute, photo: gr.State) -> dict:
@@ -105,7 +106,9 @@ def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
     """The result as the start of the next run, twice, and that run's size."""
     if path is None:
         raise i18n.no_result(request)
-    return path, path, min(_LARGEST, round(size * _LARGER / 32) * 32)
+    allowed = next(field.allowed for field in OptimizeOptions.fields() if field.name == "size")
+    assert isinstance(allowed, Range)
+    return path, path, min(allowed.high, round(size * _LARGER / allowed.step) * allowed.step)
 
 
 def _paint(compute: Compute, board: stage.Board, content, given: dict, request: gr.Request) -> Updates:

@@ -56,6 +56,10 @@ class OptionField:
         return self.allowed.unit if isinstance(self.allowed, Range) else ""
 
 
+SEED_COUNT = 2**31  # after the last seed comes the first
+SEEDS = Range(0, SEED_COUNT - 1, 1)
+
+
 def option(default: Any, help: str, allowed: Range | tuple[str, ...] | None = None, *, expert: bool = False) -> Any:
     """Declare a field of an Options class: its default, a sentence of explanation, and the allowed values."""
     return dataclasses.field(default=default, metadata={"help": help, "allowed": allowed, "expert": expert})

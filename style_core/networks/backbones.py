@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file
 from torch import Tensor
@@ -17,6 +18,7 @@ from style_core.networks.costs import Shape, VggShape
 from style_core.networks.extractor import FeatureExtractor, vgg_extractor
 from style_core.networks.resnet import ResNetShape, resnet_extractor
 from style_core.networks.vgg19 import CONTENT_LAYER, LITE_WIDTHS, STYLE_LAYERS, VGG16_DEPTHS, VGG19_WIDTHS, layers_of, pooling_of
+from style_core.options import option
 
 
 @dataclass(frozen=True)
@@ -91,3 +93,12 @@ BACKBONES = {
     )
 }
 EXTRACTORS = ("auto", *BACKBONES)
+
+
+def extractor_option() -> Any:
+    """The option `extractor` of recipes that optimize a picture."""
+    return option(
+        "auto",
+        "Feature network: vgg19 is the reference, lite the smaller built-in one; auto uses vgg19 if it is available.",
+        EXTRACTORS,
+    )

@@ -118,7 +118,7 @@ def relative_distance(input: Tensor, target: Tensor) -> Tensor:
 def relative_distances(input: Tensor, target: Tensor) -> Tensor:
     """`relative_distance` of each element of a batch: `[B, ...]` twice -> `[B]`, float32."""
     difference = (input.float() - target.float()).flatten(1).square().sum(1)
-    return difference / target.float().flatten(1).square().sum(1).clamp_min(1e-8)
+    return difference / target.float().flatten(1).square().sum(1).clamp_min(_EPSILON)
 
 
 def style_shares(weights: Sequence[float] | None, count: int) -> list[float]:

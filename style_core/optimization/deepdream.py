@@ -12,6 +12,7 @@ from style_core.errors import RequestError
 from style_core.matrices import averaged_to
 from style_core.networks.costs import Shape
 from style_core.networks.extractor import FeatureExtractor, layer_name
+from style_core.networks.vgg19 import stride_of
 from style_core.optimization.losses import total_variation
 
 _SMALLEST_LEVEL = 8  # px, short side: the coarsest scale that the gradient is split into
@@ -69,7 +70,7 @@ class DreamObjective:
     @property
     def compared(self) -> float:
         """Multiplications and additions per pixel for the comparison with the guide."""
-        strides = [2 ** (int(layer_name(term.layer)[4]) - 1) for term in self.terms]
+        strides = [stride_of(layer_name(term.layer)) for term in self.terms]
         return sum(2 * guide.numel() / stride**2 for guide, stride in zip(self._guides, strides) if guide is not None)
 
     def responses(self, batch: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -13,12 +13,12 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import beyond, fit, fit_short
 from style_core.messages import Message, joined
-from style_core.networks.backbones import BACKBONES, EXTRACTORS
+from style_core.networks.backbones import BACKBONES, extractor_option
 from style_core.networks.costs import Shape
 from style_core.networks.extractor import FeatureExtractor, layer_name
 from style_core.networks.vgg19 import LAYERS
 from style_core.optimization.deepdream import LARGEST_TILE, Ascent, AscentConfig, DreamObjective, Term, tile_side
-from style_core.options import Options, Range, option
+from style_core.options import SEED_COUNT, SEEDS, Options, Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.areas import in_effect
 from style_core.recipes.cost_model import Cost, Situation, network_cost
@@ -49,17 +49,13 @@ class DreamOptions(Options):
     iterations: int = option(15, "Steps in each octave.", Range(1, 200, 1))
     outside: float = option(0.0, "Share of the dream outside the painted area; 0 keeps the photo there.", Range(0, 1, 0.01))
     start: str = option("photo", "Dream on the photo, or from noise.", STARTS)
-    extractor: str = option(
-        "auto",
-        "Feature network: vgg19 is the reference, lite the smaller built-in one; auto uses vgg19 if it is available.",
-        EXTRACTORS,
-    )
+    extractor: str = extractor_option()
     octave_scale: float = option(1.5, "How much larger each octave is than the one before.", Range(1.1, 2.5, 0.05), expert=True)
     smoothing: float = option(0.5, "0 changes mostly fine grain; 1 changes coarse shapes as much as grain.", Range(0, 1, 0.05), expert=True)
     decorrelate: bool = option(True, "Dream in the photo's own colors rather than rainbow colors.", expert=True)
     jitter: int = option(32, "Largest random shift, which hides the network's grid.", Range(0, 128, 1, "px"), expert=True)
     tv: float = option(0.0, "Weight of smoothness: higher leaves less grain.", Range(0, 10, 0.1), expert=True)
-    seed: int = option(0, "Random seed of the shifts and the noise.", Range(0, 2**31 - 1, 1), expert=True)
+    seed: int = option(0, "Random seed of the shifts and the noise.", SEEDS, expert=True)
 
 
 def parse_terms(text: str) -> tuple[Term, ...]:
@@ -238,7 +234,7 @@ class Growth:
         self.share = sum(height * width * self._skipped(index) for index, (height, width) in enumerate(self.sizes)) / self._work
         self.rises: dict[str, float] = {}
         self._generator = torch.Generator().manual_seed(options.seed)
-        self._noise_seed = int(torch.randint(2**31, (), generator=self._generator))
+        self._noise_seed = int(torch.randint(SEED_COUNT, (), generator=self._generator))
         self._added: Tensor | None = None
         self._finer: Tensor | None = None  # of a finished dream that goes on, what the octave at work is too small for
         self._goes_deeper = begun is not None and not self.done

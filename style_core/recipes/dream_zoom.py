@@ -15,7 +15,7 @@ from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.media.images import size_to_fit
 from style_core.media.reading import MIN_SIDE
-from style_core.options import Options, Range, option
+from style_core.options import SEED_COUNT, Options, Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.dream import DreamOptions, check_request, dream
 from style_core.weights.open import open_extractor
@@ -79,7 +79,7 @@ def dream_zoom(
     frame = last
     for index in range(done, zoom.frames):
         source, how = (image, options) if frame is None else (warped(frame, zoom.zoom_rate, zoom.turn), onward)
-        how = replace(how, seed=(options.seed + index) % 2**31)
+        how = replace(how, seed=(options.seed + index) % SEED_COUNT)
         for step in dream(source, how, guide=guide, compute=compute, extractor=extractor, preview_every=math.inf):
             if step.image is None:
                 # During a long frame, report progress and allow canceling.

@@ -17,7 +17,7 @@ from style_core.errors import RequestError
 from style_core.media.images import resize
 from style_core.networks.latent import INVERSION_LAYERS, Inversion, Latent, blended, slerp
 from style_core.networks.latent_net import PLACES, W_SIZE
-from style_core.options import Options, Range, option
+from style_core.options import SEED_COUNT, SEEDS, Options, Range, option
 from style_core.progress import Step, Steps
 from style_core.recipes.cost_model import Cost, Situation, generator_cost, inversion_seconds
 from style_core.recipes.run_history import Watch
@@ -28,7 +28,6 @@ MAX_COUNT = 64
 
 _MOST_FRAMES = 2400  # of a morph
 MORPH_FRAMES = 96
-SEEDS = 2**31  # after the last one comes the first
 _NO_STYLE = torch.zeros(1, 0)
 
 
@@ -37,7 +36,7 @@ class ImagineOptions(Options):
     """Imagine abstract paintings from a latent space."""
 
     size: int = option(512, "Side of the square result.", Range(128, 2048, 32, "px"))
-    seed: int = option(0, "Which picture: each number gives a different one.", Range(0, SEEDS - 1, 1))
+    seed: int = option(0, "Which picture: each number gives a different one.", SEEDS)
     count: int = option(1, "Number of pictures, from this seed on.", Range(1, MAX_COUNT, 1))
     truncation: float = option(0.8, "0 gives average shapes; higher values give more unusual ones.", Range(0, 1.5, 0.05))
     variation: float = option(0.4, "With a picture to start from: 0 reproduces it as closely as possible, 1 ignores it.", Range(0, 1, 0.05))
@@ -64,7 +63,7 @@ class ImagineOptions(Options):
 
 def nth(options: ImagineOptions, index: int) -> ImagineOptions:
     """Options that make the picture `index` of those that `options` ask for, counted from 0."""
-    return replace(options, seed=(options.seed + index) % SEEDS, count=1)
+    return replace(options, seed=(options.seed + index) % SEED_COUNT, count=1)
 
 
 def _found(latent: Latent, image: Tensor, total: int, started: float) -> Generator[Step, None, Inversion]:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from style_core.media.color import painting_color_option
-from style_core.networks.backbones import EXTRACTORS
+from style_core.media.reading import LARGEST_SIDE
+from style_core.networks.backbones import extractor_option
 from style_core.networks.extractor import POOLINGS
 from style_core.optimization.descent import OPTIMIZERS
 from style_core.optimization.objective import STYLE_LOSSES
-from style_core.options import Options, Range, option
+from style_core.options import SEEDS, Options, Range, option
 
 INITS = ("content", "style", "noise", "generator")
 
@@ -40,22 +41,18 @@ PRESETS = {
 class OptimizeOptions(Options):
     """Optimize a picture against VGG features (Gatys, Ecker, Bethge 2016)."""
 
-    size: int = option(512, "Long side of the result.", Range(64, 12288, 32, "px"))
+    size: int = option(512, "Long side of the result.", Range(64, LARGEST_SIDE, 32, "px"))
     iterations: int = option(200, "Optimizer steps; you can stop at any step and keep the picture.", Range(1, 3000, 1))
     strength: float = option(0.5, "0 keeps the photo, 1 keeps only the style.", Range(0, 1, 0.01))
     color: str = painting_color_option()
     outside: float = option(0.0, "Strength outside the painted areas; 0 keeps the photo there.", Range(0, 1, 0.01))
     style_scale: float = option(1.0, "Size of the strokes: 1 uses the style picture at the size of the result.", Range(0.25, 4, 0.05))
-    extractor: str = option(
-        "auto",
-        "Feature network: vgg19 is the reference, lite the smaller built-in one; auto uses vgg19 if it is available.",
-        EXTRACTORS,
-    )
+    extractor: str = extractor_option()
     preset: str = option("gatys-2016", "Layer weights; portrait preserves faces, by optimal transport.", tuple(PRESETS), expert=True)
     optimizer: str = option("lbfgs", "L-BFGS needs fewer steps, Adam less memory.", OPTIMIZERS, expert=True)
     init: str = option("content", "What the picture starts from.", INITS, expert=True)
     pyramid: bool = option(True, "Paint at small sizes first: large strokes form early and quickly.", expert=True)
-    seed: int = option(0, "Random seed of the noise, if the picture starts from noise.", Range(0, 2**31 - 1, 1), expert=True)
+    seed: int = option(0, "Random seed of the noise, if the picture starts from noise.", SEEDS, expert=True)
     style_loss: str = option(
         "preset",
         "How styles are compared: as the preset says, by Gram matrices, by mean and covariance (Wasserstein-2 between Gaussians), by "
