@@ -181,8 +181,8 @@ def is_result(path: object) -> TypeGuard[str]:
     return isinstance(path, str) and Path(path).is_file() and Path(path).resolve().is_relative_to(folder().resolve())
 
 
-def same_picture(one: str | None, other: str | None) -> bool:
-    """Whether two paths are copies of one file; Gradio copies files that it shows."""
+def looks_like_same_file(one: str | None, other: str | None) -> bool:
+    """Whether two paths seem to be copies of one file, by name and size; Gradio copies files that it shows."""
     paths = [Path(path) for path in (one, other) if path is not None and Path(path).is_file()]
     return len(paths) == 2 and len({(path.name, path.stat().st_size) for path in paths}) == 1
 

@@ -14,7 +14,7 @@ _VISITORS = 1000  # whose requests are counted
 
 @dataclass
 class _Counts:
-    """A visitor's changes so far, and how many of them the picture had seen that is shown."""
+    """How many changes a visitor has made, and how many of them the picture on the page includes."""
 
     asked: int = 0
     shown: int = 0
@@ -41,7 +41,7 @@ def note(request: gr.Request) -> None:
 
 
 def shows(request: gr.Request | None, number: int) -> bool:
-    """Whether a picture that was asked for at this count may be shown; not after one of a newer request."""
+    """Whether a picture requested at this count may be shown: not if a newer one already is."""
     with _lock:
         counts = _counts.get(_session(request))
         if counts is None:

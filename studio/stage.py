@@ -138,7 +138,7 @@ def follow_photo(board: Board, photo: gr.State, ready: I18nData) -> None:
     """Show a photo large as soon as it is chosen, and clear the results of the one before."""
 
     def shown(path: str | None, request: gr.Request) -> dict:
-        if not jobs.here.let_go(board.run_id, request, path, files.same_picture):
+        if not jobs.here.let_go(board.run_id, request, path, files.looks_like_same_file):
             return {board.status: gr.skip()}  # the photo was restored with the page, and so are its results
         try:
             picture = None if path is None else to_pil(fit(read_image(path, long_side=PREVIEW_SIDE), PREVIEW_SIDE))

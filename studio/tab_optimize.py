@@ -99,7 +99,7 @@ def _handler(compute: Compute, board: stage.Board) -> Callable:
 
 def _without(start: str | None, handed: str | None) -> tuple:
     """The start without one that a button gave for the photo before."""
-    return (None if files.same_picture(start, handed) else gr.skip()), None
+    return (None if files.looks_like_same_file(start, handed) else gr.skip()), None
 
 
 def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:

@@ -259,7 +259,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
 
     def once_restored(content, style, gallery_style, mix, regions, last, request: gr.Request, use_style=True, **given) -> Updates:
         """Paint the example photo in the visitor's own painting; everything else that a page restores reports its change itself."""
-        if style and use_style and not gallery_style and files.same_picture(content, first_photo()):
+        if style and use_style and not gallery_style and files.looks_like_same_file(content, first_photo()):
             yield from at_once(content, style, gallery_style, mix, regions, last, request, use_style=use_style, **given)
         else:
             yield {tab.status: gr.skip()}

@@ -128,7 +128,7 @@ def whole_picture(last: Step) -> Tensor | None:
 
 
 def returned(steps: Generator[Any, None, _Value]) -> _Value:
-    """Run a generator to its end, without looking at what it yields, for what it returns."""
+    """Exhaust a generator, ignore what it yields, and return its return value."""
     while True:
         try:
             next(steps)

@@ -110,7 +110,7 @@ class FrameWriter:
         """Begin with the frames of a film that was written likewise, as they are stored; yields how many there are so far.
 
         Returns:
-            None if this encoder's frames can't follow those of that film, which then have to be added one by one.
+            None if that film was encoded differently; its frames must then be encoded again.
         """
         if self.path.suffix.lower() == ".gif" or self._film is not None:
             return None

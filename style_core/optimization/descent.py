@@ -13,7 +13,7 @@ from style_core.optimization.lbfgs import LBFGSHistory
 OPTIMIZERS = ("lbfgs", "adam")
 _FIRST_MOVE = 0.005  # of L-BFGS: root mean square in pixel values
 _LONGEST_MOVE = 0.05  # likewise: a trust region for the curvature estimate
-_ASTRAY = 10.0  # a loss above the first and above this multiple of the best one counts as divergence
+_DIVERGED_FACTOR = 10.0  # a loss above the first and above this multiple of the best one counts as divergence
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Descent:
         (gradient,) = torch.autograd.grad(objective, picture)
         loss = float(objective.detach())
         del objective, picture
-        if not loss <= max(_ASTRAY * self._best_loss, self._first_loss) or loss == float("inf"):
+        if not loss <= max(_DIVERGED_FACTOR * self._best_loss, self._first_loss) or loss == float("inf"):
             self._recover()
         else:
             if loss < self._best_loss:
@@ -127,7 +127,7 @@ class Descent:
         return self.picture[0]
 
     def result(self) -> Tensor:
-        """Like `image`, but without averaging the best iterate so far."""
+        """The best iterate so far, or the average when averaging; `[3, H, W]` in `[0, 1]`, on the CPU."""
         return self.image() if self.averaging else self._best_image()
 
     def _best_image(self) -> Tensor:

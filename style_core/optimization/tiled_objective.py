@@ -92,7 +92,7 @@ class TiledObjective:
             gradient = torch.zeros_like(picture)
             distances = {layer: picture.new_zeros(()) for layer in self._content_layers}
             for index, tile in enumerate(self.tiles):
-                self._take_back(picture, index, tile, slopes, dream_slope, distances, gradient)
+                self._backpropagate_tile(picture, index, tile, slopes, dream_slope, distances, gradient)
             for layer, distance in distances.items():
                 loss = loss + self.loss_weights.content[layer] * distance
                 parts[f"content {layer}"] = distance
@@ -145,7 +145,7 @@ class TiledObjective:
                 parts[name] = parts.get(name, 0) + region.share * distance.detach()
         return loss, parts, slopes
 
-    def _take_back(
+    def _backpropagate_tile(
         self,
         picture: Tensor,
         index: int,

@@ -162,13 +162,13 @@ def make(task: Task, path: Path, **writing: Any) -> Steps:
     write_result(path, step.result, settings=settings, alpha=alpha, **writing)
 
 
-def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], None] = lambda progress: None) -> Image.Image:
+def contact_sheet(tasks: Sequence[Task], report: Callable[[Progress], None] = lambda progress: None) -> Image.Image:
     """All tasks painted small, side by side: a row for each content, a column for each style and strength.
 
     Pictures of very many tasks are smaller; if there are too many even then, the last rows and columns are left out.
 
     Args:
-        compute_share: called with the progress of each picture.
+        report: called with the progress of each picture.
     """
     titles = {_column(task): _title(task) for task in tasks}
     columns, rows = list(titles), list(dict.fromkeys(task.content for task in tasks))
@@ -191,10 +191,10 @@ def contact_sheet(tasks: Sequence[Task], compute_share: Callable[[Progress], Non
             step = finish(task.steps(_small(task.options)))
             shown = to_pil(fit(step.result, side))
             sheet.paste(shown, (left, top))
-            compute_share(Progress(task, index + 1, len(tasks), step))
+            report(Progress(task, index + 1, len(tasks), step))
         except RequestError as error:
             draw.text((left, top), str(error)[:letters], fill="black")
-            compute_share(Progress(task, index + 1, len(tasks), step, error=str(error)))
+            report(Progress(task, index + 1, len(tasks), step, error=str(error)))
         draw.text((left, top + side + 2), Path(task.content).name[:letters], fill="black")
     return sheet
 

@@ -153,7 +153,7 @@ def blended(new: numpy.ndarray, old: numpy.ndarray, shares: BlendShares, renewal
 
 
 def _completed(new: numpy.ndarray, shown: numpy.ndarray, old: numpy.ndarray, belongs: numpy.ndarray) -> numpy.ndarray:
-    """Fresh paint where it is `shown`, elsewhere old paint, and the colors around where that doesn't belong either; `[H, W, 3]`."""
+    """Fresh paint where `shown`; elsewhere old paint where it belongs; elsewhere the colors around. `[H, W, 3]`."""
     known = shown + (1 - shown) * belongs
     paint = _thrice(shown) * new + _thrice(known - shown) * old
     around, weight = (cv2.GaussianBlur(values, (0, 0), _GAP) for values in (paint, known))
