@@ -3,12 +3,12 @@
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import gradio as gr
 
 from studio import files, first_picture, gpu, i18n, jobs, live, stage, style_choice, webcam
-from studio.controls import component
+from studio.controls import Control, Field, change_events, component
 from studio.events import IMMEDIATE, LAST, Update, Updates, apart
 from studio.forecast import network_of_auto, sentence_of
 from studio.tab_stylize import style_tiles
@@ -16,6 +16,7 @@ from studio.uploads import picture_input
 from style_core import Compute, OptimizeOptions, RequestError, StylizeOptions, gallery_code, read_image
 from style_core.media.clip import Clip
 from style_core.media.images import fit, to_pil
+from style_core.options import OptionField
 from style_core.progress import Steps
 from style_core.recipes.estimate import film_estimate
 from style_core.recipes.key_frames import FilmOptions
@@ -45,16 +46,18 @@ def build(compute: Compute, tab: gr.Tab) -> dict:
             with gr.Row(elem_classes="pictures"), gr.Column():
                 style, _ = picture_input(i18n.OWN_STYLE, height=200, elem_id="film-style")
             use_own = gr.Checkbox(True, label=i18n.USE_OWN, visible=False, container=False, elem_id="film-use-own")
+            # Ranges of their own: one strength serves both recipes, whose scales differ, and frames as large as a picture may be
+            # would take hours.
             strength = gr.Slider(0, 1, value=1, step=0.01, label=i18n.label_of("strength"))
             size = gr.Slider(128, 1280, value=384, step=32, label=i18n.label_of("size", "px"))
             fields = {field.name: field for field in OptimizedFilmOptions.fields()}
-            steadiness = component(OptimizedFilmOptions, fields["steadiness"], fields["steadiness"].default)
+            film: dict[str, Control] = {"size": size, "steadiness": _control_of(fields["steadiness"])}
             with gr.Accordion(i18n.FINER, open=False, elem_classes="finer"):
-                finer = gr.Checkbox(False, label=i18n.FINER_ON, info=i18n.FINER_INFO, elem_id="film-finer")
-                more = [component(OptimizedFilmOptions, fields[name], fields[name].default) for name in ("frame_iterations", "key_every")]
+                film["finer"] = gr.Checkbox(False, label=i18n.FINER_ON, info=i18n.FINER_INFO, elem_id="film-finer")
+                film |= {name: _control_of(fields[name]) for name in ("frame_iterations", "key_every")}
         with left, gr.Tabs():
             with gr.Tab(i18n.CLIP_TAB):
-                outputs = _build_clip(compute, [tiles, style, use_own, strength, size], [steadiness, finer, *more])
+                outputs = _build_clip(compute, {"style": tiles, "painting": style, "use_own": use_own, "strength": strength}, film)
             with gr.Tab(i18n.WEBCAM_TAB) as camera_tab:
                 snapshot = webcam.build(compute, [tiles, style, use_own, strength])
     style_choice.wire(style, use_own, tiles)(style.input)
@@ -62,8 +65,17 @@ def build(compute: Compute, tab: gr.Tab) -> dict:
     return {**snapshot, "outputs": outputs}
 
 
-def _build_clip(compute: Compute, chosen: list, film: list) -> list:
-    """The part for clips; returns the components that a run shows itself on."""
+def _control_of(field: OptionField) -> Control:
+    return component(OptimizedFilmOptions, field, field.default)
+
+
+def _build_clip(compute: Compute, look: dict[str, Field], film: dict[str, Control]) -> list:
+    """The part for clips; returns the components that a run shows itself on.
+
+    Args:
+        look: the controls by which a request says what the film looks like, by name: `_FilmRequest.of`.
+        film: the others, on which its time and memory depend.
+    """
     clip = _RawVideo(label=i18n.CLIP, sources=["upload"], height=260, elem_id="film-clip")
     about = gr.Markdown("", elem_classes="quiet", elem_id="film-about")
     preview = gr.Image(
@@ -79,17 +91,16 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
     result = gr.Video(label=i18n.RESULT, interactive=False, visible=False, height=360, elem_id="film-result")
     place = _Place(status, preview, result, run, stop, resume, gr.State(None))
 
-    def tell(clip, size, steadiness, finer, iterations, key_every, request: gr.Request) -> str:
+    def tell(clip, request: gr.Request, **given) -> str:
         """How long and how large the clip is, before it is painted, and what painting it takes."""
         try:
-            wanted = _FilmRequest(clip, "", None, int(size), 1.0, steadiness, finer, iterations, key_every)
-            return _about(compute, wanted, request) if clip else ""
+            return _about(compute, _FilmRequest.of(clip, **given), request) if clip else ""
         except RequestError as error:
             return i18n.translate(str(error), request)
 
     @jobs.job("film", status)
-    def paint(clip, earlier, name, own, used, strength, size, steadiness, finer, iterations, key_every, request: gr.Request) -> Updates:
-        wanted = _FilmRequest(clip, name, own if used else None, int(size), strength, steadiness, finer, iterations, key_every)
+    def paint(clip, earlier, request: gr.Request, **given) -> Updates:
+        wanted = _FilmRequest.of(clip, **given)
         try:
             wanted.check(request)
         except RequestError as error:  # at once, rather than after the runs before it
@@ -98,13 +109,12 @@ def _build_clip(compute: Compute, chosen: list, film: list) -> list:
 
     how: dict[str, Any] = {"concurrency_limit": None, "show_progress": "minimal", "show_progress_on": status}
     for trigger, earlier in ((run.click, gr.State(None)), (resume.click, place.begun)):
-        event = trigger(paint, [clip, earlier, *chosen, *film], place.outputs, api_visibility="private", **how)
+        event = trigger(paint, [clip, earlier], place.outputs, inputs_kwargs={**look, **film}, api_visibility="private", **how)
         event.failure(place.idle, None, [run, stop], queue=False, api_visibility="private")
     jobs.wire_stop(stop, "film")
     clip.upload(lambda: "", None, status, **IMMEDIATE)  # what was said of the last one
-    sliders = [chosen[-1], film[0], *film[2:]]
-    changed = apart([clip.upload, clip.clear, film[1].input, *(one.release for one in sliders)])
-    changed(tell, [clip, chosen[-1], *film], about, **LAST, **IMMEDIATE)
+    changed = apart([clip.upload, clip.clear, *change_events(film)])
+    changed(tell, clip, about, inputs_kwargs=film, **LAST, **IMMEDIATE)
     return place.outputs
 
 
@@ -149,19 +159,24 @@ class _FilmRequest:
         painting: path of the visitor's painting, which is used instead of a gallery style, or None.
         size: px, long side of the frames.
         finer: whether to optimize frames instead of using the generator.
-        iterations: of each frame that is optimized.
+        frame_iterations: of each frame that is optimized.
         key_every: frames from one that is painted to the next.
     """
 
     clip: str | None
-    style: str
-    painting: str | None
     size: int
-    strength: float
     steadiness: float
     finer: bool
-    iterations: int
+    frame_iterations: int
     key_every: int
+    style: str = ""
+    painting: str | None = None
+    strength: float = 1.0
+
+    @classmethod
+    def of(cls, clip: str | None, *, size: float, painting: str | None = None, use_own: bool = True, **given: Any) -> Self:
+        """A request from the controls' values, by name."""
+        return cls(clip, size=int(size), painting=painting if use_own else None, **given)
 
     def check(self, request: gr.Request) -> None:
         """Refuse what can't be painted.
@@ -194,10 +209,11 @@ class _FilmRequest:
         Raises:
             RequestError: for options out of range.
         """
+        steady: dict[str, Any] = {"steadiness": self.steadiness, "key_every": self.key_every}
         if self.finer:
             slow = OptimizeOptions(size=self.size, strength=FULL_STRENGTH * self.strength)
-            return slow, OptimizedFilmOptions(self.steadiness, self.key_every, self.iterations)
-        return StylizeOptions(size=self.size, strength=self.strength, refine=0), FilmOptions(self.steadiness, self.key_every)
+            return slow, OptimizedFilmOptions(frame_iterations=self.frame_iterations, **steady)
+        return StylizeOptions(size=self.size, strength=self.strength, refine=0), FilmOptions(**steady)
 
 
 def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier: str | None, request: gr.Request) -> Updates:
