@@ -178,6 +178,18 @@ def test_every_step_moves_the_picture_and_one_that_runs_out_of_memory_keeps_the_
     assert "could not be refined: There is not enough memory" in done.note and (done.result - network).abs().mean() < 0.05
 
 
+def test_a_descent_whose_last_step_made_it_worse_ends_with_its_best_picture(photo, style, monkeypatch):
+    goal = photo[None] - 0.001  # a first move is five times as long, and so goes too far
+
+    def distance(picture):
+        return (picture - goal).abs().mean(), {}
+
+    monkeypatch.setattr(refinement, "_objective", lambda *given: distance)
+    targets, levels = at_levels(style, photo.shape, 2)
+    *_, result = refined(photo, photo, targets[1:], [replace(levels[1], steps=2)], FP32)
+    torch.testing.assert_close(result, photo, atol=1e-5, rtol=0)
+
+
 def test_a_thumbnail_is_refined_towards_the_painting_that_it_is_of(photo):
     lite, _ = returned(open_extractor("lite", ["relu5_1"], FP32))
     painting = fit_short(read_image(SAMPLES / "styles" / "impasto.jpg"), 512)
