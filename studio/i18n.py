@@ -40,7 +40,9 @@ def _table(language) -> dict[str, str]:
 
 # By language, then by key.
 TABLE = {language.CODE: _table(language) for language in ALL}
-I18N = gr.I18n(**TABLE, zh=TABLE["zh-CN"])  # which browsers of other regions fall back to
+# Browsers of other regions fall back to a code's first part; if several languages share it, to the first of them.
+_FALLBACKS = {code.partition("-")[0]: table for code, table in reversed(TABLE.items())}
+I18N = gr.I18n(**_FALLBACKS | TABLE)
 # Translations of the core's English messages, by language.
 _SENTENCES = {language.CODE: getattr(language, "SENTENCES", {}) for language in ALL}
 

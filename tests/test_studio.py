@@ -15,7 +15,7 @@ from inks import ink_profile
 from networks import picture
 from prints import BROKEN_PRINT, write_broken_print
 
-from studio import controls, files, history, i18n, uploads
+from studio import controls, files, history, i18n, languages, uploads
 from studio.history import captioned, parents_of
 from studio.i18n import translated
 from studio.languages import ALL
@@ -50,9 +50,23 @@ def test_a_language_has_every_text_with_the_same_placeholders(language):
     assert {name: choices.keys() for name, choices in language.CHOICES.items()} == {
         name: choices.keys() for name, choices in ENGLISH.CHOICES.items()
     }
+    assert language.CATEGORIES.keys() <= {entry.category for entry in gallery().values()}
     shown = {recipe.options for name, recipe in RECIPES.items() if name in controls.STARTS} | {ZoomOptions, OptimizedFilmOptions}
     options = [(options, field) for options in shown for field in options.fields()]
     assert {f"{options.__name__}.{field.name}" for options, field in options} <= language.HELP.keys()
+
+
+def test_a_language_has_exactly_the_names_that_are_listed():
+    for language in ALL:
+        own = {"SHARE_WARNING"} if language is ENGLISH else {"HELP", "SENTENCES", "PAINTINGS"}
+        names = {"CODE", "WORDS", "LABELS", "UNITS", "CHOICES", "CATEGORIES"} | own
+        assert {name for name in vars(language) if name.isupper()} == names
+        assert all(f"`{name}`" in languages.__doc__ for name in names)
+
+
+def test_browsers_of_other_regions_fall_back_to_a_language_s_first_part():
+    for language in ALL:
+        assert i18n.I18N.translations[language.CODE.partition("-")[0]]["PAINT"] == language.WORDS["PAINT"]
 
 
 def test_every_text_that_the_studio_shows_exists_and_is_shown():

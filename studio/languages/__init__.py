@@ -1,8 +1,8 @@
 """The studio's languages, a file or folder each: `en` contains every text, the others translate the same keys.
 
-Each has `CODE` (the browser's language code), `NAME`, `WORDS`, `LABELS`, `UNITS` and `CHOICES`. All but English also have `HELP`, the
-options' explanations, `SENTENCES`, the core's messages, and `PAINTINGS`, the gallery's titles, painters and years; these are English in
-the core. A new language is one file or folder here.
+Each has `CODE` (the browser's language code), `WORDS`, `LABELS`, `UNITS`, `CHOICES` and `CATEGORIES` (gallery categories; may be
+empty). English also has `SHARE_WARNING`. All but English have `HELP`, the options' explanations, `SENTENCES`, the core's messages, and
+`PAINTINGS`, the gallery's titles, painters and years; these are English in the core. A new language is one file or folder here.
 """
 
 import importlib

@@ -1,7 +1,6 @@
 """English."""
 
 CODE = "en"
-NAME = "English"
 
 WORDS: dict[str, str] = {
     # The page

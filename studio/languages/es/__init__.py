@@ -5,7 +5,6 @@ from studio.languages.es.core import SENTENCES as SENTENCES
 from studio.languages.es.gallery import PAINTINGS as PAINTINGS
 
 CODE = "es"
-NAME = "Español"
 
 WORDS: dict[str, str] = {
     # The page

@@ -5,7 +5,6 @@ from studio.languages.zh.core import SENTENCES as SENTENCES
 from studio.languages.zh.gallery import PAINTINGS as PAINTINGS
 
 CODE = "zh-CN"
-NAME = "简体中文"
 
 WORDS: dict[str, str] = {
     # The page
