@@ -25,7 +25,8 @@ from style_core.media.clip import Clip
 from style_core.memory import memory_in_words
 from style_core.options import Options
 from style_core.progress import Steps
-from style_core.recipes.dream_zoom import OCTAVES_EACH
+from style_core.recipes.dream_zoom import OCTAVES_EACH, ZoomOptions
+from style_core.recipes.key_frames import FilmOptions
 from style_core.weights import registry as weights
 
 try:
@@ -174,13 +175,15 @@ def _work(given: tuple) -> tuple[float, int]:
             asked |= value.as_dict()
     if not asked:
         return _LEAST, 0
+    zoom = next((value for value in given if isinstance(value, ZoomOptions)), None)
+    film = next((value for value in given if isinstance(value, FilmOptions)), None)
     iterations, frames = asked.get("iterations", _FRAMES) * asked.get("octaves", 1), 0
-    if "iterations_each" in asked:  # of a zoom
-        frames = asked["frames"]
-        iterations += frames * asked["iterations_each"] * OCTAVES_EACH
-    elif "key_every" in asked:
-        frames = Clip.open(given[0]).frames
-        iterations += frames / asked["key_every"] * asked.get("frame_iterations", 1)
+    if zoom is not None:
+        frames = zoom.frames
+        iterations += frames * zoom.iterations_each * OCTAVES_EACH
+    elif film is not None:
+        frames = Clip.open(given[0]).frames  # a recipe of films takes the clip first
+        iterations += frames / film.painted_every * getattr(film, "frame_iterations", 1)
     megapixels = asked.get("size", 512) ** 2 / 1e6
     return _LEAST + (iterations * _SECONDS_A_MEGAPIXEL + frames * _SECONDS_A_FRAME) * megapixels, frames
 

@@ -5,10 +5,15 @@ import time
 
 import gradio as gr
 import pytest
+from networks import picture
 
 from studio import gpu
-from style_core import RequestError, Step, StylizeOptions
+from style_core import DreamOptions, OptimizeOptions, RequestError, Step, StylizeOptions
+from style_core.media.video import FrameWriter
 from style_core.memory import OutOfMemory, memory_in_words
+from style_core.recipes.dream_zoom import ZoomOptions
+from style_core.recipes.key_frames import FilmOptions
+from style_core.recipes.optimize_clip import OptimizedFilmOptions
 
 
 def test_turns_are_given_in_the_order_of_asking_and_never_to_two():
@@ -93,3 +98,22 @@ def test_an_error_from_another_process_arrives_as_it_was_and_others_keep_their_w
     assert arrived.value.template == "size is {size}; it must be at most {most}." and arrived.value.values == {"size": "large", "most": 64}
     with pytest.raises(RequestError, match="Your GPU time is used up"), gpu._unpacked():
         raise gr.Error("Your GPU time is used up, until tomorrow {or so}.")
+
+
+def test_a_lent_gpu_is_asked_for_the_frames_that_are_painted(tmp_path):
+    with FrameWriter(tmp_path / "in.mp4", 10) as writer:
+        for index in range(16):
+            writer.add(picture(48, 64, seed=index))
+
+    def seconds(film, options=StylizeOptions(size=256)):
+        asked, frames = gpu._work((str(tmp_path / "in.mp4"), "out.mp4", [], options, film))
+        assert frames == 16
+        return asked
+
+    few, each, unsteady = (seconds(FilmOptions(steadiness, every)) for steadiness, every in ((1, 8), (1, 1), (0, 8)))
+    assert few < each == unsteady, "without steadiness every frame is painted"
+    assert seconds(OptimizedFilmOptions(0, 8, 4), OptimizeOptions(size=256)) == seconds(
+        OptimizedFilmOptions(1, 1, 4), OptimizeOptions(size=256)
+    )
+    zooming, frames = gpu._work((None, DreamOptions(size=256), ZoomOptions(frames=10)))
+    assert frames == 10 and zooming > gpu._work((None, DreamOptions(size=256)))[0]
