@@ -120,7 +120,7 @@ def test_layers_are_read_with_weights_and_channels(text, terms):
     (None, {}, "There is no photo"),
     (picture(64, 64), {"layer": "relu9_9"}, "There is no layer relu9_9"),
     (picture(64, 64), {"layer": ""}, "No layer is given; write it like relu4_2"),
-    (picture(64, 64), {"layer": "relu4_2:0"}, "The weight of relu4_2 is 0; it must be positive"),
+    (picture(64, 64), {"layer": "relu4_2:0"}, "The weight of relu4_2 is 0; it must be above 0"),
     (picture(64, 64), {"layer": "relu4_2[x]"}, r"The channel of relu4_2 is x; it must be a whole number"),
 ])  # fmt: skip
 def test_a_request_that_cannot_be_dreamt_is_refused_in_words(image, changes, sentence):

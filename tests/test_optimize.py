@@ -20,6 +20,7 @@ from style_core.progress import finish
 from style_core.recipes import loss_weights as recipe_weights
 from style_core.recipes import optimize as optimizing
 from style_core.recipes import optimize_inputs
+from style_core.recipes.dream import parse_terms
 from style_core.recipes.loss_weights import area_shares, loss_weights_of, parse_layers
 from style_core.recipes.memory_plan import Plan
 from style_core.recipes.optimize import optimize
@@ -256,8 +257,9 @@ def test_a_picture_that_stops_changing_ends_early_and_says_so():
         ({"masks": [None, None]}, "There are 2 masks for 1 styles; give one for each."),
         ({"masks": [torch.zeros(1, 4, 4)]}, "A mask is all black, so its style would not appear; paint where it should go."),
         ({"content_layers": "relu4_9"}, "There is no layer relu4_9; layers run from relu1_1 to relu5_4. Did you mean relu4_4?"),
-        ({"style_layers": "relu1_1:-1"}, "The weight in relu1_1:-1 must be positive; write it like relu1_1:0.5."),
-        ({"style_layers": " , "}, "No layer is given; write them like relu3_1 relu4_1:0.5."),
+        ({"style_layers": "relu1_1:-1"}, "The weight of relu1_1 is -1; it must be above 0 and at most 1e+09."),
+        ({"style_layers": "relu1_1[3]"}, "relu1_1 is compared as a whole; leave out its channels."),
+        ({"style_layers": " , "}, "No layer is given; write it like relu4_2, or relu3_1:0.5 relu4_1."),
     ],
 )
 def test_an_invalid_request_is_refused_in_words_before_any_work(given, message, monkeypatch):
@@ -282,6 +284,14 @@ def test_experts_can_set_the_raw_weights():
 
 def test_layers_are_read_with_their_weights():
     assert parse_layers("conv4_2:0.5 relu3_1") == {"relu4_2": 0.5, "relu3_1": 1.0}
+
+
+@pytest.mark.parametrize("parse", [parse_layers, parse_terms])
+@pytest.mark.parametrize(("weight", "said"), [("", "missing"), ("2e9", "2e9"), ("0", "0"), ("nan", "nan"), ("much", "much")])
+def test_a_layer_s_weight_has_the_same_limits_wherever_it_is_given(parse, weight, said):
+    with pytest.raises(RequestError) as caught:
+        parse(f"relu3_1 relu4_2:{weight}")
+    assert str(caught.value) == f"The weight of relu4_2 is {said}; it must be above 0 and at most 1e+09."
 
 
 def test_divergence_yields_the_last_good_picture_and_then_the_reason(monkeypatch):

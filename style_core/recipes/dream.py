@@ -35,6 +35,7 @@ _GUIDE_SHORT = 64  # px, its short side at least
 _NOISE = 0.08  # standard deviation of the noise that a dream can start from
 _KINSHIP = 0.9  # typical correlation of color channels, used without a photo
 _COLOR_FLOOR = 0.05  # share of uncorrelated color, so that dreams on gray photos have a little color
+_MOST_WEIGHT = 1e9  # of a layer relative to the others
 _ITEM = re.compile(r"(?P<layer>[^\s,:\[\]]+)(?:\[(?P<channels>[^\[\]]*)\])?(?::(?P<weight>[^\s,]*))?(?:[\s,]+|$)")
 
 
@@ -62,17 +63,17 @@ def parse_terms(text: str) -> tuple[Term, ...]:
     """`relu3_3:0.5 relu4_2[12,40]` -> terms; without a weight a term has 1, without channels it is the whole layer.
 
     Raises:
-        RequestError: for an unknown layer, an invalid weight or channel, or no layer at all.
+        RequestError: for an unknown layer, an invalid channel, a weight that isn't above 0 and at most 1e9, or no layer at all.
     """
     terms, rest = [], text.strip(" \t\n,")
     while rest:
         item = _ITEM.match(rest)
         if item is None:
-            raise RequestError("{text} can't be read as a layer; write it like relu4_2, relu4_2:0.5 or relu4_2[12,40]:0.5.", text=rest)
+            raise RequestError("{text} can't be read as a layer; write it like relu4_2 or relu4_2:0.5.", text=rest)
         terms.append(_term(**item.groupdict()))
         rest = rest[item.end() :]
     if not terms:
-        raise RequestError("No layer is given; write it like relu4_2, or relu3_3:0.5 relu4_2[12,40].")
+        raise RequestError("No layer is given; write it like relu4_2, or relu3_1:0.5 relu4_1.")
     return tuple(terms)
 
 
@@ -90,10 +91,9 @@ def _term(layer: str, channels: str | None, weight: str | None) -> Term:
         value = 1.0 if weight is None else float(weight)
     except ValueError:
         value = float("nan")
-    if not 0 < value < float("inf"):
-        raise RequestError(
-            "The weight of {layer} is {weight}; it must be positive. Write it like {layer}:0.5.", weight=weight or "missing", layer=name
-        )
+    if not 0 < value <= _MOST_WEIGHT:
+        said = "The weight of {layer} is {weight}; it must be above 0 and at most {most:g}."
+        raise RequestError(said, layer=name, weight=(weight or "missing")[:60], most=_MOST_WEIGHT)
     return Term(name, value, tuple(int(number) for number in numbers))
 
 

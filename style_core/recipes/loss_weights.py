@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from style_core.errors import RequestError
 from style_core.networks.backbones import BACKBONES
-from style_core.networks.extractor import layer_name
 from style_core.optimization.deepdream import Term
 from style_core.optimization.objective import LossWeights
 from style_core.recipes.dream import parse_terms
@@ -16,7 +15,6 @@ STYLE_GAIN = 15.0
 # Further factors by style loss, chosen with benchmarks/losses.py, so that all losses keep as much of the photo at the same
 # strength.
 LOSS_GAINS = {"gram": 1.0, "covariance": 1.0, "nearest": 0.4, "transport": 0.2, "sliced": 4.0}
-_MOST_WEIGHT = 1e9  # of a layer relative to the others
 # With another strength outside the painted areas, the most that either counts: one content term holds both.
 _MOST_BESIDE = 0.95
 
@@ -83,21 +81,13 @@ def parse_layers(text: str) -> dict[str, float]:
     """`relu3_2:0.3 relu4_2` -> weights by layer; a layer without a weight has 1.
 
     Raises:
-        RequestError: for an unknown layer, a weight that is not positive, or no layer at all.
+        RequestError: as of `parse_terms`, and for channels, because layers are compared as a whole.
     """
-    layers = {}
-    for item in text.replace(",", " ").split():
-        name, _, weight = item.partition(":")
-        try:
-            value = float(weight or 1)
-        except ValueError:
-            value = float("nan")
-        if not 0 < value <= _MOST_WEIGHT:
-            raise RequestError("The weight in {item} must be positive; write it like {layer}:0.5.", item=item[:60], layer=name[:60])
-        layers[layer_name(name)] = value
-    if not layers:
-        raise RequestError("No layer is given; write them like relu3_1 relu4_1:0.5.")
-    return layers
+    terms = parse_terms(text)
+    for term in terms:
+        if term.channels:
+            raise RequestError("{layer} is compared as a whole; leave out its channels.", layer=term.layer)
+    return {term.layer: term.weight for term in terms}
 
 
 def _scaled(weights: dict[str, float], total: float) -> dict[str, float]:

@@ -157,13 +157,12 @@ SENTENCES: dict[str, str] = {
     "There is no option {option}; the options are {known}.": "没有选项 {option}；可用的选项有 {known}。",
     "background is {background}; it must be a color name or #rrggbb.": "background 的值是 {background}；应为颜色名或 #rrggbb。",
     # Layers and sizes
-    "No layer is given; write it like relu4_2, or relu3_3:0.5 relu4_2[12,40].": "没有指定层；写法如 relu4_2，或 relu3_3:0.5 relu4_2[12,40]。",
-    "No layer is given; write them like relu3_1 relu4_1:0.5.": "没有指定层；写法如 relu3_1 relu4_1:0.5。",
-    "{text} can't be read as a layer; write it like relu4_2, relu4_2:0.5 or relu4_2[12,40]:0.5.":
-        "{text} 不能识别为层；写法如 relu4_2、relu4_2:0.5 或 relu4_2[12,40]:0.5。",
+    "No layer is given; write it like relu4_2, or relu3_1:0.5 relu4_1.": "没有指定层；写法如 relu4_2，或 relu3_1:0.5 relu4_1。",
+    "{text} can't be read as a layer; write it like relu4_2 or relu4_2:0.5.":
+        "{text} 不能识别为层；写法如 relu4_2 或 relu4_2:0.5。",
     "The channel of {layer} is {channel}; it must be a whole number. Write it like {layer}[12,40].": "{layer} 的通道 {channel} 不是整数；写法如 {layer}[12,40]。",
-    "The weight of {layer} is {weight}; it must be positive. Write it like {layer}:0.5.": "{layer} 的权重 {weight} 不是正数；写法如 {layer}:0.5。",
-    "The weight in {item} must be positive; write it like {layer}:0.5.": "{item} 中的权重不是正数；写法如 {layer}:0.5。",
+    "The weight of {layer} is {weight}; it must be above 0 and at most {most:g}.": "{layer} 的权重是 {weight}；应大于 0 且不超过 {most:g}。",
+    "{layer} is compared as a whole; leave out its channels.": "{layer} 以整层比较；请去掉通道编号。",
     "There is no layer {layer}; layers run from {first} to {last}. Did you mean {near}?": "没有层 {layer}；层从 {first} 到 {last}。是否想用 {near}？",
     "{layer} of {network} has no channel {channel}; its channels are 0 to {last}.": "{network} 的 {layer} 没有通道 {channel}；通道为 0 到 {last}。",
     "The picture is {width} x {height} px, too small for {layer}, which needs at least {least} px a side. Use a larger size or an earlier layer.":
