@@ -406,7 +406,7 @@ def mirror(content, styles, image, options, *, compute):
 
 
 def test_a_recipe_of_the_table_is_a_command_of_the_shell(pair, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(RECIPES, "mirror", Recipe("mirror", ("content", "style+", "image?"), MirrorOptions, mirror))
+    monkeypatch.setitem(RECIPES, "mirror", Recipe("mirror", ("content", "styles+", "image?"), MirrorOptions, mirror))
     photo, painting = pair
     out = tmp_path / "out.png"
     # The last of several is taken as the optional one, as argparse fills from the left.
@@ -414,8 +414,14 @@ def test_a_recipe_of_the_table_is_a_command_of_the_shell(pair, tmp_path, monkeyp
     assert json.loads(capsys.readouterr().out)["losses"] == {"styles": 2, "none": 1.0}
     torch.testing.assert_close(read_image(out), read_image(photo).flip(-1) * 0.5 + 0.25, atol=0.01, rtol=0)
     assert command_of(read_settings(out)) == "python -m style_core mirror CONTENT STYLE IMAGE -o OUT.png --fade=0.5"
+    again, inputs = tmp_path / "again.png", ["--inputs", painting, photo]
+    assert cli.main(["redo", str(out), *inputs, "-o", str(again), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["losses"] == {"styles": 2, "none": 1.0}
+    assert torch.equal(read_image(again), read_image(out)) and read_settings(again) == read_settings(out)
     assert cli.main(["mirror", photo, painting, "-o", str(out), "--fade", "2"]) == 2
     assert "fade is 2; it must be between 0 and 1." in capsys.readouterr().err
+    with pytest.raises(ValueError, match="mirror takes photo; pictures are called content, styles, image"):
+        Recipe("mirror", ("photo",), MirrorOptions, mirror)
 
 
 def test_settings_that_are_too_large_for_a_jpeg_leave_out_stored_masks(pair, tmp_path):

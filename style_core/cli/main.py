@@ -27,7 +27,7 @@ from style_core.cli.pictures import read_given
 from style_core.cli.run import USUAL, check_outputs, run_recipe
 from style_core.devices import DEVICES, Compute, prepare_cpu
 from style_core.errors import RequestError
-from style_core.recipes.table import RECIPES, Recipe, picture_name
+from style_core.recipes.table import RECIPES, Recipe, picture_name, placeholder
 from style_core.sizes import DPI, Size
 
 
@@ -124,7 +124,7 @@ def _add_pictures(recipe: Recipe, parser: argparse.ArgumentParser) -> None:
     for taken in recipe.takes:
         name = picture_name(taken)
         nargs = taken[-1] if taken[-1] in "+?" else None
-        parser.add_argument(name, metavar=name.upper(), nargs=nargs, help="One or more pictures." if nargs == "+" else "A picture.")
+        parser.add_argument(name, metavar=placeholder(taken), nargs=nargs, help="One or more pictures." if nargs == "+" else "A picture.")
 
 
 def _run(recipe: Recipe, given: argparse.Namespace) -> int:

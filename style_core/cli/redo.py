@@ -12,10 +12,9 @@ from style_core.files import sha256_of
 from style_core.media.settings import read_settings
 from style_core.recipes.imagine import ImagineOptions
 from style_core.recipes.recorded_inputs import PICTURES, WRITING, facts_in, request_in, stored_in
-from style_core.recipes.table import RECIPES, flags_of, options_used
+from style_core.recipes.table import RECIPES, Recipe, flags_of, options_used, picture_name
 from style_core.weights.registry import find, registry
 
-_POSITIONAL = ("content", "styles", "image")
 _FLAGS = {"continue_from": "--continue"}  # flags that differ from the picture's name
 
 
@@ -27,12 +26,16 @@ def add(commands: Any, main: Callable[[Sequence[str]], int]) -> None:
     parser.add_argument("--inputs", metavar="IMAGE", nargs="*", default=[], help="The pictures that it was made from, in any order.")
     parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="The file to write.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object to standard output at the end.")
-    parser.set_defaults(run=lambda given: redo(given, main))
+    parser.set_defaults(run=lambda given: redo(given, main, commands.choices))
 
 
-def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int:
+def redo(
+    given: argparse.Namespace, main: Callable[[Sequence[str]], int], commands: Mapping[str, argparse.ArgumentParser]
+) -> int:  # fmt: skip
     """Run the command that made a picture, reconstructed from its settings.
 
+    Args:
+        commands: the parsers of all commands, by name.
     Raises:
         RequestError: if the picture has no settings, inputs are missing, or the weights have changed.
     """
@@ -40,7 +43,7 @@ def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int
     recipe = RECIPES.get(settings["recipe"])
     if recipe is None:
         raise RequestError("{file} was made by {recipe}, which this version does not have.", file=given.picture, recipe=settings["recipe"])
-    request = request_in(settings, given.picture, [name for name in recipe.takes if name == "content"])
+    request = request_in(settings, given.picture, [picture_name(taken) for taken in recipe.takes if taken[-1] != "?"])
     if "after" in settings:
         print("The picture was adjusted after it was painted; redo leaves the adjustments out.", file=sys.stderr)
     if "done" in settings:
@@ -56,7 +59,9 @@ def redo(given: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> int
         if request.get("square"):
             flags.append(f"--size={options.size}square")
         flags += [f"--{name}={request[name]}" for name in WRITING if name in request]
-        words = [recipe.name, *_words(request, inputs), "-o", given.out, *flags]
+        if commands[recipe.name].get_default("keep_alpha") is not None:
+            flags.append("--keep-alpha" if request.get("keep_alpha") else "--no-keep-alpha")
+        words = [recipe.name, *_words(recipe, request, inputs), "-o", given.out, *flags]
         return main([*words, "--json"] if given.json else words)
 
 
@@ -86,13 +91,13 @@ class _Inputs:
         return str(path)
 
 
-def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
-    """A request as command-line arguments."""
-    for name in PICTURES:
+def _words(recipe: Recipe, request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
+    """A request as command-line arguments: the recipe's own pictures in its order, then the others as flags."""
+    for name in (*recipe.pictures, *(name for name in PICTURES if name not in recipe.pictures)):
         if name not in request or name == "init_image" and "continue_from" in request:  # the continued picture knows that there was one
             continue
         paths = [inputs.path_of(fact) for fact in facts_in(request, name)]
-        if name in _POSITIONAL:
+        if name in recipe.pictures:
             yield from paths
         elif name == "mask" and isinstance(request[name], list):
             for path in paths:
@@ -105,8 +110,6 @@ def _words(request: Mapping[str, Any], inputs: _Inputs) -> Iterator[str]:
         yield f"--subject={request['subject']}"
     if "background" in request:
         yield f"--background={request['background']}"
-    if "styles" in request:
-        yield "--keep-alpha" if request.get("keep_alpha") else "--no-keep-alpha"
 
 
 def _check_weights(weights: Mapping[str, str]) -> None:

@@ -80,9 +80,9 @@ def read_job(path: str | Path, compute: Compute) -> Job:
     styles = [name for name in given["styles"] if name.startswith(FROM_GALLERY)]
     check_gallery(recipe.name, styles)
     styles += map(str, files_of([name for name in given["styles"] if not name.startswith(FROM_GALLERY)], path.parent, needed=False))
-    if "style+" in recipe.takes and not styles:
+    if "styles+" in recipe.takes and not styles:
         raise RequestError("{file} has no styles; list pictures, or gallery:NAME.", file=path.name)
-    if styles and "style+" not in recipe.takes:
+    if styles and "styles+" not in recipe.takes:
         raise RequestError("{file} has styles, but {recipe} takes none; leave them out.", file=path.name, recipe=recipe.name)
     tasks = tasks_of(recipe.name, contents, styles, given["strengths"], options, compute)
     return Job(path.parent / given["out"], tasks, given.get("suffix", ".png"), given.get("sheet", True))
@@ -180,7 +180,7 @@ def tasks_of(
                     parts.append(f"{strength:g}")
                 name = free_name("--".join(parts), taken)
                 sources = (str(content), style) if style else (str(content),)
-                alpha = partial(_alpha_of, content if "style+" in RECIPES[recipe].takes else None)
+                alpha = partial(_alpha_of, content if "styles+" in RECIPES[recipe].takes else None)
                 tasks.append(Task(name, recipe, own, _starter(recipe, content, style, compute), sources, str(content), style, alpha))
     return tasks
 

@@ -14,7 +14,7 @@ from style_core.errors import RequestError
 from style_core.files import sha256_of
 from style_core.weights.gallery import FROM_GALLERY
 
-# Names of pictures in the shell; a value may be a list of paths.
+# Names of pictures in the shell and in `Recipe.takes`; a value may be a list of paths.
 PICTURES = ("content", "styles", "image", "near", "guide", "mask", "init_image", "continue_from")
 MADE_FROM = tuple(name for name in PICTURES if name not in ("init_image", "continue_from"))
 WRITING = ("dpi", "quality", "depth")  # of the file

@@ -18,16 +18,31 @@ from style_core.recipes.stylize import StylizeOptions, stylize, stylize_cost
 from style_core.weights.gallery import FROM_GALLERY
 
 
+def picture_name(taken: str) -> str:
+    """The plain name of a picture in `takes`: `styles+` -> `styles`."""
+    return taken.rstrip("+?")
+
+
+def placeholder(taken: str) -> str:
+    """What stands for a picture in `takes` where a command is shown: `styles+` -> `STYLE`."""
+    name = picture_name(taken).upper()
+    return name.removesuffix("S") if taken.endswith("+") else name
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A recipe.
 
     Attributes:
         name: as in the shell, the API and the settings of a picture.
-        takes: its pictures, in order: `style+` is one or more, passed as a list; `image?` is optional and None if missing.
+        takes: its pictures, in order, by their names in `PICTURES`: `styles+` is one or more, passed as a list; `image?` is optional and
+            None if missing.
         options: its Options class. The first line of its docstring is the summary in the shell's help.
         run: `run(*pictures, options, compute=compute)` yields Steps, the last of which holds the result.
         cost: `cost(options, situation)` predicts the cost of a run; without it there are no estimates.
+
+    Raises:
+        ValueError: for a picture under another name, which would not be recorded.
     """
 
     name: str
@@ -36,26 +51,28 @@ class Recipe:
     run: Callable[..., Steps]
     cost: Callable[[Any, Situation], Cost] | None = None
 
+    def __post_init__(self) -> None:
+        if unknown := set(self.pictures) - set(PICTURES):
+            raise ValueError(f"{self.name} takes {', '.join(sorted(unknown))}; pictures are called {', '.join(PICTURES)}.")
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The plain names of its pictures: `styles+` -> `styles`."""
+        return tuple(picture_name(taken) for taken in self.takes)
+
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("stylize", ("content", "style+"), StylizeOptions, stylize, stylize_cost),
-        Recipe("optimize", ("content", "style+"), OptimizeOptions, optimize, optimize_cost),
+        Recipe("stylize", ("content", "styles+"), StylizeOptions, stylize, stylize_cost),
+        Recipe("optimize", ("content", "styles+"), OptimizeOptions, optimize, optimize_cost),
         Recipe("dream", ("image?",), DreamOptions, dream, dream_cost),
         Recipe("imagine", (), ImagineOptions, imagine, imagine_cost),
     )
 }
 
-_TAKEN = ("content", "styles", "image")  # names of those pictures in a request
-
 # Options that came later, with the values that earlier pictures were made with.
 _LATER = {"stylize": {"refine": 0}}
-
-
-def picture_name(taken: str) -> str:
-    """The plain name of a picture in `takes`: `style+` -> `style`."""
-    return taken.rstrip("+?")
 
 
 def command_of(settings: Mapping[str, Any]) -> str:
@@ -68,9 +85,9 @@ def command_of(settings: Mapping[str, Any]) -> str:
     """
     recipe = RECIPES[settings["recipe"]]
     options = options_used(settings)
-    pictures = [picture_name(taken).upper() for taken in recipe.takes]
+    pictures = [placeholder(taken) for taken in recipe.takes]
     request = settings.get("request", {})
-    if more := [name.upper() for name in (*PICTURES, "subject") if name in request and name not in _TAKEN]:
+    if more := [name.upper() for name in (*PICTURES, "subject") if name in request and name not in recipe.pictures]:
         given = [*pictures, *(name for name in more if name not in ("MASK", "SUBJECT"))]
         return shlex.join(["python", "-m", "style_core", "redo", "RESULT.png", "-o", "OUT.png", "--inputs", *given])
     if settings.get("gallery"):
