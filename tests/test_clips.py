@@ -1,11 +1,13 @@
 """Clips painted: stopped, gone on from, and never at the cost of a file that was there."""
 
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 import torch
 from frames import collected, crossing, smooth
-from networks import FP32, made_up_code, picture
+from huggingface_hub import constants
+from networks import FP32, drawn_vgg, made_up_code, picture
+from safetensors.torch import save_file
 
 from benchmarks.film import paintings
 from style_core import OptimizeOptions, RequestError, StylizeOptions, finish
@@ -13,6 +15,7 @@ from style_core.cli.main import main
 from style_core.media.clip import Clip
 from style_core.media.images import write_image
 from style_core.media.video import FrameWriter
+from style_core.networks.backbones import BACKBONES
 from style_core.optimization.temporal import TemporalTarget
 from style_core.progress import Step
 from style_core.recipes import film as films
@@ -20,6 +23,7 @@ from style_core.recipes import optimize_clip as optimize_clip_module
 from style_core.recipes.optimize import optimize
 from style_core.recipes.optimize_clip import FrameOptimizer, OptimizedFilmOptions, optimize_clip
 from style_core.recipes.stylize_clip import stylize_clip
+from style_core.weights import registry as weights
 
 OPTIONS = StylizeOptions(size=64)
 CODE = made_up_code()
@@ -145,6 +149,51 @@ def test_an_optimized_film_moves_with_its_clip_and_can_be_stopped_and_continued(
         return sum(float((a[:, :, 8:-6] - b[:, :, 6:-8]).abs().mean()) for a, b in zip(images, images[1:]))
 
     assert flicker(film) < flicker(free)
+
+
+def test_an_optimized_film_goes_on_with_the_network_that_it_was_begun_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.delenv("STYLE_CORE_VGG19", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    source, out = moving(tmp_path / "in.mp4", frames=4), tmp_path / "out.mp4"
+    film = OptimizedFilmOptions(key_every=1, frame_iterations=1)
+
+    def optimizing(out=out, **changed):
+        options = OptimizeOptions(**{"size": 64, "iterations": 2} | changed)
+        return optimize_clip(source, out, [picture(48, 48, seed=5)], options, film, compute=FP32, begun=tmp_path / "out.mp4")
+
+    steps = optimizing()
+    assert "4 frames" in next(steps).note, "before any network is opened"
+    assert "Using the built-in network instead of VGG-19" in next(steps).note
+    stop_after(steps, 1)
+    stop_after(optimizing(), 2)
+    stop_after(optimizing(extractor="lite"), 3)
+    assert Clip.open(out).frames == 3, "with the same network, it continues"
+
+    shapes = BACKBONES["vgg19"].tensors("relu5_1")
+    save_file(drawn_vgg(shapes), tmp_path / "cache" / "vgg19.safetensors")  # as if it had been downloaded since
+    with pytest.raises(RequestError, match="painted with other settings or from another clip; set them as they were, or start anew"):
+        finish(optimizing(tmp_path / "new.mp4"))
+    steps = optimizing()
+    assert any("so this film starts anew" in step.note for step in islice(steps, 2))
+    steps.close()
+    steps = optimizing(extractor="lite")
+    assert any("Continuing after frame 3." == step.note for step in islice(steps, 2))
+    steps.close()
+
+
+def test_an_optimized_film_fetches_no_network_that_it_does_not_use_or_have_memory_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(optimize_clip_module, "open_extractor", lambda *given: pytest.fail("a network was opened"))
+    source = moving(tmp_path / "in.mp4", frames=2)
+
+    def optimizing(**options):
+        given = OptimizeOptions(size=64, **options), OptimizedFilmOptions()
+        return optimize_clip(source, tmp_path / "out.mp4", [picture(48, 48, seed=5)], *given, compute=FP32)
+
+    stop_after(optimizing(strength=0), 1)
+    monkeypatch.setattr("style_core.recipes.memory_plan.budget", lambda compute: 1e6)
+    with pytest.raises(RequestError, match="GB"):
+        list(optimizing())
 
 
 def test_only_key_frames_are_optimized_and_paint_stays_on_what_stands_still():

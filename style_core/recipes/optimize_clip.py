@@ -25,9 +25,11 @@ from style_core.media.video import check_video_path
 from style_core.messages import Message
 from style_core.networks.backbones import BACKBONES
 from style_core.networks.moments import style_shares
+from style_core.optimization.dream_term import term_layers
 from style_core.optimization.temporal import TemporalTarget
 from style_core.options import Range, option
 from style_core.progress import Step, Steps
+from style_core.recipes.areas import in_effect
 from style_core.recipes.cost_model import Cost, Situation, carrying_seconds, generator_cost, network_cost, style_loss_seconds
 from style_core.recipes.film import announcement, film_request, painted_film
 from style_core.recipes.key_frames import FilmOptions, KeyFramePainter
@@ -38,7 +40,8 @@ from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.run_history import Estimate
 from style_core.recipes.steady_paint import BRISK, SteadyPaint
 from style_core.recipes.stylize import encoded_styles
-from style_core.weights.open import open_generator
+from style_core.weights.open import open_extractor, open_generator
+from style_core.weights.registry import registry
 
 _STROKES = 8.0  # px, Gaussian that separates strokes from the colors they are on
 FULL_STRENGTH = 0.5  # strength at which the optimizer paints as strongly as the generator at 1
@@ -62,19 +65,52 @@ def optimize_clip(
     If stopped early, the film so far is kept; see `painted_film`.
 
     Args:
-        begun: a stopped film of the same request to continue, which may be `out` itself.
+        begun: a stopped film of the same request, painted with the same networks, to continue, which may be `out` itself.
     Raises:
-        RequestError: for a clip that can't be read, an `out` that can't be written, or a request without a style picture.
+        RequestError: for a clip that can't be read, an `out` that can't be written, a request without a style picture, frames that
+            don't fit into memory, or another film in `begun`; see `painted_film`.
     """
     check_video_path(out, source)
     clip = Clip.open(source)
     if not styles:
         raise RequestError("There is no style picture; give at least one.")
     shares = style_shares(style_weights, len(styles))
+    compute = compute or Compute.choose()
     yield announcement(clip, options.size)
-    request = film_request("optimize", clip, styles, options.as_dict() | film.as_dict() | {"shares": shares}, {})
-    painter = FrameOptimizer(styles, shares, options, film, compute or Compute.choose())
+    networks = {"generator": registry()["generator"].sha256}
+    options, _ = in_effect(options, None)
+    if options.strength or options.alpha or options.beta:
+        chosen = yield from _chosen_extractor(clip, options, film, compute)
+        options = replace(options, extractor=chosen)
+        networks[chosen] = registry()[chosen].sha256  # none from the hub: its file changes when more of its layers are needed
+    asked = options.as_dict() | film.as_dict() | {"shares": shares}
+    request = film_request("optimize", clip, styles, asked, networks)
+    painter = FrameOptimizer(styles, shares, options, film, compute)
     yield from painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every)
+
+
+def _chosen_extractor(clip: Clip, options: OptimizeOptions, film: OptimizedFilmOptions, compute: Compute) -> Generator[Step, None, str]:
+    """The name of the network that all frames are painted with: the one that options choose, or leave open.
+
+    It is fetched if necessary; yields Steps meanwhile, and one that says if `lite` is used instead of VGG-19.
+
+    Raises:
+        RequestError: before any download, if the frames don't fit into memory; if a network requested by name is unavailable.
+    """
+    optimized_film_cost(clip, options, film, compute, "lite" if options.extractor == "auto" else options.extractor)
+    loss_weights = loss_weights_of(options)
+    layers = [*loss_weights.content, *loss_weights.style, *term_layers(loss_weights.dream)]
+    opening = open_extractor(options.extractor, layers, compute, options.pooling)
+    while True:
+        try:
+            step = next(opening)
+        except StopIteration as opened:
+            extractor, note = opened.value
+            break
+        yield Step(0, clip.frames, note=step.note)  # its iterations are megabytes
+    if note:
+        yield Step(0, clip.frames, note=note)
+    return extractor.name
 
 
 def optimized_film_cost(clip: Clip, options: OptimizeOptions, film: OptimizedFilmOptions, compute: Compute, network: str) -> Cost:
