@@ -17,10 +17,10 @@ LAST: dict[str, Any] = {"trigger_mode": "always_last"}
 EACH: dict[str, Any] = {"trigger_mode": "multiple"}
 
 
-def apart(events: Sequence[Callable]) -> Callable:
-    """One event of its own that follows each of these.
+def apart(events: Sequence[Callable], js: str = "() => {}") -> Callable:
+    """One event of its own that follows each of these, once `js` has ended.
 
     An event may have only one listener with the trigger mode `always_last` and a Python function. To make up for a call that came
     too early, Gradio's page raises the whole event again, for all of its listeners. Two that make up for each other go on forever.
     """
-    return gr.on(list(events), None, None, None, js="() => {}", **IMMEDIATE).then
+    return gr.on(list(events), None, None, None, js=js, **IMMEDIATE).then

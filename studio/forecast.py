@@ -15,13 +15,11 @@ from style_core.recipes.run_history import Estimate
 from style_core.recipes.table import RECIPES
 from style_core.weights import registry as weights
 
-# Options that the cost of a run depends on.
-_DEPENDS_ON = {
-    "stylize": ("size", "refine"),
-    "optimize": ("size", "iterations", "extractor", "pyramid", "init", "style_scale", "preset", "style_loss"),
-    "dream": ("size", "octaves", "octave_scale", "iterations", "extractor", "layer"),
-    "imagine": ("size", "count", "finish"),
-}
+# Waits for a number that is being typed to be one that its control accepts; when the visitor leaves the field, Gradio makes it one.
+_TYPED = """async () => {
+    const typing = (field) => field?.type === "number" && (!field.value || field.validity.rangeUnderflow || field.validity.rangeOverflow);
+    while (typing(document.activeElement)) await new Promise((later) => setTimeout(later, 200));
+}"""
 
 
 @dataclass(frozen=True)
@@ -43,24 +41,26 @@ class Forecast:
     def wire(
         self, compute: Compute, option_controls: Controls, photo: gr.State | None = None, start: Field | None = None
     ) -> Callable[[Callable], None]:
-        """Show the forecast, and show it anew whenever something that it depends on changes.
+        """Show the forecast, and show it anew whenever an option, the photo or the start changes.
+
+        Most options decide time or memory, some through others. An estimate takes milliseconds, and a page asks for one at a time.
 
         Args:
+            option_controls: of all options of the recipe.
             photo: path of the photo; None for a recipe without one.
             start: a picture to start from; None for a recipe without one.
         Returns:
             A function that adds another event after which to show it.
         """
-        asked = {name: option_controls[name] for name in _DEPENDS_ON[self.recipe]}
         path, begun = photo or gr.State(None), start or gr.State(None)
 
         def show(path, begun, request: gr.Request, **given) -> str:
             return self._sentence(compute, path, begun is not None, given, request)
 
         def after(*events: Callable) -> None:
-            apart(events)(show, [path, begun], self.place, inputs_kwargs=asked, **LAST, **IMMEDIATE)
+            apart(events, _TYPED)(show, [path, begun], self.place, inputs_kwargs=option_controls, **LAST, **IMMEDIATE)
 
-        changes = [one.change for one in (photo, *asked.values()) if one is not None]
+        changes = [one.change for one in (photo, *option_controls.values()) if one is not None]
         if start is not None:
             changes.append(start.change if isinstance(start, gr.Image) else start.input)
         after(*changes)
@@ -69,10 +69,11 @@ class Forecast:
     def _sentence(self, compute: Compute, path: str | None, started: bool, given: dict, request: gr.Request) -> str:
         """Time and memory, or a size that fits if there is too little memory.
 
-        On a lent GPU there is no forecast, because measuring its speed would take some of the visitor's time.
+        On a lent GPU there is no forecast, because measuring its speed would take some of the visitor's time. Nor is there one for a
+        recipe without a cost.
         """
         recipe = RECIPES[self.recipe]
-        if gpu.is_lent() or path is None and any(not taken.endswith("?") for taken in recipe.takes):
+        if recipe.cost is None or gpu.is_lent() or path is None and any(not taken.endswith("?") for taken in recipe.takes):
             return ""
         try:
             options = recipe.options.make(**given)
