@@ -110,3 +110,17 @@ def test_keys_move_the_border_between_before_and_after(page):
             arg=[result.element_handle(), hidden],
         )
         assert int(border.get_attribute("aria-valuenow")) == pytest.approx(hidden, abs=1)
+
+
+def test_an_enlarged_picture_lies_above_everything_else(page):
+    covering = """() => {
+      const large = document.querySelector('.fullscreen');
+      const at = (x, y) => document.elementFromPoint(innerWidth * x, innerHeight * y);
+      return !!large && [0.05, 0.3, 0.6, 0.75, 0.95].every((x) => [0.02, 0.09, 0.2, 0.5, 0.8, 0.97].every((y) => large.contains(at(x, y))));
+    }"""
+    for name, run_id, picture in (("Stylize", "stylize", "slider"), ("Paint", "paint", "preview"), ("Dream", "dream", "preview")):
+        open_tab(page, name, run_id)
+        page.locator(f"#{run_id}-{picture}").get_by_role("button", name="Fullscreen").click()
+        page.wait_for_function(covering)
+        page.keyboard.press("Escape")
+        page.wait_for_function("!document.querySelector('.fullscreen')")
