@@ -105,6 +105,8 @@ def theme() -> Base:
         button_border_width_dark="1px",
         block_border_width="1px",
         block_border_width_dark="1px",
+        input_border_width="1px",
+        input_border_width_dark="1px",
         block_shadow="none",
         block_radius="12px",
         button_large_radius="8px",
