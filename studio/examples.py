@@ -4,7 +4,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio import i18n
+from studio import files, i18n
+from studio.events import IMMEDIATE
 from studio.tiles import Tile, Tiles
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -62,8 +63,17 @@ def painting_of(name: str) -> str | dict:
 
 
 def painting_tiles(elem_id: str) -> Tiles:
-    """A row of example paintings."""
-    return _row(paintings(), "PAINTING", "PAINTINGS", elem_id)
+    """A row of example paintings; the first one is chosen."""
+    return _row(paintings(), "PAINTING", "PAINTINGS", elem_id, value=next(iter(paintings())))
+
+
+def mark_painting(style: gr.Image, tiles: Tiles) -> None:
+    """Mark the example painting that an input shows, and none while it shows another picture."""
+
+    def name_of_copy(path: str | None) -> str:
+        return next((name for name, file in paintings().items() if files.same_picture(path, str(file))), "")
+
+    style.change(name_of_copy, style, tiles, **IMMEDIATE)
 
 
 def _chosen(there: dict[str, Path], name: str) -> str | dict:

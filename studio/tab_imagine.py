@@ -13,7 +13,7 @@ from studio.events import EACH, IMMEDIATE, Update, Updates
 from studio.forecast import Forecast
 from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
-from style_core import Compute, ImagineOptions, RequestError, Step, imagine
+from style_core import Compute, ImagineOptions, RequestError, Step, imagine, read_settings
 from style_core.media.settings import settings_of
 from style_core.recipes.imagine import morph, nth
 from style_core.recipes.recorded_inputs import request_of
@@ -27,7 +27,7 @@ def build(compute: Compute) -> dict:
     gr.Markdown(i18n.IMAGINE_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
-            opening = [(str(path), str(seed)) for seed, path in enumerate(first_imagined.pictures())]
+            opening = [(str(path), str(place)) for place, path in enumerate(first_imagined.pictures(), 1)]
             wall = picture_grid("imagine-wall", 3, opening, label=i18n.IMAGINED, show_label=False, height=520, format="png")
             status = gr.Markdown(i18n.IMAGINE_READY, elem_classes="status", elem_id="imagine-status")
             with gr.Row(elem_classes="actions"):
@@ -130,18 +130,23 @@ def _wire(place: _Place, handlers: dict[gr.Button, tuple], another: gr.Button, o
     jobs.wire_stop(place.stop, "imagine")
     stage.wire_download(place.kind, place.download, place.result)
 
-    def choose(event: gr.SelectData, paths: list) -> tuple:
+    def choose(event: gr.SelectData, paths: list, request: gr.Request) -> dict:
         if paths and event.index >= len(paths):  # the page has not seen yet that they are new ones
-            return gr.skip(), gr.skip(), gr.skip()
+            return {place.result: gr.skip()}
         path = paths[event.index] if paths else first_imagined.result(event.index)
-        return path, path, stage.FIRST_KIND
+        seed = read_settings(path)["options"]["seed"]
+        chosen: Update = {place.result: path, place.download: path, place.kind: stage.FIRST_KIND}
+        if all(job.ended for job in jobs.here.of(request) if job.name == "imagine"):  # a run says how far it is
+            chosen[place.status] = i18n.say("IMAGINE_CHOSEN", request, number=event.index + 1, seed=seed)
+        return chosen
 
-    place.wall.select(choose, place.paths, [place.result, place.download, place.kind], **EACH, **IMMEDIATE)
+    place.wall.select(choose, place.paths, [place.result, place.download, place.kind, place.status], **EACH, **IMMEDIATE)
 
 
 def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, request: gr.Request | None) -> Updates:
     """Pictures one after the other, each selectable as soon as it is shown; if stopped, those so far are kept."""
-    made, step, stopped, asked = [], Step(0, 0), False, jobs.stopping()
+    made: list[tuple[str, str]] = []  # paths and captions
+    step, stopped, asked = Step(0, 0), False, jobs.stopping()
     yield {place.status: "…", place.stop: gr.update(interactive=True)}
     try:
         options = ImagineOptions.make(**given)
@@ -151,7 +156,7 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
                 if step.image is not None:
                     own = nth(options, step.iteration - 1).as_dict()
                     path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights, request=asked_for))
-                    made.append((path, i18n.say("SEED", request, seed=own["seed"])))
+                    made.append((path, i18n.say("IMAGINE_NUMBER", request, number=len(made) + 1)))
                     # The first one takes the place of what was chosen of the last run; after that, the visitor may choose.
                     chosen: Update = {place.result: path, place.download: path, place.kind: stage.FIRST_KIND} if len(made) == 1 else {}
                     yield {

@@ -53,6 +53,17 @@ const mark = () => {
   for (const pick of element.querySelectorAll('.tile-pick')) pick.setAttribute('aria-pressed', pick.dataset.name === props.value);
 };
 
+// Show the chosen tile, without moving the page.
+const reveal = () => {
+  const wall = element.querySelector('.tile-wall'), tile = wall.querySelector('.tile-pick[aria-pressed=true]')?.parentElement;
+  if (!tile || !wall.clientHeight) return;
+  const there = tile.getBoundingClientRect(), around = wall.getBoundingClientRect();
+  const down = (there.top + there.bottom) / 2, across = (there.left + there.right) / 2;
+  if (down > around.top && down < around.bottom && across > around.left && across < around.right) return;
+  // Near the top, because the wall's end may be below the window.
+  wall.scrollBy({ top: there.top - around.top - 36, left: across - (around.left + around.right) / 2, behavior: 'instant' });
+};
+
 const fill = () => {
   const wall = element.querySelector('.tile-wall'), shown = shownTiles();
   wall.replaceChildren(...shown.map(tileOf));
@@ -98,7 +109,17 @@ const build = () => {
   wall.setAttribute('aria-label', said(props.name));
   root.append(wall);
   fill();
+  // A wall in a tab that isn't open has no size yet.
+  new IntersectionObserver((seen, observer) => {
+    if (!seen.some((one) => one.isIntersecting)) return;
+    observer.disconnect();
+    reveal();
+  }).observe(wall);
 };
 
 build();
-watch('value', () => (element.querySelector('.tile-wall') ? mark() : build()));
+watch('value', () => {
+  if (!element.querySelector('.tile-wall')) return build();
+  mark();
+  reveal();
+});

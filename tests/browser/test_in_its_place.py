@@ -76,3 +76,22 @@ def test_the_frame_in_the_drawer_stays_with_the_chosen_picture(page):
     tile(page, "Fine Wind, Clear Morning").click()
     page.wait_for_function("document.querySelectorAll('#history-strip button.thumbnail-item').length === 2")
     page.wait_for_function("source => document.querySelector('#history-strip .thumbnail-item.selected img')?.src === source", arg=source)
+
+
+def test_the_chosen_style_painting_and_picture_are_ringed_in_sight_and_counted_from_one(page):
+    in_sight = """wall => {
+      const around = document.querySelector(wall).getBoundingClientRect();
+      const there = document.querySelector(`${wall} .tile-pick[aria-pressed=true] img`)?.getBoundingClientRect();
+      return there && there.top >= around.top && there.bottom <= around.bottom;
+    }"""
+    page.wait_for_function(in_sight, arg="#stylize-gallery .tile-wall")
+    open_tab(page, "Video", "film")
+    page.wait_for_function(in_sight, arg="#film-styles .tile-wall")
+    open_tab(page, "Paint", "paint")
+    marked = page.locator("#paint-examples .tile-pick[aria-pressed=true]")
+    marked.filter(has_text="Night wind").wait_for()
+    tile(page, "Mosaic", "paint-examples").click()
+    marked.filter(has_text="Mosaic").wait_for()
+    open_tab(page, "Imagine", "imagine")
+    page.locator("#imagine-wall button.thumbnail-item").nth(1).click()
+    page.locator("#imagine-status").filter(has_text="Picture 2 chosen").filter(has_text="to 1.").wait_for()
