@@ -14,7 +14,7 @@ from style_core.media.images import to_pil
 
 SIDE = 384  # px, long side of compared pictures
 _STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
-_FIRST = 8  # styles that are offered at first
+_MOST = 16  # styles that are compared at once
 
 
 def build(
@@ -33,6 +33,8 @@ def build(
         The event that sets them.
     """
     styles = gallery()
+    # Of each category one, and the style that is on.
+    various = list({entry.category: name for name, entry in reversed(styles.items())}.values())[::-1]
 
     def named(request: gr.Request | None) -> list[tuple[str, str]]:
         return [(i18n.named_painting(entry, request), entry.name) for entry in styles.values()]
@@ -45,17 +47,18 @@ def build(
             elem_id="compare-what",
         )
         which = gr.Dropdown(
-            named(None), value=list(styles)[:_FIRST], multiselect=True, max_choices=16, label=i18n.COMPARE_WHICH, elem_id="compare-which"
+            named(None), value=various, multiselect=True, max_choices=_MOST, label=i18n.COMPARE_WHICH, elem_id="compare-which"
         )
         run = gr.Button(i18n.COMPARE_RUN, size="sm", elem_id="compare-run")
         grid = picture_grid("compare-grid", 4, label=i18n.COMPARED)
-    offered = gr.State([])
+    offered, added = gr.State([]), gr.State("")  # `added`: the style that was on when the section was last opened
 
-    def translate(request: gr.Request) -> dict:
-        return gr.update(choices=named(request))
+    def opened(which: list[str], current: str, before: str, request: gr.Request) -> tuple:
+        others = [name for name in which if name != current and (name != before or name in various)]
+        # Gradio translates labels in the browser, but not the choices of a menu.
+        return gr.update(choices=named(request), value=[*([current] if current else []), *others][:_MOST]), current
 
-    # Gradio translates labels in the browser, but not the choices of a menu.
-    section.expand(translate, None, which, **IMMEDIATE)
+    section.expand(opened, [which, chosen, added], [which, added], **IMMEDIATE)
 
     def compare(what, which, current, used, content, style, mix, request: gr.Request, **given) -> Updates:
         if what == "styles":

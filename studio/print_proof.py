@@ -28,7 +28,7 @@ def build(run_id: str, slider: gr.ImageSlider, result: gr.State, alone: gr.Image
     """
     with gr.Accordion(i18n.PRINT, open=False, elem_id=f"{run_id}-print") as section:
         profile = _RawFile(label=i18n.PROFILE, height=110, elem_id=f"{run_id}-profile")
-        with gr.Row():
+        with gr.Row(equal_height=True):
             paper = gr.Checkbox(False, label=i18n.PAPER, elem_id=f"{run_id}-paper")
             show = gr.Button(i18n.PROOF_SHOW, size="sm", elem_id=f"{run_id}-proof-run")
             separate = gr.Button(i18n.CMYK, size="sm", elem_id=f"{run_id}-cmyk-run")

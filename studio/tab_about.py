@@ -1,4 +1,4 @@
-"""The tab "About": version and device, the weights, and a button to retry the download."""
+"""The tab "About": what the tabs are for, the technical details, and a button to retry the download."""
 
 import gradio as gr
 
@@ -8,17 +8,21 @@ from style_core import Compute, RequestError, Step, __version__
 from style_core.weights import registry as weights
 
 _REFERENCE = "vgg19"
+_WORDS = ("ABOUT_QUICK", "ABOUT_SLOW", "ABOUT_OTHERS", "ABOUT_GOOD", "ABOUT_PRIVATE", "ABOUT_KEYS")
 
 
 def build(page: gr.Blocks, compute: Compute) -> None:
-    """Build the tab; the table is updated at each page load."""
-    gr.Markdown(f"Pentimento {__version__} · {compute.describe()}", elem_id="about-device")
-    table = gr.Markdown(elem_id="about-weights")
+    """Build the tab; its text is updated at each page load, and the table of weights when it is unfolded."""
+    words = gr.Markdown(elem_id="about-words")
     with gr.Row():
         get = gr.Button(i18n.GET_VGG19, elem_id="about-get", scale=0, min_width=260)
         status = gr.Markdown(i18n.GET_VGG19_INFO, elem_classes="status", elem_id="about-status")
     gr.Markdown(i18n.RIGHTS, elem_classes="quiet")
-    page.load(_weights_table, None, table, **IMMEDIATE)
+    with gr.Accordion(i18n.TECHNICAL, open=False, elem_id="about-details") as details:
+        gr.Markdown(f"Pentimento {__version__} · {compute.describe()}", elem_id="about-device")
+        table = gr.Markdown(elem_id="about-weights")
+    page.load(_words, None, words, **IMMEDIATE)
+    details.expand(_weights_table, None, table, **IMMEDIATE)
 
     def fetched(request: gr.Request) -> Updates:
         yield {status: "…"}
@@ -34,6 +38,10 @@ def build(page: gr.Blocks, compute: Compute) -> None:
     get.click(
         fetched, None, [status, table], concurrency_limit=1, show_progress="minimal", show_progress_on=status, api_visibility="private"
     )
+
+
+def _words(request: gr.Request) -> str:
+    return "\n".join(f"- {i18n.say(key, request)}" for key in _WORDS)
 
 
 def _megabytes(step: Step, request: gr.Request) -> str:

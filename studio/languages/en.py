@@ -235,6 +235,13 @@ WORDS: dict[str, str] = {
     "WEBCAM_READY": "Allow the camera, then press Record to see yourself painted. Only snapshots are kept.",
     "NO_CAMERA": "No camera was found. Connect one or allow it in your browser, then reload the page. You can also paint a video file.",
     # About
+    "ABOUT_QUICK": "**Stylize** paints a photo in any style in seconds. **Paint** is slower, with richer brushstrokes.",
+    "ABOUT_SLOW": "**Dream** lets patterns grow out of a photo. **Imagine** invents abstract paintings, which can be styles, too.",
+    "ABOUT_OTHERS": "**Video** paints a clip with its sound, or you in front of the camera.",
+    "ABOUT_GOOD": "For a good result, take a sharp photo with one clear subject, try several styles, and then move “Style strength”. “Paint it finer” goes on from there.",
+    "ABOUT_PRIVATE": "Your photos go to the machine that runs this app, to nobody else, and are deleted there after a few hours. Download what you want to keep.",
+    "ABOUT_KEYS": "Shortcuts: Ctrl+Enter starts, Esc stops and keeps. Drop or paste a picture anywhere to make it the photo.",
+    "TECHNICAL": "Technical details",
     "GET_VGG19": "Download VGG-19",
     "RIGHTS": "All painters in the gallery died before 1955. No painting is stored here: a style is 265 numbers computed from a painting, and "
     "its tile shows one of our own scenes in that style. The program, its weights and its examples are under the MIT license. Your results "

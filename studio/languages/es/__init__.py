@@ -241,6 +241,13 @@ WORDS: dict[str, str] = {
     "NO_CAMERA": "No se ha encontrado ninguna cámara. Conecta una o permítela en tu navegador, y recarga la página. También puedes pintar un "
     "archivo de vídeo.",
     # About
+    "ABOUT_QUICK": "**Estilo** pinta una foto en cualquier estilo en segundos. **Pintar** es más lento, con pinceladas más ricas.",
+    "ABOUT_SLOW": "**Soñar** hace crecer patrones de una foto. **Imaginar** inventa cuadros abstractos, que también sirven de estilo.",
+    "ABOUT_OTHERS": "**Vídeo** pinta un vídeo con su sonido, o lo que ve la cámara en directo.",
+    "ABOUT_GOOD": "Para un buen resultado: una foto nítida con un motivo claro, varios estilos y, después, «Intensidad del estilo». «Pintar con más detalle» sigue desde ahí.",
+    "ABOUT_PRIVATE": "Las fotos van solo al equipo en el que funciona esta aplicación, a nadie más, y allí se borran al cabo de unas horas. Conviene descargar lo que se quiera conservar.",
+    "ABOUT_KEYS": "Atajos: Ctrl+Intro empieza; Esc para y conserva. Una imagen soltada o pegada en cualquier lugar pasa a ser la foto.",
+    "TECHNICAL": "Detalles técnicos",
     "GET_VGG19": "Descargar VGG-19",
     "RIGHTS": "Todos los pintores de la galería murieron antes de 1955. Aquí no se guarda ningún cuadro: un estilo son 265 números calculados a "
     "partir de un cuadro, y su miniatura es una escena nuestra en ese estilo. El programa, sus pesos y sus ejemplos tienen licencia MIT. Tus resultados son tuyos.",
