@@ -24,8 +24,8 @@ _OPTIONS: tuple[type[Options], ...] = (*(recipe.options for recipe in RECIPES.va
 
 
 def _table(language) -> dict[str, str]:
-    """All texts of a language by key: its own, labels with their units, choices, explanations."""
-    table = dict(language.WORDS)
+    """All texts of a language by key: its own, labels with their units, choices, explanations, and Gradio's where they differ."""
+    table = dict(language.WORDS) | getattr(language, "GRADIO", {})
     for options in _OPTIONS:
         for field in options.fields():
             for key in filter(language.LABELS.get, (field.name, f"{options.__name__}.{field.name}")):

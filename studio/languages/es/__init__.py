@@ -257,6 +257,14 @@ WORDS: dict[str, str] = {
     "ABOUT_HEAD": "| pesos | qué son | dónde están | tamaño | licencia |",
 }
 
+# Gradio's own texts say "usted", unlike the rest of the page.
+GRADIO: dict[str, str] = {
+    "upload_text.click_to_upload": "Haz clic para subir",
+    "upload_text.drop_image": "Suelta la imagen aquí",
+    "upload_text.drop_video": "Suelta el vídeo aquí",
+    "upload_text.drop_file": "Suelta el archivo aquí",
+}
+
 CATEGORIES: dict[str, str] = {
     "Cubist and abstract": "Cubista y abstracto",
     "Expressionist": "Expresionista",

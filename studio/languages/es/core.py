@@ -267,9 +267,9 @@ SENTENCES: dict[str, str] = {
     "{file} is the clip itself; give the film another name.": "{file} es el propio vídeo; da otro nombre al resultado.",
     "{file} is {seconds:.1f} s long: {frames} frames of {width} x {height} px, painted at {across} x {down} px.": "{file} dura {seconds:.1f} s: {frames} fotogramas de {width} x {height} px, pintados a {across} x {down} px.",
     "This frame: {iteration} of {total} steps.": "Este fotograma: {iteration} de {total} pasos.",
-    "--{flag} works only with a clip; leave it out.": "--{flag} solo sirve con vídeos; quítelo.",
+    "--{flag} works only with a clip; leave it out.": "--{flag} solo sirve con vídeos; quítalo.",
     "The film to continue was painted with other settings or from another clip; set them as they were, or start anew.": (
-        "El vídeo que se quiere continuar se pintó con otros ajustes o a partir de otro vídeo; póngalos como estaban o empiece de nuevo."
+        "El vídeo que se quiere continuar se pintó con otros ajustes o a partir de otro vídeo; ponlos como estaban o empieza de nuevo."
     ),
     "A GIF has no sound and can't be continued after it was stopped; an .mp4 has, and can.": (
         "Un GIF no tiene sonido y no se puede continuar si se detiene; un .mp4 sí, ambas cosas."
