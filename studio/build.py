@@ -92,16 +92,17 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> Dependency:
         The event that sends it.
     """
 
-    def refine(content, style, used, result, request: gr.Request):
+    def refine(content, style, used, result, painting, request: gr.Request):
         if not files.is_result(result):
-            raise i18n.no_result(request)
+            # What is being painted is refined when it is done; `asked_early` says so.
+            raise gr.Error("", visible=False, print_exception=False) if painting else i18n.no_result(request)
         own = style if used else None
         if own is None:
             gr.Info(i18n.say("REFINING_GALLERY", request))
         return content, own or result, result, result, i18n.REFINING, gr.update(selected="paint")
 
     handed = quick["refine"].click(
-        refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"]],
+        refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"], quick["painting"]],
         [fine["content"], fine["style"], *fine["init"], fine["status"], tabs], **SILENT,
     )  # fmt: skip
     # The page drops updates for a component whose tab isn't built yet.

@@ -157,18 +157,22 @@ def follow_photo(board: Board, photo: gr.State, ready: I18nData) -> None:
     photo.change(shown, photo, outputs, **IMMEDIATE)
 
 
-def wire_download(kind: gr.Dropdown, download: gr.DownloadButton, result: gr.State) -> None:
-    """Make the file type menu change the file of the download button."""
+def wire_download(kind: gr.Dropdown, download: gr.DownloadButton, result: gr.State, painting: gr.State | None = None) -> None:
+    """Make the file type menu change the file of the download button.
+
+    Args:
+        painting: whether a picture is being painted that can be asked for early; see `asked_early`.
+    """
 
     def convert(path, kind):
         return gr.update(value=files.converted(path, kind)) if files.is_result(path) else gr.skip()
 
-    def missing(path, request: gr.Request):
-        if path is None:
+    def missing(path, painting, request: gr.Request):
+        if path is None and not painting:
             gr.Info(i18n.say("NO_RESULT", request))
 
     kind.change(convert, [result, kind], download, **SILENT)
-    download.click(missing, result, None, **SILENT)
+    download.click(missing, [result, painting or gr.State(False)], None, **SILENT)
 
 
 def board(run_label: I18nData, run_id: str, ready: I18nData, photo: str | None = None, losses: str = "LOSSES") -> Board:

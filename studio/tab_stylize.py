@@ -8,6 +8,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from studio import (
+    asked_early,
     compare,
     files,
     first_picture,
@@ -55,6 +56,7 @@ class _Parts:
     Attributes:
         slider, status, result, download, kind: where a result is shown; `result` is its path.
         drawn: key of the request that is shown.
+        painting, asked: whether a picture is being painted, and what was asked of it meanwhile.
         use_own: whether the visitor's painting, `style`, is used.
         trials: example photos.
         chosen: the gallery's styles.
@@ -84,6 +86,8 @@ class _Parts:
     proposals: list
     result: gr.State
     drawn: gr.State
+    painting: gr.State
+    asked: gr.Textbox
 
     @property
     def inputs(self) -> list:
@@ -91,7 +95,7 @@ class _Parts:
 
     @property
     def outputs(self) -> list:
-        return [self.slider, self.status, self.result, self.download, self.kind, self.drawn]
+        return [self.slider, self.status, self.result, self.download, self.kind, self.drawn, self.painting, self.asked]
 
 
 def _color_in_use(gallery_style: str, style: str | None, use_style: bool) -> int:
@@ -145,15 +149,16 @@ def _lay_out(compute: Compute, photo: gr.State) -> _Parts:
                     compute, "stylize", content, photo, names, first=_color_in_use, of=[chosen, style, use_own]
                 )
     drawn = gr.State(None)
+    painting, asked = asked_early.build("stylize")
     return _Parts(
         slider, status, run, refine, download, kind, uses, grid_place, content, style, use_own, trials, chosen, mix, forecast,
-        option_controls, more, painted, proposals, result, drawn,
+        option_controls, more, painted, proposals, result, drawn, painting, asked,
     )  # fmt: skip
 
 
 def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Callable[..., Updates]]:
     """The published handler, and one for every change, which paints only what isn't shown yet."""
-    cleared = {tab.slider: None, tab.result: None, tab.download: None, tab.drawn: None}
+    cleared = {tab.slider: None, tab.result: None, tab.download: None, tab.drawn: None, tab.painting: False, tab.asked: ""}
 
     @documented(
         "stylize",
@@ -214,7 +219,7 @@ def _updates(tab: _Parts, shown: stylizing.Shown, wanted: stylizing.StylizeReque
     if shown.picture is not None:
         # Not what was asked for yet: a request for the picture before paints it again.
         shown_now = {tab.slider: (shown.photo, shown.picture), tab.status: shown.sentence}
-        yield {**shown_now, tab.result: None, tab.download: None, tab.drawn: None}
+        yield {**shown_now, tab.result: None, tab.download: None, tab.drawn: None, tab.painting: True}
         return
     path = shown.path
     yield {
@@ -224,6 +229,7 @@ def _updates(tab: _Parts, shown: stylizing.Shown, wanted: stylizing.StylizeReque
         tab.download: path,
         tab.kind: stage.FIRST_KIND,
         tab.drawn: wanted.key(),
+        tab.painting: False,
     }
 
 
@@ -285,11 +291,13 @@ def build(compute: Compute, photo: gr.State) -> dict:
         picked = compare.build(_small(compute), [tab.content, tab.style, tab.mix], tab.option_controls, tab.chosen, tab.use_own, tab.more)
     follow_settings(picked)
     picked.success(None, None, None, js=_INTO_VIEW, **SILENT)
-    stage.wire_download(tab.kind, tab.download, tab.result)
+    stage.wire_download(tab.kind, tab.download, tab.result, tab.painting)
+    asked_early.wire([tab.download, tab.refine], tab.result, tab.painting, tab.asked, tab.download)
     return {
         "content": tab.content,
         "style": tab.style,
         "result": tab.result,
+        "painting": tab.painting,
         "refine": tab.refine,
         "uses": tab.uses,
         "examples": tab.trials,

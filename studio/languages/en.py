@@ -106,6 +106,7 @@ WORDS: dict[str, str] = {
     "NO_STYLE_AT_ALL": "Choose a style, or add a painting of your own.",
     "CONTINUE_OTHER_PHOTO": "The photo is another one by now. Choose the one again that this picture was made from, or start anew.",
     "NO_RESULT": "There is no picture yet. Make one first.",
+    "ASKED_EARLY": "Your picture is still being painted. What you asked for follows as soon as it is done.",
     "WAITING": "Runs before yours in the queue: {count}.",
     "BUSY": "Too many runs are waiting. Try again in a minute.",
     "STOPPED": "Stopped after {iteration} of {total} steps. The picture so far is kept, and Continue goes on from here.",

@@ -49,6 +49,23 @@ def test_a_picture_is_shown_before_it_is_refined_and_a_newer_choice_does_not_wai
     status.filter(has_text="Done").wait_for()
 
 
+def test_what_is_asked_of_a_picture_while_it_is_refined_follows_when_it_is_done(painted, tmp_path):
+    status, told = painted.locator("#stylize-status"), painted.get_by_text("still being painted").first
+    tile(painted, "Poppies").click()
+    status.filter(has_text="refining").wait_for()
+    with painted.expect_download() as download:
+        painted.click("#stylize-download")
+        told.wait_for()
+    download.value.save_as(tmp_path / "result.png")
+    assert read_settings(tmp_path / "result.png")["gallery"] == "poppies" and status.filter(has_text="Done").count()
+    assert not painted.get_by_text("There is no picture yet").count()
+    tile(painted, "Fine Wind").click()
+    status.filter(has_text="refining").wait_for()
+    painted.click("#stylize-refine")
+    painted.locator("#paint-status progress").wait_for()
+    painted.click("#paint-stop")
+
+
 def test_a_painting_of_ones_own_is_taken_and_the_picture_downloads_with_its_settings(page, tmp_path):
     write_image(tmp_path / "own.png", picture(120, 100, seed=4))
     page.locator("#stylize-style input[type=file]").set_input_files(str(tmp_path / "own.png"))

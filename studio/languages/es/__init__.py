@@ -110,6 +110,7 @@ WORDS: dict[str, str] = {
     "NO_STYLE_AT_ALL": "Elige un estilo o añade un cuadro tuyo.",
     "CONTINUE_OTHER_PHOTO": "La foto ya es otra. Elige de nuevo aquella de la que se hizo esta imagen, o empieza de nuevo.",
     "NO_RESULT": "Todavía no hay ninguna imagen. Crea una primero.",
+    "ASKED_EARLY": "La imagen todavía se está pintando. Lo que ha pedido se hará en cuanto esté lista.",
     "WAITING": "Trabajos antes del tuyo en la cola: {count}.",
     "BUSY": "Hay demasiados trabajos en espera. Vuelve a intentarlo en un minuto.",
     "STOPPED": "Parado tras {iteration} de {total} pasos. La imagen hasta aquí se conserva; «Continuar» sigue desde ese punto.",

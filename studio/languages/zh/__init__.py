@@ -110,6 +110,7 @@ WORDS: dict[str, str] = {
     "NO_STYLE_AT_ALL": "请选择一种风格，或添加你自己的画作。",
     "CONTINUE_OTHER_PHOTO": "照片已经换了。请重新选择这张图所用的照片，或重新开始。",
     "NO_RESULT": "还没有图，请先生成一张。",
+    "ASKED_EARLY": "图片还在绘制中，完成后会立即执行你的操作。",
     "WAITING": "排队中，你前面还有 {count} 个任务。",
     "BUSY": "排队的任务太多了，请过一分钟再试。",
     "STOPPED": "已在第 {iteration} 步（共 {total} 步）停止，当前的图已保留。按“继续”可接着绘制。",
