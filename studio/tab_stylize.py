@@ -186,7 +186,9 @@ def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Ca
         given |= {"style_2": style_2, "style_3": style_3}
         wanted = stylizing.StylizeRequest.of(content, style if use_style else None, gallery_style, mix, regions, given)
         try:
-            yield {tab.status: gr.skip()}  # a picture that is overtaken by a newer one is never shown
+            # Nor does the last picture's file pass for this one's, however long this one takes.
+            said = i18n.say("PAINTING_AT", request, size=wanted.options.get("size", ""))
+            yield {tab.status: said, tab.result: None, tab.download: None, tab.drawn: None, tab.painting: True}
             for shown in stylizing.stylized(compute, wanted, request):
                 yield from _updates(tab, shown, wanted)
         except RequestError as error:

@@ -95,6 +95,7 @@ WORDS: dict[str, str] = {
     "FILM_INTRO": "Paint a video, sound included, or watch yourself painted live.",
     "STYLIZE_READY": "This example is already painted. Choose your own photo, or tap another style.",
     "PAINTING_NOW": "Painting…",
+    "PAINTING_AT": "Painting at {size} px…",
     "ALMOST_DONE": "Painted; refining…",
     "READY": "Choose a photo and a painting, then press Paint.",
     "DREAM_READY": "Choose a look, then press Dream.",

@@ -99,6 +99,7 @@ WORDS: dict[str, str] = {
     "FILM_INTRO": "Pinta un vídeo, con su sonido, o mírate pintado en directo.",
     "STYLIZE_READY": "Un ejemplo, ya pintado. Elige una foto tuya o toca otro estilo.",
     "PAINTING_NOW": "Pintando…",
+    "PAINTING_AT": "Pintando a {size} px…",
     "ALMOST_DONE": "Pintado; afinando…",
     "READY": "Elige una foto y un cuadro, y pulsa Pintar.",
     "DREAM_READY": "Elige un efecto y pulsa Soñar.",

@@ -99,6 +99,7 @@ WORDS: dict[str, str] = {
     "FILM_INTRO": "把视频变成画，声音保留；或者看着镜头前的自己实时变成画。",
     "STYLIZE_READY": "这是一个已经画好的例子。换成你的照片，或点选另一种风格。",
     "PAINTING_NOW": "正在绘制…",
+    "PAINTING_AT": "正在以 {size} 像素绘制…",
     "ALMOST_DONE": "已绘制，正在细化…",
     "READY": "选好照片和画作，然后按“开始绘制”。",
     "DREAM_READY": "选一种效果，然后按“开始做梦”。",
