@@ -1,5 +1,6 @@
 """The page: header, tabs, and the drawer with the visitor's pictures."""
 
+import math
 from collections.abc import Callable
 
 import gradio as gr
@@ -11,6 +12,8 @@ from studio.examples import first_photo, mark_painting
 from studio.guard import GuardedBlocks
 from studio.photo import share
 from style_core import Compute
+from style_core.media.images import size_of
+from style_core.media.reading import PRINTS
 
 # Each recipe's tab.
 _TABS = {"stylize": "stylize", "optimize": "paint", "dream": "dream", "imagine": "imagine"}
@@ -19,6 +22,7 @@ _WHEN_OPEN = """() => new Promise((done) => {
   const look = () => document.querySelector('#paint-run')?.offsetParent ? setTimeout(done, 300) : setTimeout(look, 50);
   look();
 })"""
+_SIZE_STEP = 32  # px
 _FILES_SWEPT, _FILES_KEPT = 600, 3 * 3600  # seconds
 
 
@@ -92,18 +96,21 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> Dependency:
         The event that sends it.
     """
 
-    def refine(content, style, used, result, painting, request: gr.Request):
+    def refine(content, style, used, result, size, painting, request: gr.Request):
         if not files.is_result(result):
             # What is being painted is refined when it is done; `asked_early` says so.
             raise gr.Error("", visible=False, print_exception=False) if painting else i18n.no_result(request)
         own = style if used else None
         if own is None:
             gr.Info(i18n.say("REFINING_GALLERY", request))
-        return content, own or result, result, result, i18n.REFINING, gr.update(selected="paint")
+        # Not smaller than the picture that is to become finer.
+        side = _SIZE_STEP * math.ceil(max(size_of(result, PRINTS)) / _SIZE_STEP)
+        return content, own or result, result, result, max(size, side), i18n.REFINING, gr.update(selected="paint")
 
+    size = fine["option_controls"]["size"]
     handed = quick["refine"].click(
-        refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"], quick["painting"]],
-        [fine["content"], fine["style"], *fine["init"], fine["status"], tabs], **SILENT,
+        refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"], size, quick["painting"]],
+        [fine["content"], fine["style"], *fine["init"], size, fine["status"], tabs], **SILENT,
     )  # fmt: skip
     # The page drops updates for a component whose tab isn't built yet.
     opened = handed.success(None, None, None, js=_WHEN_OPEN, **SILENT)

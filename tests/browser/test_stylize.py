@@ -94,7 +94,7 @@ def test_a_result_becomes_a_painting_in_another_tab_with_one_click(painted):
     painted.wait_for_function("document.querySelector('#paint-style img')?.src.includes('pentimento-stylize')")
 
 
-def test_a_result_is_painted_finer_in_one_click(painted):
+def test_a_result_is_painted_finer_in_one_click(painted, tmp_path):
     painted.click("#stylize-refine")
     painted.get_by_text("The gallery holds only the style").wait_for()
     painted.wait_for_selector("#paint-run", state="visible")
@@ -102,6 +102,12 @@ def test_a_result_is_painted_finer_in_one_click(painted):
     painted.locator("#paint-status progress").wait_for()
     painted.click("#paint-stop")
     painted.locator("#paint-status").filter(has_text="The picture so far is kept").wait_for()
+    with painted.expect_download() as download:
+        painted.click("#paint-download")
+    download.value.save_as(tmp_path / "finer.png")
+    with Image.open(tmp_path / "finer.png") as finer:
+        assert finer.size == (768, 512), "no smaller than it was"
+    assert read_settings(tmp_path / "finer.png")["options"]["size"] == 768
 
 
 def test_a_result_is_shown_as_it_prints_and_downloads_in_inks(painted, tmp_path):
