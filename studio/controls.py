@@ -40,8 +40,8 @@ def in_view(recipe: str) -> Controls:
     made = {name: component(options, fields[name], starts.get(name, fields[name].default)) for name in _IN_VIEW[recipe]}
     named, standing = SIZES[recipe], starts.get("size", fields["size"].default)
     made["sizes"] = gr.Radio(
-        [(i18n.named(f"SIZE_{name}") + f" {pixels}\u00a0px", pixels) for name, pixels in named.items()], label=i18n.SIZE, info=i18n.SIZE_INFO,
-        value=standing if standing in named.values() else None, elem_classes="sizes",
+        [(i18n.named(f"SIZE_{name}") + f" {pixels}\u00a0px", pixels) for name, pixels in named.items()],
+        label=i18n.SIZE, info=i18n.SIZE_INFO, value=standing if standing in named.values() else None, elem_classes="sizes",
     )  # fmt: skip
     return made
 

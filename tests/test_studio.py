@@ -16,7 +16,7 @@ from networks import picture
 from prints import BROKEN_PRINT, write_broken_print
 
 from studio import controls, files, history, i18n, languages, uploads
-from studio.history import captioned, parents_of
+from studio.history import caption, parents_of
 from studio.i18n import translated
 from studio.languages import ALL
 from studio.retouch import retouched
@@ -232,8 +232,9 @@ def test_the_drawer_tells_what_each_result_was_made_from():
     adjusted = retouched(enlarged, 1.0, "match")
     newest_first = [adjusted, branch, enlarged, refined, first]
     assert parents_of(newest_first) == {adjusted: [enlarged], branch: [first], enlarged: [refined], refined: [first], first: []}
-    said = [caption for _, caption in captioned(newest_first, None)]
-    assert said[-2:] == ["No. 2, from 1", "No. 1"] and said[1] == "No. 4, from 1"
+    assert [caption(path, None) for path in (refined, branch)] == ["Fine Wind, Clear Morning · Paint", "Paint"]
+    said = history._about(refined, newest_first, None)
+    assert said == "Fine Wind, Clear Morning · Paint, 48 x 32 px. Made from: Paint."
 
 
 def test_pages_of_one_visitor_know_of_each_others_results(monkeypatch):

@@ -65,8 +65,13 @@ def test_a_visit_s_pictures_survive_a_reload_and_stay_in_their_browser(painted, 
     stranger.close()
     painted.click("#history-open")
     painted.locator("#history-strip button.thumbnail-item").first.click()
-    painted.locator("#history-status").filter(has_text="pentimento-optimize").wait_for()
-    assert "style_core optimize CONTENT STYLE -o OUT.png --size=256 --iterations=30" in painted.inner_text("#history-status code")
+    painted.locator("#history-about").filter(has_text="Paint, 256 x 171 px").wait_for()
+    painted.wait_for_selector("#history-large img")
+    with painted.expect_download() as download:
+        painted.click("#history-download")
+    assert download.value.suggested_filename.startswith("pentimento-optimize")
+    unfold(painted, "For the terminal", "#history-terminal")
+    assert "style_core optimize CONTENT STYLE -o OUT.png --size=256 --iterations=30" in painted.inner_text("#history-command code")
     painted.click("#history-restore")
     painted.locator("#history-status").filter(has_text="are restored").wait_for()
     painted.wait_for_selector("#paint-run", state="visible")
@@ -74,6 +79,10 @@ def test_a_visit_s_pictures_survive_a_reload_and_stay_in_their_browser(painted, 
     assert painted.get_by_label("number input for Steps").locator("visible=true").input_value() == "30"
     painted.click("#history-forget")
     painted.wait_for_selector("#history-strip img", state="detached")
+    painted.wait_for_selector("#history-large", state="hidden")
+    painted.click("#history-undo")
+    painted.wait_for_selector("#history-strip img")
+    painted.wait_for_selector("#history-undo", state="hidden")
 
 
 def test_settings_come_back_from_a_dropped_picture_and_others_are_refused_in_words(page, tmp_path):
