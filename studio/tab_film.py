@@ -26,6 +26,8 @@ from style_core.weights.registry import registry
 
 _SHOWN = (".mp4", ".m4v", ".mov", ".webm")  # kinds of files that most browsers play
 
+_SIDE = 640  # px, of the frames of a clip that is at least as large
+
 
 class _RawVideo(gr.Video):
     """A video input that hands over the uploaded file unchanged; our own reader says what is wrong with it."""
@@ -49,7 +51,7 @@ def build(compute: Compute, tab: gr.Tab) -> dict:
             # Ranges of their own: one strength serves both recipes, whose scales differ, and frames as large as a picture may be
             # would take hours.
             strength = gr.Slider(0, 1, value=1, step=0.01, label=i18n.label_of("strength"))
-            size = gr.Slider(128, 1280, value=384, step=32, label=i18n.label_of("size", "px"))
+            size = gr.Slider(128, 1280, value=_SIDE, step=32, label=i18n.label_of("size", "px"))
             fields = {field.name: field for field in OptimizedFilmOptions.fields()}
             film: dict[str, Control] = {"size": size, "steadiness": _control_of(fields["steadiness"])}
             with gr.Accordion(i18n.FINER, open=False, elem_classes="finer"):
@@ -78,16 +80,16 @@ def _build_clip(compute: Compute, look: dict[str, Field], film: dict[str, Contro
     """
     clip = _RawVideo(label=i18n.CLIP, sources=["upload"], height=260, elem_id="film-clip")
     about = gr.Markdown("", elem_classes="quiet", elem_id="film-about")
-    preview = gr.Image(
-        label=i18n.FORMING, show_label=False, format="jpeg", height=320, interactive=False, visible=False, buttons=[],
-        elem_id="film-preview",
-    )  # fmt: skip
     status = gr.Markdown("", elem_classes="status", elem_id="film-status")
     with gr.Row(elem_classes="actions"):
         run = gr.Button(i18n.PAINT_CLIP, variant="primary", elem_classes="run-button", elem_id="film-run")
         stop = gr.Button(i18n.STOP, interactive=False, elem_classes="stop-button", elem_id="film-stop")
         resume = gr.Button(i18n.CONTINUE, visible=False, elem_id="film-continue")
-    # Below the buttons, which it would push out of sight.
+    # Below the buttons, which they would push out of sight.
+    preview = gr.Image(
+        label=i18n.FORMING, show_label=False, format="jpeg", height=320, interactive=False, visible=False, buttons=[],
+        elem_id="film-preview",
+    )  # fmt: skip
     result = gr.Video(label=i18n.RESULT, interactive=False, visible=False, height=360, elem_id="film-result")
     place = _Place(status, preview, result, run, stop, resume, gr.State(None))
 
@@ -112,10 +114,20 @@ def _build_clip(compute: Compute, look: dict[str, Field], film: dict[str, Contro
         event = trigger(paint, [clip, earlier], place.outputs, inputs_kwargs={**look, **film}, api_visibility="private", **how)
         event.failure(place.idle, None, [run, stop], queue=False, api_visibility="private")
     jobs.wire_stop(stop, "film")
+    clip.upload(_side, clip, chosen[-1], **LAST, **IMMEDIATE)  # before the listener below, which tells what that size takes
     clip.upload(lambda: "", None, status, **IMMEDIATE)  # what was said of the last one
     changed = apart([clip.upload, clip.clear, *change_events(film)])
     changed(tell, clip, about, inputs_kwargs=film, **LAST, **IMMEDIATE)
     return place.outputs
+
+
+def _side(clip: str | None) -> Any:
+    """A size to begin with for a clip: its own, unless that is very large or can't be read."""
+    try:
+        long_side = max(Clip.open(clip).size()) if clip else 0
+    except RequestError:
+        return gr.skip()  # told below the clip
+    return min(_SIDE, max(128, long_side // 32 * 32)) if long_side else gr.skip()
 
 
 @dataclass(frozen=True)
