@@ -143,9 +143,7 @@ def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | Non
     }  # fmt: skip
     settings = settings_of("stylize", wanted.options, last.weights, gallery=wanted.gallery_style or None, request=request_of(given))
     path = files.save(last.image, "stylize", settings)
-    entry = gallery().get(wanted.gallery_style)
-    named = f"{i18n.named_painting(entry, request)}. " if entry else ""
-    sentence = named + i18n.say("DONE", request, width=width, height=height, seconds=i18n.duration(seconds))
+    sentence = _named(wanted, request) + i18n.say("DONE", request, width=width, height=height, seconds=i18n.duration(seconds))
     trouble = last.verdict or _color_trouble(last.image, inputs, options)
     masks = [style.mask for style in styles]
     _, unused = in_effect(options, masks, [style.weight for style in styles])
@@ -154,6 +152,16 @@ def stylized(compute: Compute, wanted: StylizeRequest, request: gr.Request | Non
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
     yield Shown(photo, None, path, sentence)
+
+
+def _named(wanted: StylizeRequest, request: gr.Request | None) -> str:
+    """The gallery's style, and the visitor's own paintings beside it, before what is said of the result; empty without the former."""
+    entry = gallery().get(wanted.gallery_style)
+    if entry is None:
+        return ""
+    given = [path is not None for path, _ in wanted.paintings]
+    own = [i18n.say(key, request) for key, there in zip(("OWN_SHORT", "STYLE_2", "STYLE_3"), given) if there]
+    return " + ".join([i18n.named_painting(entry, request), *own]) + ". "
 
 
 def painted(compute: Compute, wanted: StylizeRequest, language: str) -> ImageTensor:

@@ -125,7 +125,7 @@ WORDS: dict[str, str] = {
     "BAD_VALUE": "A value in this request can't be read. The API page says what each parameter accepts.",
     # Regions
     "REGIONS": "Different styles in different places",
-    "REGIONS_INFO": "Bring the photo here and brush over it, or begin with its main subject: each color stands for one style. The rest gets the styles whose colors you didn't use. Then press the large button.",
+    "REGIONS_INFO": "Bring the photo here and brush over it, or begin with its main subject: each color stands for one style. The rest gets the styles whose colors you didn't use. The subject is painted at once; after brushing, press the large button.",
     "DREAM_REGIONS": "Dream only in some places",
     "DREAM_REGIONS_INFO": "Bring the photo here and brush where the dream should grow, or begin with its main subject. The rest doesn't change.",
     "BRUSH": "Preview of the brushstrokes",

@@ -129,7 +129,7 @@ WORDS: dict[str, str] = {
     "BAD_VALUE": "Un valor de esta petición no se puede leer. La página de la API explica cada uno.",
     # Regions
     "REGIONS": "Estilos distintos en lugares distintos",
-    "REGIONS_INFO": "Trae la foto aquí y pinta encima, o empieza por su motivo principal: cada color representa un estilo. El resto recibe los estilos cuyo color no has usado. Después pulsa el botón grande.",
+    "REGIONS_INFO": "Trae la foto aquí y pinta encima, o empieza por su motivo principal: cada color representa un estilo. El resto recibe los estilos cuyo color no has usado. El motivo se pinta enseguida; después de pintar encima, pulsa el botón grande.",
     "DREAM_REGIONS": "Soñar solo en algunas partes",
     "DREAM_REGIONS_INFO": "Trae la foto aquí y pinta donde deba crecer el sueño, o empieza por su motivo principal. Lo demás queda como está.",
     "BRUSH": "Vista previa de las pinceladas",
