@@ -252,7 +252,7 @@ WORDS: dict[str, str] = {
     "are yours.",
     "GET_VGG19_INFO": "Paint and Dream will then use it. Without it, they use the built-in network.",
     "GOT_VGG19": "VGG-19 is ready.",
-    "RETRY": "The next run tries the download again. So does the button on the About tab.",
+    "RETRY": "The next run tries VGG-19 again.",
     "ABOUT_HEAD": "| weights | what it is | where it is | size | license |",
 }
 

@@ -2,13 +2,15 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from style_core.errors import RequestError
 from style_core.media.images import size_to_fit
 from style_core.media.settings import iterations_of
-from style_core.progress import Level, Pace
+from style_core.progress import Level
 from style_core.recipes.optimize_options import OptimizeOptions
 
 _SMALLEST_LEVEL = 96  # px, long side; smaller pictures have no strokes
@@ -20,6 +22,7 @@ _COARSE_SHARE = 0.4  # share of the iterations for all levels but the last
 # by this exponent of the size, but at least so many, or a fifth of all. Of 200, 50 remain at 2,048 px and 20 from 12 megapixels to A1
 # (benchmarks/large.md).
 _SHRINKING_FROM, _SHRINKING, _FEWEST = 1024, 1.25, 20
+_NEWEST, _STEADY = 20, 3  # iterations that the time left is told from, and the fewest
 
 
 def levels_of(size: tuple[int, int], options: OptimizeOptions, started: bool = False) -> list[tuple[int, int, int]]:
@@ -126,17 +129,27 @@ def _level_in(stored: Any) -> Level:
 
 
 class PaintingPace:
-    """Time left of a painting, by the pixels of all its iterations; the first iteration includes warm-up and doesn't count."""
+    """Time left of a painting, by the pixels of all its iterations; the first iteration includes warm-up and doesn't count.
+
+    By the median of the newest iterations, because between two of them a run may stand still for another one. Unknown before there are
+    a few.
+    """
 
     def __init__(self, levels: Sequence[tuple[int, int, int]], started: float):
-        self._started, self._pace = started, Pace()
+        self._started, self._last = started, 0.0
+        self._each: deque[float] | None = None  # seconds per pixel, of the newest iterations
         self._to_do = sum(height * width * count for height, width, count in levels)
 
     def elapsed(self) -> float:
         return time.monotonic() - self._started
 
     def tick(self, pixels: int) -> None:
-        self._pace.tick(pixels)
+        now = time.monotonic()
+        if self._each is None:
+            self._each = deque(maxlen=_NEWEST)
+        else:
+            self._each.append((now - self._last) / pixels)
+        self._last = now
         self._to_do -= pixels
 
     def skip(self, pixels: int) -> None:
@@ -144,4 +157,6 @@ class PaintingPace:
         self._to_do -= pixels
 
     def left(self) -> float | None:
-        return self._pace.left(self._to_do)
+        if self._each is None or len(self._each) < _STEADY:
+            return None
+        return max(0.0, median(self._each) * self._to_do - (time.monotonic() - self._last))

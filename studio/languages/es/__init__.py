@@ -257,7 +257,7 @@ WORDS: dict[str, str] = {
     "partir de un cuadro, y su miniatura es una escena nuestra en ese estilo. El programa, sus pesos y sus ejemplos tienen licencia MIT. Tus resultados son tuyos.",
     "GET_VGG19_INFO": "Pintar y Soñar la usarán entonces. Sin ella usan la red incluida.",
     "GOT_VGG19": "VGG-19 está lista.",
-    "RETRY": "La próxima vez se volverá a intentar la descarga. También puedes hacerlo con el botón de la pestaña Info.",
+    "RETRY": "La próxima vez se volverá a intentar con VGG-19.",
     "ABOUT_HEAD": "| pesos | qué son | dónde están | tamaño | licencia |",
 }
 
