@@ -91,7 +91,7 @@ WORDS: dict[str, str] = {
     "STYLIZE_INTRO": "Choose a photo and a style: it is painted in seconds.",
     "PAINT_INTRO": "Slower, richer painting: watch it form, and stop when you like it.",
     "DREAM_INTRO": "Let the patterns that a neural network sees grow out of your photo.",
-    "IMAGINE_INTRO": "Abstract paintings that nobody has painted. Keep one, or use it as a style.",
+    "IMAGINE_INTRO": "Abstract paintings that nobody has painted. Set the sliders and press “Imagine”; keep one, or use it as a style.",
     "FILM_INTRO": "Paint a video, sound included, or watch yourself painted live.",
     "STYLIZE_READY": "This example is already painted. Choose your own photo, or tap another style.",
     "PAINTING_NOW": "Painting…",

@@ -95,7 +95,7 @@ WORDS: dict[str, str] = {
     "STYLIZE_INTRO": "Elige una foto y un estilo: se pinta en segundos.",
     "PAINT_INTRO": "Más lento, pero con más matices: mira cómo se forma y páralo cuando te guste.",
     "DREAM_INTRO": "Deja que crezcan de tu foto los patrones que ve una red neuronal.",
-    "IMAGINE_INTRO": "Cuadros abstractos que nadie ha pintado. Guarda uno o úsalo como estilo.",
+    "IMAGINE_INTRO": "Cuadros abstractos que nadie ha pintado. Ajusta los controles y pulsa «Imaginar»; guarda uno o úsalo como estilo.",
     "FILM_INTRO": "Pinta un vídeo, con su sonido, o mírate pintado en directo.",
     "STYLIZE_READY": "Un ejemplo, ya pintado. Elige una foto tuya o toca otro estilo.",
     "PAINTING_NOW": "Pintando…",
