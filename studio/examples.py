@@ -71,7 +71,7 @@ def mark_painting(style: gr.Image, tiles: Tiles) -> None:
     """Mark the example painting that an input shows, and none while it shows another picture."""
 
     def name_of_copy(path: str | None) -> str:
-        return next((name for name, file in paintings().items() if files.same_picture(path, str(file))), "")
+        return next((name for name, file in paintings().items() if files.looks_like_same_file(path, str(file))), "")
 
     style.change(name_of_copy, style, tiles, **IMMEDIATE)
 

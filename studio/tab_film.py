@@ -114,7 +114,7 @@ def _build_clip(compute: Compute, look: dict[str, Field], film: dict[str, Contro
         event = trigger(paint, [clip, earlier], place.outputs, inputs_kwargs={**look, **film}, api_visibility="private", **how)
         event.failure(place.idle, None, [run, stop], queue=False, api_visibility="private")
     jobs.wire_stop(stop, "film")
-    clip.upload(_side, clip, chosen[-1], **LAST, **IMMEDIATE)  # before the listener below, which tells what that size takes
+    clip.upload(_side, clip, film["size"], **LAST, **IMMEDIATE)  # before the listener below, which tells what that size takes
     clip.upload(lambda: "", None, status, **IMMEDIATE)  # what was said of the last one
     changed = apart([clip.upload, clip.clear, *change_events(film)])
     changed(tell, clip, about, inputs_kwargs=film, **LAST, **IMMEDIATE)
