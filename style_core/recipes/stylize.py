@@ -42,10 +42,10 @@ from style_core.recipes.run_history import Estimate, Watch
 from style_core.weights.gallery import CODE_SCALES
 from style_core.weights.open import open_generator
 
-# Thresholds of a verdict, meant to catch results with more than 0.6 of the photo's style distance. How often they do:
-# benchmarks/verdicts.md.
+# Thresholds of a verdict: the first is meant to catch results with more than 0.6 of the photo's style distance; beyond the second,
+# people no longer recognize most photos. How often they do: benchmarks/verdicts.md.
 _ALMOST_THE_PHOTO = 0.72
-_LOST_THE_PHOTO = 0.9
+_LOST_THE_PHOTO = 1.7
 _VERDICT_LEVEL = "relu3_1"
 _JUDGED_FROM = 0.5  # strength below which a result close to the photo is expected
 _WORTH_MORE = 2  # steps of refining, from which on they make up for more than what a first result shows
