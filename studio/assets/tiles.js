@@ -121,5 +121,6 @@ build();
 watch('value', () => {
   if (!element.querySelector('.tile-wall')) return build();
   mark();
-  reveal();
+  // Not while the page opens, whose pictures would weigh more by those around the chosen one.
+  if ('restored' in document.body.dataset) reveal();
 });
