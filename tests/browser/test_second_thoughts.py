@@ -94,7 +94,7 @@ def test_a_second_click_on_a_tile_takes_back_the_first_and_settings_that_come_ba
     wait_for_settings(lambda settings: settings["options"]["style_scale"] == 1.5)
     page.click("#history-open")
     page.locator("#history-strip button.thumbnail-item").nth(1).click()
-    page.locator("#history-command code").filter(has_text="--size=256").wait_for(state="attached")
+    page.locator("#history-about").filter(has_text="256 x 171 px").wait_for()
     page.click("#history-restore")
     wait_for_settings(lambda settings: settings["options"]["style_scale"] == 1)
 
