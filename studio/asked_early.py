@@ -38,5 +38,7 @@ def wire(buttons: Sequence[gr.Button | gr.DownloadButton], result: gr.State, pai
 
         noted = button.click(ask, [result, painting], asked, **SILENT)
         noted.success(None, [asked, download], asked, js=_PRESS, **IMMEDIATE)  # the picture may have come just now
+    # Forgotten if there will be no picture. Not an output of the run, which programs would receive, too.
+    painting.change(lambda going_on, path: gr.skip() if going_on or path else "", [painting, result], asked, **IMMEDIATE)
     # By way of the server, because the page reports a state's change before it has given the button its file.
     result.change(lambda: None, None, None, **IMMEDIATE).success(None, [asked, download], asked, js=_PRESS, **IMMEDIATE)

@@ -95,7 +95,7 @@ class _Parts:
 
     @property
     def outputs(self) -> list:
-        return [self.slider, self.status, self.result, self.download, self.kind, self.drawn, self.painting, self.asked]
+        return [self.slider, self.status, self.result, self.download, self.kind, self.drawn, self.painting]
 
 
 def _color_in_use(gallery_style: str, style: str | None, use_style: bool) -> int:
@@ -158,7 +158,7 @@ def _lay_out(compute: Compute, photo: gr.State) -> _Parts:
 
 def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Callable[..., Updates]]:
     """The published handler, and one for every change, which paints only what isn't shown yet."""
-    cleared = {tab.slider: None, tab.result: None, tab.download: None, tab.drawn: None, tab.painting: False, tab.asked: ""}
+    cleared = {tab.slider: None, tab.result: None, tab.download: None, tab.drawn: None, tab.painting: False}
 
     @documented(
         "stylize",

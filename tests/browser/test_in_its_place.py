@@ -69,7 +69,7 @@ def test_the_frame_in_the_drawer_stays_with_the_chosen_picture(page):
     status.filter(has_text="Sunflowers").filter(has_text="Done").wait_for()
     page.click("#history-open")
     page.locator("#history-strip button.thumbnail-item").first.click()
-    page.locator("#history-status").filter(has_text="gallery:sunflowers").wait_for()
+    page.locator("#history-about").filter(has_text="Sunflowers").wait_for()
     chosen = page.locator("#history-strip button.thumbnail-item.selected img")
     chosen.wait_for()
     source = chosen.get_attribute("src")
