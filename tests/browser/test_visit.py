@@ -7,7 +7,7 @@ from networks import picture
 from PIL import Image, ImageDraw
 from steering import downloaded, fill, open_tab, paint_small, press, ready, shown, tile, unfold, upload, wait_for_another
 
-from style_core import read_image, read_settings, write_image
+from style_core import gallery, read_image, read_settings, write_image
 from style_core.media.clip import Clip
 
 
@@ -157,11 +157,15 @@ def test_compared_styles_and_strengths_are_chosen_by_a_click(page):
     page.locator("#stylize-status").filter(has_text="Done").wait_for()
     unfold(page, "Compare", "#compare")
     page.click("#compare-run")
-    page.wait_for_function("document.querySelectorAll('#compare-grid button.thumbnail-item').length === 8")
-    third = tile(page, 2).locator(".tile-title").inner_text()
-    page.locator("#compare-grid button.thumbnail-item").nth(2).click()
-    page.locator("#stylize-status").filter(has_text=f"{third} · ").wait_for()
-    assert tile(page, 2).get_attribute("aria-pressed") == "true"
+    first_of_each = {entry.category: entry for entry in reversed(gallery().values())}
+    compared = page.locator("#compare-grid button.thumbnail-item")
+    count = "count => document.querySelectorAll('#compare-grid button.thumbnail-item').length === count"
+    page.wait_for_function(count, arg=len(first_of_each))
+    other = compared.nth(2).inner_text().split(" · ")[0]
+    assert other in {entry.title for entry in first_of_each.values()}
+    compared.nth(2).click()
+    page.locator("#stylize-status").filter(has_text=f"{other} · ").wait_for()
+    assert tile(page, other).get_attribute("aria-pressed") == "true"
     page.get_by_text("several strengths").click()
     page.click("#compare-run")
     page.wait_for_function("document.querySelectorAll('#compare-grid button.thumbnail-item').length === 6")
