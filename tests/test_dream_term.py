@@ -89,7 +89,7 @@ def test_in_tiles_the_loss_and_its_gradient_are_those_of_the_whole():
     [
         ("relu3_1[99]", "relu3_1 of random has no channel 99; its channels are 0 to 7."),
         ("relu9_1", "There is no layer relu9_1"),
-        ("relu3_1:0", "The weight of relu3_1 is 0; it must be positive."),
+        ("relu3_1:0", "The weight of relu3_1 is 0; it must be above 0 and at most 1,000,000,000."),
     ],
 )
 def test_an_invalid_dream_term_is_refused_in_words(network, dream, message):

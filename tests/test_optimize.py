@@ -257,7 +257,7 @@ def test_a_picture_that_stops_changing_ends_early_and_says_so():
         ({"masks": [None, None]}, "There are 2 masks for 1 styles; give one for each."),
         ({"masks": [torch.zeros(1, 4, 4)]}, "A mask is all black, so its style would not appear; paint where it should go."),
         ({"content_layers": "relu4_9"}, "There is no layer relu4_9; layers run from relu1_1 to relu5_4. Did you mean relu4_4?"),
-        ({"style_layers": "relu1_1:-1"}, "The weight of relu1_1 is -1; it must be above 0 and at most 1e+09."),
+        ({"style_layers": "relu1_1:-1"}, "The weight of relu1_1 is -1; it must be above 0 and at most 1,000,000,000."),
         ({"style_layers": "relu1_1[3]"}, "relu1_1 is compared as a whole; leave out its channels."),
         ({"style_layers": " , "}, "No layer is given; write it like relu4_2, or relu3_1:0.5 relu4_1."),
     ],
@@ -291,7 +291,7 @@ def test_layers_are_read_with_their_weights():
 def test_a_layer_s_weight_has_the_same_limits_wherever_it_is_given(parse, weight, said):
     with pytest.raises(RequestError) as caught:
         parse(f"relu3_1 relu4_2:{weight}")
-    assert str(caught.value) == f"The weight of relu4_2 is {said}; it must be above 0 and at most 1e+09."
+    assert str(caught.value) == f"The weight of relu4_2 is {said}; it must be above 0 and at most 1,000,000,000."
 
 
 def test_divergence_yields_the_last_good_picture_and_then_the_reason(monkeypatch):

@@ -92,7 +92,7 @@ def _term(layer: str, channels: str | None, weight: str | None) -> Term:
     except ValueError:
         value = float("nan")
     if not 0 < value <= _MOST_WEIGHT:
-        said = "The weight of {layer} is {weight}; it must be above 0 and at most {most:g}."
+        said = "The weight of {layer} is {weight}; it must be above 0 and at most {most:,.0f}."
         raise RequestError(said, layer=name, weight=(weight or "missing")[:60], most=_MOST_WEIGHT)
     return Term(name, value, tuple(int(number) for number in numbers))
 

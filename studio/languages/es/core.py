@@ -155,7 +155,7 @@ SENTENCES: dict[str, str] = {
     "No layer is given; write it like relu4_2, or relu3_1:0.5 relu4_1.": "No se indica ninguna capa; escríbela como relu4_2 o relu3_1:0.5 relu4_1.",
     "{text} can't be read as a layer; write it like relu4_2 or relu4_2:0.5.": "{text} no se puede leer como capa; escríbela como relu4_2 o relu4_2:0.5.",
     "The channel of {layer} is {channel}; it must be a whole number. Write it like {layer}[12,40].": "El canal de {layer} es {channel}; debe ser un número entero. Escríbelo como {layer}[12,40].",
-    "The weight of {layer} is {weight}; it must be above 0 and at most {most:g}.": "El peso de {layer} es {weight}; debe ser mayor que 0 y no superar {most:g}.",
+    "The weight of {layer} is {weight}; it must be above 0 and at most {most:,.0f}.": "El peso de {layer} es {weight}; debe ser mayor que 0 y no superar {most:,.0f}.",
     "{layer} is compared as a whole; leave out its channels.": "{layer} se compara entera; quita sus canales.",
     "There is no layer {layer}; layers run from {first} to {last}. Did you mean {near}?": "No existe la capa {layer}; las capas van de {first} a {last}. ¿Querías decir {near}?",
     "{layer} of {network} has no channel {channel}; its channels are 0 to {last}.": "{layer} de {network} no tiene el canal {channel}; sus canales van de 0 a {last}.",

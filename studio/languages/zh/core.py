@@ -161,7 +161,7 @@ SENTENCES: dict[str, str] = {
     "{text} can't be read as a layer; write it like relu4_2 or relu4_2:0.5.":
         "{text} 不能识别为层；写法如 relu4_2 或 relu4_2:0.5。",
     "The channel of {layer} is {channel}; it must be a whole number. Write it like {layer}[12,40].": "{layer} 的通道 {channel} 不是整数；写法如 {layer}[12,40]。",
-    "The weight of {layer} is {weight}; it must be above 0 and at most {most:g}.": "{layer} 的权重是 {weight}；应大于 0 且不超过 {most:g}。",
+    "The weight of {layer} is {weight}; it must be above 0 and at most {most:,.0f}.": "{layer} 的权重是 {weight}；应大于 0 且不超过 {most:,.0f}。",
     "{layer} is compared as a whole; leave out its channels.": "{layer} 以整层比较；请去掉通道编号。",
     "There is no layer {layer}; layers run from {first} to {last}. Did you mean {near}?": "没有层 {layer}；层从 {first} 到 {last}。是否想用 {near}？",
     "{layer} of {network} has no channel {channel}; its channels are 0 to {last}.": "{network} 的 {layer} 没有通道 {channel}；通道为 0 到 {last}。",
