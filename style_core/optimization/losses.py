@@ -17,7 +17,7 @@ from style_core.networks.moments import channel_means, gram_matrix, relative_dis
 from style_core.networks.vgg19 import CONTENT_LAYER, STYLE_LAYERS
 
 _EPSILON = 1e-12
-_UNRESOLVED = 2e-3  # relative to the largest, the standard deviation in an area that bfloat16's rounding hides
+_UNRESOLVED = 2**-8  # relative to the largest, the standard deviation in an area that bfloat16's rounding hides
 
 
 class _TraceRoot(torch.autograd.Function):
