@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from style_core.media.images import fit_short, read_image
 from style_core.networks.extractor import FeatureExtractor
-from style_core.networks.moments import relative_distance
+from style_core.networks.moments import correlation, relative_distance
 from style_core.networks.vgg19 import CONTENT_LAYER, STYLE_LAYERS
 from style_core.optimization.losses import StyleTarget
 
@@ -50,6 +50,11 @@ def style_distance(result: PictureFeatures, style: PictureFeatures) -> float:
 def content_distance(result: PictureFeatures, photo: PictureFeatures) -> float:
     """Distance at the content layer relative to the photo's features; 0 is equal."""
     return float(relative_distance(result.features[CONTENT_LAYER], photo.features[CONTENT_LAYER]))
+
+
+def content_correlation(result: PictureFeatures, photo: PictureFeatures) -> float:
+    """Correlation of the content layer's features with the photo's, in `[-1, 1]`; unrelated photos have about 0."""
+    return float(correlation(result.features[CONTENT_LAYER], photo.features[CONTENT_LAYER]))
 
 
 @torch.no_grad()

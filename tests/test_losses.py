@@ -6,7 +6,7 @@ from torch.autograd import gradcheck
 from style_core.devices import Compute
 from style_core.errors import RequestError
 from style_core.networks.extractor import FeatureExtractor, load_extractor
-from style_core.networks.moments import channel_means, gram_matrix, relative_distance, style_shares
+from style_core.networks.moments import channel_means, correlation, gram_matrix, relative_distance, style_shares
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.losses import ContentTarget, StyleTarget, out_of_gamut, total_variation, wasserstein_distance
 from style_core.weights import registry
@@ -109,6 +109,14 @@ def test_wasserstein_distance_of_gaussians_with_diagonal_covariances_is_the_clos
     expected = ((1 + 4) + (2 - 1) ** 2 + (3 - 4) ** 2) / (16 + 17)
     torch.testing.assert_close(wasserstein_distance(mean, spread, target_mean, target), torch.tensor(expected))
     assert wasserstein_distance(mean, spread, mean, spread).abs() < 1e-6
+
+
+def test_correlation_compares_where_things_are_whatever_is_done_to_all_positions_alike():
+    one, other = features(2, 4, 8, 8), features(2, 4, 8, 8, seed=5)
+    shifted = 3 * one + torch.arange(4.0).view(1, 4, 1, 1)
+    torch.testing.assert_close(correlation(shifted, one), torch.tensor(1.0))
+    torch.testing.assert_close(correlation(-one, one), torch.tensor(-1.0))
+    assert abs(correlation(other, one)) < 0.2 and correlation(torch.zeros_like(one), one) == 0
 
 
 def test_relative_distance_is_0_for_the_target_and_1_for_nothing():

@@ -121,6 +121,15 @@ def relative_distances(input: Tensor, target: Tensor) -> Tensor:
     return difference / target.float().flatten(1).square().sum(1).clamp_min(_EPSILON)
 
 
+def correlation(one: Tensor, two: Tensor) -> Tensor:
+    """Correlation over positions of two feature maps `[B, C, H, W]`, whose channels' means are taken away first; in `[-1, 1]`.
+
+    What a style does to all positions alike doesn't count: it compares where things are.
+    """
+    one, two = (features.float() - features.float().mean((2, 3), keepdim=True) for features in (one, two))
+    return (one * two).sum() / (one.norm() * two.norm()).clamp_min(_EPSILON)
+
+
 def style_shares(weights: Sequence[float] | None, count: int) -> list[float]:
     """Style weights as shares that sum to 1; None is equal shares.
 

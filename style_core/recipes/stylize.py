@@ -22,7 +22,7 @@ from style_core.memory import OutOfMemory, memory_in_words
 from style_core.messages import Message, joined
 from style_core.networks.generator import Generator, reduced
 from style_core.networks.generator_net import CODE_SIZE, STRIDE
-from style_core.networks.moments import relative_distance, style_shares
+from style_core.networks.moments import correlation, style_shares
 from style_core.optimization.losses import StyleTarget
 from style_core.options import Options, Range, option
 from style_core.progress import Step, Steps
@@ -42,10 +42,10 @@ from style_core.recipes.run_history import Estimate, Watch
 from style_core.weights.gallery import CODE_SCALES
 from style_core.weights.open import open_generator
 
-# Thresholds of a verdict: the first is meant to catch results with more than 0.6 of the photo's style distance; beyond the second,
-# people no longer recognize most photos. How often they do: benchmarks/verdicts.md.
+# Thresholds of a verdict: a share of the code's distance, meant to catch results with more than 0.6 of the photo's style distance; and
+# a correlation, between those of unrelated photos (about 0) and of results in which the photo is recognized. See benchmarks/verdicts.md.
 _ALMOST_THE_PHOTO = 0.72
-_LOST_THE_PHOTO = 1.7
+_LOST_THE_PHOTO = 0.25
 _VERDICT_LEVEL = "relu3_1"
 _JUDGED_FROM = 0.5  # strength below which a result close to the photo is expected
 _WORTH_MORE = 2  # steps of refining, from which on they make up for more than what a first result shows
@@ -284,7 +284,7 @@ def verdict(
     """Detect a failed result with the generator's own encoder, on the reduced picture, as one sees it from a distance.
 
     The result's code should be close to the style's. If it is still beyond `_ALMOST_THE_PHOTO` of the distance to the photo's
-    code, the result counts as unchanged. Its features at relu3_1 should be close to the photo's; otherwise the photo is lost.
+    code, the result counts as unchanged. Its features at relu3_1 should lie where the photo's do; otherwise the photo is lost.
 
     Args:
         photo, result: `[3, H, W]`, the same size.
@@ -298,7 +298,7 @@ def verdict(
     left = _apart(after.code, style) / _apart(before.code, style).clamp_min(1e-6)
     if left > _ALMOST_THE_PHOTO:
         return "unchanged"
-    if relative_distance(after.features[_VERDICT_LEVEL], before.features[_VERDICT_LEVEL]) > _LOST_THE_PHOTO:
+    if correlation(after.features[_VERDICT_LEVEL], before.features[_VERDICT_LEVEL]) < _LOST_THE_PHOTO:
         return "lost"
     return ""
 
