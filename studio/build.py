@@ -8,7 +8,7 @@ from gradio.events import Dependency
 
 from studio import files, history, i18n, jobs, session, tab_about, tab_dream, tab_film, tab_imagine, tab_optimize, tab_stylize
 from studio.events import SILENT
-from studio.examples import first_photo, mark_painting
+from studio.examples import first_photo
 from studio.guard import GuardedBlocks
 from studio.photo import share
 from style_core import Compute
@@ -68,7 +68,6 @@ def build(compute: Compute) -> gr.Blocks:
             quick["follow_settings"](event)
         jobs.wire(page, [component for part in (fine, dreaming, imagining, filmed) for component in part["outputs"]])
         share(photo, inputs, choose, [quick["examples"]])
-        mark_painting(fine["style"], next(block for block in page.blocks.values() if block.elem_id == "paint-examples"))
         quick["forecast"](page.load)
         for name in ("paint", "dream", "imagine"):  # the page drops updates for a tab that isn't built yet
             parts[name]["forecast"](each[name].select)

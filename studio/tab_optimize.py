@@ -8,7 +8,7 @@ import gradio as gr
 from studio import brush_size, files, gpu, i18n, jobs, live, more_paintings, painted_masks, retouch, stage
 from studio.controls import Field, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, LAST, SILENT, Updates
-from studio.examples import first_painting, first_photo, painting_of, painting_tiles
+from studio.examples import first_painting, first_photo, mark_painting, painting_of, painting_tiles
 from studio.forecast import Forecast
 from studio.uploads import picture_input, read_if_given, read_upload
 from style_core import Compute, OptimizeOptions, optimize, read_settings
@@ -52,6 +52,7 @@ def build(compute: Compute, photo: gr.State) -> dict:
                 painted, _ = painted_masks.build(compute, "paint", content, photo, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
     stage.follow_photo(board, photo, i18n.READY)
     photo.change(_without, [start, handed], [start, handed], **IMMEDIATE)
+    mark_painting(style, tiles)
     example = tiles.input(painting_of, tiles, style, **LAST, **IMMEDIATE)
 
     inputs: dict[str, Field] = {"weight": gr.Number(1, visible=False), **more, "init_image": start, "regions": painted, **option_controls}
