@@ -12,6 +12,7 @@ from torch import Tensor
 from style_core.errors import RunFailed
 from style_core.memory import memory_in_words
 
+_Told = TypeVar("_Told")
 _Value = TypeVar("_Value")
 
 
@@ -125,6 +126,17 @@ def whole_picture(last: Step) -> Tensor | None:
             return last.full()
     except RunFailed:
         return None
+
+
+def retold(steps: Generator[_Told, None, _Value], tell: Callable[[_Told], Step]) -> Generator[Step, None, _Value]:
+    """Steps of a part of the work, each told by `tell` as one of the whole: `value = yield from retold(steps, tell)`."""
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return end.value
+            yield tell(step)
 
 
 def returned(steps: Generator[Any, None, _Value]) -> _Value:

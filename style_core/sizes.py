@@ -1,5 +1,6 @@
-"""Sizes as users write them: pixels, a length on paper, or a name."""
+"""Sizes as users write them, in pixels, a length on paper, or by name; and those that are too narrow."""
 
+import math
 import re
 from dataclasses import dataclass, replace
 
@@ -109,3 +110,21 @@ def parse_size(text: str, dpi: float | None = None) -> Size:
             raise RequestError("size is {size}; pixels must be a whole number.", size=text)
         return Size(int(number), dpi)
     return Size(round(number * centimeters / _CENTIMETERS * (dpi or DPI)), dpi or DPI)
+
+
+def check_sides(size: tuple[int, int], photo: tuple[int, int], least: int) -> None:
+    """Refuse a result with a side below `least` px, naming a size that is enough.
+
+    Args:
+        size: height and width of the result.
+        photo: those of the photo.
+    Raises:
+        RequestError: if the result is too narrow.
+    """
+    long, short = max(size), min(size)
+    if short < least:
+        raise RequestError(
+            "At {long} px the picture is only {short} px on its short side, and {least} are needed; choose a size of at least {enough} px, "
+            "or crop it.",
+            long=long, short=short, least=least, enough=32 * math.ceil(least * max(photo) / min(photo) / 32),
+        )  # fmt: skip

@@ -5,6 +5,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from style_core.media.clip import Clip, Damage, Frame
 from style_core.media.video import SUFFIXES, FrameWriter
 from style_core.memory import memory_in_words
 from style_core.messages import Message, joined
-from style_core.progress import Pace, Step, Steps
+from style_core.progress import Pace, Step, Steps, retold
 
 CLIP_SUFFIXES = (
     ".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".3gp", ".wmv", ".flv", ".ogv",
@@ -145,13 +146,7 @@ class _Filming:
 
     def _kept(self, working: Generator[Step, None, list[Tensor]]) -> Steps:
         """Write what a painter has done when it has, and show how it gets on."""
-        while True:
-            try:
-                step = next(working)
-            except StopIteration as finished:
-                paintings = finished.value
-                break
-            yield self._step(self._writer.count, step.image, self._left(), step.note)
+        paintings = yield from retold(working, lambda step: self._step(self._writer.count, step.image, self._left(), step.note))
         if paintings:
             self._pace.tick(len(paintings))
         for painted in paintings:
@@ -167,17 +162,18 @@ class _Filming:
         done, told = earlier.frames, time.monotonic()
         yield self._step(done, note=Message("Continuing after frame {frames}.", frames=done))
         copied = self._writer.copy(earlier)
-        for _ in self._added(earlier) if copied is None else copied:
+        for _ in chain(self._added(earlier) if copied is None else copied, self._caught_up(frames, earlier)):
             if time.monotonic() - told >= _TOLD_EVERY:
                 yield self._step(done)
                 told = time.monotonic()
+
+    def _caught_up(self, frames: Iterator[Frame], earlier: Clip) -> Iterator[None]:
+        """Show the painter what it needs of the clip's frames that the earlier film has; yields after each."""
         seen = None
-        for index, seen in zip(range(done), frames):
-            if index >= done - _WARM_UP:
+        for index, seen in zip(range(earlier.frames), frames):
+            if index >= earlier.frames - _WARM_UP:
                 self._painter.observe(seen.image)
-            if time.monotonic() - told >= _TOLD_EVERY:
-                yield self._step(done)
-                told = time.monotonic()
+            yield
         if seen is None:
             raise RunFailed("{file} is damaged ({reason}); export or download it again.", file=self._clip.path.name, reason="its beginning")
         self._painted = earlier.last().image

@@ -248,14 +248,19 @@ def style_size(style: tuple[int, int], size: tuple[int, int], scale: float) -> t
     Args:
         style: height and width of the style picture, or others of the same ratio.
     """
-    short = max(16, round(min(size) * scale))
+    short = style_short(size, scale)
     long = max(short, round(short * min(max(style) / min(style), longest_ratio(size, scale))))
     return (long, short) if style[0] > style[1] else (short, long)
 
 
+def style_short(size: tuple[int, int], scale: float) -> int:
+    """Short side in px at which a style picture is measured; see `style_size`."""
+    return max(16, round(min(size) * scale))
+
+
 def longest_ratio(size: tuple[int, int], scale: float) -> float:
     """The largest ratio of the sides of a style picture that is not cut; see `style_size`."""
-    return max(_LONG_STYLE, _MOST_STYLE * size[0] * size[1] / max(16, round(min(size) * scale)) ** 2)
+    return max(_LONG_STYLE, _MOST_STYLE * size[0] * size[1] / style_short(size, scale) ** 2)
 
 
 def style_side(style: tuple[int, int], size: tuple[int, int], side: int | None, network: Network) -> int | None:

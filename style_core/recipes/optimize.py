@@ -25,9 +25,10 @@ from style_core.recipes.loss_weights import for_network, loss_weights_of
 from style_core.recipes.memory_plan import budget, largest_that_fits
 from style_core.recipes.optimize_inputs import OptimizeInputs, Planner, region_count
 from style_core.recipes.optimize_options import OptimizeOptions
-from style_core.recipes.pyramid import PaintingPace, check_sides, levels_left, levels_of
+from style_core.recipes.pyramid import PaintingPace, levels_left, levels_of
 from style_core.recipes.run_history import Estimate, Watch
 from style_core.recipes.stylize import StylizeOptions, stylize
+from style_core.sizes import check_sides
 from style_core.weights.open import open_extractor
 
 _SLOPE = 0.5  # preconditioning at the first level (see `Descent`); later levels start with its large shapes

@@ -28,7 +28,7 @@ from style_core.networks.moments import style_shares
 from style_core.optimization.dream_term import term_layers
 from style_core.optimization.temporal import TemporalTarget
 from style_core.options import Range, option
-from style_core.progress import Step, Steps
+from style_core.progress import Step, Steps, retold
 from style_core.recipes.areas import in_effect
 from style_core.recipes.cost_model import Cost, Situation, carrying_seconds, generator_cost, network_cost, style_loss_seconds
 from style_core.recipes.film import announcement, film_request, painted_film
@@ -101,13 +101,7 @@ def _chosen_extractor(clip: Clip, options: OptimizeOptions, film: OptimizedFilmO
     loss_weights = loss_weights_of(options)
     layers = [*loss_weights.content, *loss_weights.style, *term_layers(loss_weights.dream)]
     opening = open_extractor(options.extractor, layers, compute, options.pooling)
-    while True:
-        try:
-            step = next(opening)
-        except StopIteration as opened:
-            extractor, note = opened.value
-            break
-        yield Step(0, clip.frames, note=step.note)  # its iterations are megabytes
+    extractor, note = yield from retold(opening, lambda step: Step(0, clip.frames, note=step.note))  # its iterations are megabytes
     if note:
         yield Step(0, clip.frames, note=note)
     return extractor.name

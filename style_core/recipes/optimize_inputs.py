@@ -23,7 +23,7 @@ from style_core.optimization.tiled_objective import TiledObjective
 from style_core.optimization.tiled_styles import target_in_tiles
 from style_core.recipes.areas import Masks, in_palettes
 from style_core.recipes.loss_weights import area_shares
-from style_core.recipes.memory_plan import Network, Plan, longest_ratio, network_of, plan_for, style_side
+from style_core.recipes.memory_plan import Network, Plan, longest_ratio, network_of, plan_for, style_short, style_side
 from style_core.recipes.optimize_options import OptimizeOptions
 
 
@@ -232,4 +232,4 @@ def sized_style(style: Tensor, size: tuple[int, int], scale: float) -> Tensor:
     for dim in (-2, -1):
         if style.shape[dim] > most:
             style = style.narrow(dim, (style.shape[dim] - most) // 2, most)
-    return fit_short(style, max(16, round(min(size) * scale)))
+    return fit_short(style, style_short(size, scale))

@@ -1,6 +1,5 @@
 """The sizes at which a picture is optimized, the iterations at each, and the time left."""
 
-import math
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -41,24 +40,6 @@ def levels_of(size: tuple[int, int], options: OptimizeOptions, started: bool = F
     return [
         (max(1, round(height * factor)), max(1, round(width * factor)), count) for factor, count in zip(reversed(factors), counts) if count
     ]
-
-
-def check_sides(size: tuple[int, int], photo: tuple[int, int], least: int) -> None:
-    """Refuse a result with a side below `least` px, naming a size that is enough.
-
-    Args:
-        size: height and width of the result.
-        photo: those of the photo.
-    Raises:
-        RequestError: if the result is too narrow.
-    """
-    long, short = max(size), min(size)
-    if short < least:
-        raise RequestError(
-            "At {long} px the picture is only {short} px on its short side, and {least} are needed; choose a size of at least {enough} px, "
-            "or crop it.",
-            long=long, short=short, least=least, enough=32 * math.ceil(least * max(photo) / min(photo) / 32),
-        )  # fmt: skip
 
 
 def split_iterations(total: int, levels: int, side: int = 0) -> list[int]:

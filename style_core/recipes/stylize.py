@@ -6,7 +6,6 @@ pictures are encoded and painted in tiles; see `networks/generator.py`. What the
 """
 
 import collections.abc
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +38,7 @@ from style_core.recipes.refinement import (
     refining_weights,
 )
 from style_core.recipes.run_history import Estimate, Watch
+from style_core.sizes import check_sides
 from style_core.weights.gallery import CODE_SCALES
 from style_core.weights.open import open_generator
 
@@ -112,7 +112,7 @@ def stylize(
     _, unused = in_effect(options, masks, shares)
     compute = compute or Compute.choose()
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
-    check_sides(size, (content.shape[-2], content.shape[-1]))
+    check_sides(size, (content.shape[-2], content.shape[-1]), STRIDE)
     check_fits(size, lambda size: generator_cost(*size, compute).bytes, budget(compute))
     started = time.monotonic()
     yield Step(0, 1, note="Starting.")
@@ -121,21 +121,6 @@ def stylize(
     for step in paint_photo(open_generator(compute), photo, styles, options, style_weights, masks, codes, grams, remember):
         said = joined(VERDICTS.get(step.verdict, ""), note, step.note)
         yield Step(step.iteration, step.total, image=step.image, seconds=time.monotonic() - started, weights=step.weights, note=said)
-
-
-def check_sides(size: tuple[int, int], photo: tuple[int, int]) -> None:
-    """Refuse a picture `size` too narrow for the network, naming a size at which the photo is not.
-
-    Raises:
-        RequestError: if it is.
-    """
-    long, short = max(size), min(size)
-    if short < STRIDE:
-        raise RequestError(
-            "At {long} px the picture is only {short} px on its short side, and {least} are needed; choose a size of at least {enough} px, "
-            "or crop it.",
-            long=long, short=short, least=STRIDE, enough=32 * math.ceil(STRIDE * max(photo) / min(photo) / 32),
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)

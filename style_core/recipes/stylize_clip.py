@@ -24,7 +24,8 @@ from style_core.recipes.film import announcement, earlier_film, film_request, pa
 from style_core.recipes.key_frames import FilmOptions, KeyFramePainter
 from style_core.recipes.run_history import Watch
 from style_core.recipes.steady_paint import SteadyPaint
-from style_core.recipes.stylize import StylizeOptions, check_sides, encoded_styles, recolored
+from style_core.recipes.stylize import StylizeOptions, encoded_styles, recolored
+from style_core.sizes import check_sides
 from style_core.weights.open import open_generator
 
 _MEMORY = 0.9  # weight of earlier statistics in the running average
@@ -53,7 +54,7 @@ def stylize_clip(
         raise RequestError("There is no style; give a style picture or choose one from the gallery.")
     shares = style_shares(style_weights, len(styles) + len(codes))
     if min(clip.size()) >= STRIDE:  # a smaller one isn't enlarged, so no size would do
-        check_sides(clip.size(options.size), clip.size())
+        check_sides(clip.size(options.size), clip.size(), STRIDE)
     yield announcement(clip, options.size)
     generator = open_generator(compute or Compute.choose())
     asked = options.as_dict() | film.as_dict() | {"shares": shares}
@@ -90,7 +91,6 @@ class FramePainter(KeyFramePainter):
         self.weights = {"generator": generator.sha256}
         self._generator, self._styles, self._shares, self._options = generator, styles, shares, options
         self._given = list(codes)
-        self._codes: list[Tensor] = []
         self._scene: Tensor | None = None  # the first photo of the scene
         self._adjusted: list[Tensor] = []  # the codes, adjusted to that photo: adjusted to each one, they would flicker
         self._memory: Moments | None = None
@@ -103,8 +103,8 @@ class FramePainter(KeyFramePainter):
         encoded = self._encoded(photo, frames)
         if not self._adjusted:
             assert self._scene is not None
-            self._codes = [*encoded_styles(self._generator, self._styles, self._scene, self._options), *self._given]
-            self._adjusted = self._generator.adjusted(self._scene, self._codes, remember=False)
+            codes = [*encoded_styles(self._generator, self._styles, self._scene, self._options), *self._given]
+            self._adjusted = self._generator.adjusted(self._scene, codes, remember=False)
 
         def carry(tones: Tensor) -> Tensor:
             self._tones = tones if self._tones is None else torch.lerp(tones, self._tones, _MEMORY**frames)
