@@ -15,7 +15,7 @@ from benchmarks.common import arguments, evaluation_network, painted, print_tabl
 from benchmarks.measures import PictureFeatures, style_distance
 from benchmarks.quality import sharp_pairs
 from style_core.devices import Compute, prepare_cpu
-from style_core.media.images import fit_short, read_image, write_image
+from style_core.media.images import fit_short, read_image, resize, size_to_fit_short, write_image
 from style_core.networks.generator import Generator
 from style_core.weights.registry import MODELS
 
@@ -51,11 +51,16 @@ def files_of(painting: Tensor) -> dict[str, Tensor]:
     files = {}
     with tempfile.TemporaryDirectory() as folder:
         for side in SHORT_SIDES:
-            write_image(Path(folder) / "painting.png", fit_short(painting, side))
+            write_image(Path(folder) / "painting.png", _scaled(painting, side))
             files[f"PNG, {side} px"] = read_image(Path(folder) / "painting.png")
-        write_image(Path(folder) / "painting.jpg", fit_short(painting, SIDE), quality=JPEG_QUALITY)
+        write_image(Path(folder) / "painting.jpg", _scaled(painting, SIDE), quality=JPEG_QUALITY)
         files[f"JPEG {JPEG_QUALITY}, {SIDE} px"] = read_image(Path(folder) / "painting.jpg")
     return files
+
+
+def _scaled(painting: Tensor, side: int) -> Tensor:
+    """Scaled bicubically, not by the filter with which the app reduces style pictures."""
+    return resize(painting, size_to_fit_short(painting.shape[-2:], side))
 
 
 def print_summary(rows: list[dict[str, float]]) -> None:

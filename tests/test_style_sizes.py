@@ -5,9 +5,11 @@ import torch
 from networks import FP32, picture, random_extractor
 
 from style_core import OptimizeOptions, optimize
-from style_core.media.images import fit_short
+from style_core.media.images import fit_short, read_image, resize
+from style_core.networks.extractor import load_extractor
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.hypercolumns import StyleColumns
+from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import STYLE_LOSSES, STYLE_TARGETS
 from style_core.optimization.sliced import SlicedTarget
 from style_core.optimization.tiled_styles import columns_in_tiles, target_in_tiles
@@ -15,6 +17,7 @@ from style_core.progress import finish
 from style_core.recipes import run_history
 from style_core.recipes.estimate import estimate
 from style_core.recipes.optimize_inputs import sized_style
+from style_core.weights.registry import MODELS
 
 WEIGHTS = dict.fromkeys(STYLE_LAYERS, 1.0)
 
@@ -69,3 +72,26 @@ def test_only_very_long_styles_are_cut_and_others_are_sized_as_before():
 def test_an_estimate_counts_the_memory_of_larger_styles():
     least = estimate(OptimizeOptions(size=128, extractor="vgg19"), (96, 128), FP32).bytes
     assert estimate(OptimizeOptions(size=128, extractor="vgg19", style_scale=4.0), (96, 128), FP32).bytes > 1.1 * least
+
+
+@pytest.mark.parametrize("times", [2, 4])
+def test_a_style_that_was_enlarged_keeps_most_of_itself_when_it_is_reduced(times):
+    lite, style = load_extractor("lite", MODELS / "lite.safetensors", FP32), fit_short(read_image("studio/samples/styles/impasto.jpg"), 256)
+    height, width = style.shape[-2:]
+    enlarged, target = resize(style, (height * times, width * times)), StyleTarget.of(lite, style[None], STYLE_LAYERS)
+
+    def lost(reduced):
+        with torch.no_grad():
+            return float(sum(target.distances(lite.extract(reduced[None], STYLE_LAYERS, measured=False)).values()))
+
+    assert lost(fit_short(enlarged, 256)) < 0.6 * lost(resize(enlarged, (height, width)))
+
+
+def test_a_reduced_style_stays_where_it_was():
+    left_half = torch.zeros(3, 300, 400)
+    left_half[..., :200] = 1
+    reduced = fit_short(left_half, 75)
+    assert reduced.shape == (3, 75, 100)
+    assert reduced.min() >= 0 and reduced.max() <= 1
+    torch.testing.assert_close(reduced.mean(), torch.tensor(0.5), rtol=0, atol=1e-3)
+    assert reduced[..., :48].min() > 0.99 and reduced[..., 52:].max() < 0.01

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from style_core.devices import Compute, prepare_cpu
-from style_core.media.images import fit_short, from_pil, read_image, to_pil
+from style_core.media.images import fit_short, from_pil, read_image, resize, size_to_fit_short, to_pil
 from style_core.networks.generator import STYLE_SIDE, Generator
 from style_core.networks.generator_net import CODE_SIZE, SHARPENING_TERMS
 from style_core.training.data import sharp_paintings
@@ -40,7 +40,8 @@ def thumbnails(generator: Generator, paintings: list[Path], seed: int) -> Iterat
         painting = read_image(path)
         wanted = code_of(painting)
         for side in (draw.randint(_SMALLEST, _LARGEST), draw.randint(_SMALLEST, _LARGEST), draw.randint(*_OFTEN)):
-            yield code_of(from_pil(to_pil(fit_short(painting, side)))), wanted, side / STYLE_SIDE
+            thumbnail = from_pil(to_pil(resize(painting, size_to_fit_short(painting.shape[-2:], side))))
+            yield code_of(thumbnail), wanted, side / STYLE_SIDE
 
 
 def regressions(codes: Tensor, wanted: Tensor, shown: Tensor, ridge: float = _RIDGE) -> Tensor:
