@@ -52,13 +52,13 @@ class Forecast:
         Returns:
             A function that adds another event after which to show it.
         """
-        path, begun = photo or gr.State(None), start or gr.State(None)
+        pictures = [photo or gr.State(None), start or gr.State(None)]
 
-        def show(path, begun, request: gr.Request, **given) -> str:
-            return self._sentence(compute, path, begun is not None, given, request)
+        def show(path, start_path, request: gr.Request, **given) -> str:
+            return self._sentence(compute, path, start_path is not None, given, request)
 
         def after(*events: Callable) -> None:
-            apart(events, _TYPED)(show, [path, begun], self.place, inputs_kwargs=option_controls, **LAST, **IMMEDIATE)
+            apart(events, _TYPED)(show, pictures, self.place, inputs_kwargs=option_controls, **LAST, **IMMEDIATE)
 
         changes = [one.change for one in (photo, *option_controls.values()) if one is not None]
         if start is not None:

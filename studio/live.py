@@ -99,15 +99,15 @@ def run(
     """
     facts = {"options": options}
     yield board.waiting()
-    record, event, begun, note = Record(), jobs.stopping(), False, ""
+    record, event, cleared, note = Record(), jobs.stopping(), False, ""
     stopped = event.is_set()  # while waiting for its turn
     try:
         facts["request"] = request_of(given or {})  # at once, because what it is made from may be swept away meanwhile
         with closing(steps() if not stopped else (_ for _ in ())) as generator:
             for step in generator:
-                if not begun and (step.image is not None or step.losses or step.iteration):
-                    begun = True
-                    yield board.begun(request)
+                if not cleared and (step.image is not None or step.losses or step.iteration):
+                    cleared = True
+                    yield board.cleared(request)
                 record.take(step)
                 yield _shown(step, board, record, request)
                 if event.is_set():

@@ -70,7 +70,8 @@ class Board:
         """What is shown until a run has got somewhere: everything of before, which a request that is refused must not lose."""
         return {self.status: "…", self.run: gr.update(interactive=False), self.stop: gr.update(interactive=True)}
 
-    def begun(self, request: gr.Request | None) -> dict:
+    def cleared(self, request: gr.Request | None) -> dict:
+        """What is shown from when a run has got somewhere: nothing of before, and an empty place for the picture."""
         keys = {"title": self.losses, "x_title": "ITERATION", "y_title": _MEASURES[self.losses]}
         words: dict[str, Any] = {name: i18n.say(key, request) for name, key in keys.items()}
         return {
@@ -98,17 +99,17 @@ class Board:
 
         Args:
             updates: makes the updates of a run from the photo, the other inputs by keyword, and the request; the path of the
-                result is among those as `begun`.
+                result is among those as `continue_from`.
             more: these other inputs.
         """
 
         @jobs.job(self.run_id, self.status, photo="photo")
-        def continued(photo, begun, request: gr.Request, **given) -> Updates:
-            if not files.is_result(begun):
+        def continued(photo, result, request: gr.Request, **given) -> Updates:
+            if not files.is_result(result):
                 raise i18n.no_result(request)
-            if photo is not None and not _made_from(begun, photo):
+            if photo is not None and not _made_from(result, photo):
                 raise gr.Error(i18n.say("CONTINUE_OTHER_PHOTO", request), print_exception=False)
-            yield from updates(photo, {**given, "begun": begun}, request)
+            yield from updates(photo, {**given, "continue_from": result}, request)
 
         self.follow(self.resume.click, continued, [photo, self.original], more)
         self.original.change(lambda path: gr.update(visible=path is not None), self.original, self.resume, **IMMEDIATE)

@@ -78,9 +78,9 @@ def build(compute: Compute, photo: gr.State) -> dict:
 
 
 def _grow(compute: Compute, board: stage.Board, image, given: dict, request: gr.Request) -> Updates:
-    guide, begun = given.pop("guide"), given.pop("begun", None)
+    guide, stopped = given.pop("guide"), given.pop("continue_from", None)
     (mask,) = painted_masks.masks_of(given.pop("where"), 1) or [None]
-    pictures = {"image": image, "guide": guide, "mask": next(iter(painted_masks.saved([mask])), None), "continue_from": begun}
+    pictures = {"image": image, "guide": guide, "mask": next(iter(painted_masks.saved([mask])), None), "continue_from": stopped}
 
     def steps():
         options = DreamOptions.make(**given)
@@ -90,8 +90,8 @@ def _grow(compute: Compute, board: stage.Board, image, given: dict, request: gr.
             options,
             guide=read_if_given(guide),
             mask=mask,
-            begun=read_if_given(begun),
-            done=0 if begun is None else iterations_of(read_settings(begun)),
+            continue_from=read_if_given(stopped),
+            done=0 if stopped is None else iterations_of(read_settings(stopped)),
             compute=compute,
             preview_every=_PREVIEW_EVERY,
         )

@@ -110,7 +110,7 @@ def _build_clip(compute: Compute, look: dict[str, Field], film: dict[str, Contro
         yield from _painted_clip(compute, place, wanted, earlier, request)
 
     how: dict[str, Any] = {"concurrency_limit": None, "show_progress": "minimal", "show_progress_on": status}
-    for trigger, earlier in ((run.click, gr.State(None)), (resume.click, place.begun)):
+    for trigger, earlier in ((run.click, gr.State(None)), (resume.click, place.unfinished)):
         event = trigger(paint, [clip, earlier], place.outputs, inputs_kwargs={**look, **film}, api_visibility="private", **how)
         event.failure(place.idle, None, [run, stop], queue=False, api_visibility="private")
     jobs.wire_stop(stop, "film")
@@ -135,7 +135,7 @@ class _Place:
     """The components that show a film.
 
     Attributes:
-        begun: path of a film that was stopped, or None.
+        unfinished: path of a film that was stopped, or None.
     """
 
     status: gr.Markdown
@@ -144,11 +144,11 @@ class _Place:
     run: gr.Button
     stop: gr.Button
     resume: gr.Button
-    begun: gr.State
+    unfinished: gr.State
 
     @property
     def outputs(self) -> list:
-        return [self.status, self.preview, self.result, self.run, self.stop, self.resume, self.begun]
+        return [self.status, self.preview, self.result, self.run, self.stop, self.resume, self.unfinished]
 
     def idle(self) -> dict:
         """State of the buttons when nothing runs."""
@@ -158,7 +158,7 @@ class _Place:
         """The film so far, which can be continued: the new one, or the earlier one if no frame was added."""
         film = next((path for path in (out, earlier) if path is not None and Path(path).exists()), None)
         there = film is not None
-        return {self.result: gr.update(value=film, visible=there), self.begun: film, self.resume: gr.update(visible=there)}
+        return {self.result: gr.update(value=film, visible=there), self.unfinished: film, self.resume: gr.update(visible=there)}
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class _FilmRequest:
         """The Steps of painting the film `out`, of a request that was checked; `earlier` is a stopped film to continue."""
         assert self.clip is not None
         options, film = self.options()
-        more: dict[str, Any] = {"compute": compute, "begun": earlier}
+        more: dict[str, Any] = {"compute": compute, "continue_from": earlier}
         if self.finer:
             assert self.painting is not None
             return gpu.steps(optimize_clip, self.clip, out, [read_image(self.painting)], options, film, **more)
@@ -261,7 +261,7 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
     else:
         done = i18n.say("CLIP_DONE", request, frames=step.iteration, seconds=i18n.duration(step.seconds))
         done += f" {i18n.translate(step.note, request)}" if step.note else ""
-    over: Update = {place.begun: None, place.resume: gr.update(visible=False)} if ended else {}
+    over: Update = {place.unfinished: None, place.resume: gr.update(visible=False)} if ended else {}
     yield {**place.idle(), place.status: done, place.preview: gr.update(visible=False), **place.kept(out, earlier), **over}
 
 

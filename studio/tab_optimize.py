@@ -114,7 +114,7 @@ def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
 
 def _paint(compute: Compute, board: stage.Board, content, given: dict, request: gr.Request) -> Updates:
     named = [(given.pop("style"), given.pop("weight")), *more_paintings.taken(given)]
-    init_image, begun = given.pop("init_image"), given.pop("begun", None)
+    init_image, stopped = given.pop("init_image"), given.pop("continue_from", None)
     masks = painted_masks.masks_of(given.pop("regions"), len(named)) or [None] * len(named)
     # Styles with a mask first, as in the shell.
     there = [(path, weight, mask) for (path, weight), mask in zip(named, masks) if path is not None]
@@ -122,15 +122,15 @@ def _paint(compute: Compute, board: stage.Board, content, given: dict, request: 
     where = [mask for _, _, mask in chosen]
     pictures = {
         "content": content, "styles": [path for path, _, _ in chosen], "style_weights": [weight for _, weight, _ in chosen],
-        "mask": painted_masks.saved(where), "init_image": init_image, "continue_from": begun,
+        "mask": painted_masks.saved(where), "init_image": init_image, "continue_from": stopped,
     }  # fmt: skip
 
     def steps():
         options = OptimizeOptions.make(**given)
         photo = read_upload(content, i18n.say("NO_CONTENT", request), options.size).image
         styles = [read_upload(path, i18n.say("NO_STYLE", request)).image for path in pictures["styles"] or [None]]
-        before = None if begun is None else read_settings(begun)
-        unfinished = read_if_given(begun, options.size)
+        settings = None if stopped is None else read_settings(stopped)
+        picture = read_if_given(stopped, options.size)
         return gpu.steps(
             optimize,
             photo,
@@ -139,9 +139,9 @@ def _paint(compute: Compute, board: stage.Board, content, given: dict, request: 
             style_weights=pictures["style_weights"],
             masks=where if pictures["mask"] else None,
             init_image=read_if_given(init_image),
-            begun=unfinished,
-            done=0 if before is None else iterations_of(before),
-            reached=None if before is None else level_reached(before, unfinished.shape[-2:]),
+            continue_from=picture,
+            done=0 if settings is None else iterations_of(settings),
+            reached=None if settings is None else level_reached(settings, picture.shape[-2:]),
             compute=compute,
             preview_every=_PREVIEW_EVERY,
         )

@@ -84,9 +84,9 @@ def test_a_stopped_film_is_kept_and_continued(tmp_path):
     stop_after(painting(source, out), 3)
     assert Clip.open(out).frames == 3
     kept = list(Clip.open(out).images())
-    stop_after(painting(source, out, begun=out), 3)
+    stop_after(painting(source, out, continue_from=out), 3)
     assert Clip.open(out).frames == 3, "stopped again before anything new: what there was stays"
-    steps = list(painting(source, out, begun=out))
+    steps = list(painting(source, out, continue_from=out))
     assert any(step.note == "Continuing after frame 3." for step in steps) and steps[-1].iteration == 6
     whole = list(Clip.open(out).images())
     assert len(whole) == 6 and all(torch.equal(a, b) for a, b in zip(kept, whole)), "copied as they are stored"
@@ -100,12 +100,12 @@ def test_another_request_starts_anew(tmp_path):
     stop_after(painting(source, out), 2)
     other = StylizeOptions(size=64, strength=0.5)
     before = out.read_bytes()
-    stop_after(painting(source, out, other, begun=out), 1)
+    stop_after(painting(source, out, other, continue_from=out), 1)
     assert out.read_bytes() == before, "stopped before it was as long as the film that was there"
     with pytest.raises(RequestError, match="painted with other settings or from another clip; set them as they were, or start anew"):
-        finish(painting(source, tmp_path / "new.mp4", other, begun=out))
+        finish(painting(source, tmp_path / "new.mp4", other, continue_from=out))
     assert out.read_bytes() == before and not (tmp_path / "new.mp4").exists()
-    steps = list(painting(source, out, other, begun=out))
+    steps = list(painting(source, out, other, continue_from=out))
     assert not any("Continuing" in step.note for step in steps) and Clip.open(out).frames == 6
 
 
@@ -136,7 +136,7 @@ def test_an_optimized_film_moves_with_its_clip_and_can_be_stopped_and_continued(
     stop_after(optimizing(), 2)
     stopped = list(Clip.open(out).images())
     assert len(stopped) == 2
-    last = finish(optimizing(begun=out))
+    last = finish(optimizing(continue_from=out))
     assert last.iteration == 3 and "lite" in last.weights
     continued = list(Clip.open(out).images())
     assert len(continued) == 3 and all(torch.equal(one, two) for one, two in zip(stopped, continued)), "copied as they are stored"
@@ -160,7 +160,7 @@ def test_an_optimized_film_goes_on_with_the_network_that_it_was_begun_with(tmp_p
 
     def optimizing(out=out, **changed):
         options = OptimizeOptions(**{"size": 64, "iterations": 2} | changed)
-        return optimize_clip(source, out, [picture(48, 48, seed=5)], options, film, compute=FP32, begun=tmp_path / "out.mp4")
+        return optimize_clip(source, out, [picture(48, 48, seed=5)], options, film, compute=FP32, continue_from=tmp_path / "out.mp4")
 
     steps = optimizing()
     assert "4 frames" in next(steps).note, "before any network is opened"

@@ -144,7 +144,7 @@ def test_a_picture_in_the_photos_colors_goes_on_from_where_it_was():
     options = OptimizeOptions(size=96, iterations=30, extractor="lite", color="keep")
     *_, stopped = (step for step in optimize(photo, [style], options, compute=FP32, preview_every=0) if step.iteration <= 20)
     held = TemporalTarget(stopped.image, torch.ones(64, 96), 1.0)
-    for given in {"begun": stopped.image, "done": 20}, {"init_image": stopped.image}, {"init_image": stopped.image, "held": held}:
+    for given in {"continue_from": stopped.image, "done": 20}, {"init_image": stopped.image}, {"init_image": stopped.image, "held": held}:
         first = next(step.losses for step in optimize(photo, [style], options, compute=FP32, **given) if step.losses)
         assert first["total"] < 1.25 * stopped.losses["total"]
     assert first["temporal"] < 1e-3, "nor do they where a film's frame is held"

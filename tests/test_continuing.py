@@ -10,7 +10,7 @@ import torch
 from networks import FP32, picture
 
 from style_core import OptimizeOptions, optimize, write_image
-from style_core.cli.continuing import begun_run
+from style_core.cli.continuing import to_continue
 from style_core.errors import RequestError
 from style_core.media.settings import done_of, settings_of
 from style_core.progress import Level, Step, finish
@@ -47,7 +47,7 @@ def test_a_picture_whose_small_size_ended_early_goes_on_at_the_size_that_it_had_
     settings = settings_of("optimize", options.as_dict(), **done_of(half, half))
     reached = level_reached(json.loads(json.dumps(settings)), (SIDE, 192))
     last = half
-    for step in optimize(photo, [style], options, begun=half.result, done=6, reached=reached, compute=FP32):
+    for step in optimize(photo, [style], options, continue_from=half.result, done=6, reached=reached, compute=FP32):
         assert not step.level or step.level == half.level
         last = step
     assert last.iteration == 10
@@ -67,7 +67,7 @@ def test_more_iterations_than_before_take_no_detail_away(tmp_path, recorded, fin
     settings = settings_of("optimize", options.as_dict(), request=request, **done)
     write_image(tmp_path / "begun.png", last.result, settings=settings)
     given = Namespace(continue_from=str(tmp_path / "begun.png"), style_weights=None, mask=None)
-    before, _ = begun_run(given, {"content": files[:1], "styles": files[1:]})
+    before, _ = to_continue(given, {"content": files[:1], "styles": files[1:]})
     more = replace(options, iterations=60)
     with closing(optimize(photo, [painting], more, **before, compute=FP32, preview_every=0)) as steps:
         first = next(step for step in steps if step.image is not None)
@@ -96,5 +96,5 @@ def test_a_finished_picture_gets_as_many_iterations_again():
     options = OptimizeOptions(size=96, iterations=3, extractor="lite")
     last = finish(optimize(photo, [painting], options, compute=FP32))
     assert last.level == Level(96) and not done_of(last, last)
-    again = finish(optimize(photo, [painting], options, begun=last.result, done=3, reached=Level(96), compute=FP32))
+    again = finish(optimize(photo, [painting], options, continue_from=last.result, done=3, reached=Level(96), compute=FP32))
     assert again.iteration == 3 and (again.result - last.result).abs().max() > 0

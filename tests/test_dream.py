@@ -192,7 +192,7 @@ def test_a_finished_dream_goes_deeper_without_losing_what_is_there(lite):
         added = image - photo
         return float((added - torch.nn.functional.avg_pool2d(added[None], 3, 1, 1)[0]).square().mean().sqrt())
 
-    growth = Growth(photo, objective_of(lite, parse_terms(options.layer), None), options, begun=begun, done=len(begun) * 10**3)
+    growth = Growth(photo, objective_of(lite, parse_terms(options.layer), None), options, continue_from=begun, done=len(begun) * 10**3)
     depths = [fine(growth.image())]
     for _ in growth:
         depths.append(fine(growth.image()))

@@ -45,7 +45,7 @@ def continued_options(picture: str, recipe: str) -> dict[str, Any]:
             "keep_alpha": request.get("keep_alpha", False), "size": size}  # fmt: skip
 
 
-def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], list[Tensor] | None]:
+def to_continue(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], list[Tensor] | None]:
     """Arguments to continue the picture of `--continue` (for `optimize`, also the level that it reached), and the masks stored in it.
 
     Sets in `given` the style weights, unless they were given, and `carried`: what the new picture's request takes over.
@@ -74,10 +74,10 @@ def begun_run(given: argparse.Namespace, pictures: Mapping[str, Sequence[str]]) 
     if given.mask and getattr(given, "subject", None) == request.get("subject"):
         given.subject = None  # a new mask takes the place of the subject that the picture was made with
     given.carried = {name: request[name] for name in ("init_image", "mask") if name in request}
-    begun: dict[str, Any] = {"begun": read_image(given.continue_from, limits=PRINTS), "done": iterations_of(settings)}
+    arguments: dict[str, Any] = {"continue_from": read_image(given.continue_from, limits=PRINTS), "done": iterations_of(settings)}
     if settings["recipe"] == "optimize":
-        begun["reached"] = level_reached(settings, begun["begun"].shape[-2:])
-    return begun, _masks_inside(request) if not given.mask else None
+        arguments["reached"] = level_reached(settings, arguments["continue_from"].shape[-2:])
+    return arguments, _masks_inside(request) if not given.mask else None
 
 
 def _masks_inside(request: Mapping[str, Any]) -> list[Tensor] | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from style_core.cli.batch import run_folder
-from style_core.cli.continuing import add_continue, begun_run
+from style_core.cli.continuing import add_continue, to_continue
 from style_core.cli.films import run_morph, run_zoom
 from style_core.cli.flags import add_options, options_from
 from style_core.cli.masks import framed
@@ -39,12 +39,12 @@ def run_dream(given: argparse.Namespace) -> int:
     image = read_given(given.image, given) if given.image and not given.batch else None
     guide = read_image(given.guide, limits=PRINTS) if given.guide else None
     mask = framed(read_mask(given.mask, PRINTS), given) if given.mask else None
-    begun: dict[str, Any] = {}
+    stopped: dict[str, Any] = {}
     if given.continue_from:
         if given.zoom:
             raise RequestError("A zoom continues by itself; give --continue or --zoom, not both.")
         inputs = {"image": [given.image] if given.image else [], "guide": [given.guide] if given.guide else []}
-        begun, kept = begun_run(given, inputs)
+        stopped, kept = to_continue(given, inputs)
         mask = kept[0] if kept else mask
     compute = Compute.choose(given.device)
     if given.zoom:
@@ -64,7 +64,7 @@ def run_dream(given: argparse.Namespace) -> int:
     preview_every = 0.0 if given.timelapse else 1.0
 
     def steps(image):
-        return dream(image, options, guide=guide, mask=mask, compute=compute, preview_every=preview_every, **begun)
+        return dream(image, options, guide=guide, mask=mask, compute=compute, preview_every=preview_every, **stopped)
 
     if given.batch:
         return run_folder("dream", given.image, lambda path: steps(read_given(path, given)), options, compute, given)

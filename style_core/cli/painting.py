@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from style_core.cli.batch import run_folder
-from style_core.cli.continuing import add_continue, begun_run
+from style_core.cli.continuing import add_continue, to_continue
 from style_core.cli.films import run_clip
 from style_core.cli.flags import add_options, options_from
 from style_core.cli.masks import masks_by_photo, refuse_with_clip, refuse_with_photo
@@ -72,7 +72,7 @@ def run_stylize(given: argparse.Namespace) -> int:
         options = replace(options, refine=0)  # as frames are painted, and as the film's settings say
         film = stylize_clip(
             given.content, given.out, styles, options, options_from(given, FilmOptions),
-            style_weights=weights, codes=codes, compute=compute, begun=given.out,
+            style_weights=weights, codes=codes, compute=compute, continue_from=given.out,
         )  # fmt: skip
         return run_clip(film, compute, given)
 
@@ -117,12 +117,12 @@ def run_optimize(given: argparse.Namespace) -> int:
     _check_memory(given.memory)
     styles = [read_given(path) for path in given.styles]
     start = read_image(given.init_image, limits=PRINTS) if given.init_image else None
-    begun: dict[str, Any] = {}
+    stopped: dict[str, Any] = {}
     kept = None
     if given.continue_from:
-        begun, kept = begun_run(given, {"content": [given.content], "styles": given.styles})
+        stopped, kept = to_continue(given, {"content": [given.content], "styles": given.styles})
         if start is None and "init_image" in given.carried:
-            start = begun["begun"]  # that there was one, whichever it was, decides about the sizes of the levels
+            start = stopped["continue_from"]  # that there was one, whichever it was, decides about the sizes of the levels
     compute = Compute.choose(given.device)
     masks_of = masks_by_photo(given, compute, kept)
 
@@ -131,7 +131,7 @@ def run_optimize(given: argparse.Namespace) -> int:
         return optimize(
             photo, styles, options,
             style_weights=given.style_weights, masks=masks_of(photo), init_image=start, compute=compute,
-            preview_every=0.0 if given.timelapse else 1.0, memory=given.memory and given.memory * 1e9, **begun,
+            preview_every=0.0 if given.timelapse else 1.0, memory=given.memory and given.memory * 1e9, **stopped,
         )  # fmt: skip
 
     if given.batch:
@@ -149,6 +149,6 @@ def _optimize_clip(given: argparse.Namespace, options: OptimizeOptions) -> int:
     compute = Compute.choose(given.device)
     steps = optimize_clip(
         given.content, given.out, [read_given(path) for path in given.styles], options, options_from(given, OptimizedFilmOptions),
-        style_weights=given.style_weights, compute=compute, begun=given.out,
+        style_weights=given.style_weights, compute=compute, continue_from=given.out,
     )  # fmt: skip
     return run_clip(steps, compute, given)

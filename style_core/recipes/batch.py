@@ -37,7 +37,7 @@ class Task:
         sources: files and gallery styles that it is made from.
         content, style: labels for the contact sheet.
         alpha: returns its transparency `[1, h, w]`; called as soon as the recipe is started, since the photo may change later.
-        extra: returns further settings to store; called before it is begun.
+        extra: returns further settings to store; called before work on it starts.
         asked: what else it depends on, by name, as JSON can hold it.
     """
 

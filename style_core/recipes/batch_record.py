@@ -31,7 +31,7 @@ class BatchRecord:
 
     def __init__(self, folder: Path):
         self._folder, self._known = folder, _read(folder)
-        self._begun: dict[str, tuple[str, _Made | None]] = {}  # by name: the fingerprint, and what was known before
+        self._at_work: dict[str, tuple[str, _Made | None]] = {}  # by name: the fingerprint, and what was known before
 
     def prepare(self) -> None:
         """Make the folder.
@@ -75,26 +75,26 @@ class BatchRecord:
         """
         self.check(list(fingerprints))
         for path, fingerprint in fingerprints.items():
-            self._begun[path.name] = fingerprint, self._known.get(path.name)
+            self._at_work[path.name] = fingerprint, self._known.get(path.name)
             self._known[path.name] = _Made()
         self._write()
 
     def note(self, path: Path) -> None:
-        """A picture that was begun has been made.
+        """A picture at work has been made.
 
         Raises:
             RequestError: when this can't be noted.
         """
         try:
-            self._known[path.name] = _Made(self._begun[path.name][0], sha256_of(path))
+            self._known[path.name] = _Made(self._at_work[path.name][0], sha256_of(path))
         except OSError as error:
             raise not_writable(path, error) from error
-        del self._begun[path.name]
+        del self._at_work[path.name]
         self._write()
 
     def drop(self, path: Path) -> None:
-        """A picture that was begun could not be made."""
-        _, before = self._begun.pop(path.name)
+        """A picture at work could not be made."""
+        _, before = self._at_work.pop(path.name)
         if not os.path.exists(path):
             del self._known[path.name]
         elif before is not None and _unchanged(path, before):

@@ -103,7 +103,7 @@ def dream(
     *,
     guide: Tensor | None = None,
     mask: Tensor | None = None,
-    begun: Tensor | None = None,
+    continue_from: Tensor | None = None,
     done: int = 0,
     compute: Compute | None = None,
     extractor: FeatureExtractor | None = None,
@@ -117,7 +117,7 @@ def dream(
         image: `[3, H, W]`; None dreams from noise, a square.
         guide: `[3, h, w]`, whose features the dream imitates.
         mask: `[1, h, w]` in `[0, 1]`, where to dream; elsewhere `options.outside` applies.
-        begun: a dream `[3, h, w]` to continue, made from the same photo.
+        continue_from: a dream `[3, h, w]` to continue, made from the same photo.
         done: its steps, which are skipped; of a dream that was finished none are, so that it goes as deep again.
         compute: where to run; None chooses.
         extractor: a loaded network, instead of the one that options name.
@@ -137,7 +137,7 @@ def dream(
         layers = [term.layer for term in terms]
         extractor, note = yield from open_extractor(options.extractor, layers, compute or Compute.choose())
     objective = objective_of(extractor, terms, guide)
-    growth = Growth(_canvas(image, options), objective, options, mask, begun, done)
+    growth = Growth(_canvas(image, options), objective, options, mask, continue_from, done)
     larger = "" if image is None else beyond(tuple(image.shape[-2:]), tuple(growth.photo.shape[-2:]))
     note = joined(note, larger, growth.note, unused)
     sizes = [(height, width, options.iterations) for height, width in growth.sizes]
@@ -204,7 +204,7 @@ class Growth:
         objective: what to maximize.
         options: settings.
         mask: `[1, h, w]`, where to dream; None dreams everywhere.
-        begun, done: a dream to continue and its steps, as in `dream`.
+        continue_from, done: a dream and its steps, as in `dream`.
 
     Attributes:
         done, total: iterations.
@@ -214,8 +214,8 @@ class Growth:
     """
 
     def __init__(
-        self, photo: Tensor, objective: DreamObjective, options: DreamOptions, mask: Tensor | None = None, begun: Tensor | None = None,
-        done: int = 0,
+        self, photo: Tensor, objective: DreamObjective, options: DreamOptions, mask: Tensor | None = None,
+        continue_from: Tensor | None = None, done: int = 0,
     ):  # fmt: skip
         self.objective = objective
         self.options = options
@@ -229,7 +229,7 @@ class Growth:
                 "Used {octaves} of {wanted} octaves; the picture is too small for more.", octaves=len(self.sizes), wanted=options.octaves
             )
         self.total = len(self.sizes) * options.iterations
-        self.done = done if begun is not None and done < self.total else 0
+        self.done = done if continue_from is not None and done < self.total else 0
         self._work = sum(height * width for height, width in self.sizes) * options.iterations
         self.share = sum(height * width * self._skipped(index) for index, (height, width) in enumerate(self.sizes)) / self._work
         self.rises: dict[str, float] = {}
@@ -237,9 +237,9 @@ class Growth:
         self._noise_seed = int(torch.randint(SEED_COUNT, (), generator=self._generator))
         self._added: Tensor | None = None
         self._finer: Tensor | None = None  # of a finished dream that goes on, what the octave at work is too small for
-        self._goes_deeper = begun is not None and not self.done
-        if begun is not None:
-            self._added = _sized(begun[None].to(device), photo.shape[-2:]) - self._base(photo.shape[-2:])
+        self._goes_deeper = continue_from is not None and not self.done
+        if continue_from is not None:
+            self._added = _sized(continue_from[None].to(device), photo.shape[-2:]) - self._base(photo.shape[-2:])
 
     def _skipped(self, octave: int) -> int:
         """Steps of an octave that were done before."""

@@ -80,7 +80,7 @@ def is_clip(source: str | Path, out: str | Path) -> bool:
 
 
 def painted_film(
-    clip: Clip, out: str | Path, painter: Painter, request: str, long_side: int, *, begun: str | Path | None = None,
+    clip: Clip, out: str | Path, painter: Painter, request: str, long_side: int, *, continue_from: str | Path | None = None,
     preview_every: float = 1.0,
 ) -> Steps:  # fmt: skip
     """Paint a clip into the film `out`, with its sound and timing; yields a Step for each frame, and others in between.
@@ -92,13 +92,13 @@ def painted_film(
     Args:
         request: as returned by `film_request`.
         long_side: px, of the frames.
-        begun: a stopped film of the same request to continue, which may be `out` itself.
+        continue_from: a stopped film of the same request to continue, which may be `out` itself.
     Raises:
-        RequestError: if `begun` was painted for another request, and is not `out`, which then starts anew.
+        RequestError: if `continue_from` was painted for another request, and is not `out`, which then starts anew.
     """
-    earlier, other = earlier_film(begun, request), None
+    earlier, other = earlier_film(continue_from, request), None
     said = ""
-    if earlier is None and (other := _film_of_ours(begun)) is not None:
+    if earlier is None and (other := _film_of_ours(continue_from)) is not None:
         if Path(out) != other.path:
             raise RequestError(
                 "The film to continue was painted with other settings or from another clip; set them as they were, or start anew."

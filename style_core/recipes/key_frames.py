@@ -71,7 +71,7 @@ class KeyFramePainter(ABC):
         paint: what carries the paint along.
     """
 
-    _linked = False  # whether a frame is begun from the last one even without steadiness
+    _linked = False  # whether a frame starts from the last one even without steadiness
 
     def __init__(self, film: FilmOptions, paint: SteadyPaint):
         self.weights: dict[str, str] = {}

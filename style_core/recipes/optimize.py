@@ -45,7 +45,7 @@ def optimize(
     style_weights: Sequence[float] | None = None,
     masks: Sequence[Tensor | None] | None = None,
     init_image: Tensor | None = None,
-    begun: Tensor | None = None,
+    continue_from: Tensor | None = None,
     done: int = 0,
     reached: Level | None = None,
     compute: Compute | None = None,
@@ -64,7 +64,7 @@ def optimize(
         masks: for each style the area it covers, `[1, H', W']` in `[0, 1]`, or None for the area outside all masks. A style of weight 0
             covers nothing, and where masks overlap, the weights count.
         init_image: a picture to start from instead of `options.init`, resized to the result.
-        begun: the result of a stopped run to continue, `[3, h, w]`. Levels and iterations that it completed are skipped.
+        continue_from: the result of a stopped run to continue, `[3, h, w]`. Levels and iterations that it completed are skipped.
         done: iterations of that run. If it completed all of `options.iterations`, as many are added.
         reached: the size that it was at, from `level_reached`; None assumes that it followed the plan of `options`.
         compute: where to run; None chooses.
@@ -84,9 +84,9 @@ def optimize(
         photo = fit(content, options.size, enlarge=True)
         yield Step(options.iterations, options.iterations, image=photo, note=joined("Strength 0 keeps the photo as it is.", unused))
         return
-    if begun is not None and done + (reached.skipped if reached else 0) >= options.iterations:
-        init_image, begun = begun, None
-    before = _Before() if begun is None else _Before(begun, done, reached)
+    if continue_from is not None and done + (reached.skipped if reached else 0) >= options.iterations:
+        init_image, continue_from = continue_from, None
+    before = _Before() if continue_from is None else _Before(continue_from, done, reached)
     compute = compute or Compute.choose()
     memory = budget(compute) if memory is None else memory
     size = size_to_fit(tuple(content.shape[-2:]), options.size)
@@ -180,9 +180,9 @@ def _from_generator(content, styles, weights, masks, options: OptimizeOptions, c
 
 @dataclass(frozen=True)
 class _Before:
-    """A stopped run that goes on: its picture, iterations and level, as in `optimize`."""
+    """A stopped run that goes on: its picture, iterations and level, as in `optimize`; nothing for one that starts anew."""
 
-    begun: Tensor | None = None
+    image: Tensor | None = None
     done: int = 0
     reached: Level | None = None
 
@@ -196,7 +196,7 @@ def _paint(inputs: OptimizeInputs, init_image: Tensor | None, before: _Before, s
     watch = Watch(_kind(extractor.name, inputs.options), extractor.compute, predicted_cost(levels, inputs.planner))
     begins = len(levels) == len(every)
     try:
-        image = yield from watch.over(_painted_levels(painting, levels, init_image, before.begun, begins=begins, large=large))
+        image = yield from watch.over(_painted_levels(painting, levels, init_image, before.image, begins=begins, large=large))
     except GeneratorExit:  # whoever keeps a Step of a canceled run must not keep its memory
         painting.forget()
         raise
@@ -207,12 +207,13 @@ def _paint(inputs: OptimizeInputs, init_image: Tensor | None, before: _Before, s
 
 
 def _painted_levels(
-    painting: "_Painting", levels: Sequence[tuple[int, int, int]], init_image: Tensor | None, begun: Tensor | None, *, begins: bool,
+    painting: "_Painting", levels: Sequence[tuple[int, int, int]], init_image: Tensor | None, stopped: Tensor | None, *, begins: bool,
     large: bool,
 ) -> Generator[Step, None, Tensor]:  # fmt: skip
     """Paint level after level; returns the result as it is shown.
 
     Args:
+        stopped: the picture of a stopped run that goes on.
         begins: whether the first of the levels is a run's first one.
         large: whether memory is given back after each level.
     """
@@ -221,7 +222,7 @@ def _painted_levels(
         if image is not None and index:
             picture = inputs.enlarged(image, height, width, init_image)
         else:
-            picture = inputs.start(height, width, init_image if begun is None else begun)
+            picture = inputs.start(height, width, init_image if stopped is None else stopped)
         descent = painting.begin(picture, first=index == 0 and begins)
         del picture
         image = None  # at a print's size, each copy takes a gigabyte

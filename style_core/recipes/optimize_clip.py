@@ -58,17 +58,17 @@ class OptimizedFilmOptions(FilmOptions):
 def optimize_clip(
     source: str | Path, out: str | Path, styles: Sequence[Tensor], options: OptimizeOptions = OptimizeOptions(),
     film: OptimizedFilmOptions = OptimizedFilmOptions(), *, style_weights: Sequence[float] | None = None,
-    compute: Compute | None = None, preview_every: float = 1.0, begun: str | Path | None = None,
+    compute: Compute | None = None, preview_every: float = 1.0, continue_from: str | Path | None = None,
 ) -> Steps:  # fmt: skip
     """Optimize a clip's frames into the film `out`, with its sound and timing; yields a Step for each frame, and others in between.
 
     If stopped early, the film so far is kept; see `painted_film`.
 
     Args:
-        begun: a stopped film of the same request, painted with the same networks, to continue, which may be `out` itself.
+        continue_from: a stopped film of the same request, painted with the same networks, to continue, which may be `out` itself.
     Raises:
         RequestError: for a clip that can't be read, an `out` that can't be written, a request without a style picture, frames that
-            don't fit into memory, or another film in `begun`; see `painted_film`.
+            don't fit into memory, or another film in `continue_from`; see `painted_film`.
     """
     check_video_path(out, source)
     clip = Clip.open(source)
@@ -86,7 +86,7 @@ def optimize_clip(
     asked = options.as_dict() | film.as_dict() | {"shares": shares}
     request = film_request("optimize", clip, styles, asked, networks)
     painter = FrameOptimizer(styles, shares, options, film, compute)
-    yield from painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every)
+    yield from painted_film(clip, out, painter, request, options.size, continue_from=continue_from, preview_every=preview_every)
 
 
 def _chosen_extractor(clip: Clip, options: OptimizeOptions, film: OptimizedFilmOptions, compute: Compute) -> Generator[Step, None, str]:
@@ -116,13 +116,13 @@ def optimized_film_cost(clip: Clip, options: OptimizeOptions, film: OptimizedFil
     size = clip.size(options.size)
     given = Situation(compute, size, network)
     first = optimize_cost(replace(options, size=max(64, *size)), given)
-    begun = generator_cost(*size, compute)
+    generated = generator_cost(*size, compute)
     used = network_of(BACKBONES[network].shape, loss_weights_of(options), loss=options.loss)
     iterated = network_cost([(*size, film.frame_iterations)], network, compute).seconds
-    each = begun.seconds + iterated + film.frame_iterations * style_loss_seconds(*size, used, compute)
+    each = generated.seconds + iterated + film.frame_iterations * style_loss_seconds(*size, used, compute)
     optimized = math.ceil((clip.frames - 1) / film.painted_every)
     seconds = first.estimate.seconds + optimized * each + clip.frames * carrying_seconds(*size)
-    return Cost(first.kind, Estimate(seconds, max(first.estimate.bytes, min(begun.bytes, budget(compute)))))
+    return Cost(first.kind, Estimate(seconds, max(first.estimate.bytes, min(generated.bytes, budget(compute)))))
 
 
 class FrameOptimizer(KeyFramePainter):
@@ -143,7 +143,7 @@ class FrameOptimizer(KeyFramePainter):
         if motions:
             motion = functools.reduce(lambda way, further: onward(further, way), motions)  # from the last painted frame
             moved, confidence = self._paint.moved(motion), torch.from_numpy(motion.confidence)
-            start = torch.lerp((yield from self._begun(photo, moved)), moved, confidence)  # newly visible areas are begun
+            start = torch.lerp((yield from self._joining(photo, moved)), moved, confidence)  # joined to newly visible areas
             held = TemporalTarget(moved, confidence, _TEMPORAL_WEIGHT * self._film.steadiness)
             options = replace(options, iterations=self._iterations, pyramid=False)
         for step in optimize(
@@ -158,10 +158,10 @@ class FrameOptimizer(KeyFramePainter):
         return replace(self._options, size=max(64, *photo.shape[-2:]))
 
     def _sketch(self, picture: Tensor, photo: Tensor, key: Tensor) -> Generator[Step, None, Tensor]:
-        """As newly visible areas are begun; see `KeyFramePainter`."""
-        return (yield from self._begun(picture, key))
+        """What newly visible areas start from; see `KeyFramePainter`."""
+        return (yield from self._joining(picture, key))
 
-    def _begun(self, photo: Tensor, painted: Tensor) -> Generator[Step, None, Tensor]:
+    def _joining(self, photo: Tensor, painted: Tensor) -> Generator[Step, None, Tensor]:
         """A photo `[3, H, W]` in the colors of a painted one, so that both join, with the generator's strokes."""
         generated = yield from self._generated(photo, self._sized(photo))
         return _with_strokes(match_color(photo, painted), match_color(generated, painted))

@@ -74,7 +74,7 @@ class OptimizeInputs:
         self.options = options
         self.extractor = extractor
         self.loss_weights = loss_weights
-        self.held = held if held is None else replace(held, picture=self._begun(held.picture))
+        self.held = held if held is None else replace(held, picture=self._in_its_colors(held.picture))
         self.size = size_to_fit(tuple(content.shape[-2:]), options.size)
         self.photo = fit(content, options.size)  # enlarged only when used, so that no large copy is kept
         self.content, self.styles = _in_color(self.photo, styles, options.color)
@@ -109,7 +109,7 @@ class OptimizeInputs:
     def start(self, height: int, width: int, init_image: Tensor | None) -> Tensor:
         """The start of the first level, `[1, 3, H, W]`."""
         if init_image is not None:
-            picture = resize(self._begun(init_image), (height, width))
+            picture = resize(self._in_its_colors(init_image), (height, width))
         elif self.options.init == "style":
             picture = resize(self.styles[self.shares.index(max(self.shares))], (height, width))
         elif self.options.init == "noise":
@@ -129,12 +129,12 @@ class OptimizeInputs:
         """
         picture = resize(image, (height, width)).clone()
         if init_image is not None or self.options.init == "content":
-            whole = resize(self._recolored() if init_image is None else self._begun(init_image), (height, width))
+            whole = resize(self._recolored() if init_image is None else self._in_its_colors(init_image), (height, width))
             small = resize(whole, tuple(image.shape[-2:]))
             picture.add_(whole).sub_(resize(small, (height, width)))
         return picture[None].to(self.extractor.compute.device)
 
-    def _begun(self, picture: Tensor) -> Tensor:
+    def _in_its_colors(self, picture: Tensor) -> Tensor:
         """A given picture, `[3, H, W]`, in the colors that the optimizer uses: a result that kept the photo's was painted in gray."""
         picture = as_image(picture)
         return luminance_of(picture).expand(3, -1, -1) if self.options.color == "keep" else picture

@@ -37,14 +37,14 @@ _ADJUSTED_FOR = 40  # frames of a camera for which codes stay as they are, whate
 def stylize_clip(
     source: str | Path, out: str | Path, styles: Sequence[Tensor], options: StylizeOptions = StylizeOptions(),
     film: FilmOptions = FilmOptions(), *, style_weights: Sequence[float] | None = None, codes: Sequence[Tensor] = (),
-    compute: Compute | None = None, preview_every: float = 1.0, begun: str | Path | None = None,
+    compute: Compute | None = None, preview_every: float = 1.0, continue_from: str | Path | None = None,
 ) -> Steps:  # fmt: skip
     """Paint a clip into the film `out`, with its sound and timing; yields a Step for each frame.
 
     If stopped early, the film so far is kept; see `painted_film`.
 
     Args:
-        begun: a stopped film of the same request to continue, which may be `out` itself.
+        continue_from: a stopped film of the same request to continue, which may be `out` itself.
     Raises:
         RequestError: for a clip that can't be read, an `out` that can't be written, or a request without a style.
     """
@@ -62,8 +62,9 @@ def stylize_clip(
     request = film_request("stylize", clip, [*styles, *codes], asked, painter.weights)
     cost = stylized_film_cost(clip, options.size, film, generator.compute)
     watch = Watch(cost.kind, generator.compute, cost.estimate)
-    continued = earlier_film(begun, request) is not None
-    yield from watch.over(painted_film(clip, out, painter, request, options.size, begun=begun, preview_every=preview_every))
+    continued = earlier_film(continue_from, request) is not None
+    steps = painted_film(clip, out, painter, request, options.size, continue_from=continue_from, preview_every=preview_every)
+    yield from watch.over(steps)
     if not continued:
         watch.finish()
 
