@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import gradio as gr
@@ -13,36 +12,33 @@ from studio.events import Update, Updates
 from studio.stage import PREVIEW_SIDE, Board
 from style_core import RequestError, Step
 from style_core.media.diagnosis import diagnose
-from style_core.media.images import ImageTensor, fit, reduced, resize, to_pil
+from style_core.media.images import ImageTensor, fit, resize, to_pil
 from style_core.media.settings import done_of, settings_of
 from style_core.media.video import FrameWriter
 from style_core.messages import joined
-from style_core.progress import Steps, whole_picture
+from style_core.progress import Steps
 from style_core.recipes.recorded_inputs import request_of
+from style_core.recipes.run_so_far import RunSoFar
 
 _PLOTTED = 200  # points of the loss plot
 
 
-@dataclass
-class Record:
-    """What a run has shown so far."""
+class Record(RunSoFar):
+    """What a run has shown so far, with its losses and how its picture formed.
 
-    last: Step = field(default_factory=lambda: Step(0, 0))
-    image: ImageTensor | None = None
-    shown: Step = field(default_factory=lambda: Step(0, 0))  # the one of the image
-    rows: list[tuple[int, str, float]] = field(default_factory=list)
-    trail: files.Trail = field(default_factory=files.Trail)
+    Attributes:
+        rows: of the plot: iteration, kind of loss, its mean.
+        trail: the previews, in the result's folder.
+    """
 
-    @property
-    def picture(self) -> ImageTensor:
-        """The newest picture, which a run that has got so far has."""
-        assert self.image is not None
-        return self.image
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[tuple[int, str, float]] = []
+        self.trail = files.Trail()
 
     def take(self, step: Step) -> None:
-        self.last = step
+        super().take(step)
         if step.image is not None:
-            self.image, self.shown = step.image, step
             self.trail.add(step.image)
         kept: dict[str, list[float]] = {"style": [], "content": []}
         for name, value in step.losses.items():
@@ -52,21 +48,9 @@ class Record:
                 self.rows.append((step.iteration, name, sum(values) / len(values)))
 
     def complete(self, size: int) -> str:
-        """Take the picture of a run that was ended early at full size, where only a reduced one was shown.
-
-        Args:
-            size: long side of the result, px.
-        Returns:
-            A note if that can't be had, or an empty string.
-        """
-        if self.image is None:
-            return ""
+        """As in any run; computing the picture takes its turn."""
         with gpu.turn() if self.last.full is not None else nullcontext():
-            whole = whole_picture(self.last)
-        self.last = replace(self.last, full=None)  # which holds the run's memory
-        if whole is not None:
-            self.image, self.shown = whole, self.last
-        return reduced(self.image.shape[-2:], size)
+            return super().complete(size)
 
     def plot(self) -> pandas.DataFrame | None:
         """Losses as a table; None while there are none, because a plot created empty never shows a line."""
@@ -127,7 +111,7 @@ def run(
     sentence = joined(_last_words(record, stopped, request), i18n.translate(note, request))
     if options.get("extractor") == "auto" and "lite" in record.last.weights:
         sentence += " " + i18n.say("RETRY", request)
-    trouble = "" if stopped else diagnose(record.picture, _if_there(before), _if_there(looks_like))
+    trouble = "" if stopped else diagnose(record.result, _if_there(before), _if_there(looks_like))
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
     yield from _ended(recipe, board, record, before, facts, sentence, request)
@@ -199,7 +183,7 @@ def status_of(step: Step, request: gr.Request | None) -> str:
 
 def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> str:
     step = record.last
-    height, width = record.picture.shape[-2:]
+    height, width = record.result.shape[-2:]
     if stopped:
         done = i18n.say("STOPPED", request, iteration=step.iteration, total=step.total)
     else:
@@ -211,16 +195,16 @@ def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> st
 def _finished(recipe: str, board: Board, record: Record, before: Callable, facts: dict, sentence: str) -> dict:
     done = done_of(record.shown, record.last)
     settings = settings_of(recipe, facts["options"], record.last.weights, request=facts["request"], **done)
-    path = files.save(record.picture, recipe, settings, record.trail.where)
+    path = files.save(record.result, recipe, settings, record.trail.where)
     original = _if_there(before)
     if original is not None:
-        photo = record.trail.begin(resize(original, tuple(record.picture.shape[-2:])))
+        photo = record.trail.begin(resize(original, tuple(record.result.shape[-2:])))
         compare = gr.update(value=(photo, path), visible=True)
     return {
         **board.idle(),
         board.status: sentence,
         # Files rather than arrays, because a job keeps its updates in memory.
-        board.preview: gr.update(value=record.trail.show(fit(record.picture, PREVIEW_SIDE)), visible=original is None),
+        board.preview: gr.update(value=record.trail.show(fit(record.result, PREVIEW_SIDE)), visible=original is None),
         board.slider: compare if original is not None else gr.update(visible=False),
         board.plot: record.plot(),
         # Plain values rather than updates, because programs receive them unchanged.

@@ -17,16 +17,17 @@ from tqdm import tqdm
 
 from style_core.devices import Compute
 from style_core.errors import RequestError, RunFailed
-from style_core.media.images import check_writable, reduced, resize, write_result
+from style_core.media.images import check_writable, resize, write_result
 from style_core.media.settings import done_of, settings_of
 from style_core.media.video import FrameWriter, check_video_path
 from style_core.memory import memory_in_words
 from style_core.messages import joined
 from style_core.networks.backbones import EXTRACTORS
 from style_core.options import Options
-from style_core.progress import Step, Steps, whole_picture
+from style_core.progress import Step, Steps
 from style_core.recipes.imagine import ImagineOptions, nth
 from style_core.recipes.recorded_inputs import MADE_FROM, request_of
+from style_core.recipes.run_so_far import RunSoFar
 
 USUAL = {"dpi": None, "quality": 95, "depth": 8}  # how files are written unless flags say otherwise
 _TIMELAPSE_FRAMES = 240
@@ -161,52 +162,32 @@ def _status_of(follower: "Follower", steps: Steps, options: Options | None) -> i
     return 0
 
 
-class Follower:
+class Follower(RunSoFar):
     """Shows Steps as a progress bar, keeps the last picture and the losses, and writes the frames of a timelapse."""
 
     def __init__(self, timelapse: FrameWriter | None = None):
+        super().__init__()
         self.timelapse = timelapse
         self._film_size: tuple[int, ...] = ()
-        self.image: Tensor | None = None
-        self.last = Step(0, 0)
-        self.shown = self.last  # the Step of the last picture
         self.losses: dict[str, float] = {}
         self._note = ""
         self._written = 0.0
         self._bar: tqdm | None = None
 
-    @property
-    def result(self) -> Tensor:
-        """The last picture. There is one if the recipe ran to its end."""
-        assert self.image is not None, "a recipe ends with a picture"
-        return self.image
-
     def follow(self, steps: Steps) -> None:
         for step in steps:
-            self.last = step
+            self.take(step)
             self.losses = step.losses or self.losses
-            if step.image is not None:
-                self.image, self.shown = step.image, step
-                if step.iteration % max(1, math.ceil(step.total / _TIMELAPSE_FRAMES)) == 0:
-                    self._add_frame(step.image)
+            if step.image is not None and step.iteration % max(1, math.ceil(step.total / _TIMELAPSE_FRAMES)) == 0:
+                self._add_frame(step.image)
             self._show(step)
 
-    def complete(self, size: int) -> None:
-        """Take the picture of a run that was ended early at full size, where only a reduced one was shown; say so if that can't be had.
-
-        Args:
-            size: long side of the result, px.
-        """
-        try:
-            whole = whole_picture(self.last)
-        except KeyboardInterrupt:  # asked twice
-            whole = None
-        self.last = replace(self.last, full=None)  # which holds the run's memory
-        if whole is not None:
-            self.image, self.shown = whole, self.last
-        if self.image is not None and (note := reduced(self.image.shape[-2:], size)):
+    def complete(self, size: int) -> str:
+        """As in any run; what can't be had is said here."""
+        if note := super().complete(size):
             self.last = replace(self.last, note=joined(self.last.note, note))
             print(note, file=sys.stderr)
+        return note
 
     def close(self) -> None:
         if self._bar is not None:
