@@ -1,8 +1,9 @@
 """Runs in the browser: turns Steps into updates of the page."""
 
-from collections.abc import Callable, Generator
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Self
 
 import gradio as gr
 import pandas
@@ -62,6 +63,40 @@ class Record(RunSoFar):
         )
 
 
+class UntilStopped:
+    """A recipe's Steps until its end, or until this thread's job is asked to stop: `with UntilStopped(start) as steps: for step in steps`.
+
+    The recipe is closed at the end of the block, so that a picture can still be asked of the last Step; see `Step.full`.
+
+    Args:
+        start: starts the recipe; not called if the job was asked to stop while it waited for its turn.
+    Attributes:
+        stopped: whether the Steps ended because of that.
+    """
+
+    def __init__(self, start: Callable[[], Steps]):
+        self._start, self._asked = start, jobs.stopping()
+        self._steps: Steps | None = None
+        self.stopped = False
+
+    def __enter__(self) -> Self:
+        self.stopped = self._asked.is_set()
+        if not self.stopped:
+            self._steps = self._start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        if self._steps is not None:
+            self._steps.close()
+
+    def __iter__(self) -> Iterator[Step]:
+        for step in self._steps or ():
+            yield step
+            if self._asked.is_set():
+                self.stopped = True
+                return
+
+
 def run(
     recipe: str,
     steps: Callable[[], Steps],
@@ -83,20 +118,18 @@ def run(
     """
     facts = {"options": options}
     yield board.waiting()
-    record, event, cleared, note = Record(), jobs.stopping(), False, ""
-    stopped = event.is_set()  # while waiting for its turn
+    record, cleared, note = Record(), False, ""
     try:
         facts["request"] = request_of(given or {})  # at once, because what it is made from may be swept away meanwhile
-        with closing(steps() if not stopped else (_ for _ in ())) as generator:
-            for step in generator:
+        with UntilStopped(steps) as running:
+            for step in running:
                 if not cleared and (step.image is not None or step.losses or step.iteration):
                     cleared = True
                     yield board.cleared(request)
                 record.take(step)
                 yield _shown(step, board, record, request)
-                if event.is_set():
-                    stopped, note = True, record.complete(options.get("size", 0))
-                    break
+            if running.stopped:
+                note = record.complete(options.get("size", 0))
     except RequestError as error:
         refusal = i18n.refusal(error, request)
         if record.image is not None:
@@ -108,10 +141,10 @@ def run(
     if record.image is None:
         yield {**board.idle(), board.status: i18n.say("STOPPED_EARLY", request)}
         return
-    sentence = joined(_last_words(record, stopped, request), i18n.translate(note, request))
+    sentence = joined(_last_words(record, running.stopped, request), i18n.translate(note, request))
     if options.get("extractor") == "auto" and "lite" in record.last.weights:
         sentence += " " + i18n.say("RETRY", request)
-    trouble = "" if stopped else diagnose(record.result, _if_there(before), _if_there(looks_like))
+    trouble = "" if running.stopped else diagnose(record.result, _if_there(before), _if_there(looks_like))
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
     yield from _ended(recipe, board, record, before, facts, sentence, request)
@@ -143,18 +176,16 @@ def write_film(
     Returns:
         The number of frames, the seconds that it took, and whether it was stopped.
     """
-    event, frames, seconds = jobs.stopping(), 0, 0.0
-    with FrameWriter(out, fps) as writer, closing(steps()) as running:
-        for step in running if not event.is_set() else ():
+    frames, seconds = 0, 0.0
+    with FrameWriter(out, fps) as writer, UntilStopped(steps) as running:
+        for step in running:
             seconds = step.seconds
             if step.image is not None:
                 writer.add(step.image)
                 frames += 1
-            yield show(step)
             files.in_use(out)
-            if event.is_set():
-                break
-    return frames, seconds, event.is_set()
+            yield show(step)
+    return frames, seconds, running.stopped
 
 
 def _shown(step: Step, board: Board, record: Record, request: gr.Request | None) -> Update:

@@ -1,6 +1,5 @@
 """The tab "Video": a clip painted with its sound; a webcam painted live is in `webcam`."""
 
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -232,22 +231,18 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
     """A film, frame by frame; if stopped, it ends there and can be continued. `earlier` is one that was stopped before."""
     yield {place.status: "…", place.run: gr.update(interactive=False), place.stop: gr.update(interactive=True)}
     out = str(files.new_folder() / "pentimento-video.mp4")  # a film to continue is copied, and stays if this one starts anew
-    step, ended, asked = None, False, jobs.stopping()
+    step = None
     # Hidden with this film's first picture: until then the last film stays, should this one be refused.
     hidden: Update = {place.result: gr.update(value=None, visible=False), place.resume: gr.update(visible=False)}
     try:
-        with closing(wanted.steps(compute, out, earlier)) as steps:
-            for step in steps if not asked.is_set() else ():
+        with live.UntilStopped(lambda: wanted.steps(compute, out, earlier)) as steps:
+            for step in steps:
                 shown: Update = {place.status: live.status_of(step, request)}
                 if step.image is not None:
                     shown[place.preview] = gr.update(value=to_pil(fit(step.image, stage.PREVIEW_SIDE)), visible=True)
                     shown, hidden = shown | hidden, {}
-                yield shown
                 files.in_use(out)
-                if asked.is_set():
-                    break
-            else:
-                ended = True
+                yield shown
     except RequestError as error:
         refusal = i18n.refusal(error, request)
         yield {**place.idle(), place.status: refusal.message, place.preview: gr.update(visible=False), **place.kept(out, earlier)}
@@ -256,12 +251,12 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
         said = i18n.say("STOPPED_EARLY", request)
         yield {**place.idle(), place.status: said, place.preview: gr.update(visible=False), **place.kept(out, earlier)}
         return
-    if not ended:
+    if steps.stopped:
         done = i18n.say("CLIP_STOPPED", request, frames=step.iteration, total=step.total)
     else:
         done = i18n.say("CLIP_DONE", request, frames=step.iteration, seconds=i18n.duration(step.seconds))
         done += f" {i18n.translate(step.note, request)}" if step.note else ""
-    over: Update = {place.unfinished: None, place.resume: gr.update(visible=False)} if ended else {}
+    over: Update = {place.unfinished: None, place.resume: gr.update(visible=False)} if not steps.stopped else {}
     yield {**place.idle(), place.status: done, place.preview: gr.update(visible=False), **place.kept(out, earlier), **over}
 
 

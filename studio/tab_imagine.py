@@ -1,7 +1,6 @@
 """The tab "Imagine": abstract paintings from the latent space, by seed or similar to a picture, and morphs between them."""
 
 import random
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,13 +145,13 @@ def _wire(place: _Place, handlers: dict[gr.Button, tuple], another: gr.Button, o
 def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, request: gr.Request | None) -> Updates:
     """Pictures one after the other, each selectable as soon as it is shown; if stopped, those so far are kept."""
     made: list[tuple[str, str]] = []  # paths and captions
-    step, stopped, asked = Step(0, 0), False, jobs.stopping()
+    step = Step(0, 0)
     yield {place.status: "…", place.stop: gr.update(interactive=True)}
     try:
         options = ImagineOptions.make(**given)
         asked_for = request_of({"near": [near] if near else None})
-        with closing(gpu.steps(imagine, options, read_if_given(near), compute=compute)) as steps:
-            for step in steps if not asked.is_set() else ():
+        with live.UntilStopped(lambda: gpu.steps(imagine, options, read_if_given(near), compute=compute)) as steps:
+            for step in steps:
                 if step.image is not None:
                     own = nth(options, step.iteration - 1).as_dict()
                     path = files.save(step.image, "imagine", settings_of("imagine", own, step.weights, request=asked_for))
@@ -166,9 +165,6 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
                         place.stop: gr.update(interactive=True),  # the end of a run before this one has turned it off
                         **chosen,
                     }
-                if asked.is_set():
-                    break
-            stopped = asked.is_set()
     except RequestError as error:
         refusal = i18n.refusal(error, request)
         yield {place.status: refusal.message, place.stop: gr.update(interactive=False)}
@@ -176,7 +172,7 @@ def _imagined(compute: Compute, place: _Place, near: str | None, given: dict, re
     if not made:
         yield {place.status: i18n.say("STOPPED_EARLY", request), place.stop: gr.update(interactive=False)}
         return
-    key, seconds = ("IMAGINE_STOPPED" if stopped else "IMAGINE_DONE"), i18n.duration(step.seconds)
+    key, seconds = ("IMAGINE_STOPPED" if steps.stopped else "IMAGINE_DONE"), i18n.duration(step.seconds)
     said = i18n.say(key, request, count=len(made), seconds=seconds)
     yield {place.status: said, place.stop: gr.update(interactive=False)}
 
