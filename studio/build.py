@@ -11,6 +11,7 @@ from studio.events import SILENT
 from studio.examples import first_photo
 from studio.guard import GuardedBlocks
 from studio.photo import share
+from studio.tabs import PaintTab, RecipeTab, Source, StylizeTab
 from style_core import Compute
 from style_core.media.images import size_of
 from style_core.media.reading import PRINTS
@@ -58,21 +59,21 @@ def build(compute: Compute) -> gr.Blocks:
                 tab_about.build(page, compute)
         gr.Markdown(i18n.NO_CAMERA, elem_id="no-camera")  # shown if no camera is available
         drawer = history.build(drawer_button)
-        parts = {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining}
+        by_id: dict[str, RecipeTab] = {"stylize": quick, "paint": fine, "dream": dreaming, "imagine": imagining}
         handed = [_refine(tabs, quick, fine)]
-        inputs = [parts[name]["content"] for name in ("stylize", "paint", "dream")]
-        handed += _join(tabs, parts, [*parts.values(), drawer, filmed], [photo, *inputs])
-        recipes = {name: (tab, parts[tab]["option_controls"]) for name, tab in _TABS.items()}
-        restored = history.wire(page, tabs, drawer, parts | {"film": filmed}, recipes)
+        inputs = [quick.content, fine.content, dreaming.content]
+        handed += _join(tabs, _destinations(by_id, quick, fine), [*by_id.values(), drawer, filmed], [photo, *inputs], quick.follow_style)
+        recipes = {recipe: (tab, by_id[tab].option_controls) for recipe, tab in _TABS.items()}
+        restored = history.wire(page, tabs, drawer, [*by_id.values(), filmed], quick, recipes)
         for event in restored:
-            quick["follow_settings"](event)
-        jobs.wire(page, [component for part in (fine, dreaming, imagining, filmed) for component in part["outputs"]])
-        share(photo, inputs, choose, [quick["examples"]])
-        quick["forecast"](page.load)
-        for name in ("paint", "dream", "imagine"):  # the page drops updates for a tab that isn't built yet
-            parts[name]["forecast"](each[name].select)
-        handed += [*restored, fine["example"], quick["picked"]]
-        session.wire(page, tabs, each, photo, {recipe: parts[tab] for recipe, tab in _TABS.items()}, handed)
+            quick.follow_settings(event)
+        jobs.wire(page, [*fine.outputs, *dreaming.outputs, *imagining.outputs, *filmed.outputs])
+        share(photo, inputs, choose, [quick.examples])
+        quick.forecast(page.load)
+        for tab in ("paint", "dream", "imagine"):  # the page drops updates for a tab that isn't built yet
+            by_id[tab].forecast(each[tab].select)
+        handed += [*restored, fine.example, quick.picked]
+        session.wire(page, tabs, each, photo, quick, {recipe: by_id[tab] for recipe, tab in _TABS.items()}, handed)
         _tell_progress_to_few(page, tagline)
     return page
 
@@ -88,7 +89,7 @@ def _tell_progress_to_few(page: gr.Blocks, place: gr.Markdown) -> None:
             event.show_progress_on = [place]
 
 
-def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> Dependency:
+def _refine(tabs: gr.Tabs, quick: StylizeTab, fine: PaintTab) -> Dependency:
     """Send a Stylize result to Paint and start; for a gallery style, which has no picture, the result serves as the style.
 
     Returns:
@@ -106,34 +107,43 @@ def _refine(tabs: gr.Tabs, quick: dict, fine: dict) -> Dependency:
         side = _SIZE_STEP * math.ceil(max(size_of(result, PRINTS)) / _SIZE_STEP)
         return content, own or result, result, result, max(size, side), i18n.REFINING, gr.update(selected="paint")
 
-    size = fine["option_controls"]["size"]
-    handed = quick["refine"].click(
-        refine, [quick["content"], quick["style"], quick["kept"]["use_own"], quick["result"], size, quick["painting"]],
-        [fine["content"], fine["style"], *fine["init"], size, fine["status"], tabs], **SILENT,
+    size = fine.option_controls["size"]
+    handed = quick.refine.click(
+        refine, [quick.content, quick.style, quick.use_own, quick.result, size, quick.painting],
+        [fine.content, fine.style, fine.start, fine.handed_start, size, fine.status, tabs], **SILENT,
     )  # fmt: skip
     # The page drops updates for a component whose tab isn't built yet.
     opened = handed.success(None, None, None, js=_WHEN_OPEN, **SILENT)
-    fine["follow"](opened.then)
+    fine.follow(opened.then)
     return handed
 
 
-def _join(tabs: gr.Tabs, parts: dict[str, dict], sources: list[dict], photos: list) -> list[Dependency]:
+def _destinations(by_id: dict[str, RecipeTab], quick: StylizeTab, fine: PaintTab) -> dict[tuple[str, str], gr.Image]:
+    """The inputs that a result can be sent to, by the tab's id and by what they are for; see `controls.USES`."""
+    contents = {(tab, "content"): part.content for tab, part in by_id.items()}
+    return {**contents, ("stylize", "style"): quick.style, ("paint", "style"): fine.style}
+
+
+def _join(tabs: gr.Tabs, destinations: dict, sources: list[Source], photos: list, follow_style: Callable) -> list[Dependency]:
     """Make any result, of a tab or the drawer, the photo of all tabs or a tab's painting with one click.
 
     Args:
+        destinations: from `_destinations`.
         photos: the photo's state and the tabs' inputs.
+        follow_style: chooses the painting that an event has handed to Stylize.
     Returns:
         The events that do so.
     """
     events = []
     for part in sources:
-        for (tab, role), button in part["uses"].items():
-            places = photos if parts[tab][role] in photos else [parts[tab][role]]
+        for (tab, role), button in part.uses.items():
+            place = destinations[tab, role]
+            places = photos if place in photos else [place]
             handed = button.click(
-                _handing(tab, len(places)), part["result"], [*places, tabs], **SILENT,
+                _handing(tab, len(places)), part.result, [*places, tabs], **SILENT,
             )  # fmt: skip
             if (tab, role) == ("stylize", "style"):
-                parts["stylize"]["follow_style"](handed.success)
+                follow_style(handed.success)
             events.append(handed)
     return events
 

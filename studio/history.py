@@ -2,6 +2,8 @@
 
 import re
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import gradio as gr
 from gradio.events import Dependency
 
 from studio import files, first_picture, i18n, jobs
-from studio.controls import use_buttons
+from studio.controls import Field, use_buttons
 from studio.events import EACH, IMMEDIATE, LAST, SILENT
+from studio.tabs import Source, StylizeTab
 from studio.tiles import picture_grid
 from studio.uploads import RawImage
 from style_core import RECIPES, RequestError, gallery, read_settings
@@ -28,9 +31,98 @@ _KEY = "pentimento-visit"
 _TABS = {"stylize": "STYLIZE_TAB", "optimize": "PAINT_TAB", "dream": "DREAM_TAB", "imagine": "IMAGINE_TAB"}  # texts, by recipe
 _INTO_VIEW = "() => { document.querySelector('#history-about')?.scrollIntoView({ block: 'nearest', behavior: 'smooth' }); }"
 
+Recipes = Mapping[str, tuple[str, Mapping[str, Field]]]  # by recipe: the id of its tab, and its controls by option
 
-def build(opener: gr.Button) -> dict:
-    """Build the drawer, which `opener` opens; returns its components by name for `wire`."""
+
+@dataclass(frozen=True, kw_only=True)
+class Drawer(Source):
+    """The drawer's components, and what they do. Its `result` is the one that was clicked.
+
+    Attributes:
+        paths: of the results, newest first, as the browser keeps them.
+        strip, actions: the results as pictures, and what can be done with all of them.
+        status: one line of words.
+        forget, undo, removed: removes the results, brings them back, and the paths of those.
+        chosen, large, about, download, command: the result that was clicked, large, in words, as a file, and for the terminal.
+        restore, dropped: bring back the settings of that one, or of a picture that is dropped here.
+    """
+
+    paths: gr.BrowserState
+    strip: gr.Gallery
+    actions: gr.Column
+    status: gr.Markdown
+    forget: gr.Button
+    undo: gr.Button
+    removed: gr.State
+    chosen: gr.Column
+    large: gr.Image
+    about: gr.Markdown
+    download: gr.DownloadButton
+    command: gr.Markdown
+    restore: gr.Button
+    dropped: gr.Image
+
+    def wire(self, page: gr.Blocks, results: Iterable[gr.State]) -> None:
+        """Fill the strip with results, and let a click choose one."""
+        for result in results:
+            result.change(self._add, [result, self.paths, self.result], self._wall, **IMMEDIATE)
+        page.load(self._show, self.paths, self._wall, **IMMEDIATE)
+        changed = [*self._wall, self.result, self.chosen, self.removed, self.undo]
+        self.forget.click(self._forget, self.paths, changed, **IMMEDIATE)
+        self.undo.click(self._bring_back, [self.removed, self.paths], changed, **IMMEDIATE)
+        places = [self.result, self.chosen, self.large, self.about, self.download, self.command]
+        # Queued, because errors of unqueued events are not shown.
+        chosen = self.strip.select(self._choose, self.paths, places, **EACH, **SILENT)
+        chosen.success(None, None, None, js=_INTO_VIEW, **IMMEDIATE)
+
+    @property
+    def _wall(self) -> list:
+        return [self.paths, self.strip, self.status, self.actions]
+
+    def _show(self, paths: list, request: gr.Request, chosen: str | None = None) -> tuple:
+        kept = [path for path in paths or [] if files.is_result(path)][:_MOST]
+        some = bool(kept)
+        # Gradio keeps the frame at its place, while the picture that was chosen moves on. It knows no update to no frame.
+        framed: dict[str, Any] = {"selected_index": kept.index(chosen)} if chosen in kept else {}
+        return (
+            kept,
+            gr.update(value=[(path, caption(path, request)) for path in kept], visible=some, **framed),
+            gr.update(visible=True),
+            gr.update(visible=some),
+        )
+
+    def _add(self, path: str | None, paths: list, chosen: str | None, request: gr.Request) -> tuple:
+        if not files.is_result(path) or first_picture.is_example(path) or _is_among(path, paths or []):
+            return tuple(gr.skip() for _ in self._wall)
+        kept = [path, *(each for each in paths or [] if files.is_result(each))]
+        return self._show(_of_all_pages(kept, jobs.here.visitor(request)), request, chosen)
+
+    def _forget(self, paths: list, request: gr.Request) -> dict:
+        jobs.here.forget_done(request)
+        _made.pop(jobs.here.visitor(request) or "", None)
+        emptied = dict(zip(self._wall, self._show([], request)))
+        gone = {self.result: None, self.chosen: gr.update(visible=False), self.removed: paths or []}
+        said = gr.update(value=i18n.say("FORGOTTEN", request), visible=True)
+        return {**emptied, **gone, self.status: said, self.undo: gr.update(visible=True)}
+
+    def _bring_back(self, removed: list, paths: list, request: gr.Request) -> dict:
+        """The pictures as they were, and those that came since."""
+        came = [path for path in paths or [] if path not in removed]
+        back = dict(zip(self._wall, self._show(_of_all_pages([*came, *removed], jobs.here.visitor(request)), request)))
+        said = gr.update(value=i18n.say("HISTORY_EMPTY", request), visible=True)
+        return {**back, self.status: said, self.undo: gr.update(visible=False), self.removed: []}
+
+    def _choose(self, paths: list, request: gr.Request, event: gr.SelectData) -> tuple:
+        path = paths[event.index]
+        if not files.is_result(path):  # the list comes from the browser, so it can't be trusted
+            raise gr.Error(i18n.say("NOT_UPLOADED", request), print_exception=False)
+        there = [one for one in paths if files.is_result(one)]
+        command = f"```\n{command_of(read_settings(path))}\n```"
+        return path, gr.update(visible=True), path, _about(path, there, request), path, command
+
+
+def build(opener: gr.Button) -> Drawer:
+    """Build the drawer, which `opener` opens."""
     with gr.Sidebar(label=i18n.HISTORY, open=False, position="right", width=400, elem_id="history") as drawer:
         gr.Markdown(i18n.HISTORY, elem_classes="drawer-title")
         status = gr.Markdown(i18n.HISTORY_EMPTY, elem_classes="quiet", elem_id="history-status")
@@ -57,12 +149,11 @@ def build(opener: gr.Button) -> dict:
             elem_id="history-drop",
         )
     opener.click(lambda: gr.Sidebar(open=True), None, drawer, **IMMEDIATE)
-    return {
-        "strip": strip, "status": status, "actions": actions, "restore": restore, "forget": forget,
-        "undo": undo, "uses": uses, "dropped": dropped,
-        "chosen": chosen, "large": large, "about": about, "download": download, "command": command, "removed": gr.State([]),
-        "paths": gr.BrowserState([], storage_key=_KEY, secret=_KEY), "result": gr.State(None),
-    }  # fmt: skip
+    return Drawer(
+        strip=strip, status=status, actions=actions, restore=restore, forget=forget, undo=undo, uses=uses, dropped=dropped, chosen=chosen,
+        large=large, about=about, download=download, command=command, removed=gr.State([]), result=gr.State(None),
+        paths=gr.BrowserState([], storage_key=_KEY, secret=_KEY),
+    )  # fmt: skip
 
 
 _made: OrderedDict[str, list[str]] = OrderedDict()  # by visitor: results of all of their pages, which don't know of each other
@@ -127,59 +218,15 @@ def _about(path: str, paths: list[str], request: gr.Request | None) -> str:
     return joined(said, i18n.say("HISTORY_MADE_FROM", request, parents=parents) if parents else "")
 
 
-def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], recipes: dict[str, tuple[str, dict]]) -> list[Dependency]:
-    """Fill the strip with the tabs' results, and the tabs' controls from the settings of its pictures.
+def wire(
+    page: gr.Blocks, tabs: gr.Tabs, drawer: Drawer, sources: Iterable[Source], quick: StylizeTab, recipes: Recipes
+) -> list[Dependency]:
+    """Fill the drawer with the results of `sources`, and the tabs' controls from the settings of its pictures.
 
-    Args:
-        here: the components returned by `build`.
-        parts: by tab, its components; those with a `result` feed the strip.
-        recipes: by recipe, its tab and its controls by option.
     Returns:
         The events that set controls.
     """
-    shown = [here["paths"], here["strip"], here["status"], here["actions"]]
-    quick = parts["stylize"]["kept"]
-
-    def show(paths: list, request: gr.Request, chosen: str | None = None) -> tuple:
-        kept = [path for path in paths or [] if files.is_result(path)][:_MOST]
-        some = bool(kept)
-        # Gradio keeps the frame at its place, while the picture that was chosen moves on. It knows no update to no frame.
-        framed: dict[str, Any] = {"selected_index": kept.index(chosen)} if chosen in kept else {}
-        return (
-            kept,
-            gr.update(value=[(path, caption(path, request)) for path in kept], visible=some, **framed),
-            gr.update(visible=True),
-            gr.update(visible=some),
-        )
-
-    def add(path: str | None, paths: list, chosen: str | None, request: gr.Request) -> tuple:
-        if not files.is_result(path) or first_picture.is_example(path) or _is_among(path, paths or []):
-            return tuple(gr.skip() for _ in shown)
-        kept = [path, *(each for each in paths or [] if files.is_result(each))]
-        return show(_of_all_pages(kept, jobs.here.visitor(request)), request, chosen)
-
-    def forget(paths: list, request: gr.Request) -> dict:
-        jobs.here.forget_done(request)
-        _made.pop(jobs.here.visitor(request) or "", None)
-        emptied = dict(zip(shown, show([], request)))
-        gone = {here["result"]: None, here["chosen"]: gr.update(visible=False), here["removed"]: paths or []}
-        said = gr.update(value=i18n.say("FORGOTTEN", request), visible=True)
-        return {**emptied, **gone, here["status"]: said, here["undo"]: gr.update(visible=True)}
-
-    def undo(removed: list, paths: list, request: gr.Request) -> dict:
-        """The pictures as they were, and those that came since."""
-        came = [path for path in paths or [] if path not in removed]
-        back = dict(zip(shown, show(_of_all_pages([*came, *removed], jobs.here.visitor(request)), request)))
-        said = gr.update(value=i18n.say("HISTORY_EMPTY", request), visible=True)
-        return {**back, here["status"]: said, here["undo"]: gr.update(visible=False), here["removed"]: []}
-
-    def choose(paths: list, request: gr.Request, event: gr.SelectData) -> tuple:
-        path = paths[event.index]
-        if not files.is_result(path):  # the list comes from the browser, so it can't be trusted
-            raise gr.Error(i18n.say("NOT_UPLOADED", request), print_exception=False)
-        there = [one for one in paths if files.is_result(one)]
-        command = f"```\n{command_of(read_settings(path))}\n```"
-        return path, gr.update(visible=True), path, _about(path, there, request), path, command
+    drawer.wire(page, [source.result for source in sources])
 
     def restore(path: str | None, request: gr.Request) -> dict:
         if path is None:
@@ -187,32 +234,22 @@ def wire(page: gr.Blocks, tabs: gr.Tabs, here: dict, parts: dict[str, dict], rec
         try:
             settings = read_settings(path)
             tab, found = _restored(settings, Path(path).name, recipes)
-            if found.get(quick["gallery"]) and len(settings.get("request", {}).get("styles") or ()) < 2:
+            if found.get(quick.gallery) and len(settings.get("request", {}).get("styles") or ()) < 2:
                 # It was painted in this style alone.
-                found |= {quick["use_own"]: gr.update(value=False), quick["mix"]: gr.update(visible=False)}
-            return {**found, tabs: gr.update(selected=tab), here["status"]: i18n.say("RESTORED", request, name=Path(path).name)}
+                found |= {quick.use_own: gr.update(value=False), quick.mix: gr.update(visible=False)}
+            return {**found, tabs: gr.update(selected=tab), drawer.status: i18n.say("RESTORED", request, name=Path(path).name)}
         except RequestError as error:
             raise i18n.refusal(error, request) from error
 
-    for part in parts.values():
-        part["result"].change(add, [part["result"], here["paths"], here["result"]], shown, **IMMEDIATE)
-    page.load(show, here["paths"], shown, **IMMEDIATE)
-    changed = [*shown, here["result"], here["chosen"], here["removed"], here["undo"]]
-    here["forget"].click(forget, here["paths"], changed, **IMMEDIATE)
-    here["undo"].click(undo, [here["removed"], here["paths"]], changed, **IMMEDIATE)
-    filled = [here["status"], tabs, *(field for _, option_controls in recipes.values() for field in option_controls.values())]
-    filled += [quick["use_own"], quick["mix"]]
-    # Queued, because errors of unqueued events are not shown.
-    places = [here[name] for name in ("result", "chosen", "large", "about", "download", "command")]
-    chosen = here["strip"].select(choose, here["paths"], places, **EACH, **SILENT)
-    chosen.success(None, None, None, js=_INTO_VIEW, **IMMEDIATE)
+    filled = [drawer.status, tabs, *(field for _, option_controls in recipes.values() for field in option_controls.values())]
+    filled += [quick.use_own, quick.mix]
     return [
-        here["restore"].click(restore, here["result"], filled, **SILENT),
-        here["dropped"].upload(restore, here["dropped"], filled, **LAST, **SILENT),
+        drawer.restore.click(restore, drawer.result, filled, **SILENT),
+        drawer.dropped.upload(restore, drawer.dropped, filled, **LAST, **SILENT),
     ]
 
 
-def _restored(settings: dict, name: str, recipes: dict[str, tuple[str, dict]]) -> tuple[str, dict]:
+def _restored(settings: dict, name: str, recipes: Recipes) -> tuple[str, dict]:
     """The tab of a picture's recipe, and the values of its controls by component.
 
     Args:

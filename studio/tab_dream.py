@@ -10,6 +10,7 @@ from studio.controls import Controls, Field, behind_more, documented, in_view, u
 from studio.events import EACH, IMMEDIATE, Updates
 from studio.examples import first_photo
 from studio.forecast import Forecast
+from studio.tabs import JobTab
 from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
 from style_core import Compute, DreamOptions, dream, read_settings
@@ -20,8 +21,8 @@ from style_core.weights.layer_pictures import layer_pictures
 _PREVIEW_EVERY = 0.8  # seconds
 
 
-def build(compute: Compute, photo: gr.State) -> dict:
-    """Build the tab; returns the inputs that other tabs may fill, by name.
+def build(compute: Compute, photo: gr.State) -> JobTab:
+    """Build the tab.
 
     Args:
         photo: path of the studio's photo.
@@ -65,16 +66,15 @@ def build(compute: Compute, photo: gr.State) -> dict:
     inputs: dict[str, Field] = {"guide": guide, "where": painted, **option_controls}
     board.wire(grow, [image], inputs, "dream")
     board.wire_continue(partial(_grow, compute, board), image, inputs)
-    return {
-        "content": image,
-        "guide": guide,
-        "result": board.result,
-        "outputs": [*board.outputs, *zoom_outputs],
-        "uses": uses,
-        "option_controls": option_controls,
-        "kept": option_controls,
-        "forecast": forecast.wire(compute, option_controls, photo),
-    }
+    return JobTab(
+        content=image,
+        result=board.result,
+        outputs=[*board.outputs, *zoom_outputs],
+        uses=uses,
+        option_controls=option_controls,
+        kept=option_controls,
+        forecast=forecast.wire(compute, option_controls, photo),
+    )
 
 
 def _grow(compute: Compute, board: stage.Board, image, given: dict, request: gr.Request) -> Updates:

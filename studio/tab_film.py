@@ -11,6 +11,7 @@ from studio.controls import Control, Field, change_events, component
 from studio.events import IMMEDIATE, LAST, Update, Updates, apart
 from studio.forecast import network_of_auto, sentence_of
 from studio.tab_stylize import style_tiles
+from studio.tabs import FilmTab
 from studio.uploads import picture_input
 from style_core import Compute, OptimizeOptions, RequestError, StylizeOptions, gallery_code, read_image
 from style_core.media.clip import Clip
@@ -37,8 +38,8 @@ class _RawVideo(gr.Video):
         return None if payload is None else payload.path
 
 
-def build(compute: Compute, tab: gr.Tab) -> dict:
-    """Lay the tab out and wire it; returns the camera's snapshot and the buttons that hand it to other tabs."""
+def build(compute: Compute, tab: gr.Tab) -> FilmTab:
+    """Lay the tab out and wire it."""
     gr.Markdown(i18n.FILM_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         left = gr.Column(scale=7, min_width=340, elem_classes="stage")
@@ -60,10 +61,10 @@ def build(compute: Compute, tab: gr.Tab) -> dict:
             with gr.Tab(i18n.CLIP_TAB):
                 outputs = _build_clip(compute, {"style": tiles, "painting": style, "use_own": use_own, "strength": strength}, film)
             with gr.Tab(i18n.WEBCAM_TAB) as camera_tab:
-                snapshot = webcam.build(compute, [tiles, style, use_own, strength])
+                camera = webcam.build(compute, [tiles, style, use_own, strength])
     style_choice.wire(style, use_own, tiles)(style.input)
-    snapshot["afresh"](tab.select, camera_tab.select)
-    return {**snapshot, "outputs": outputs}
+    camera.afresh(tab.select, camera_tab.select)
+    return FilmTab(result=camera.result, uses=camera.uses, outputs=outputs)
 
 
 def _control_of(field: OptionField) -> Control:

@@ -10,6 +10,7 @@ from studio import files, first_imagined, gpu, i18n, jobs, live, stage
 from studio.controls import Controls, behind_more, documented, in_view, use_buttons
 from studio.events import EACH, IMMEDIATE, Update, Updates
 from studio.forecast import Forecast
+from studio.tabs import JobTab
 from studio.tiles import picture_grid
 from studio.uploads import picture_input, read_if_given
 from style_core import Compute, ImagineOptions, RequestError, Step, imagine, read_settings
@@ -21,8 +22,8 @@ _MORPH_FRAMES, _MORPH_FPS = 72, 24
 _SEEDS = 100_000  # range of random seeds, short enough to remember
 
 
-def build(compute: Compute) -> dict:
-    """Build the tab; returns the components that other tabs connect to, by name."""
+def build(compute: Compute) -> JobTab:
+    """Build the tab."""
     gr.Markdown(i18n.IMAGINE_INTRO, elem_classes="intro")
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(scale=7, min_width=340, elem_classes="stage"):
@@ -70,15 +71,15 @@ def build(compute: Compute) -> dict:
 
     handlers = {run: (imagined, [near]), alike: (more_like, [result]), morph_button: (morphed, [near, far])}
     _wire(place, handlers, another, option_controls)
-    return {
-        "content": near,
-        "result": result,
-        "outputs": place.outputs,
-        "uses": uses,
-        "option_controls": option_controls,
-        "kept": option_controls,
-        "forecast": forecast.wire(compute, option_controls, start=near),
-    }
+    return JobTab(
+        content=near,
+        result=result,
+        outputs=place.outputs,
+        uses=uses,
+        option_controls=option_controls,
+        kept=option_controls,
+        forecast=forecast.wire(compute, option_controls, start=near),
+    )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from studio.controls import Field, behind_more, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, LAST, SILENT, Updates
 from studio.examples import first_painting, first_photo, mark_painting, painting_of, painting_tiles
 from studio.forecast import Forecast
+from studio.tabs import PaintTab
 from studio.uploads import picture_input, read_if_given, read_upload
 from style_core import Compute, OptimizeOptions, optimize, read_settings
 from style_core.media.images import fit
@@ -21,8 +22,8 @@ _PREVIEW_EVERY = 0.8  # seconds
 _LARGER = 1.5  # factor of "Enlarge and repaint"
 
 
-def build(compute: Compute, photo: gr.State) -> dict:
-    """Build the tab; returns the inputs that other tabs may fill, by name.
+def build(compute: Compute, photo: gr.State) -> PaintTab:
+    """Build the tab.
 
     Args:
         photo: path of the studio's photo.
@@ -61,20 +62,21 @@ def build(compute: Compute, photo: gr.State) -> dict:
     board.wire_continue(partial(_paint, compute, board), content, {"style": style, **inputs})
     enlarged = larger.click(_enlarged, [board.result, option_controls["size"]], [start, handed, option_controls["size"]], **SILENT)
     board.follow(enlarged.success, paint, [content, style], inputs)
-    return {
-        "content": content,
-        "style": style,
-        "example": example,
-        "init": [start, handed],
-        "status": board.status,
-        "result": board.result,
-        "outputs": board.outputs,
-        "uses": uses,
-        "option_controls": option_controls,
-        "kept": {"style": style, **more, **option_controls},
-        "forecast": forecast.wire(compute, option_controls, photo, start),
-        "follow": lambda trigger: board.follow(trigger, paint, [content, style], inputs),
-    }
+    return PaintTab(
+        content=content,
+        style=style,
+        example=example,
+        start=start,
+        handed_start=handed,
+        status=board.status,
+        result=board.result,
+        outputs=board.outputs,
+        uses=uses,
+        option_controls=option_controls,
+        kept={"style": style, **more, **option_controls},
+        forecast=forecast.wire(compute, option_controls, photo, start),
+        follow=lambda trigger: board.follow(trigger, paint, [content, style], inputs),
+    )
 
 
 def _handler(compute: Compute, board: stage.Board) -> Callable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -26,6 +27,7 @@ from studio.controls import Controls, Field, behind_more, change_events, documen
 from studio.events import IMMEDIATE, LAST, SILENT, Updates, apart
 from studio.examples import example_tiles, first_photo, name_of
 from studio.forecast import Forecast
+from studio.tabs import StylizeTab
 from studio.tiles import Tile, Tiles
 from studio.uploads import picture_input
 from style_core import Compute, RequestError, gallery
@@ -235,8 +237,8 @@ def _updates(tab: _Parts, shown: stylizing.Shown, wanted: stylizing.StylizeReque
     }
 
 
-def build(compute: Compute, photo: gr.State) -> dict:
-    """Lay the tab out and wire it; returns what other parts connect to, by name.
+def build(compute: Compute, photo: gr.State) -> StylizeTab:
+    """Lay the tab out and wire it.
 
     Args:
         photo: path of the studio's photo.
@@ -295,25 +297,28 @@ def build(compute: Compute, photo: gr.State) -> dict:
     picked.success(None, None, None, js=_INTO_VIEW, **SILENT)
     stage.wire_download(tab.kind, tab.download, tab.result, tab.painting)
     asked_early.wire([tab.download, tab.refine], tab.result, tab.painting, tab.asked, tab.download)
-    return {
-        "content": tab.content,
-        "style": tab.style,
-        "result": tab.result,
-        "painting": tab.painting,
-        "refine": tab.refine,
-        "uses": tab.uses,
-        "examples": tab.trials,
-        "download": tab.download,
-        "drawn": tab.drawn,
-        "follow_style": follow_style,
-        "follow_settings": follow_settings,
-        "picked": picked,
-        "once_restored": lambda event: event(once_restored, [*tab.inputs, tab.drawn], tab.outputs, **follow),
-        "restored": lambda values: _restored(tab, values),
-        "option_controls": {**tab.option_controls, "gallery": tab.chosen},
-        "forecast": forecast,
-        "kept": {"style": tab.style, "use_own": tab.use_own, "gallery": tab.chosen, "mix": tab.mix, **tab.more, **tab.option_controls},
-    }
+    return StylizeTab(
+        content=tab.content,
+        style=tab.style,
+        use_own=tab.use_own,
+        gallery=tab.chosen,
+        mix=tab.mix,
+        result=tab.result,
+        painting=tab.painting,
+        refine=tab.refine,
+        uses=tab.uses,
+        examples=tab.trials,
+        download=tab.download,
+        drawn=tab.drawn,
+        follow_style=follow_style,
+        follow_settings=follow_settings,
+        picked=picked,
+        once_restored=lambda event: event(once_restored, [*tab.inputs, tab.drawn], tab.outputs, **follow),
+        restored=partial(_restored, tab),
+        option_controls={**tab.option_controls, "gallery": tab.chosen},
+        forecast=forecast,
+        kept={"style": tab.style, "use_own": tab.use_own, "gallery": tab.chosen, "mix": tab.mix, **tab.more, **tab.option_controls},
+    )
 
 
 def _restored(tab: _Parts, values: dict) -> dict:

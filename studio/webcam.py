@@ -3,6 +3,7 @@
 import functools
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import gradio as gr
 from PIL import Image
@@ -10,6 +11,7 @@ from PIL import Image
 from studio import files, gpu, i18n
 from studio.controls import use_buttons
 from studio.events import IMMEDIATE, SILENT
+from studio.tabs import Source
 from style_core import Compute, StylizeOptions, gallery_code, read_image
 from style_core.media.images import fit, from_pil, to_pil
 from style_core.media.settings import settings_of
@@ -28,8 +30,15 @@ _CAMERAS = 4  # that share a device, each slower than alone, and whose paint is 
 _painters: OrderedDict[tuple, LivePainter] = OrderedDict()
 
 
-def build(compute: Compute, chosen: list) -> dict:
-    """Lay the camera out and wire it; returns its snapshot and the buttons that hand it to other tabs.
+@dataclass(frozen=True, kw_only=True)
+class Camera(Source):
+    """The camera, whose results are snapshots; `afresh` lays it out anew at events."""
+
+    afresh: Callable[..., None]
+
+
+def build(compute: Compute, chosen: list) -> Camera:
+    """Lay the camera out and wire it.
 
     Args:
         chosen: the components with the gallery style, the visitor's painting, whether to use that, and the strength.
@@ -78,7 +87,7 @@ def build(compute: Compute, chosen: list) -> dict:
                 lambda: gr.update(visible=True), None, camera, **IMMEDIATE
             )
 
-    return {"uses": uses, "result": result, "afresh": afresh}
+    return Camera(result=result, uses=uses, afresh=afresh)
 
 
 def _options(strength: float) -> StylizeOptions:

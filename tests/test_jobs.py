@@ -262,11 +262,11 @@ def test_a_real_run_of_paint_outlives_its_page_and_is_stopped_from_the_next(tmp_
         async with aclosing(book.watch([job], again)) as updates:
             async for update in updates:
                 shown |= update
-                if shown.get(tab["outputs"][0], {}).get("value") is not None:  # there is a picture to keep
+                if shown.get(tab.outputs[0], {}).get("value") is not None:  # there is a picture to keep
                     book.stop("paint", again)
         return shown
 
     shown = in_a_loop(stopped())
-    path = shown[tab["result"]]
+    path = shown[tab.result]
     assert read_image(path).shape == (3, 64, 96) and read_settings(path)["options"]["iterations"] == 3000
-    assert "picture so far is kept" in str(shown[tab["outputs"][2]])
+    assert "picture so far is kept" in str(shown[tab.outputs[2]])

@@ -30,7 +30,7 @@ def studio():
                 "dream": tab_dream.build(compute, photo),
                 "imagine": tab_imagine.build(compute),
             }
-        return {fn.api_name: fn.fn for fn in blocks.fns.values()}, {name: part["result"] for name, part in parts.items()}
+        return {fn.api_name: fn.fn for fn in blocks.fns.values()}, {name: part.result for name, part in parts.items()}
 
     return in_a_loop(built())
 
