@@ -32,13 +32,23 @@ def build(
     Returns:
         The event that sets them.
     """
-    styles = gallery()
-    # Of each category one, and the style that is on.
-    various = list({entry.category: name for name, entry in reversed(styles.items())}.values())[::-1]
+    section, what, which, run, grid = _lay_out()
+    offered, added = gr.State([]), gr.State("")  # `added`: the style that was on when the section was last opened
+    section.expand(_opened, [which, chosen, added], [which, added], **IMMEDIATE)
+    run.click(
+        _comparing(small, option_controls, grid, offered),
+        [what, which, chosen, use_own, *inputs],
+        [grid, offered],
+        inputs_kwargs={**option_controls, **more},
+        concurrency_id="compare",
+        concurrency_limit=1,
+        show_progress="minimal",
+        api_visibility="private",
+    )
+    return grid.select(_chosen, offered, [chosen, option_controls["strength"], use_own, inputs[-1]], **EACH, **IMMEDIATE)
 
-    def named(request: gr.Request | None) -> list[tuple[str, str]]:
-        return [(i18n.named_painting(entry, request), entry.name) for entry in styles.values()]
 
+def _lay_out() -> tuple[gr.Accordion, gr.Radio, gr.Dropdown, gr.Button, gr.Gallery]:
     with gr.Accordion(i18n.COMPARE, open=False, elem_id="compare") as section:
         what = gr.Radio(
             [(i18n.COMPARE_STYLES, "styles"), (i18n.COMPARE_STRENGTHS, "strengths")],
@@ -47,23 +57,39 @@ def build(
             elem_id="compare-what",
         )
         which = gr.Dropdown(
-            named(None), value=various, multiselect=True, max_choices=_MOST, label=i18n.COMPARE_WHICH, elem_id="compare-which"
+            _named(None), value=_various(), multiselect=True, max_choices=_MOST, label=i18n.COMPARE_WHICH, elem_id="compare-which"
         )
         run = gr.Button(i18n.COMPARE_RUN, size="sm", elem_id="compare-run")
         grid = picture_grid("compare-grid", 4, label=i18n.COMPARED)
-    offered, added = gr.State([]), gr.State("")  # `added`: the style that was on when the section was last opened
+    return section, what, which, run, grid
 
-    def opened(which: list[str], current: str, before: str, request: gr.Request) -> tuple:
-        others = [name for name in which if name != current and (name != before or name in various)]
-        # Gradio translates labels in the browser, but not the choices of a menu.
-        return gr.update(choices=named(request), value=[*([current] if current else []), *others][:_MOST]), current
 
-    section.expand(opened, [which, chosen, added], [which, added], **IMMEDIATE)
+def _named(request: gr.Request | None) -> list[tuple[str, str]]:
+    """The gallery's styles: in words, and by name."""
+    return [(i18n.named_painting(entry, request), entry.name) for entry in gallery().values()]
+
+
+def _various() -> list[str]:
+    """The first style of each category."""
+    return list({entry.category: name for name, entry in reversed(gallery().items())}.values())[::-1]
+
+
+def _opened(which: list[str], current: str, before: str, request: gr.Request) -> tuple:
+    """What to compare begins with the style that is on, in place of the one that was on `before`."""
+    various = _various()
+    others = [name for name in which if name != current and (name != before or name in various)]
+    # Gradio translates labels in the browser, but not the choices of a menu.
+    return gr.update(choices=_named(request), value=[*([current] if current else []), *others][:_MOST]), current
+
+
+def _comparing(small: Callable, option_controls: Controls, grid: gr.Gallery, offered: gr.State) -> Callable[..., Updates]:
+    """The handler that paints the grid, picture by picture."""
 
     def compare(what, which, current, used, content, style, mix, request: gr.Request, **given) -> Updates:
         if what == "styles":
             given = {name: given[name] for name in option_controls}
-            cells = [(name, given["strength"], i18n.painting_in(i18n.language_of(request), styles[name].title)) for name in which]
+            language = i18n.language_of(request)
+            cells = [(name, given["strength"], i18n.painting_in(language, gallery()[name].title)) for name in which]
         else:
             cells = [(current, value, i18n.say("STRENGTH_OF", request, strength=value)) for value in _STRENGTHS]
         if not cells:
@@ -80,20 +106,12 @@ def build(
                 offered: [(name if what == "styles" else None, value) for name, value, _ in cells],
             }
 
-    def choose(offered, event: gr.SelectData) -> tuple:
-        name, strength = offered[event.index]
-        if name is None:
-            return gr.skip(), strength, gr.skip(), gr.skip()
-        return name, strength, gr.update(value=False), gr.update(visible=False)
+    return compare
 
-    run.click(
-        compare,
-        [what, which, chosen, use_own, *inputs],
-        [grid, offered],
-        inputs_kwargs={**option_controls, **more},
-        concurrency_id="compare",
-        concurrency_limit=1,
-        show_progress="minimal",
-        api_visibility="private",
-    )
-    return grid.select(choose, offered, [chosen, option_controls["strength"], use_own, inputs[-1]], **EACH, **IMMEDIATE)
+
+def _chosen(offered: list[tuple[str | None, float]], event: gr.SelectData) -> tuple:
+    """The style and strength of a compared picture; with a style, the visitor's painting is set aside."""
+    name, strength = offered[event.index]
+    if name is None:
+        return gr.skip(), strength, gr.skip(), gr.skip()
+    return name, strength, gr.update(value=False), gr.update(visible=False)

@@ -24,7 +24,7 @@ from studio import (
     stylizing,
 )
 from studio.controls import Controls, Field, behind_more, change_events, documented, in_view, use_buttons
-from studio.events import IMMEDIATE, LAST, SILENT, Updates, apart
+from studio.events import IMMEDIATE, LAST, SILENT, Update, Updates, apart
 from studio.examples import example_tiles, first_photo, name_of
 from studio.forecast import Forecast
 from studio.tabs import StylizeTab
@@ -192,7 +192,7 @@ def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Ca
             said = i18n.say("PAINTING_AT", request, size=wanted.options.get("size", ""))
             yield {tab.status: said, tab.result: None, tab.download: None, tab.drawn: None, tab.painting: True}
             for shown in stylizing.stylized(compute, wanted, request):
-                yield from _updates(tab, shown, wanted)
+                yield _update_of(tab, shown, wanted)
         except RequestError as error:
             refusal = i18n.refusal(error, request)
             # A picture of before must not be taken for one of what was asked for now.
@@ -219,14 +219,13 @@ def _handlers(compute: Compute, tab: _Parts) -> tuple[Callable[..., Updates], Ca
     return stylize, at_once
 
 
-def _updates(tab: _Parts, shown: stylizing.Shown, wanted: stylizing.StylizeRequest) -> Updates:
+def _update_of(tab: _Parts, shown: stylizing.Shown, wanted: stylizing.StylizeRequest) -> Update:
     if shown.picture is not None:
         # Not what was asked for yet: a request for the picture before paints it again.
         shown_now = {tab.slider: (shown.photo, shown.picture), tab.status: shown.sentence}
-        yield {**shown_now, tab.result: None, tab.download: None, tab.drawn: None, tab.painting: True}
-        return
+        return {**shown_now, tab.result: None, tab.download: None, tab.drawn: None, tab.painting: True}
     path = shown.path
-    yield {
+    return {
         tab.slider: (shown.photo, path),
         tab.status: shown.sentence,
         tab.result: path,
@@ -252,27 +251,23 @@ def build(compute: Compute, photo: gr.State) -> StylizeTab:
         "show_progress_on": tab.status,
         "inputs_kwargs": {"use_style": tab.use_own, **tab.option_controls, **tab.more},
     }
-    triggers = [tab.mix.release, *change_events(tab.option_controls), *change_events(tab.more), tab.option_controls["size"].change]
+    changes = [
+        tab.mix.release, *change_events(tab.option_controls), *change_events(tab.more), tab.option_controls["size"].change,
+        tab.chosen.change, tab.use_own.change,
+    ]  # fmt: skip
     # Before the listeners that paint, because Gradio calls a change's listeners one after the other. What starts no new painting, such as
     # a second click on the button, must not be among them.
-    newest.wire([*triggers, tab.chosen.change, tab.use_own.change])
+    newest.wire(changes)
     forecast = tab.forecast.wire(compute, tab.option_controls, photo)
     tab.run.click(stylize, tab.inputs, tab.outputs, api_name="stylize", **how)
     follow = {"api_visibility": "private", **LAST, **how}
     # Apart, because what else listens to these must not wait until the picture is refined.
-    apart([*triggers, tab.chosen.change, tab.use_own.change])(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
+    apart(changes)(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
     # What is painted on the last photo does not belong to this one.
     newest.noted(photo.change)(at_once, [*tab.inputs[:-1], gr.State(None), tab.drawn], tab.outputs, **follow)
     photo.change(name_of, photo, tab.trials, **IMMEDIATE)
     for proposal in tab.proposals:
         newest.noted(proposal.success)(at_once, [*tab.inputs, gr.State(None)], tab.outputs, **follow)
-
-    def once_restored(content, style, gallery_style, mix, regions, last, request: gr.Request, use_style=True, **given) -> Updates:
-        """Paint the example photo in the visitor's own painting; everything else that a page restores reports its change itself."""
-        if style and use_style and not gallery_style and files.looks_like_same_file(content, first_photo()):
-            yield from at_once(content, style, gallery_style, mix, regions, last, request, use_style=use_style, **given)
-        else:
-            yield {tab.status: gr.skip()}
 
     def follow_settings(event: Dependency) -> None:
         newest.noted(event.success)(at_once, [*tab.inputs, tab.drawn], tab.outputs, **follow)
@@ -283,20 +278,26 @@ def build(compute: Compute, photo: gr.State) -> StylizeTab:
         follow_settings(choose(event))
 
     follow_style(tab.style.input)
-
-    def uploaded(path: str | None, before: str | None) -> tuple:
-        if path == before:  # nothing would be painted, because nothing has changed
-            return gr.skip(), gr.skip()
-        return stylizing.photo_alone(path), i18n.PAINTING_NOW
-
     # An upload is shown at once, whatever the device is busy with.
-    tab.content.upload(uploaded, [tab.content, photo], [tab.slider, tab.status], **LAST, **IMMEDIATE)
+    tab.content.upload(_uploaded, [tab.content, photo], [tab.slider, tab.status], **LAST, **IMMEDIATE)
     with tab.grid_place:
         picked = compare.build(_small(compute), [tab.content, tab.style, tab.mix], tab.option_controls, tab.chosen, tab.use_own, tab.more)
     follow_settings(picked)
     picked.success(None, None, None, js=_INTO_VIEW, **SILENT)
     stage.wire_download(tab.kind, tab.download, tab.result, tab.painting)
     asked_early.wire([tab.download, tab.refine], tab.result, tab.painting, tab.asked, tab.download)
+    return _handed(
+        tab,
+        forecast=forecast,
+        follow_style=follow_style,
+        follow_settings=follow_settings,
+        picked=picked,
+        once_restored=lambda event: event(_once_restored(tab, at_once), [*tab.inputs, tab.drawn], tab.outputs, **follow),
+    )
+
+
+def _handed(tab: _Parts, **wired: Any) -> StylizeTab:
+    """What the page connects to: the tab's components, and what `build` has `wired`."""
     return StylizeTab(
         content=tab.content,
         style=tab.style,
@@ -310,15 +311,31 @@ def build(compute: Compute, photo: gr.State) -> StylizeTab:
         examples=tab.trials,
         download=tab.download,
         drawn=tab.drawn,
-        follow_style=follow_style,
-        follow_settings=follow_settings,
-        picked=picked,
-        once_restored=lambda event: event(once_restored, [*tab.inputs, tab.drawn], tab.outputs, **follow),
         restored=partial(_restored, tab),
         option_controls={**tab.option_controls, "gallery": tab.chosen},
-        forecast=forecast,
         kept={"style": tab.style, "use_own": tab.use_own, "gallery": tab.chosen, "mix": tab.mix, **tab.more, **tab.option_controls},
+        **wired,
     )
+
+
+def _uploaded(path: str | None, before: str | None) -> tuple:
+    """The photo on the slider and the status, until the painting begins."""
+    if path == before:  # nothing would be painted, because nothing has changed
+        return gr.skip(), gr.skip()
+    return stylizing.photo_alone(path), i18n.PAINTING_NOW
+
+
+def _once_restored(tab: _Parts, at_once: Callable[..., Updates]) -> Callable[..., Updates]:
+    """The handler that paints what a restored page would not paint by itself."""
+
+    def once_restored(content, style, gallery_style, mix, regions, last, request: gr.Request, use_style=True, **given) -> Updates:
+        """Paint the example photo in the visitor's own painting; everything else that a page restores reports its change itself."""
+        if style and use_style and not gallery_style and files.looks_like_same_file(content, first_photo()):
+            yield from at_once(content, style, gallery_style, mix, regions, last, request, use_style=use_style, **given)
+        else:
+            yield {tab.status: gr.skip()}
+
+    return once_restored
 
 
 def _restored(tab: _Parts, values: dict) -> dict:
