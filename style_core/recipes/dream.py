@@ -136,15 +136,23 @@ def dream(
     if extractor is None:
         layers = [term.layer for term in terms]
         extractor, note = yield from open_extractor(options.extractor, layers, compute or Compute.choose())
-    objective = objective_of(extractor, terms, guide)
-    growth = Growth(_canvas(image, options), objective, options, mask, continue_from, done)
+    growth = Growth(_canvas(image, options), objective_of(extractor, terms, guide), options, mask, continue_from, done)
     larger = "" if image is None else beyond(tuple(image.shape[-2:]), tuple(growth.photo.shape[-2:]))
-    note = joined(note, larger, growth.note, unused)
-    sizes = [(height, width, options.iterations) for height, width in growth.sizes]
-    deepest = max(objective.layers, key=LAYERS.index)
-    cost = network_cost(
-        sizes, extractor.shape, extractor.compute, deepest, largest=_largest_tile(extractor.shape, deepest, extractor.compute)
-    )
+    yield from _grown(growth, started, joined(note, larger, growth.note, unused), preview_every)
+
+
+def _grown(growth: "Growth", started: float, note: str, preview_every: float) -> Steps:
+    """Grow a dream to its end, its cost measured.
+
+    Args:
+        started: when the run started, on the monotonic clock.
+        note: of each Step.
+    """
+    extractor = growth.objective.extractor
+    sizes = [(height, width, growth.options.iterations) for height, width in growth.sizes]
+    deepest = max(growth.objective.layers, key=LAYERS.index)
+    largest = _largest_tile(extractor.shape, deepest, extractor.compute)
+    cost = network_cost(sizes, extractor.shape, extractor.compute, deepest, largest=largest)
     watch = Watch(f"dream {extractor.name}", extractor.compute, cost)
 
     def growing() -> Steps:

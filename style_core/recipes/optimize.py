@@ -89,24 +89,18 @@ def optimize(
     before = _Before() if continue_from is None else _Before(continue_from, done, reached)
     compute = compute or Compute.choose()
     memory = budget(compute) if memory is None else memory
-    size = size_to_fit(tuple(content.shape[-2:]), options.size)
-    # Requests that don't fit even with the smallest network are refused before any download.
-    smallest = BACKBONES["lite" if options.extractor == "auto" else options.extractor].shape
-    sizes = [(style.shape[-2], style.shape[-1]) for style in styles]
-    planner = Planner.of(smallest, loss_weights, options, compute, region_count(masks, options), memory, sizes)
-    check_sides(size, (content.shape[-2], content.shape[-1]), stride_of(planner.network.deepest))
-    planner.plan(size)
+    _check_fits(content, styles, masks, options, compute, memory)
     layers = [*loss_weights.content, *loss_weights.style, *term_layers(loss_weights.dream)]
     extractor, note = yield from open_extractor(options.extractor, layers, compute, options.pooling)
     loss_weights = for_network(loss_weights, extractor.name, options)
     inputs = OptimizeInputs(content, styles, style_weights, masks, options, extractor, loss_weights, memory, held)
-    note = joined(note, beyond(tuple(content.shape[-2:]), size), unused, inputs.planner.plan(size).sentence())
-    with large_blocks_returned() if inputs.planner.plan(size).side is not None else nullcontext():
+    plan = inputs.planner.plan(inputs.size)
+    note = joined(note, beyond(tuple(content.shape[-2:]), inputs.size), unused, plan.sentence())
+    with large_blocks_returned() if plan.side is not None else nullcontext():
         if options.init == "generator" and init_image is None:
-            start = largest_generated(size, compute, memory)
-            init_image = yield from _from_generator(content, styles, style_weights, masks, replace(options, size=start), compute)
-            if inputs.planner.plan(size).side is not None:
-                init_image = in_bytes(init_image)
+            smaller = replace(options, size=largest_generated(inputs.size, compute, memory))
+            init_image = yield from _from_generator(content, styles, style_weights, masks, smaller, compute)
+            init_image = init_image if plan.side is None else in_bytes(init_image)
             release_memory()
         yield from _paint(inputs, init_image, before, started, preview_every, note)
 
@@ -153,6 +147,23 @@ def _check_request(styles: Sequence[Tensor], weights: Sequence[float] | None, ma
     for mask in masks or ():
         if mask is not None and not mask.any():
             raise RequestError("A mask is all black, so its style would not appear; paint where it should go.")
+
+
+def _check_fits(
+    content: Tensor, styles: Sequence[Tensor], masks: Sequence[Tensor | None] | None, options: OptimizeOptions, compute: Compute,
+    memory: float,
+) -> None:  # fmt: skip
+    """Refuse what doesn't fit even with the smallest network, before any download.
+
+    Raises:
+        RequestError: when no plan fits into so many bytes, or the picture is too narrow.
+    """
+    size = size_to_fit(tuple(content.shape[-2:]), options.size)
+    smallest = BACKBONES["lite" if options.extractor == "auto" else options.extractor].shape
+    sizes = [(style.shape[-2], style.shape[-1]) for style in styles]
+    planner = Planner.of(smallest, loss_weights_of(options), options, compute, region_count(masks, options), memory, sizes)
+    check_sides(size, (content.shape[-2], content.shape[-1]), stride_of(planner.network.deepest))
+    planner.plan(size)
 
 
 def largest_generated(size: tuple[int, int], compute: Compute, memory: float) -> int:
