@@ -93,10 +93,14 @@ def _build_clip(compute: Compute, look: dict[str, Field], film: dict[str, Contro
     result = gr.Video(label=i18n.RESULT, interactive=False, visible=False, height=360, elem_id="film-result")
     place = _Place(status, preview, result, run, stop, resume, gr.State(None))
 
-    def tell(clip, request: gr.Request, **given) -> str:
+    opened = gr.State(None)  # the clip, or why it can't be read
+
+    def tell(opened: Clip | str | None, request: gr.Request, **given) -> str:
         """How long and how large the clip is, before it is painted, and what painting it takes."""
+        if not isinstance(opened, Clip):
+            return i18n.translate(opened or "", request)
         try:
-            return _about(compute, _FilmRequest.of(clip, **given), request) if clip else ""
+            return _about(compute, opened, _FilmRequest.of(str(opened.path), **given), request)
         except RequestError as error:
             return i18n.translate(str(error), request)
 
@@ -114,20 +118,23 @@ def _build_clip(compute: Compute, look: dict[str, Field], film: dict[str, Contro
         event = trigger(paint, [clip, earlier], place.outputs, inputs_kwargs={**look, **film}, api_visibility="private", **how)
         event.failure(place.idle, None, [run, stop], queue=False, api_visibility="private")
     jobs.wire_stop(stop, "film")
-    clip.upload(_side, clip, film["size"], **LAST, **IMMEDIATE)  # before the listener below, which tells what that size takes
-    clip.upload(lambda: "", None, status, **IMMEDIATE)  # what was said of the last one
+    # Before the listener below, which tells what a film of that size takes; the status is cleared of what was said of the last clip.
+    clip.upload(_opened, clip, [opened, film["size"], status], **LAST, **IMMEDIATE)
+    clip.clear(lambda: None, None, opened, **IMMEDIATE)
     changed = apart([clip.upload, clip.clear, *change_events(film)])
-    changed(tell, clip, about, inputs_kwargs=film, **LAST, **IMMEDIATE)
+    changed(tell, opened, about, inputs_kwargs=film, **LAST, **IMMEDIATE)
     return place.outputs
 
 
-def _side(clip: str | None) -> Any:
-    """A size to begin with for a clip: its own, unless that is very large or can't be read."""
+def _opened(path: str | None) -> tuple:
+    """An uploaded clip, or why it can't be read; a size to begin with: its own, unless that is very large; and an empty status."""
+    if path is None:
+        return None, gr.skip(), ""
     try:
-        long_side = max(Clip.open(clip).size()) if clip else 0
-    except RequestError:
-        return gr.skip()  # told below the clip
-    return min(_SIDE, max(128, long_side // 32 * 32)) if long_side else gr.skip()
+        clip = Clip.open(path)
+    except RequestError as error:
+        return str(error), gr.skip(), ""
+    return clip, min(_SIDE, max(128, max(clip.size()) // 32 * 32)), ""
 
 
 @dataclass(frozen=True)
@@ -261,20 +268,18 @@ def _painted_clip(compute: Compute, place: _Place, wanted: _FilmRequest, earlier
     yield {**place.idle(), place.status: done, place.preview: gr.update(visible=False), **place.kept(out, earlier), **over}
 
 
-def _about(compute: Compute, wanted: _FilmRequest, request: gr.Request) -> str:
+def _about(compute: Compute, clip: Clip, wanted: _FilmRequest, request: gr.Request) -> str:
     """A clip's length and sizes, and the time and memory of the film; without these on a lent GPU, as in `Forecast`.
 
     Raises:
-        RequestError: for a clip that can't be read.
+        RequestError: when its frames don't fit into memory, or options are out of range.
     """
-    assert wanted.clip is not None
-    clip = Clip.open(wanted.clip)
     height, width = clip.size(wanted.size)
     said = i18n.say(
         "CLIP_ABOUT", request, seconds=i18n.duration(clip.seconds), frames=clip.frames, width=clip.width, height=clip.height,
         painted_width=width, painted_height=height,
     )  # fmt: skip
-    if Path(wanted.clip).suffix.lower() not in _SHOWN:
+    if clip.path.suffix.lower() not in _SHOWN:
         said += " " + i18n.say("CLIP_UNSEEN", request)
     if gpu.is_lent():
         return said
