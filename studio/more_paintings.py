@@ -18,7 +18,7 @@ def build(run_id: str) -> dict[str, Field]:
     boxes: dict[str, Field] = {}
     with gr.Accordion(i18n.MORE_STYLES, open=False, elem_id=f"{run_id}-more-styles"):
         for number in _NUMBERS:
-            boxes[f"style_{number}"], _ = picture_input(getattr(i18n, f"STYLE_{number}"), height=160, elem_id=f"{run_id}-style-{number}")
+            boxes[f"style_{number}"] = picture_input(getattr(i18n, f"STYLE_{number}"), height=160, elem_id=f"{run_id}-style-{number}")
             boxes[f"weight_{number}"] = gr.Slider(0.05, 4, value=1, step=0.05, label=getattr(i18n, f"WEIGHT_{number}"))
     return boxes
 

@@ -36,12 +36,12 @@ def build(compute: Compute, photo: gr.State) -> JobTab:
             zoom_place = gr.Column()
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"), gr.Column():
-                image, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="dream-content", path=photo)
+                image = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="dream-content", path=photo)
             looks_place = gr.Column()
             shown = in_view("dream")
             forecast = Forecast.build("dream", "dream")
             with gr.Accordion(i18n.MORE, open=False, elem_id="dream-more"):
-                guide, _ = picture_input(i18n.GUIDE, height=170, elem_id="dream-guide")
+                guide = picture_input(i18n.GUIDE, height=170, elem_id="dream-guide")
                 painted, _ = painted_masks.build(
                     compute, "dream", image, photo, [i18n.WHERE_TO_DREAM], i18n.DREAM_REGIONS, i18n.DREAM_REGIONS_INFO
                 )

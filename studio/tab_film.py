@@ -46,7 +46,7 @@ def build(compute: Compute, tab: gr.Tab) -> FilmTab:
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             tiles = style_tiles("film-styles", first_picture.style())
             with gr.Row(elem_classes="pictures"), gr.Column():
-                style, _ = picture_input(i18n.OWN_STYLE, height=200, elem_id="film-style")
+                style = picture_input(i18n.OWN_STYLE, height=200, elem_id="film-style")
             use_own = gr.Checkbox(True, label=i18n.USE_OWN, visible=False, container=False, elem_id="film-use-own")
             # Ranges of their own: one strength serves both recipes, whose scales differ, and frames as large as a picture may be
             # would take hours.

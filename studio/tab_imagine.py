@@ -45,9 +45,9 @@ def build(compute: Compute) -> JobTab:
             forecast = Forecast.build("imagine", "imagine")
             with gr.Accordion(i18n.NEAR_HEAD, open=False), gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
-                    near, _ = picture_input(i18n.NEAR, elem_id="imagine-near", height=200)
+                    near = picture_input(i18n.NEAR, elem_id="imagine-near", height=200)
                 with gr.Column(min_width=140):
-                    far, _ = picture_input(i18n.FAR, elem_id="imagine-far", height=200)
+                    far = picture_input(i18n.FAR, elem_id="imagine-far", height=200)
             with gr.Accordion(i18n.MORE, open=False, elem_id="imagine-more"):
                 option_controls = behind_more("imagine", shown)
     paths, result = gr.State([]), gr.State(None)

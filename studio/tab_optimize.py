@@ -37,9 +37,9 @@ def build(compute: Compute, photo: gr.State) -> PaintTab:
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
-                    content, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="paint-content", path=photo)
+                    content = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="paint-content", path=photo)
                 with gr.Column(min_width=140):
-                    style, _ = picture_input(i18n.STYLE, value=first_painting(), height=200, elem_id="paint-style")
+                    style = picture_input(i18n.STYLE, value=first_painting(), height=200, elem_id="paint-style")
             tiles = painting_tiles("paint-examples")
             shown = in_view("optimize")
             forecast = Forecast.build("optimize", "paint")
@@ -48,7 +48,7 @@ def build(compute: Compute, photo: gr.State) -> PaintTab:
                 brush_size.build("paint", photo, style, option_controls)
                 more = more_paintings.build("paint")
                 with gr.Accordion(i18n.INIT_IMAGE, open=False):
-                    start, _ = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
+                    start = picture_input(i18n.INIT_IMAGE, elem_id="paint-init")
                 handed = gr.State(None)  # the start that a button gave: it goes with its photo, unlike one's own
                 painted, _ = painted_masks.build(compute, "paint", content, photo, [i18n.STYLE_1, i18n.STYLE_2, i18n.STYLE_3])
     stage.follow_photo(board, photo, i18n.READY)

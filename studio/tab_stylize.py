@@ -134,9 +134,9 @@ def _lay_out(compute: Compute, photo: gr.State) -> _Parts:
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             with gr.Row(elem_classes="pictures"):
                 with gr.Column(min_width=140):
-                    content, _ = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="stylize-content", path=photo)
+                    content = picture_input(i18n.CONTENT, value=first_photo(), height=200, elem_id="stylize-content", path=photo)
                 with gr.Column(min_width=140):
-                    style, _ = picture_input(i18n.OWN_STYLE, height=200, elem_id="stylize-style")
+                    style = picture_input(i18n.OWN_STYLE, height=200, elem_id="stylize-style")
                     use_own = gr.Checkbox(True, label=i18n.USE_OWN, visible=False, container=False, elem_id="stylize-use-own")
             trials = example_tiles("stylize-examples")
             chosen = style_tiles("stylize-gallery")

@@ -37,7 +37,7 @@ class RawImage(gr.Image):
 
 def picture_input(
     label: I18nData, *, height: int = 220, value: str | None = None, elem_id: str | None = None, path: gr.State | None = None
-) -> tuple[RawImage, gr.Markdown]:
+) -> RawImage:
     """A picture input with a notice below it.
 
     Args:
@@ -51,7 +51,7 @@ def picture_input(
     # Not the input's own change event, which Gradio fires repeatedly for a picture set while its tab is hidden.
     came = picture.input if path is None else path.change
     came(notice_of, path or picture, notice, **EACH, **IMMEDIATE)
-    return picture, notice
+    return picture
 
 
 def notice_of(path: str | None, request: gr.Request) -> dict:
