@@ -1,6 +1,6 @@
 """Controls generated from options: each slider, choice and switch comes from the field that declares it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -37,7 +37,7 @@ def in_view(recipe: str) -> Controls:
     """The few controls that everyone needs, by option; the named sizes are `sizes`."""
     starts, options = STARTS[recipe], RECIPES[recipe].options
     fields = {field.name: field for field in options.fields()}
-    made = {name: component(options, fields[name], starts.get(name, fields[name].default)) for name in _IN_VIEW[recipe]}
+    made = _controls(options, (fields[name] for name in _IN_VIEW[recipe]), starts)
     named, standing = SIZES[recipe], starts.get("size", fields["size"].default)
     made["sizes"] = gr.Radio(
         [(i18n.named(f"SIZE_{name}") + f" {pixels}\u00a0px", pixels) for name, pixels in named.items()],
@@ -54,10 +54,10 @@ def behind_more(recipe: str, shown: Controls) -> Controls:
     starts, options = STARTS[recipe], RECIPES[recipe].options
     rest = [field for field in options.fields() if field.name not in shown]
     expert = [field for field in rest if field.expert or field.name in _ADVANCED]
-    made = {field.name: component(options, field, starts.get(field.name, field.default)) for field in rest if field not in expert}
+    made = _controls(options, (field for field in rest if field not in expert), starts)
     if expert:
         with gr.Accordion(i18n.ADVANCED, open=False, elem_classes="advanced"):
-            made.update({field.name: component(options, field, starts.get(field.name, field.default)) for field in expert})
+            made |= _controls(options, expert, starts)
     sizes = shown["sizes"]
     sizes.input(None, sizes, made["size"], js="(pixels) => pixels", **IMMEDIATE)
     named = f"(pixels) => {list(SIZES[recipe].values())}.includes(pixels) ? pixels : null"
@@ -68,8 +68,11 @@ def behind_more(recipe: str, shown: Controls) -> Controls:
 
 def controls_of(options: type[Options], starts: dict | None = None) -> Controls:
     """Components for options, by name; `starts` are initial values that replace the defaults."""
-    starts = starts or {}
-    return {field.name: component(options, field, starts.get(field.name, field.default)) for field in options.fields()}
+    return _controls(options, options.fields(), starts or {})
+
+
+def _controls(options: type[Options], fields: Iterable[OptionField], starts: dict) -> Controls:
+    return {field.name: component(options, field, starts.get(field.name, field.default)) for field in fields}
 
 
 def component(options: type[Options], field: OptionField, value: Any) -> Control:
