@@ -6,7 +6,7 @@ import gradio as gr
 
 from studio import files, gpu, i18n, jobs, live, stage
 from studio.controls import Controls, controls_of
-from studio.events import Update, Updates
+from studio.events import Update, Updates, watching
 from studio.uploads import read_if_given
 from style_core import Compute, DreamOptions, RequestError, Step
 from style_core.media.images import fit, to_pil
@@ -47,10 +47,8 @@ def build(compute: Compute, image: gr.Image, guide: gr.Image, option_controls: C
         [image, guide],
         outputs,
         inputs_kwargs={**option_controls, **zoom_controls},
-        concurrency_limit=None,
-        show_progress="minimal",
-        show_progress_on=status,
         api_visibility="private",
+        **watching(status),
     )
     jobs.wire_stop(stop, "zoom")
     return outputs

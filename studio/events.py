@@ -17,6 +17,11 @@ LAST: dict[str, Any] = {"trigger_mode": "always_last"}
 EACH: dict[str, Any] = {"trigger_mode": "multiple"}
 
 
+def watching(status: gr.Markdown) -> dict[str, Any]:
+    """Arguments of an event listener that only watches a job, which tells its progress in `status`."""
+    return {"concurrency_limit": None, "show_progress": "minimal", "show_progress_on": status}
+
+
 def apart(events: Sequence[Callable], js: str = "() => {}") -> Callable:
     """One event of its own that follows each of these, once `js` has ended.
 

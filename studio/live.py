@@ -10,7 +10,7 @@ import pandas
 
 from studio import files, gpu, i18n, jobs
 from studio.events import Update, Updates
-from studio.stage import PREVIEW_SIDE, Board
+from studio.stage import FIRST_KIND, PREVIEW_SIDE, Board
 from style_core import RequestError, Step
 from style_core.media.diagnosis import diagnose
 from style_core.media.images import ImageTensor, fit, resize, to_pil
@@ -240,7 +240,7 @@ def _finished(recipe: str, board: Board, record: Record, before: Callable, facts
         board.plot: record.plot(),
         # Plain values rather than updates, because programs receive them unchanged.
         board.download: path,
-        board.kind: files.KINDS[0],
+        board.kind: FIRST_KIND,
         board.original: path,
         board.result: path,
     }

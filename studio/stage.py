@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.i18n import I18nData
 
 from studio import files, i18n, jobs
-from studio.events import IMMEDIATE, SILENT, Updates
+from studio.events import IMMEDIATE, SILENT, Updates, watching
 from style_core import RequestError, read_image
 from style_core.media.images import fit, to_pil
 from style_core.media.settings import read_settings
@@ -121,9 +121,7 @@ class Board:
             inputs,
             self.outputs,
             inputs_kwargs=more,
-            concurrency_limit=None,  # it only watches a job
-            show_progress="minimal",
-            show_progress_on=self.status,
+            **watching(self.status),
             **(published or {"api_visibility": "private"}),
         )
         event.failure(self.idle, None, [self.run, self.stop], queue=False, api_visibility="private")

@@ -8,7 +8,7 @@ import gradio as gr
 
 from studio import files, first_picture, gpu, i18n, jobs, live, stage, style_choice, webcam
 from studio.controls import Control, Field, change_events, component
-from studio.events import IMMEDIATE, LAST, Update, Updates, apart
+from studio.events import IMMEDIATE, LAST, Update, Updates, apart, watching
 from studio.forecast import network_of_auto, sentence_of
 from studio.tab_stylize import style_tiles
 from studio.tabs import FilmTab
@@ -113,9 +113,9 @@ def _build_clip(compute: Compute, look: dict[str, Field], film: dict[str, Contro
             raise i18n.refusal(error, request) from error
         yield from _painted_clip(compute, place, wanted, earlier, request)
 
-    how: dict[str, Any] = {"concurrency_limit": None, "show_progress": "minimal", "show_progress_on": status}
     for trigger, earlier in ((run.click, gr.State(None)), (resume.click, place.unfinished)):
-        event = trigger(paint, [clip, earlier], place.outputs, inputs_kwargs={**look, **film}, api_visibility="private", **how)
+        inputs = [clip, earlier]
+        event = trigger(paint, inputs, place.outputs, inputs_kwargs={**look, **film}, api_visibility="private", **watching(status))
         event.failure(place.idle, None, [run, stop], queue=False, api_visibility="private")
     jobs.wire_stop(stop, "film")
     # Before the listener below, which tells what a film of that size takes; the status is cleared of what was said of the last clip.

@@ -8,7 +8,7 @@ import gradio as gr
 
 from studio import files, first_imagined, gpu, i18n, jobs, live, stage
 from studio.controls import Controls, behind_more, documented, in_view, use_buttons
-from studio.events import EACH, IMMEDIATE, Update, Updates
+from studio.events import EACH, IMMEDIATE, Update, Updates, watching
 from studio.forecast import Forecast
 from studio.tabs import JobTab
 from studio.tiles import picture_grid
@@ -112,12 +112,7 @@ def _wire(place: _Place, handlers: dict[gr.Button, tuple], another: gr.Button, o
         handlers: by button, what it runs and that one's inputs; the first imagines pictures.
         another: draws another seed, and then imagines.
     """
-    how: dict[str, Any] = {
-        "concurrency_limit": None,
-        "show_progress": "minimal",
-        "show_progress_on": place.status,
-        "inputs_kwargs": option_controls,
-    }
+    how: dict[str, Any] = {"inputs_kwargs": option_controls, **watching(place.status)}
     (first, (imagined, inputs)), *others = handlers.items()
     drawn = another.click(lambda: random.randrange(_SEEDS), None, option_controls["seed"], **IMMEDIATE)
     runs = [
