@@ -164,10 +164,10 @@ def tidy_when_quiet() -> None:
 
 def seconds_for(work: Callable, given: tuple, more: dict) -> int:
     """Seconds to ask of a GPU for a call: more for larger pictures, more iterations and more frames."""
-    return round(min(_MOST, _work(given)[0]))
+    return round(min(_MOST, _demand(given)[0]))
 
 
-def _work(given: tuple) -> tuple[float, int]:
+def _demand(given: tuple) -> tuple[float, int]:
     """Seconds that a call takes on a GPU, and the frames of its film; 0 for a picture."""
     asked: dict[str, Any] = {}
     for value in reversed(given):
@@ -194,7 +194,7 @@ def _check_time(given: tuple) -> None:
     Raises:
         RequestError: saying so.
     """
-    seconds, frames = _work(given)
+    seconds, frames = _demand(given)
     if frames and seconds > _MOST:
         raise RequestError(
             "This film would take about {seconds} s, and the GPU is lent for {most} s. Choose fewer frames or a smaller size.",

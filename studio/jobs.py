@@ -171,7 +171,7 @@ class Jobs:
             self._forget_old()
             own = sum(other.owner == job.owner and (job.owner is not None or other.sender == job.sender) for other in self._line)
             most = _MOST_OF_VISITOR if job.owner is not None else _MOST_OF_PROGRAMS
-            if len(self._line) >= _MOST_WAITING * gpu.places() or own >= most and request is not None:
+            if len(self._line) >= _MOST_WAITING * gpu.places() or (own >= most and request is not None):
                 raise i18n.refusal(i18n.say("BUSY", request), request)
             self._all.append(job)
             self._line.append(job)

@@ -106,7 +106,7 @@ def test_a_lent_gpu_is_asked_for_the_frames_that_are_painted(tmp_path):
             writer.add(picture(48, 64, seed=index))
 
     def seconds(film, options=StylizeOptions(size=256)):
-        asked, frames = gpu._work((str(tmp_path / "in.mp4"), "out.mp4", [], options, film))
+        asked, frames = gpu._demand((str(tmp_path / "in.mp4"), "out.mp4", [], options, film))
         assert frames == 16
         return asked
 
@@ -115,5 +115,5 @@ def test_a_lent_gpu_is_asked_for_the_frames_that_are_painted(tmp_path):
     assert seconds(OptimizedFilmOptions(0, 8, 4), OptimizeOptions(size=256)) == seconds(
         OptimizedFilmOptions(1, 1, 4), OptimizeOptions(size=256)
     )
-    zooming, frames = gpu._work((None, DreamOptions(size=256), ZoomOptions(frames=10)))
-    assert frames == 10 and zooming > gpu._work((None, DreamOptions(size=256)))[0]
+    zooming, frames = gpu._demand((None, DreamOptions(size=256), ZoomOptions(frames=10)))
+    assert frames == 10 and zooming > gpu._demand((None, DreamOptions(size=256)))[0]
