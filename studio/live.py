@@ -25,15 +25,22 @@ _PLOTTED = 200  # points of the loss plot
 
 
 class Record(RunSoFar):
-    """What a run has shown so far, with its losses and how its picture formed.
+    """What a run has shown so far, with its losses and how its picture formed, and what its file will say.
 
+    Args:
+        recipe, options: for the settings in the file.
+        before: returns the picture that the slider compares with, `[3, H, W]`, or None.
     Attributes:
+        inputs: what the picture is made from, for the settings; as from `request_of`.
         rows: of the plot: iteration, kind of loss, its mean.
         trail: the previews, in the result's folder.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, recipe: str, options: dict, before: Callable[[], ImageTensor | None]):
         super().__init__()
+        self.before = before
+        self.inputs: dict = {}
+        self._recipe, self._options = recipe, options
         self.rows: list[tuple[int, str, float]] = []
         self.trail = files.Trail()
 
@@ -47,6 +54,12 @@ class Record(RunSoFar):
         for name, values in kept.items():
             if values and name != "total":
                 self.rows.append((step.iteration, name, sum(values) / len(values)))
+
+    def save(self) -> str:
+        """Write the picture with its settings, and return its path."""
+        done = done_of(self.shown, self.last)
+        settings = settings_of(self._recipe, self._options, self.last.weights, request=self.inputs, **done)
+        return files.save(self.result, self._recipe, settings, self.trail.where)
 
     def complete(self, size: int) -> str:
         """As in any run; computing the picture takes its turn."""
@@ -105,7 +118,7 @@ def run(
     options: dict,
     request: gr.Request | None,
     looks_like: Callable[[], ImageTensor | None] | None = None,
-    given: dict | None = None,
+    inputs: dict | None = None,
 ) -> Updates:
     """Follow a recipe on a board until it ends, fails with a message, or its job is asked to stop.
 
@@ -114,13 +127,12 @@ def run(
         before: returns the picture that the slider compares with, `[3, H, W]`, or None.
         options: for the settings in the file.
         looks_like: returns the style picture, to detect lost colors; None if there is none.
-        given: paths of pictures and other inputs, for the settings; as in `request_of`.
+        inputs: paths of pictures and other inputs, for the settings; as in `request_of`.
     """
-    facts = {"options": options}
     yield board.waiting()
-    record, cleared, note = Record(), False, ""
+    record, cleared, note = Record(recipe, options, before), False, ""
     try:
-        facts["request"] = request_of(given or {})  # at once, because what it is made from may be swept away meanwhile
+        record.inputs = request_of(inputs or {})  # at once, because what it is made from may be swept away meanwhile
         with UntilStopped(steps) as running:
             for step in running:
                 if not cleared and (step.image is not None or step.losses or step.iteration):
@@ -134,7 +146,7 @@ def run(
         refusal = i18n.refusal(error, request)
         if record.image is not None:
             note = record.complete(options.get("size", 0))
-            yield from _ended(recipe, board, record, before, facts, joined(refusal.message, i18n.translate(note, request)), request)
+            yield from _ended(board, record, joined(refusal.message, i18n.translate(note, request)), request)
         else:
             yield {**board.idle(), board.status: refusal.message}
         raise refusal from error
@@ -147,13 +159,13 @@ def run(
     trouble = "" if running.stopped else diagnose(record.result, _if_there(before), _if_there(looks_like))
     if trouble:
         sentence += f"\n\n⚠ {i18n.say(f'DIAGNOSIS_{trouble}', request)}"
-    yield from _ended(recipe, board, record, before, facts, sentence, request)
+    yield from _ended(board, record, sentence, request)
 
 
-def _ended(recipe: str, board: Board, record: Record, before: Callable, facts: dict, sentence: str, request: gr.Request | None) -> Updates:
+def _ended(board: Board, record: Record, sentence: str, request: gr.Request | None) -> Updates:
     """Save a run's picture and show it, or why it can't be saved."""
     try:
-        yield _finished(recipe, board, record, before, facts, sentence)
+        yield _finished(board, record, sentence)
     except RequestError as error:  # such as a full disk
         refusal = i18n.refusal(error, request)
         yield {**board.idle(), board.status: refusal.message}
@@ -223,11 +235,8 @@ def _last_words(record: Record, stopped: bool, request: gr.Request | None) -> st
     return " ".join(filter(None, (done, i18n.translate(step.note, request), network)))
 
 
-def _finished(recipe: str, board: Board, record: Record, before: Callable, facts: dict, sentence: str) -> dict:
-    done = done_of(record.shown, record.last)
-    settings = settings_of(recipe, facts["options"], record.last.weights, request=facts["request"], **done)
-    path = files.save(record.result, recipe, settings, record.trail.where)
-    original = _if_there(before)
+def _finished(board: Board, record: Record, sentence: str) -> Update:
+    path, original = record.save(), _if_there(record.before)
     if original is not None:
         photo = record.trail.begin(resize(original, tuple(record.result.shape[-2:])))
         compare = gr.update(value=(photo, path), visible=True)

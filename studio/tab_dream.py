@@ -99,7 +99,7 @@ def _grow(compute: Compute, board: stage.Board, image, given: dict, request: gr.
     def before():
         return None if image is None else fit(read_if_given(image, given["size"]), given["size"], enlarge=True)
 
-    yield from live.run("dream", steps, board, before, given, request, given=pictures)
+    yield from live.run("dream", steps, board, before, given, request, inputs=pictures)
 
 
 def _layer_browser(option_controls: Controls) -> Dependency:
