@@ -85,7 +85,7 @@ def _zoomed(compute: Compute, place: _Place, image, guide, zoom: dict, given: di
         path, options = ZoomOptions.make(**zoom), DreamOptions.make(**given)
         how = {"guide": read_if_given(guide), "compute": compute}
         photo = read_if_given(image)
-        frames, seconds, _ = yield from live.write_film(out, _FPS, lambda: gpu.steps(dream_zoom, photo, options, path, **how), show)
+        frames, seconds, stopped = yield from live.write_film(out, _FPS, lambda: gpu.steps(dream_zoom, photo, options, path, **how), show)
     except RequestError as error:
         refusal = i18n.refusal(error, request)
         yield {**ended, place.status: refusal.message}
@@ -93,5 +93,5 @@ def _zoomed(compute: Compute, place: _Place, image, guide, zoom: dict, given: di
     if not frames:
         yield {**ended, place.status: i18n.say("NO_FRAME", request)}
         return
-    done = i18n.say("CLIP_DONE", request, frames=frames, seconds=i18n.duration(seconds))
+    done = i18n.say("FRAMES_KEPT" if stopped else "CLIP_DONE", request, frames=frames, seconds=i18n.duration(seconds))
     yield {**ended, place.status: done, place.film: gr.update(value=str(out), visible=True)}

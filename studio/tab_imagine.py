@@ -192,5 +192,5 @@ def _morphed(compute: Compute, place: _Place, ends: list[str], given: dict, requ
     if not frames:
         yield {place.status: i18n.say("NO_FRAME", request), place.film: gr.update(visible=False), place.stop: gr.update(interactive=False)}
         return
-    done = i18n.say("MORPH_STOPPED" if stopped else "CLIP_DONE", request, frames=frames, seconds=i18n.duration(seconds))
+    done = i18n.say("FRAMES_KEPT" if stopped else "CLIP_DONE", request, frames=frames, seconds=i18n.duration(seconds))
     yield {place.status: done, place.film: gr.update(value=str(out), visible=True), place.stop: gr.update(interactive=False)}

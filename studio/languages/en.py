@@ -234,7 +234,7 @@ WORDS: dict[str, str] = {
     "FINER_NEEDS_PAINTING": "“Paint by optimization” needs a painting of your own: choose one, or turn it off.",
     "SNAPSHOT": "Take a snapshot",
     "CLIP_STOPPED": "Stopped after {frames} of {total} frames. The video so far is kept, and Continue goes on from here.",
-    "MORPH_STOPPED": "Stopped. Frames kept: {frames}.",
+    "FRAMES_KEPT": "Stopped. Frames kept: {frames}.",
     "CLIP_DONE": "Done in {seconds}. Frames: {frames}.",
     "WEBCAM_READY": "Allow the camera, then press Record to see yourself painted. Only snapshots are kept.",
     "NO_CAMERA": "No camera was found. Connect one or allow it in your browser, then reload the page. You can also paint a video file.",

@@ -62,5 +62,6 @@ def test_a_stopped_dream_zoom_keeps_its_frames(dream_tab, tmp_path):
     page.locator("#zoom-status").filter(has_text=re.compile(r"\b([3-9]|\d{2,4}) of 2000")).wait_for()
     page.click("#zoom-stop")
     page.wait_for_selector("#zoom-film video", state="attached")
+    page.locator("#zoom-status").filter(has_text="Stopped. Frames kept: ").wait_for()
     (tmp_path / "film.mp4").write_bytes(page.request.get(page.locator("#zoom-film video").get_attribute("src")).body())
     assert 3 <= Clip.open(tmp_path / "film.mp4").frames < 2000

@@ -239,7 +239,7 @@ WORDS: dict[str, str] = {
     "FINER_NEEDS_PAINTING": "«Pintar por optimización» necesita un cuadro tuyo: elige uno o desactiva esa opción.",
     "SNAPSHOT": "Tomar una instantánea",
     "CLIP_STOPPED": "Parado tras {frames} de {total} fotogramas. El vídeo hasta aquí se conserva; «Continuar» sigue desde ese punto.",
-    "MORPH_STOPPED": "Parado. Fotogramas conservados: {frames}.",
+    "FRAMES_KEPT": "Parado. Fotogramas conservados: {frames}.",
     "CLIP_DONE": "Listo en {seconds}. Fotogramas: {frames}.",
     "WEBCAM_READY": "Permite el uso de la cámara y pulsa Grabar para verte en pintura. Solo se guardan las instantáneas.",
     "NO_CAMERA": "No se ha encontrado ninguna cámara. Conecta una o permítela en tu navegador, y recarga la página. También puedes pintar un "

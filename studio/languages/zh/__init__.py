@@ -238,7 +238,7 @@ WORDS: dict[str, str] = {
     "FINER_NEEDS_PAINTING": "“用优化绘制”需要你自己的画作：请选择一幅，或关闭此项。",
     "SNAPSHOT": "拍一张",
     "CLIP_STOPPED": "已在第 {frames} 帧（共 {total} 帧）停止，目前的视频已保留。按“继续”可接着绘制。",
-    "MORPH_STOPPED": "已停止，保留了前 {frames} 帧。",
+    "FRAMES_KEPT": "已停止，保留了前 {frames} 帧。",
     "CLIP_DONE": "完成：{frames} 帧，用时 {seconds}。",
     "WEBCAM_READY": "允许使用摄像头，然后按“录制”，就能看到自己被实时绘制。只有快照会保存。",
     "NO_CAMERA": "没有找到摄像头。请连接摄像头或在浏览器中允许使用，然后重新载入页面。也可以绘制视频文件。",
