@@ -53,7 +53,7 @@ async def fetched(url: str, cache_dir: str) -> str:
         await asyncio.sleep(0.1)
     _under_way += 1
     try:
-        await asyncio.to_thread(files.sweep_uploads, cache_dir, files.kept, MOST_FETCHED)
+        await asyncio.to_thread(files.sweep_uploads, cache_dir, files.permanent, MOST_FETCHED)
         path.parent.mkdir(parents=True, exist_ok=True)
         async with asyncio.timeout(_SECONDS):
             with written_aside(path) as aside:

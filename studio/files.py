@@ -40,7 +40,7 @@ _FILM_FPS = 12
 _PROOF_SIDE = 2048  # px, of a proof; the file in inks has the full size
 _WINDOWS = os.name == "nt"
 _BEFORE, _SHOWN = "before.png", "shown.jpg"
-kept: set[str] = set()  # static files of the page, which sets it when it is built
+permanent: set[str] = set()  # static files of the page, which adds them when it is built
 _folder: Path | None = None
 _shared: Path | None = None
 
@@ -83,12 +83,9 @@ def sweep_at_start(uploads: str | Path) -> None:
     sweep_uploads(uploads, set())
 
 
-def of_page(page: Blocks) -> set[str]:
+def static_files_of(page: Blocks) -> set[str]:
     """Paths of a page's static files, which are public and stay."""
-    kept: set[str] = set()
-    for block in page.blocks.values():
-        kept |= getattr(block, "keep_in_cache", set())
-    return kept
+    return {path for block in page.blocks.values() for path in getattr(block, "keep_in_cache", set())}
 
 
 def sweep_uploads(uploads: str | Path, kept: set[str], coming: float = 0) -> None:
@@ -268,8 +265,8 @@ def _sweep() -> None:
             taken += sum(_size_of(path) for path in old.rglob("*"))
             if age > _KEEP_SECONDS or taken > _MOST_BYTES and age > _KEEP_AT_LEAST:
                 shutil.rmtree(old, ignore_errors=True)
-        if kept:  # in the app; what is shown is copied beside the uploads
-            sweep_uploads(get_upload_folder(), kept)
+        if permanent:  # in the app; what is shown is copied beside the uploads
+            sweep_uploads(get_upload_folder(), permanent)
     finally:
         _sweeping.release()
 

@@ -84,7 +84,7 @@ class GuardedBlocks(gr.Blocks):
     def __exit__(self, *details: Any) -> None:
         super().__exit__(*details)
         self.default_config.__class__ = _PageConfig
-        files.kept |= files.of_page(self)
+        files.permanent |= files.static_files_of(self)
 
     def get_api_info(self, *given: Any, **more: Any) -> Any:
         info = super().get_api_info(*given, **more)

@@ -126,17 +126,17 @@ class RequestLimits:
                     raise _TooMuch
             if fresh > _SWEPT_EACH * files.MOST_UPLOADS:
                 fresh = 0
-                await asyncio.to_thread(files.sweep_uploads, folder, files.kept)
+                await asyncio.to_thread(files.sweep_uploads, folder, files.permanent)
             return message
 
         async def swept(message: Message) -> None:
             # Once more when all of it has come: simultaneous uploads have made room without knowing of each other.
             if message["type"] == "http.response.start":
-                await asyncio.to_thread(files.sweep_uploads, folder, files.kept)
+                await asyncio.to_thread(files.sweep_uploads, folder, files.permanent)
             await send(message)
 
         try:
-            await asyncio.to_thread(files.sweep_uploads, folder, files.kept, length)
+            await asyncio.to_thread(files.sweep_uploads, folder, files.permanent, length)
             await self._streamed(scope, counting, swept, MOST_REQUEST, f"This is too much at once; {most}")
         finally:
             self._under_way[who] -= counted
