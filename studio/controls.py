@@ -141,7 +141,8 @@ def documented(recipe: str, **pictures: str) -> Callable:
     return add
 
 
-# Where a result can be sent: the tab, and the input.
+Uses = dict[tuple[str, str], gr.Button]  # buttons that send a result somewhere, by destination
+# Destinations: the tab, and the input.
 USES = (
     ("stylize", "content"),
     ("stylize", "style"),
@@ -152,7 +153,7 @@ USES = (
 )
 
 
-def use_buttons(source: str) -> dict[tuple[str, str], gr.Button]:
+def use_buttons(source: str) -> Uses:
     """A folded row of buttons that send a tab's result to other tabs, by destination."""
     with gr.Accordion(i18n.USE_RESULT, open=False, elem_classes="uses"), gr.Row():
         return {

@@ -278,7 +278,7 @@ class Jobs:
                     job.put(update)
                     if job.canceled:
                         break
-                    self._mind(job)
+                    self._stop_unwatched(job)
         except Exception as error:
             job.error = error  # raised again by `watch`
         finally:
@@ -297,9 +297,9 @@ class Jobs:
                     job.put({job.status: i18n.say("WAITING", language, count=before)})
                     said = before
                 self._changed.wait(1)
-                self._mind(job)
+                self._stop_unwatched(job)
 
-    def _mind(self, job: Job) -> None:
+    def _stop_unwatched(self, job: Job) -> None:
         """Stop a job that nobody has watched for too long."""
         if job.alone() > (_UNWATCHED_BUSY if len(self._line) > gpu.places() else _UNWATCHED):
             job.stop.set()

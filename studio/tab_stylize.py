@@ -23,7 +23,7 @@ from studio import (
     style_choice,
     stylizing,
 )
-from studio.controls import Controls, Field, behind_more, change_events, documented, in_view, use_buttons
+from studio.controls import Controls, Field, Uses, behind_more, change_events, documented, in_view, use_buttons
 from studio.events import IMMEDIATE, LAST, SILENT, Update, Updates, apart
 from studio.examples import example_tiles, first_photo, name_of
 from studio.forecast import Forecast
@@ -73,7 +73,7 @@ class _Parts:
     refine: gr.Button
     download: gr.DownloadButton
     kind: gr.Dropdown
-    uses: dict
+    uses: Uses
     grid_place: gr.Column
     content: gr.Image
     style: gr.Image

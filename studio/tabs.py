@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import gradio as gr
 from gradio.events import Dependency
 
-from studio.controls import Field
+from studio.controls import Field, Uses
 from studio.tiles import Tiles
-
-Uses = dict[tuple[str, str], gr.Button]  # buttons that send a result to another tab, by tab and input
 
 
 @dataclass(frozen=True, kw_only=True)
