@@ -15,6 +15,7 @@ from style_core.media.settings import read_settings
 from style_core.recipes.recorded_inputs import digest_of, digests_in
 
 PREVIEW_SIDE = 768  # px, of previews; the file has the full size
+PREVIEW_EVERY = 0.8  # seconds
 STAGE_HEIGHT = 640  # px
 FIRST_KIND = files.KINDS[0]
 _MEASURES = {"LOSSES": "LOSSES_AXIS", "DREAM_LOSSES": "DREAM_LOSSES_AXIS"}  # what the plot shows, by its title

@@ -18,8 +18,6 @@ from style_core.media.images import fit
 from style_core.media.settings import iterations_of
 from style_core.weights.layer_pictures import layer_pictures
 
-_PREVIEW_EVERY = 0.8  # seconds
-
 
 def build(compute: Compute, photo: gr.State) -> JobTab:
     """Build the tab.
@@ -93,7 +91,7 @@ def _grow(compute: Compute, board: stage.Board, image, given: dict, request: gr.
             continue_from=read_if_given(stopped),
             done=0 if stopped is None else iterations_of(read_settings(stopped)),
             compute=compute,
-            preview_every=_PREVIEW_EVERY,
+            preview_every=stage.PREVIEW_EVERY,
         )
 
     def before():

@@ -18,7 +18,6 @@ from style_core.media.settings import iterations_of
 from style_core.options import Range
 from style_core.recipes.pyramid import level_reached
 
-_PREVIEW_EVERY = 0.8  # seconds
 _LARGER = 1.5  # factor of "Enlarge and repaint"
 
 
@@ -145,7 +144,7 @@ def _paint(compute: Compute, board: stage.Board, content, given: dict, request: 
             done=0 if settings is None else iterations_of(settings),
             reached=None if settings is None else level_reached(settings, picture.shape[-2:]),
             compute=compute,
-            preview_every=_PREVIEW_EVERY,
+            preview_every=stage.PREVIEW_EVERY,
         )
 
     def before():
