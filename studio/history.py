@@ -12,7 +12,7 @@ from gradio.events import Dependency
 
 from studio import files, first_picture, i18n, jobs
 from studio.controls import Field, use_buttons
-from studio.events import EACH, IMMEDIATE, LAST, SILENT
+from studio.events import EACH, IMMEDIATE, LAST, SILENT, Update
 from studio.tabs import Source, StylizeTab
 from studio.tiles import picture_grid
 from studio.uploads import RawImage
@@ -79,46 +79,46 @@ class Drawer(Source):
     def _wall(self) -> list:
         return [self.paths, self.strip, self.status, self.actions]
 
-    def _show(self, paths: list, request: gr.Request, chosen: str | None = None) -> tuple:
+    def _show(self, paths: list, request: gr.Request, chosen: str | None = None) -> Update:
         kept = [path for path in paths or [] if files.is_result(path)][:_MOST]
         some = bool(kept)
         # Gradio keeps the frame at its place, while the picture that was chosen moves on. It knows no update to no frame.
         framed: dict[str, Any] = {"selected_index": kept.index(chosen)} if chosen in kept else {}
-        return (
-            kept,
-            gr.update(value=[(path, caption(path, request)) for path in kept], visible=some, **framed),
-            gr.update(visible=True),
-            gr.update(visible=some),
-        )
+        return {
+            self.paths: kept,
+            self.strip: gr.update(value=[(path, caption(path, request)) for path in kept], visible=some, **framed),
+            self.status: gr.update(visible=True),
+            self.actions: gr.update(visible=some),
+        }
 
-    def _add(self, path: str | None, paths: list, chosen: str | None, request: gr.Request) -> tuple:
+    def _add(self, path: str | None, paths: list, chosen: str | None, request: gr.Request) -> Update:
         if not files.is_result(path) or first_picture.is_example(path) or _is_among(path, paths or []):
-            return tuple(gr.skip() for _ in self._wall)
+            return {self.strip: gr.skip()}
         kept = [path, *(each for each in paths or [] if files.is_result(each))]
         return self._show(_of_all_pages(kept, jobs.here.visitor(request)), request, chosen)
 
-    def _forget(self, paths: list, request: gr.Request) -> dict:
+    def _forget(self, paths: list, request: gr.Request) -> Update:
         jobs.here.forget_done(request)
         _made.pop(jobs.here.visitor(request) or "", None)
-        emptied = dict(zip(self._wall, self._show([], request)))
         gone = {self.result: None, self.chosen: gr.update(visible=False), self.removed: paths or []}
         said = gr.update(value=i18n.say("FORGOTTEN", request), visible=True)
-        return {**emptied, **gone, self.status: said, self.undo: gr.update(visible=True)}
+        return {**self._show([], request), **gone, self.status: said, self.undo: gr.update(visible=True)}
 
-    def _bring_back(self, removed: list, paths: list, request: gr.Request) -> dict:
+    def _bring_back(self, removed: list, paths: list, request: gr.Request) -> Update:
         """The pictures as they were, and those that came since."""
         came = [path for path in paths or [] if path not in removed]
-        back = dict(zip(self._wall, self._show(_of_all_pages([*came, *removed], jobs.here.visitor(request)), request)))
+        back = self._show(_of_all_pages([*came, *removed], jobs.here.visitor(request)), request)
         said = gr.update(value=i18n.say("HISTORY_EMPTY", request), visible=True)
         return {**back, self.status: said, self.undo: gr.update(visible=False), self.removed: []}
 
-    def _choose(self, paths: list, request: gr.Request, event: gr.SelectData) -> tuple:
+    def _choose(self, paths: list, request: gr.Request, event: gr.SelectData) -> Update:
         path = paths[event.index]
         if not files.is_result(path):  # the list comes from the browser, so it can't be trusted
             raise gr.Error(i18n.say("NOT_UPLOADED", request), print_exception=False)
         there = [one for one in paths if files.is_result(one)]
         command = f"```\n{command_of(read_settings(path))}\n```"
-        return path, gr.update(visible=True), path, _about(path, there, request), path, command
+        shown = {self.result: path, self.large: path, self.download: path, self.about: _about(path, there, request)}
+        return {**shown, self.chosen: gr.update(visible=True), self.command: command}
 
 
 def build(opener: gr.Button) -> Drawer:
@@ -228,7 +228,7 @@ def wire(
     """
     drawer.wire(page, [source.result for source in sources])
 
-    def restore(path: str | None, request: gr.Request) -> dict:
+    def restore(path: str | None, request: gr.Request) -> Update:
         if path is None:
             raise i18n.no_result(request)
         try:
