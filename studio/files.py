@@ -17,7 +17,7 @@ from gradio import Blocks
 from gradio.utils import get_upload_folder
 
 from style_core import read_image, write_image
-from style_core.media.images import fit, resize
+from style_core.media.images import ImageTensor, fit, resize
 from style_core.media.proof import proof, read_profile, write_separation
 from style_core.media.reading import PRINTS
 from style_core.media.settings import settings_in
@@ -129,7 +129,7 @@ def new_folder() -> Path:
     return Path(tempfile.mkdtemp(dir=folder()))
 
 
-def save(image, recipe: str, settings: dict, where: Path | None = None) -> str:
+def save(image: ImageTensor, recipe: str, settings: dict, where: Path | None = None) -> str:
     """Write a result as PNG and return its path."""
     path = (where or new_folder()) / f"pentimento-{recipe}-{time.strftime('%Y%m%d-%H%M%S')}.png"
     if path.exists():
@@ -193,7 +193,7 @@ class Trail:
     _every: int = 1
     _seen: int = 0
 
-    def add(self, image) -> None:
+    def add(self, image: ImageTensor) -> None:
         """Keep a preview `[3, H, W]`; previews are thinned out evenly if there are many."""
         self._seen += 1
         if self._seen % self._every:
@@ -206,12 +206,12 @@ class Trail:
                 dropped.unlink()
             self._kept, self._every = self._kept[1::2], 2 * self._every
 
-    def begin(self, photo) -> str:
+    def begin(self, photo: ImageTensor) -> str:
         """Keep the photo `[3, H, W]` that the picture started from; returns its path."""
         write_image(self.where / _BEFORE, photo)
         return str(self.where / _BEFORE)
 
-    def show(self, image) -> str:
+    def show(self, image: ImageTensor) -> str:
         """Write a small copy of the result for the page; returns its path."""
         write_image(self.where / _SHOWN, image, quality=90)
         return str(self.where / _SHOWN)
@@ -222,7 +222,7 @@ def has_before(path: str) -> bool:
     return Path(path).with_name(_BEFORE).exists()
 
 
-def before_of(path: str):
+def before_of(path: str) -> ImageTensor | None:
     """The photo `[3, H, W]` that a result started from, at the result's size, or None."""
     return read_image(Path(path).with_name(_BEFORE), limits=PRINTS) if has_before(path) else None
 

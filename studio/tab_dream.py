@@ -95,7 +95,8 @@ def _grow(compute: Compute, board: stage.Board, image, given: dict, request: gr.
         )
 
     def before():
-        return None if image is None else fit(read_if_given(image, given["size"]), given["size"], enlarge=True)
+        photo = read_if_given(image, given["size"])
+        return None if photo is None else fit(photo, given["size"], enlarge=True)
 
     yield from live.run("dream", steps, board, before, given, request, inputs=pictures)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import gradio as gr
 
@@ -113,6 +114,15 @@ def _enlarged(path: str | None, size: float, request: gr.Request) -> tuple:
     return path, path, min(allowed.high, round(size * _LARGER / allowed.step) * allowed.step)
 
 
+def _to_continue(path: str | None, size: int) -> dict[str, Any]:
+    """Arguments of `optimize` to continue the result at a path, read at a size in px; none without a path."""
+    picture = read_if_given(path, size)
+    if path is None or picture is None:
+        return {}
+    settings = read_settings(path)
+    return {"continue_from": picture, "done": iterations_of(settings), "reached": level_reached(settings, picture.shape[-2:])}
+
+
 def _paint(compute: Compute, board: stage.Board, content, given: dict, request: gr.Request) -> Updates:
     named = [(given.pop("style"), given.pop("weight")), *more_paintings.taken(given)]
     init_image, stopped = given.pop("init_image"), given.pop("continue_from", None)
@@ -130,8 +140,6 @@ def _paint(compute: Compute, board: stage.Board, content, given: dict, request: 
         options = OptimizeOptions.make(**given)
         photo = read_upload(content, i18n.say("NO_CONTENT", request), options.size).image
         styles = [read_upload(path, i18n.say("NO_STYLE", request)).image for path in pictures["styles"] or [None]]
-        settings = None if stopped is None else read_settings(stopped)
-        picture = read_if_given(stopped, options.size)
         return gpu.steps(
             optimize,
             photo,
@@ -140,11 +148,9 @@ def _paint(compute: Compute, board: stage.Board, content, given: dict, request: 
             style_weights=pictures["style_weights"],
             masks=where if pictures["mask"] else None,
             init_image=read_if_given(init_image),
-            continue_from=picture,
-            done=0 if settings is None else iterations_of(settings),
-            reached=None if settings is None else level_reached(settings, picture.shape[-2:]),
             compute=compute,
             preview_every=stage.PREVIEW_EVERY,
+            **_to_continue(stopped, options.size),
         )
 
     def before():

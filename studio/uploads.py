@@ -9,7 +9,7 @@ from PIL import Image
 from studio import files, i18n
 from studio.events import EACH, IMMEDIATE
 from style_core import RequestError, read_image
-from style_core.media.images import Picture, load_picture, to_pil
+from style_core.media.images import ImageTensor, Picture, load_picture, to_pil
 from style_core.media.reading import PRINTS, UPLOADS, Limits, read_header, read_pixels
 
 PAINTING_SIDE = 4096  # px; enough of a painting for any stroke size
@@ -76,7 +76,7 @@ def read_upload(path: str | None, missing: str, long_side: int = PAINTING_SIDE) 
     return load_picture(path, long_side=int(long_side), limits=_limits(path))
 
 
-def read_if_given(path: str | None, long_side: int = PAINTING_SIDE):
+def read_if_given(path: str | None, long_side: int = PAINTING_SIDE) -> ImageTensor | None:
     """The image, or None without a file; `long_side` in px is a sufficient size."""
     return None if path is None else read_image(path, long_side=int(long_side), limits=_limits(path))
 
