@@ -33,6 +33,7 @@ class GalleryStyle:
         file: file of the painting in the data that the code was made from; empty for our own paintings.
         picture: file in `studio/samples/styles` for our own paintings; empty for others.
         year: such as `1889` or `about 1830`; empty if unknown.
+        museum: empty if unknown.
         category: such as `Impressionist`; empty for none.
     """
 
@@ -42,6 +43,7 @@ class GalleryStyle:
     file: str = ""
     picture: str = ""
     year: str | int = ""
+    museum: str = ""
     category: str = ""
 
     @property
