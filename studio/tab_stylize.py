@@ -36,7 +36,7 @@ from style_core import Compute, RequestError, gallery
 _INTO_VIEW = "() => { document.querySelector('#stylize-slider')?.scrollIntoView({ block: 'nearest', behavior: 'smooth' }); }"
 
 
-def style_tiles(elem_id: str, value: str = "") -> Tiles:
+def style_tiles(elem_id: str, value: str = "", opens_at: str = "") -> Tiles:
     """The gallery's styles as tiles."""
     tiles = [
         Tile(
@@ -48,7 +48,8 @@ def style_tiles(elem_id: str, value: str = "") -> Tiles:
         )
         for entry in gallery().values()
     ]
-    return Tiles(tiles, name=i18n.in_each_language("GALLERY"), value=value, label="gallery_style", elem_id=elem_id, elem_classes="wall")
+    how: dict[str, Any] = {"label": "gallery_style", "elem_id": elem_id, "elem_classes": "wall"}
+    return Tiles(tiles, name=i18n.in_each_language("GALLERY"), value=value, opens_at=opens_at, **how)
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _lay_out(compute: Compute, photo: gr.State) -> _Parts:
                     style = picture_input(i18n.OWN_STYLE, height=200, elem_id="stylize-style")
                     use_own = gr.Checkbox(True, label=i18n.USE_OWN, visible=False, container=False, elem_id="stylize-use-own")
             trials = example_tiles("stylize-examples")
-            chosen = style_tiles("stylize-gallery")
+            chosen = style_tiles("stylize-gallery", opens_at=first_picture.style())
             mix = gr.Slider(0, 1, value=0.5, step=0.01, label=i18n.MIX, info=i18n.MIX_INFO, visible=False, elem_id="stylize-mix")
             shown = in_view("stylize")
             forecast = Forecast.build("stylize", "stylize")

@@ -47,6 +47,7 @@ class Tiles(gr.HTML):
         *,
         name: str | dict[str, str],
         value: str = "",
+        opens_at: str = "",
         searched: bool = True,
         deselects: bool = True,
         side: int = 0,
@@ -54,13 +55,14 @@ class Tiles(gr.HTML):
     ):
         """Args:
         name: name of the grid, for screen readers.
+        opens_at: the tile that is in sight before one is chosen.
         searched: whether to show search, favorites and categories.
         deselects: whether clicking the chosen tile again deselects it, or else chooses it again.
         side: px to which pictures are reduced; 0 serves the files unchanged.
         """
         super().__init__(
             value, html_template="<div class='tiles'></div>", js_on_load=_SCRIPT, apply_default_css=False,
-            tiles=[], texts=i18n.in_all_languages(_TEXTS), name=name, searched=searched, deselects=deselects, **how,
+            tiles=[], texts=i18n.in_all_languages(_TEXTS), name=name, opens_at=opens_at, searched=searched, deselects=deselects, **how,
         )  # fmt: skip
         self.props["tiles"] = [
             {

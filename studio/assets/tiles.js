@@ -27,7 +27,9 @@ const shownTiles = () => {
 const tileOf = (tile) => {
   const place = make('div', 'tile'), pick = make('button', 'tile-pick', { type: 'button' });
   pick.dataset.name = tile.name;
-  pick.append(make('img', '', { src: tile.picture.url, alt: '', loading: 'lazy', draggable: false }));
+  const image = make('img', '', { alt: '', loading: 'lazy', draggable: false });
+  image.dataset.url = tile.picture.url;
+  pick.append(image);
   pick.append(make('span', 'tile-title', { textContent: said(tile.title) }));
   if (said(tile.line)) pick.append(make('span', 'tile-line', { textContent: said(tile.line) }));
   pick.onclick = () => choose(tile.name);
@@ -53,15 +55,32 @@ const mark = () => {
   for (const pick of element.querySelectorAll('.tile-pick')) pick.setAttribute('aria-pressed', pick.dataset.name === props.value);
 };
 
-// Show the chosen tile, without moving the page.
+// Show the chosen tile, or the one to open at, without moving the page.
 const reveal = () => {
-  const wall = element.querySelector('.tile-wall'), tile = wall.querySelector('.tile-pick[aria-pressed=true]')?.parentElement;
+  const wall = element.querySelector('.tile-wall');
+  const pick = wall.querySelector('.tile-pick[aria-pressed=true]') ?? wall.querySelector(`[data-name="${props.opens_at}"]`);
+  const tile = pick?.parentElement;
   if (!tile || !wall.clientHeight) return;
   const there = tile.getBoundingClientRect(), around = wall.getBoundingClientRect();
   const down = (there.top + there.bottom) / 2, across = (there.left + there.right) / 2;
   if (down > around.top && down < around.bottom && across > around.left && across < around.right) return;
   // Near the top, because the wall's end may be below the window.
   wall.scrollBy({ top: there.top - around.top - 36, left: across - (around.left + around.right) / 2, behavior: 'instant' });
+};
+
+// Browsers fetch pictures far ahead of a wall's edge, which would be most of them.
+const AHEAD = '90px';
+let near = null;
+const fetchNear = (wall) => {
+  near?.disconnect();
+  near = new IntersectionObserver((seen) => {
+    for (const { target, isIntersecting } of seen) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      target.src = target.dataset.url;
+    }
+  }, { root: wall, rootMargin: AHEAD });
+  for (const image of wall.querySelectorAll('img')) near.observe(image);
 };
 
 const fill = () => {
@@ -73,6 +92,7 @@ const fill = () => {
   }
   for (const chip of element.querySelectorAll('.tile-chip')) chip.setAttribute('aria-pressed', chip.dataset.category === category);
   mark();
+  if (near) fetchNear(wall);
 };
 
 const chip = (text, value) => {
@@ -114,6 +134,7 @@ const build = () => {
     if (!seen.some((one) => one.isIntersecting)) return;
     observer.disconnect();
     reveal();
+    fetchNear(wall);
   }).observe(wall);
 };
 
@@ -121,6 +142,5 @@ build();
 watch('value', () => {
   if (!element.querySelector('.tile-wall')) return build();
   mark();
-  // Not while the page opens, whose pictures would weigh more by those around the chosen one.
-  if ('restored' in document.body.dataset) reveal();
+  reveal();
 });

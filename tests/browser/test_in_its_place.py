@@ -84,6 +84,8 @@ def test_the_chosen_style_painting_and_picture_are_ringed_in_sight_and_counted_f
       const there = document.querySelector(`${wall} .tile-pick[aria-pressed=true] img`)?.getBoundingClientRect();
       return there && there.top >= around.top && there.bottom <= around.bottom;
     }"""
+    page.wait_for_function(in_sight, arg="#stylize-gallery .tile-wall")
+    page.wait_for_function("document.querySelector('#stylize-gallery [aria-pressed=true] img').naturalWidth > 0")
     open_tab(page, "Video", "film")
     page.wait_for_function(in_sight, arg="#film-styles .tile-wall")
     open_tab(page, "Paint", "paint")
