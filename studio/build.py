@@ -10,6 +10,7 @@ from studio import files, history, i18n, jobs, session, tab_about, tab_dream, ta
 from studio.events import SILENT
 from studio.examples import first_photo
 from studio.guard import GuardedBlocks
+from studio.language_choice import language_switch
 from studio.photo import share
 from studio.tabs import PaintTab, RecipeTab, Source, StylizeTab
 from style_core import Compute
@@ -33,6 +34,7 @@ def build(compute: Compute) -> gr.Blocks:
         with gr.Row(elem_id="header"):
             gr.Markdown("# Pentimento")
             tagline = gr.Markdown(i18n.TAGLINE, elem_classes="tagline")
+            language_switch()
             choose = gr.UploadButton(
                 i18n.CHOOSE_PHOTO,  # type: ignore[arg-type]  # Gradio declares str
                 file_types=["image"],

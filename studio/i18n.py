@@ -4,6 +4,7 @@
 Explanations of options come from `style_core` in English, and from the language files otherwise.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 import gradio as gr
@@ -19,6 +20,7 @@ from style_core.recipes.optimize_clip import OptimizedFilmOptions
 from style_core.weights.gallery import GalleryStyle
 
 LANGUAGES = tuple(language.CODE for language in ALL)
+_CHOSEN = re.compile(r"(?:^|;\s*)pentimento-language=([\w-]+)")  # in the cookies; see `language_choice`
 SHARE_WARNING = ALL[0].SHARE_WARNING
 _OPTIONS: tuple[type[Options], ...] = (*(recipe.options for recipe in RECIPES.values()), ZoomOptions, OptimizedFilmOptions)
 
@@ -94,9 +96,11 @@ def named_painting(style: GalleryStyle, request: gr.Request | None) -> str:
 
 
 def language_of(request: gr.Request | None) -> str:
-    """The visitor's preferred language if it is available; otherwise, and for programs, English."""
-    wanted = request.headers.get("accept-language", "") if request is not None else ""
-    return next((code for code in LANGUAGES if wanted.lower().startswith(code.lower()[:2])), LANGUAGES[0])
+    """The language that the visitor chose, or else the browser's, if it is available; otherwise, and for programs, English."""
+    headers = request.headers if request is not None else {}
+    chosen = _CHOSEN.search(headers.get("cookie", ""))
+    wanted = (chosen[1] if chosen else "", headers.get("accept-language", ""))
+    return next((code for one in wanted for code in LANGUAGES if one.lower().startswith(code.lower()[:2])), LANGUAGES[0])
 
 
 def say(key: str, visitor: gr.Request | str | None, **values) -> str:

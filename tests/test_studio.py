@@ -97,6 +97,14 @@ def test_sentences_follow_the_browser(asked, said):
     assert i18n.say("NO_CONTENT", None) == "Choose a photo first."
 
 
+def test_a_language_that_was_chosen_goes_before_the_browser_s():
+    request = Request("zh-CN")
+    request.headers["cookie"] = "other=de; pentimento-language=es"
+    assert i18n.language_of(request) == "es"
+    request.headers["cookie"] = "pentimento-language=xx; not-pentimento-language=es"
+    assert i18n.language_of(request) == "zh-CN"
+
+
 def templates_of(code: str) -> Iterator[str]:
     """What a file of the core may say: its strings that read like sentences; neither docstrings nor help."""
     tree = ast.parse(code)

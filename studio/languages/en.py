@@ -11,6 +11,7 @@ WORDS: dict[str, str] = {
     "IMAGINE_TAB": "Imagine",
     "FILM_TAB": "Video",
     "ABOUT_TAB": "About",
+    "LANGUAGE": "Language",
     "CHOOSE_PHOTO": "Choose a photo",
     "EARLY_CHOSEN": "Your choice will be painted as soon as the page is ready.",
     # Pictures

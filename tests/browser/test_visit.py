@@ -237,6 +237,19 @@ def test_a_chinese_browser_gets_a_chinese_page(visitor, tmp_path):
     page.locator("#stylize-content-notice").filter(has_text="broken.png 不是可读取的图片").wait_for()
 
 
+def test_a_language_that_is_chosen_is_spoken_by_page_and_server_and_remembered(visitor, address):
+    page = visitor(locale="en-US")
+    page.get_by_label("Language").select_option("Español")
+    page.get_by_role("tab", name="Pintar", exact=True).wait_for()
+    page.goto(address)
+    ready(page)
+    assert page.get_by_label("Idioma").input_value() == "es"
+    tile(page, "Los girasoles").click()
+    page.locator("#stylize-status").filter(has_text="Listo").wait_for()
+    page.goto(f"{address}/?lang=en")
+    page.get_by_role("tab", name="Paint", exact=True).wait_for()
+
+
 def test_traditional_chinese_browsers_get_it_too(visitor):
     visitor(locale="zh-TW").get_by_role("tab", name="绘制").wait_for()
 

@@ -15,6 +15,7 @@ WORDS: dict[str, str] = {
     "IMAGINE_TAB": "Imaginar",
     "FILM_TAB": "Vídeo",
     "ABOUT_TAB": "Info",
+    "LANGUAGE": "Idioma",
     "CHOOSE_PHOTO": "Elegir una foto",
     "EARLY_CHOSEN": "Tu elección se pintará en cuanto la página esté lista.",
     # Pictures

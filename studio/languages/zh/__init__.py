@@ -15,6 +15,7 @@ WORDS: dict[str, str] = {
     "IMAGINE_TAB": "想象",
     "FILM_TAB": "视频",
     "ABOUT_TAB": "关于",
+    "LANGUAGE": "语言",
     "CHOOSE_PHOTO": "选择照片",
     "EARLY_CHOSEN": "页面准备好后，会立即按你的选择绘制。",
     # Pictures
