@@ -153,6 +153,8 @@
       button.setAttribute('aria-label', button.closest('.block')?.querySelector('[data-testid=block-label]')?.innerText.trim() || 'Picture');
     }
     for (const handle of document.querySelectorAll(`${border}:not([tabindex])`)) offer(handle);
+    // A long caption is cut to two lines.
+    for (const caption of document.querySelectorAll('#history-strip .caption-label')) caption.parentElement.title = caption.textContent;
     // Where nothing is shown yet Gradio names a plain div, which has no role that a name may stand on.
     for (const nothing of document.querySelectorAll('div.empty[aria-label]:not([role])')) nothing.setAttribute('role', 'img');
   };

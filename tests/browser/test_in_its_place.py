@@ -78,6 +78,15 @@ def test_the_frame_in_the_drawer_stays_with_the_chosen_picture(page):
     page.wait_for_function("source => document.querySelector('#history-strip .thumbnail-item.selected img')?.src === source", arg=source)
 
 
+def test_a_long_caption_in_the_drawer_is_not_cut_and_is_said_in_full(page):
+    tile(page, "Tahitian Women").click()
+    page.locator("#stylize-status").filter(has_text="Tahitian Women on the Beach").filter(has_text="Done").wait_for()
+    page.click("#history-open")
+    page.locator("#history-strip [title='Tahitian Women on the Beach · Stylize']").wait_for()
+    caption = page.locator("#history-strip .caption-label").first
+    assert caption.evaluate("(node) => node.scrollWidth <= node.clientWidth && node.scrollHeight <= node.clientHeight")
+
+
 def test_the_chosen_style_painting_and_picture_are_ringed_in_sight_and_counted_from_one(page):
     in_sight = """wall => {
       const around = document.querySelector(wall).getBoundingClientRect();
