@@ -19,6 +19,10 @@ from style_core.recipes.imagine import morph, nth
 from style_core.recipes.recorded_inputs import request_of
 
 _MORPH_FRAMES, _MORPH_FPS = 72, 24
+# The film of a morph, which lies below the buttons.
+_INTO_VIEW = """() => {
+  setTimeout(() => document.querySelector('#imagine-film')?.scrollIntoView({ block: 'nearest', behavior: 'smooth' }), 300);
+}"""
 _SEEDS = 100_000  # range of random seeds, short enough to remember
 
 
@@ -38,7 +42,7 @@ def build(compute: Compute) -> JobTab:
                 alike = gr.Button(i18n.MORE_LIKE, size="sm", elem_id="imagine-alike")
                 another = gr.Button(i18n.ANOTHER_SEED, size="sm", elem_id="imagine-another")
                 morph_button = gr.Button(i18n.WALK, size="sm", elem_id="imagine-walk")
-            film = gr.Video(label=i18n.WALKED, interactive=False, visible=False, loop=True, elem_id="imagine-film")
+            film = gr.Video(label=i18n.WALKED, interactive=False, visible=False, loop=True, height=360, elem_id="imagine-film")
             uses = use_buttons("imagine")
         with gr.Column(scale=5, min_width=340, elem_classes="panel"):
             shown = in_view("imagine")
@@ -120,6 +124,7 @@ def _wire(place: _Place, handlers: dict[gr.Button, tuple], another: gr.Button, o
         drawn.success(imagined, inputs, place.pictures, api_visibility="private", **how),
         *(button.click(run, given, place.outputs, api_visibility="private", **how) for button, (run, given) in others),
     ]
+    runs[-1].success(None, None, None, js=_INTO_VIEW, **IMMEDIATE)
     for event in runs:
         event.failure(lambda: gr.update(interactive=False), None, place.stop, queue=False, api_visibility="private")
     jobs.wire_stop(place.stop, "imagine")

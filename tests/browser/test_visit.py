@@ -206,6 +206,10 @@ def test_a_dream_grows_and_is_stopped(page):
 @pytest.fixture
 def visitor(chromium, address):
     """Visitors with a language and a screen of their own."""
+    page.wait_for_function("""() => {
+      const { top, bottom } = document.querySelector('#imagine-film').getBoundingClientRect();
+      return top >= 0 && top < bottom && bottom <= innerHeight;
+    }""")
     contexts = []
 
     def visit(**how):
