@@ -27,7 +27,7 @@ from style_core.weights.gallery import FROM_GALLERY
 
 _MOST = 24
 _MOST_VISITORS = 1000  # whose results are known here, the newest
-_KEY = "pentimento-visit"
+_KEY, _REMOVED = "pentimento-visit", "pentimento-removed"
 _TABS = {"stylize": "STYLIZE_TAB", "optimize": "PAINT_TAB", "dream": "DREAM_TAB", "imagine": "IMAGINE_TAB"}  # texts, by recipe
 _INTO_VIEW = "() => { document.querySelector('#history-about')?.scrollIntoView({ block: 'nearest', behavior: 'smooth' }); }"
 
@@ -39,6 +39,7 @@ class Drawer(Source):
     """The drawer's components, and what they do. Its `result` is the one that was clicked.
 
     Attributes:
+        opener: opens it.
         paths: of the results, newest first, as the browser keeps them.
         strip, actions: the results as pictures, and what can be done with all of them.
         status: one line of words.
@@ -47,13 +48,14 @@ class Drawer(Source):
         restore, dropped: bring back the settings of that one, or of a picture that is dropped here.
     """
 
+    opener: gr.Button
     paths: gr.BrowserState
     strip: gr.Gallery
     actions: gr.Column
     status: gr.Markdown
     forget: gr.Button
     undo: gr.Button
-    removed: gr.State
+    removed: gr.BrowserState
     chosen: gr.Column
     large: gr.Image
     about: gr.Markdown
@@ -66,7 +68,8 @@ class Drawer(Source):
         """Fill the strip with results, and let a click choose one."""
         for result in results:
             result.change(self._add, [result, self.paths, self.result], self._wall, **IMMEDIATE)
-        page.load(self._show, self.paths, self._wall, **IMMEDIATE)
+        page.load(self._opened, [self.paths, self.removed], [*self._wall, self.undo], **IMMEDIATE)
+        self.opener.click(self._look_again, [self.paths, self.result], self._wall, **IMMEDIATE)
         changed = [*self._wall, self.result, self.chosen, self.removed, self.undo]
         self.forget.click(self._forget, self.paths, changed, **IMMEDIATE)
         self.undo.click(self._bring_back, [self.removed, self.paths], changed, **IMMEDIATE)
@@ -80,7 +83,7 @@ class Drawer(Source):
         return [self.paths, self.strip, self.status, self.actions]
 
     def _show(self, paths: list, request: gr.Request, chosen: str | None = None) -> Update:
-        kept = [path for path in paths or [] if files.is_result(path)][:_MOST]
+        kept = _results(paths)[:_MOST]
         some = bool(kept)
         # Gradio keeps the frame at its place, while the picture that was chosen moves on. It knows no update to no frame.
         framed: dict[str, Any] = {"selected_index": kept.index(chosen)} if chosen in kept else {}
@@ -94,20 +97,38 @@ class Drawer(Source):
     def _add(self, path: str | None, paths: list, chosen: str | None, request: gr.Request) -> Update:
         if not files.is_result(path) or first_picture.is_example(path) or _is_among(path, paths or []):
             return {self.strip: gr.skip()}
-        kept = [path, *(each for each in paths or [] if files.is_result(each))]
+        kept = [path, *_results(paths)]
         return self._show(_of_all_pages(kept, jobs.here.visitor(request)), request, chosen)
+
+    def _opened(self, paths: list, removed: list, request: gr.Request) -> Update:
+        """A page that is loaded; what was removed can be taken back as long as its files are kept."""
+        shown, back = self._show(paths, request), any(files.is_result(path) for path in removed or [])
+        if back and not shown[self.paths]:
+            shown[self.status] = gr.update(value=i18n.say("FORGOTTEN", request), visible=True)
+        return {**shown, self.undo: gr.update(visible=back)}
+
+    def _look_again(self, paths: list, chosen: str | None, request: gr.Request) -> Update:
+        """What the visitor's other pages have made and removed meanwhile."""
+        return self._show(_of_all_pages(_results(paths), jobs.here.visitor(request)), request, chosen)
 
     def _forget(self, paths: list, request: gr.Request) -> Update:
         jobs.here.forget_done(request)
-        _made.pop(jobs.here.visitor(request) or "", None)
-        gone = {self.result: None, self.chosen: gr.update(visible=False), self.removed: paths or []}
+        visitor = jobs.here.visitor(request)
+        paths = _of_all_pages(_results(paths), visitor)
+        if visitor is not None:
+            _made.pop(visitor, None)
+            _gone[visitor] = [*paths, *_gone.pop(visitor, [])][: 2 * _MOST]
+            _bound(_gone)
+        gone = {self.result: None, self.chosen: gr.update(visible=False), self.removed: paths}
         said = gr.update(value=i18n.say("FORGOTTEN", request), visible=True)
         return {**self._show([], request), **gone, self.status: said, self.undo: gr.update(visible=True)}
 
     def _bring_back(self, removed: list, paths: list, request: gr.Request) -> Update:
         """The pictures as they were, and those that came since."""
-        came = [path for path in paths or [] if path not in removed]
-        back = self._show(_of_all_pages([*came, *removed], jobs.here.visitor(request)), request)
+        visitor = jobs.here.visitor(request)
+        _gone.pop(visitor or "", None)
+        came = [path for path in _results(paths) if path not in removed]
+        back = self._show(_of_all_pages([*came, *_results(removed)], visitor), request)
         said = gr.update(value=i18n.say("HISTORY_EMPTY", request), visible=True)
         return {**back, self.status: said, self.undo: gr.update(visible=False), self.removed: []}
 
@@ -151,25 +172,38 @@ def build(opener: gr.Button) -> Drawer:
     opener.click(lambda: gr.Sidebar(open=True), None, drawer, **IMMEDIATE)
     return Drawer(
         strip=strip, status=status, actions=actions, restore=restore, forget=forget, undo=undo, uses=uses, dropped=dropped, chosen=chosen,
-        large=large, about=about, download=download, command=command, removed=gr.State([]), result=gr.State(None),
+        large=large, about=about, download=download, command=command, result=gr.State(None), opener=opener,
         paths=gr.BrowserState([], storage_key=_KEY, secret=_KEY),
+        removed=gr.BrowserState([], storage_key=_REMOVED, secret=_REMOVED),
     )  # fmt: skip
 
 
 _made: OrderedDict[str, list[str]] = OrderedDict()  # by visitor: results of all of their pages, which don't know of each other
+_gone: OrderedDict[str, list[str]] = OrderedDict()  # by visitor: results removed on one of their pages
+
+
+def _results(paths: list | None) -> list[str]:
+    """Those of a browser's paths that are results which still exist."""
+    return [path for path in paths or [] if files.is_result(path)]
 
 
 def _of_all_pages(paths: list[str], visitor: str | None) -> list[str]:
     """Results on a page and on others that the visitor has open, newest first."""
     if visitor is None:
         return paths
+    gone = _gone.get(visitor, ())
+    paths = [path for path in paths if path not in gone]
     others = [path for path in _made.pop(visitor, []) if path not in paths and files.is_result(path)]
     if others:
         paths = sorted([*paths, *others], key=lambda path: Path(path).stat().st_mtime, reverse=True)
     _made[visitor] = paths[:_MOST]
-    while len(_made) > _MOST_VISITORS:
-        _made.popitem(last=False)
+    _bound(_made)
     return paths
+
+
+def _bound(by_visitor: OrderedDict[str, list[str]]) -> None:
+    while len(by_visitor) > _MOST_VISITORS:
+        by_visitor.popitem(last=False)
 
 
 def parents_of(paths: list[str]) -> dict[str, list[str]]:

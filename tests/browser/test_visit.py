@@ -80,9 +80,26 @@ def test_a_visit_s_pictures_survive_a_reload_and_stay_in_their_browser(painted, 
     painted.click("#history-forget")
     painted.wait_for_selector("#history-strip img", state="detached")
     painted.wait_for_selector("#history-large", state="hidden")
+    painted.reload()
+    painted.click("#history-open")
+    painted.locator("#history-status").filter(has_text="Removed").wait_for()
     painted.click("#history-undo")
     painted.wait_for_selector("#history-strip img")
     painted.wait_for_selector("#history-undo", state="hidden")
+
+
+def test_what_is_removed_on_one_page_is_gone_from_the_visitor_s_other_pages(page, address):
+    tile(page, 0).click()
+    page.wait_for_selector("#history-strip img", state="attached")
+    other = page.context.new_page()
+    other.goto(address)
+    ready(other)
+    other.wait_for_selector("#history-strip img", state="attached")
+    page.click("#history-open")
+    page.click("#history-forget")
+    page.wait_for_selector("#history-undo", state="visible")
+    other.click("#history-open")
+    other.wait_for_selector("#history-strip img", state="detached")
 
 
 def test_settings_come_back_from_a_dropped_picture_and_others_are_refused_in_words(page, tmp_path):
