@@ -37,7 +37,7 @@ def build(
         first: which color the subject is proposed in, given the values of the components `of`.
     """
     count = len(names)
-    with gr.Accordion(title, open=False, elem_id=f"{run_id}-regions"):
+    with gr.Accordion(title, open=False, elem_id=f"{run_id}-regions") as section:
         gr.Markdown(info, elem_classes="quiet")
         with gr.Row():
             for color, name in zip(COLORS, names):
@@ -54,6 +54,7 @@ def build(
 
     shared.change(lambda: None, None, editor, **IMMEDIATE)
     bring.click(_brought, photo, editor, **IMMEDIATE)
+    section.expand(_begun, [photo, editor], editor, **IMMEDIATE)
     proposals = [
         button.click(
             partial(_proposed, compute, inverted=inverted, first=first),
@@ -65,6 +66,11 @@ def build(
         for button, inverted in ((only, False), (around, True))
     ]
     return editor, proposals
+
+
+def _begun(path: str | None, painted: dict | None) -> dict | None:
+    """The photo in the editor that is opened, where nothing is painted yet."""
+    return _brought(path) if masks_of(painted, len(COLORS)) is None else gr.skip()
 
 
 def _brought(path: str | None) -> dict | None:

@@ -185,8 +185,16 @@
     setTimeout(() => { waiting = false; tell(); }, 250);
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
 
-  // A reload in the middle of a run asks first; not Gradio's own, once the server can be reached again.
+  // A reload loses what was painted by hand; another photo has lost it already.
+  const photo = () => document.querySelector('#stylize-content img')?.src;
+  let areas = null;
+  document.addEventListener('pointerdown', ({ target }) => {
+    if (target.closest?.('[id$=-regions-editor] canvas')) areas = { on: photo() };
+  }, true);
+
+  // A reload in the middle of a run asks first, as one that loses areas does; not Gradio's own, once the server can be reached again.
   window.addEventListener('beforeunload', (event) => {
-    if (document.querySelector('.status progress') && !lost) event.preventDefault();
+    const losing = document.querySelector('.status progress') || (areas && areas.on === photo());
+    if (losing && !lost) event.preventDefault();
   });
 }

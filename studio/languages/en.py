@@ -2,6 +2,9 @@
 
 CODE = "en"
 
+# Texts of Gradio's own.
+GRADIO: dict[str, str] = {"image_editor.select_draw_tool": "Press “Bring the photo here” to paint on it."}
+
 WORDS: dict[str, str] = {
     # The page
     "TAGLINE": "Turn a photo into a painting.",
@@ -126,9 +129,9 @@ WORDS: dict[str, str] = {
     "BAD_VALUE": "A value in this request can't be read. The API page says what each parameter accepts.",
     # Regions
     "REGIONS": "Different styles in different places",
-    "REGIONS_INFO": "Bring the photo here and brush over it, or begin with its main subject: each color stands for one style. The rest gets the styles whose colors you didn't use. The subject is painted at once; after brushing, press the large button.",
+    "REGIONS_INFO": "Brush over the photo, or begin with its main subject: each color stands for one style. The rest gets the styles whose colors you didn't use. The subject is painted at once; after brushing, press the large button. Reloading the page clears the areas.",
     "DREAM_REGIONS": "Dream only in some places",
-    "DREAM_REGIONS_INFO": "Bring the photo here and brush where the dream should grow, or begin with its main subject. The rest doesn't change.",
+    "DREAM_REGIONS_INFO": "Brush where the dream should grow, or begin with the main subject. The rest doesn't change. Reloading the page clears the areas.",
     "BRUSH": "Preview of the brushstrokes",
     "BRUSH_INFO": "The painting is on the left and your photo on the right, both at full size. Brush size changes the painting.",
     "BRING_PHOTO": "Bring the photo here",

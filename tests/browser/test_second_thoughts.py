@@ -34,6 +34,32 @@ def test_painted_areas_go_with_their_photo_and_the_same_photo_or_example_may_com
     example.wait_for()
 
 
+def test_an_editor_is_ready_to_paint_keeps_its_strokes_when_folded_and_a_reload_asks_before_it_loses_them(page, tmp_path):
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    paint_small(page)
+    unfold(page, "Different styles in different places", "#stylize-regions")
+    canvas = page.locator("#stylize-regions-editor canvas").first
+    canvas.wait_for()
+    page.wait_for_timeout(2500)  # the editor draws its picture without telling
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"], steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(1000)
+    for _ in range(2):
+        unfold(page, "Different styles in different places", "#stylize-regions")
+    page.wait_for_timeout(2500)
+    before = shown(page, "stylize")
+    page.click("#stylize-run")
+    wait_for_another(page, "stylize", before)
+    assert read_settings(downloaded(page, "stylize", tmp_path))["request"]["mask"]
+    page.reload()
+    assert asked == ["beforeunload"]
+
+
 def test_a_reload_keeps_ones_own_painting_and_one_that_was_clicked(page, tmp_path):
     paint_small(page)
     write_image(tmp_path / "own.png", picture(120, 100, seed=4))

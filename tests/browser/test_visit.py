@@ -120,9 +120,10 @@ def test_painted_strokes_limit_where_the_style_goes(page, tmp_path):
     paint_small(page)
     whole = read_image(downloaded(page, "stylize", tmp_path))
     unfold(page, "Different styles", "#stylize-regions")
-    page.click("#stylize-regions-bring")
     page.wait_for_selector("#stylize-regions-editor canvas")
+    page.get_by_text("draw tool").wait_for(state="detached")
     page.wait_for_timeout(2500)  # the editor draws its picture without telling
+    page.locator("#stylize-regions-editor").scroll_into_view_if_needed()
     box = page.locator("#stylize-regions-editor canvas").first.bounding_box()
     page.mouse.move(box["x"] + 0.35 * box["width"], box["y"] + 0.5 * box["height"])
     page.mouse.down()
@@ -205,6 +206,10 @@ def test_imagined_pictures_are_chosen_and_walked_between(page, tmp_path):
     assert read_settings(downloaded(page, "imagine", tmp_path))["options"]["seed"] == 3
     page.click("#imagine-walk")
     page.locator("#imagine-status").filter(has_text="Frames: 72").wait_for(timeout=300_000)
+    page.wait_for_function("""() => {
+      const { top, bottom } = document.querySelector('#imagine-film').getBoundingClientRect();
+      return top >= 0 && top < bottom && bottom <= innerHeight;
+    }""")
 
 
 def test_a_dream_grows_and_is_stopped(page):
@@ -223,10 +228,6 @@ def test_a_dream_grows_and_is_stopped(page):
 @pytest.fixture
 def visitor(chromium, address):
     """Visitors with a language and a screen of their own."""
-    page.wait_for_function("""() => {
-      const { top, bottom } = document.querySelector('#imagine-film').getBoundingClientRect();
-      return top >= 0 && top < bottom && bottom <= innerHeight;
-    }""")
     contexts = []
 
     def visit(**how):

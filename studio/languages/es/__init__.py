@@ -130,9 +130,9 @@ WORDS: dict[str, str] = {
     "BAD_VALUE": "Un valor de esta petición no se puede leer. La página de la API explica cada uno.",
     # Regions
     "REGIONS": "Estilos distintos en lugares distintos",
-    "REGIONS_INFO": "Trae la foto aquí y pinta encima, o empieza por su motivo principal: cada color representa un estilo. El resto recibe los estilos cuyo color no has usado. El motivo se pinta enseguida; después de pintar encima, pulsa el botón grande.",
+    "REGIONS_INFO": "Pinta encima de la foto, o empieza por su motivo principal: cada color representa un estilo. El resto recibe los estilos cuyo color no has usado. El motivo se pinta enseguida; después de pintar encima, pulsa el botón grande. Al recargar la página se borran las zonas.",
     "DREAM_REGIONS": "Soñar solo en algunas partes",
-    "DREAM_REGIONS_INFO": "Trae la foto aquí y pinta donde deba crecer el sueño, o empieza por su motivo principal. Lo demás queda como está.",
+    "DREAM_REGIONS_INFO": "Pinta donde deba crecer el sueño, o empieza por el motivo principal. Lo demás queda como está. Al recargar la página se borran las zonas.",
     "BRUSH": "Vista previa de las pinceladas",
     "BRUSH_INFO": "A la izquierda el cuadro, a la derecha tu foto, ambos a tamaño real. Al cambiar el tamaño del pincel, cambia el cuadro.",
     "BRING_PHOTO": "Traer la foto aquí",
@@ -264,6 +264,7 @@ WORDS: dict[str, str] = {
 
 # Gradio's own texts say "usted", unlike the rest of the page.
 GRADIO: dict[str, str] = {
+    "image_editor.select_draw_tool": "Pulsa «Traer la foto aquí» para pintar encima.",
     "upload_text.click_to_upload": "Haz clic para subir",
     "upload_text.drop_image": "Suelta la imagen aquí",
     "upload_text.drop_video": "Suelta el vídeo aquí",

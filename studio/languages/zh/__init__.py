@@ -130,9 +130,9 @@ WORDS: dict[str, str] = {
     "BAD_VALUE": "这个请求中有一个值无法读取。API 页面说明了每个值的要求。",
     # Regions
     "REGIONS": "不同位置用不同风格",
-    "REGIONS_INFO": "把照片放到这里，用画笔涂抹，也可以先选出主体：每种颜色代表一种风格。其余地方使用没有涂过颜色的风格。选出主体后会立即绘制；用画笔涂抹后请按下大按钮。",
+    "REGIONS_INFO": "用画笔在照片上涂抹，也可以先选出主体：每种颜色代表一种风格。其余地方使用没有涂过颜色的风格。选出主体后会立即绘制；用画笔涂抹后请按下大按钮。重新载入页面会清除涂过的区域。",
     "DREAM_REGIONS": "只让部分画面入梦",
-    "DREAM_REGIONS_INFO": "把照片放到这里，涂出要入梦的地方，也可以先选出主体。其余部分保持原样。",
+    "DREAM_REGIONS_INFO": "涂出要入梦的地方，也可以先选出主体。其余部分保持原样。重新载入页面会清除涂过的区域。",
     "BRUSH": "笔触预览",
     "BRUSH_INFO": "左边是画作，右边是照片，都是实际大小。“笔触大小”会改变左边的画作。",
     "BRING_PHOTO": "把照片放到这里",
@@ -259,6 +259,9 @@ WORDS: dict[str, str] = {
     "RETRY": "下次运行会再次尝试 VGG-19。",
     "ABOUT_HEAD": "| 权重 | 说明 | 位置 | 大小 | 许可 |",
 }
+
+# Texts of Gradio's own.
+GRADIO: dict[str, str] = {"image_editor.select_draw_tool": "按“把照片放到这里”，即可在上面涂抹。"}
 
 CATEGORIES: dict[str, str] = {
     "Cubist and abstract": "立体派与抽象",
