@@ -78,6 +78,14 @@ def test_the_frame_in_the_drawer_stays_with_the_chosen_picture(page):
     page.wait_for_function("source => document.querySelector('#history-strip .thumbnail-item.selected img')?.src === source", arg=source)
 
 
+def test_imagine_says_what_to_do_in_sight_on_a_low_screen(page):
+    page.set_viewport_size({"width": 1280, "height": 800})
+    open_tab(page, "Imagine", "imagine")
+    page.evaluate("scrollTo(0, 0)")
+    box = page.locator("#imagine-status p").bounding_box()
+    assert box["y"] + box["height"] <= 800
+
+
 def test_a_long_caption_in_the_drawer_is_not_cut_and_is_said_in_full(page):
     tile(page, "Tahitian Women").click()
     page.locator("#stylize-status").filter(has_text="Tahitian Women on the Beach").filter(has_text="Done").wait_for()
