@@ -294,6 +294,20 @@ def test_a_phone_paints_without_scrolling_sideways(visitor):
 
 
 def test_every_size_has_its_forecast_beside_it(page):
+def test_a_phone_shows_the_whole_editor_of_areas_above_its_buttons(visitor):
+    page = visitor(viewport={"width": 390, "height": 844}, device_scale_factor=1, is_mobile=True, has_touch=True)
+    whole = """(shown) => {
+      const { top, bottom } = document.querySelector(shown)?.getBoundingClientRect() ?? {};
+      const buttons = [...document.querySelectorAll('.actions')].find((row) => row.checkVisibility());
+      return top >= 0 && top < bottom && bottom <= buttons.getBoundingClientRect().top;
+    }"""
+    unfold(page, "More", "#stylize-more")
+    unfold(page, "Different styles", "#stylize-regions")
+    page.wait_for_function(whole, arg="#stylize-regions-editor")
+    gone = "document.querySelector('#stylize-slider').getBoundingClientRect().bottom <= 0"
+    assert page.evaluate(gone), "the picture lies on the editor"
+
+
     for tab, name in (("Stylize", "stylize"), ("Paint", "paint"), ("Dream", "dream"), ("Imagine", "imagine")):
         page.get_by_role("tab", name=tab, exact=True).click()
         forecast = page.locator(f"#{name}-forecast").filter(has_text="Takes about")
