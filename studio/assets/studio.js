@@ -55,6 +55,13 @@
     setTimeout(() => left() && target.dispatchEvent(new FocusEvent('blur')), 200);
   });
 
+  // What is unfolded below the window's edge comes into view.
+  document.addEventListener('click', ({ target }) => {
+    const label = target.closest?.('.label-wrap'), section = label?.parentElement;
+    const show = () => label.classList.contains('open') && section.scrollIntoView({ block: 'nearest', behavior: 'smooth' });
+    if (section) setTimeout(show, 300);  // once it has its height
+  });
+
   // A picture dropped anywhere, or pasted, becomes the photo.
   const take = (file) => {
     const input = document.querySelector('#choose-photo input[type=file], input#choose-photo, #header input[type=file]');

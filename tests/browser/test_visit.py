@@ -174,6 +174,7 @@ def test_compared_styles_and_strengths_are_chosen_by_a_click(page):
     tile(page, 0).click()
     page.locator("#stylize-status").filter(has_text="Done").wait_for()
     unfold(page, "Compare", "#compare")
+    page.wait_for_function("document.querySelector('#compare').getBoundingClientRect().bottom <= innerHeight")
     page.click("#compare-run")
     first_of_each = {entry.category: entry for entry in reversed(gallery().values())}
     compared = page.locator("#compare-grid button.thumbnail-item")
@@ -293,7 +294,6 @@ def test_a_phone_paints_without_scrolling_sideways(visitor):
     assert page.evaluate(too_long) == [], "words reach beyond their button"
 
 
-def test_every_size_has_its_forecast_beside_it(page):
 def test_a_phone_shows_the_whole_editor_of_areas_above_its_buttons(visitor):
     page = visitor(viewport={"width": 390, "height": 844}, device_scale_factor=1, is_mobile=True, has_touch=True)
     whole = """(shown) => {
@@ -308,6 +308,7 @@ def test_a_phone_shows_the_whole_editor_of_areas_above_its_buttons(visitor):
     assert page.evaluate(gone), "the picture lies on the editor"
 
 
+def test_every_size_has_its_forecast_beside_it(page):
     for tab, name in (("Stylize", "stylize"), ("Paint", "paint"), ("Dream", "dream"), ("Imagine", "imagine")):
         page.get_by_role("tab", name=tab, exact=True).click()
         forecast = page.locator(f"#{name}-forecast").filter(has_text="Takes about")
