@@ -54,7 +54,7 @@ def build(
 
     shared.change(lambda: None, None, editor, **IMMEDIATE)
     bring.click(_brought, photo, editor, **IMMEDIATE)
-    section.expand(_begun, [photo, editor], editor, **IMMEDIATE)
+    section.expand(_opened, [photo, editor], editor, **IMMEDIATE)
     proposals = [
         button.click(
             partial(_proposed, compute, inverted=inverted, first=first),
@@ -68,7 +68,7 @@ def build(
     return editor, proposals
 
 
-def _begun(path: str | None, painted: dict | None) -> dict | None:
+def _opened(path: str | None, painted: dict | None) -> dict | None:
     """The photo in the editor that is opened, where nothing is painted yet."""
     return _brought(path) if masks_of(painted, len(COLORS)) is None else gr.skip()
 

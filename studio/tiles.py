@@ -27,6 +27,7 @@ class Tile:
         title: its title, in English or by language.
         line: a second, smaller line; may be empty.
         category: its category; may be empty.
+        note: shown with both when it is pointed at; may be empty.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Tile:
     title: str | dict[str, str]
     line: str | dict[str, str] = ""
     category: str | dict[str, str] = ""
+    note: str = ""
 
 
 class Tiles(gr.HTML):
@@ -70,6 +72,7 @@ class Tiles(gr.HTML):
                 "title": tile.title,
                 "line": tile.line,
                 "category": tile.category,
+                "note": tile.note,
                 "picture": self._served(tile.picture, side),
             }
             for tile in tiles

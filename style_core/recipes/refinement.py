@@ -157,7 +157,7 @@ def refined(
         shares, masks, strength, outside: as in `Generator.paint`.
         remember: cache what was measured in the photo.
     """
-    parts, begun = style_shares(shares, len(styles[0])), painted
+    parts, generated = style_shares(shares, len(styles[0])), painted
     for level, targets in zip(levels, styles, strict=True):
         start, seen = level.of(painted), level.of(photo)
         areas = _areas(seen, targets, parts, masks, (strength, outside))
@@ -166,7 +166,7 @@ def refined(
             painted = _moved(painted, start, _blended(start, result, areas) if masks is not None else result)
         if level is not levels[-1]:
             yield None
-    yield painted if masks is not None else torch.lerp(begun, painted, min(1.0, strength / FADE))
+    yield painted if masks is not None else torch.lerp(generated, painted, min(1.0, strength / FADE))
 
 
 def _descended(

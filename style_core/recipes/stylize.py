@@ -66,7 +66,11 @@ class StylizeOptions(Options):
     strength: float = option(1.0, "0 keeps the photo exactly, 1 applies the full style, more exaggerates it.", Range(0, 1.5, 0.01))
     color: str = painting_color_option()
     outside: float = option(0.0, "Strength outside the painted areas; 0 keeps the photo there.", Range(0, 1.5, 0.01))
-    style_scale: float = option(1.0, "Size of the strokes: higher values use the style picture at a larger size.", Range(0.25, 4, 0.05))
+    style_scale: float = option(
+        1.0,
+        "Size of the strokes: higher values use the style picture at a larger size. Their size in pixels is the same in larger results.",
+        Range(0.25, 4, 0.05),
+    )
     refine: int = option(
         12,
         "Steps of optimization after the network, which bring the picture closer to the style; 0 is faster. Films do without them.",

@@ -46,6 +46,17 @@ def test_the_page_opens_on_a_picture_that_is_painted_already_and_can_be_taken(pa
     assert not page.locator("#history .uses").is_visible(), "there is nothing to use"
 
 
+def test_styles_are_found_by_painter_and_museum_which_a_tile_tells(page):
+    search, wall = page.locator("#stylize-gallery .tile-search"), page.locator("#stylize-gallery .tile-pick")
+    everything = wall.count()
+    for words, told in (("gogh", "Vincent van Gogh"), ("musée d'orsay", "Musée d'Orsay, Paris")):
+        search.fill(words)
+        assert 0 < wall.count() < everything
+        assert all(told in title for title in wall.evaluate_all("(tiles) => tiles.map((tile) => tile.title || tile.innerText)"))
+    search.fill("")
+    assert wall.count() == everything
+
+
 def test_the_painted_picture_is_there_before_gradio_s_scripts_and_gives_way_to_the_page(chromium, address):
     page = chromium.new_page()
     page.route("**/assets/index-*.js", lambda route: route.abort())

@@ -6,7 +6,7 @@ HELP: dict[str, str] = {
     "StylizeOptions.strength": "0 deja la foto como está, 1 aplica todo el estilo; un valor mayor lo exagera.",
     "StylizeOptions.color": "Los colores del cuadro, los de la foto, una mezcla de ambos o exactamente la paleta del cuadro.",
     "StylizeOptions.outside": "Intensidad fuera de las zonas pintadas; con 0, allí se conserva la foto.",
-    "StylizeOptions.style_scale": "Tamaño de las pinceladas: con valores mayores el cuadro se usa a mayor tamaño.",
+    "StylizeOptions.style_scale": "Tamaño de las pinceladas: con valores mayores el cuadro se usa a mayor tamaño. Miden los mismos píxeles sea cual sea el tamaño del resultado.",
     "StylizeOptions.refine": "Pasos de optimización después de la red, que acercan la imagen al estilo; 0 es más rápido. Los vídeos van sin ellos.",
     "OptimizeOptions.size": "Lado largo del resultado.",
     "OptimizeOptions.iterations": "Pasos del optimizador; puedes parar cuando quieras y conservar la imagen.",

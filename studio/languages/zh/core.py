@@ -6,7 +6,7 @@ HELP: dict[str, str] = {
     "StylizeOptions.strength": "0 完全保留照片，1 完全采用风格，更大则更夸张。",
     "StylizeOptions.color": "画作的色彩、照片的色彩、两者的混合，或严格采用画作的调色板。",
     "StylizeOptions.outside": "所涂区域之外的强度；0 表示那里保留照片原样。",
-    "StylizeOptions.style_scale": "笔触大小：数值越大，参照的画作尺寸越大。",
+    "StylizeOptions.style_scale": "笔触大小：数值越大，参照的画作尺寸越大。无论结果多大，笔触的像素宽度不变。",
     "StylizeOptions.refine": "网络之后的优化步数，使图更接近风格；0 更快。视频不做这些步骤。",
     "OptimizeOptions.size": "结果的长边。",
     "OptimizeOptions.iterations": "优化的步数；随时可以停止并保留当前的图。",
