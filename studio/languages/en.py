@@ -251,7 +251,7 @@ WORDS: dict[str, str] = {
     "ABOUT_KEYS": "Shortcuts: Ctrl+Enter starts, Esc stops and keeps. Drop or paste a picture anywhere to make it the photo.",
     "TECHNICAL": "Technical details",
     "GET_VGG19": "Download VGG-19",
-    "RIGHTS": "All painters in the gallery died before 1955. No painting is stored here: a style is 265 numbers computed from a painting, and "
+    "RIGHTS": "All painters in the gallery died before 1956. None of their paintings is stored here: a style is numbers computed from a painting, and "
     "its tile shows one of our own scenes in that style. The program, its weights and its examples are under the MIT license. Your results "
     "are yours.",
     "GET_VGG19_INFO": "Paint and Dream will then use it. Without it, they use the built-in network.",

@@ -254,7 +254,7 @@ WORDS: dict[str, str] = {
     "ABOUT_KEYS": "Atajos: Ctrl+Intro empieza; Esc para y conserva. Una imagen soltada o pegada en cualquier lugar pasa a ser la foto.",
     "TECHNICAL": "Detalles técnicos",
     "GET_VGG19": "Descargar VGG-19",
-    "RIGHTS": "Todos los pintores de la galería murieron antes de 1955. Aquí no se guarda ningún cuadro: un estilo son 265 números calculados a "
+    "RIGHTS": "Todos los pintores de la galería murieron antes de 1956. Aquí no se guarda ninguno de sus cuadros: un estilo son números calculados a "
     "partir de un cuadro, y su miniatura es una escena nuestra en ese estilo. El programa, sus pesos y sus ejemplos tienen licencia MIT. Tus resultados son tuyos.",
     "GET_VGG19_INFO": "Pintar y Soñar la usarán entonces. Sin ella usan la red incluida.",
     "GOT_VGG19": "VGG-19 está lista.",
