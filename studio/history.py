@@ -1,4 +1,4 @@
-"""The drawer: this visit's results, kept in the visitor's browser, and settings restored from a picture."""
+"""The drawer: this visit's results, whose paths the visitor's browser keeps, and settings restored from a picture."""
 
 import re
 from collections import OrderedDict
