@@ -16,7 +16,7 @@ ENV PYTHONUNBUFFERED=1 \
 RUN useradd --create-home --uid 1000 painter && mkdir /data && chown painter /data
 WORKDIR /home/painter/app
 
-# The two large wheels first, from the index for this hardware, so that the layer is kept when the app changes.
+# torch first, from the index for this hardware. The layer of packages is kept when only the app changes.
 COPY requirements.txt ./
 RUN grep -E '^torch' requirements.txt > torch.txt \
  && pip install -r torch.txt --index-url "$TORCH_INDEX" \
