@@ -1,7 +1,7 @@
 # make run        the app on http://127.0.0.1:7860
 # make test-fast  tests without app, network, browser or ../shared
 # make test       every test that can run here; as root on Debian it installs Chromium for the browser tests
-# make soak       the app under load for minutes, random actions, threads that wait
+# make soak       the app under load for minutes, random actions, threads that wait, batches
 # make lint       ruff and mypy
 PYTHON ?= python3
 VENV := .venv
