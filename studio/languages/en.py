@@ -313,7 +313,7 @@ LABELS: dict[str, str] = {
     "turn": "Turn per frame",
     "steadiness": "Steadiness",
     "frame_iterations": "Steps per key frame",
-    "key_every": "Frames between key frames",
+    "key_every": "Key frame interval (frames)",
     "iterations_each": "Steps per frame",
 }
 
