@@ -29,7 +29,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--size", type=int, default=1024, help="Long side, px (default 1024).")
-    parser.add_argument("--iterations", type=int, default=30, help="Of the longest history; A1 has 30 at its last size.")
+    parser.add_argument("--iterations", type=int, default=30, help="Of the longest history (default 30).")
     parser.add_argument("--rates", type=float, nargs="+", default=[0.01, 0.02], help="Learning rates of Adam to try.")
     given = parser.parse_args()
     paint_with(given.vgg19)

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--extractor", default="lite", choices=("vgg19", "lite"))
     parser.add_argument("--vgg19", type=Path, default=VGG19)
     parser.add_argument("--iterations", type=int, default=200)
-    parser.add_argument("--memory", type=float, default=0, help="GiB that a run may use; 0 means all free memory.")
+    parser.add_argument("--memory", type=float, default=0, help="GiB that a run may use; 0 means 90 %% of the free memory.")
     parser.add_argument("--last", type=int, default=0, metavar="N", help="Run N iterations at the last size only, and extrapolate.")
     parser.add_argument("--own", help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -3,7 +3,7 @@
 from style_core import finish, optimize, read_image, stylize, write_image
 
 photo, painting = read_image("photo.jpg"), read_image("painting.jpg")
-result = finish(stylize(photo, [painting])).image              # takes a second or two
+result = finish(stylize(photo, [painting])).image              # takes seconds
 result = finish(optimize(photo, [painting])).image             # slower and finer
 write_image("painted.png", result)
 """
