@@ -34,7 +34,7 @@ class FilmOptions(Options):
 
     steadiness: float = option(
         1.0,
-        "How much of the previous frame's paint moves along with the picture; at 0 every frame is painted, and the film flickers.",
+        "How much of the previous frame's paint moves along with the picture; at 0 every frame is painted, and the video flickers.",
         Range(0, 1, 0.05),
     )
     key_every: int = option(

@@ -73,7 +73,7 @@ class StylizeOptions(Options):
     )
     refine: int = option(
         12,
-        "Steps of optimization after the network, which bring the picture closer to the style; 0 is faster. Films do without them.",
+        "Steps of optimization after the network, which bring the picture closer to the style; 0 is faster. Videos do without them.",
         Range(0, 30, 1),
     )
 

@@ -31,7 +31,7 @@ def test_a_start_that_a_button_gave_goes_with_its_photo(page, tmp_path):
     page.wait_for_selector("#paint-run", state="visible")
     page.locator("#paint-status progress").wait_for()
     page.click("#paint-stop")
-    page.locator("#paint-status").filter(has_text="Continue goes on from here").wait_for()
+    page.locator("#paint-status").filter(has_text="“Continue” goes on from here").wait_for()
     fill(page, "Exact size (px)", "128")
     fill(page, "Steps", "4")
     write_image(tmp_path / "other.png", picture(128, 96, seed=8))
