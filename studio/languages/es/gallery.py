@@ -1,4 +1,4 @@
-"""The gallery in Spanish: titles, and painters and years that contain words."""
+"""The gallery in Spanish: titles, and painters and years that read otherwise than in English."""
 
 PAINTINGS: dict[str, str] = {
     "Woman with a Parasol": "La mujer de la sombrilla",
@@ -12,7 +12,7 @@ PAINTINGS: dict[str, str] = {
     "Carnation, Lily, Lily, Rose": "Clavel, lirio, lirio, rosa",
     "Wheat Field with Cypresses": "Campo de trigo con cipreses",
     "Starry Night Over the Rhône": "Noche estrellada sobre el Ródano",
-    "The Bedroom": "El dormitorio",
+    "The Bedroom": "El dormitorio en Arlés",
     "Sunflowers": "Los girasoles",
     "Irises": "Los lirios",
     "Café Terrace at Night": "Terraza de café por la noche",
@@ -67,7 +67,12 @@ PAINTINGS: dict[str, str] = {
     "Striped Hills": "Colinas a rayas",
     "Bamboo and Sun": "Bambú y sol",
     "Beach of Points": "Playa de puntos",
+    "Kuzma Petrov-Vodkin": "Kuzmá Petrov-Vodkin",
+    "Nicholas Roerich": "Nikolái Roerich",
+    "Ivan Aivazovsky": "Iván Aivazovski",
+    "Arkhip Kuindzhi": "Arjip Kuindzhi",
     "Pieter Bruegel the Elder": "Pieter Brueghel el Viejo",
+    "Andrei Rublev": "Andréi Rubliov",
     "Chinese, artist unknown": "autor chino desconocido",
     "Roman, artist unknown": "autor romano desconocido",
     "French workshop": "taller francés",
