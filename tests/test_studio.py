@@ -145,7 +145,7 @@ def test_every_message_of_the_core_is_translated(language):
 def test_messages_are_translated_with_their_values():
     with pytest.raises(RequestError) as refused:
         OptimizeOptions(size=99999)
-    assert i18n.translate(str(refused.value), Request("zh-CN")) == "size 的值是 99999；应在 64 与 12288 px 之间。"
+    assert i18n.translate(str(refused.value), Request("zh-CN")) == "size 的值是 99999；应在 64 与 12288 像素之间。"
     assert i18n.translate(str(refused.value), Request("en")) == "size is 99999; it must be between 64 and 12288 px."
     reason = RequestError("Hugging Face could not be reached.")
     note = Message("Using the built-in network instead of VGG-19: {reason}", reason=str(reason))

@@ -3,7 +3,7 @@
 PAINTINGS: dict[str, str] = {
     "Woman with a Parasol": "撑阳伞的女人",
     "Impression, Sunrise": "日出·印象",
-    "San Giorgio Maggiore at Dusk": "黄昏中的圣乔治马焦雷",
+    "San Giorgio Maggiore at Dusk": "黄昏中的圣乔治马焦雷教堂",
     "The Water-Lily Pond": "睡莲池",
     "Poppies": "虞美人",
     "Rouen Cathedral": "鲁昂大教堂",
@@ -15,7 +15,7 @@ PAINTINGS: dict[str, str] = {
     "The Bedroom": "卧室",
     "Sunflowers": "向日葵",
     "Irises": "鸢尾花",
-    "Café Terrace at Night": "夜晚的咖啡馆",
+    "Café Terrace at Night": "夜晚的露天咖啡座",
     "The Church at Auvers": "奥维尔教堂",
     "Mont Sainte-Victoire": "圣维克多山",
     "Tahitian Women on the Beach": "沙滩上的塔希提女人",
