@@ -232,7 +232,7 @@ def caption(path: str, request: gr.Request | None) -> str:
         styles = [FROM_GALLERY + settings["gallery"]]
     names = filter(None, (_style_name(style, request) for style in styles))
     tab = _TABS.get(settings.get("recipe", ""))
-    return " · ".join(filter(None, (", ".join(names), i18n.say(tab, request) if tab else "")))
+    return " · ".join(filter(None, (i18n.say("COMMA", request).join(names), i18n.say(tab, request) if tab else "")))
 
 
 def _style_name(fact: Any, request: gr.Request | None) -> str:

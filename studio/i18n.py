@@ -48,7 +48,7 @@ I18N = gr.I18n(**_FALLBACKS | TABLE)
 # Translations of the core's English messages, by language.
 _SENTENCES = {language.CODE: getattr(language, "SENTENCES", {}) for language in ALL}
 
-# Translations of the gallery's titles, painters and years, by language.
+# Translations of the gallery's titles, painters, years and museums, by language.
 _PAINTINGS = {language.CODE: getattr(language, "PAINTINGS", {}) for language in ALL}
 
 
@@ -80,13 +80,13 @@ def category_in_each_language(category: str) -> dict[str, str]:
 
 
 def painting_in(language: str, text: str) -> str:
-    """A title, painter or year of the gallery in a language."""
+    """A title, painter, year or museum of the gallery in a language."""
     return _PAINTINGS[language].get(text, text)
 
 
 def painting_in_each_language(*texts: str) -> dict[str, str]:
-    """Titles, painters and years of the gallery by language, joined by commas; empty ones are left out."""
-    return {code: ", ".join(painting_in(code, text) for text in texts if text) for code in LANGUAGES}
+    """Titles, painters, years and museums of the gallery by language, joined by commas; empty ones are left out."""
+    return {code: TABLE[code]["COMMA"].join(painting_in(code, text) for text in texts if text) for code in LANGUAGES}
 
 
 def named_painting(style: GalleryStyle, request: gr.Request | None) -> str:

@@ -45,7 +45,7 @@ def style_tiles(elem_id: str, value: str = "", opens_at: str = "") -> Tiles:
             i18n.painting_in_each_language(entry.title),
             i18n.painting_in_each_language(entry.painter, str(entry.year)),
             i18n.category_in_each_language(entry.category) if entry.category else "",
-            entry.museum,
+            i18n.painting_in_each_language(entry.museum),
         )
         for entry in gallery().values()
     ]

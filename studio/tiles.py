@@ -35,7 +35,7 @@ class Tile:
     title: str | dict[str, str]
     line: str | dict[str, str] = ""
     category: str | dict[str, str] = ""
-    note: str = ""
+    note: str | dict[str, str] = ""
 
 
 class Tiles(gr.HTML):

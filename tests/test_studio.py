@@ -271,8 +271,9 @@ def test_every_painting_of_the_gallery_has_its_title_in_each_language(language):
     styles = gallery().values()
     assert {style.title for style in styles} <= language.PAINTINGS.keys()
     assert {str(style.year) for style in styles if str(style.year).startswith("about")} <= language.PAINTINGS.keys()
+    assert {style.museum for style in styles if style.museum} <= language.PAINTINGS.keys()
     # Nothing is left of paintings that are not in the gallery anymore.
-    assert language.PAINTINGS.keys() <= {text for style in styles for text in (style.title, style.painter, str(style.year))}
+    assert language.PAINTINGS.keys() <= {text for style in styles for text in (style.title, style.painter, str(style.year), style.museum)}
     names = {style.painter for style in styles} - {"Pentimento"}
     if language.CODE == "zh-CN":
         assert names <= language.PAINTINGS.keys()

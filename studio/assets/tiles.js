@@ -20,7 +20,8 @@ const shownTiles = () => {
   return props.tiles.filter((tile) => {
     if (category === '*' && !favorites.has(tile.name)) return false;
     if (category && category !== '*' && said(tile.category) !== category) return false;
-    const words = [said(tile.title), said(tile.line), said(tile.category), tile.note, tile.name];
+    // English names are found, too, because painters are known by them everywhere.
+    const words = [tile.title, tile.line, tile.category, tile.note].flatMap((text) => [said(text), text?.en]).concat(tile.name);
     return !wanted || words.join(' ').toLowerCase().includes(wanted);
   });
 };
@@ -33,7 +34,7 @@ const tileOf = (tile) => {
   pick.append(image);
   pick.append(make('span', 'tile-title', { textContent: said(tile.title) }));
   if (said(tile.line)) pick.append(make('span', 'tile-line', { textContent: said(tile.line) }));
-  if (tile.note) pick.title = [said(tile.title), said(tile.line), tile.note].join('\n');
+  if (said(tile.note)) pick.title = [said(tile.title), said(tile.line), said(tile.note)].join('\n');
   pick.onclick = () => choose(tile.name);
   place.append(pick);
   if (props.searched) {

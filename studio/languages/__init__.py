@@ -2,8 +2,8 @@
 
 Each has `CODE` (the browser's language code), `WORDS`, `LABELS`, `UNITS`, `CHOICES` and `CATEGORIES` (gallery categories; may be
 empty). English also has `SHARE_WARNING`. All but English have `HELP`, the options' explanations, `SENTENCES`, the core's messages, and
-`PAINTINGS`, the gallery's titles, painters and years; these are English in the core. `GRADIO` replaces texts of Gradio's own, where a
-language has it. A new language is one file or folder here.
+`PAINTINGS`, the gallery's titles, painters, years and museums; these are English in the core. `GRADIO` replaces texts of Gradio's own,
+where a language has it. A new language is one file or folder here.
 """
 
 import importlib

@@ -15,6 +15,7 @@ WORDS: dict[str, str] = {
     "FILM_TAB": "Video",
     "ABOUT_TAB": "About",
     "LANGUAGE": "Language",
+    "COMMA": ", ",
     "CHOOSE_PHOTO": "Choose a photo",
     "EARLY_CHOSEN": "Your choice will be painted as soon as the page is ready.",
     # Pictures

@@ -16,6 +16,7 @@ WORDS: dict[str, str] = {
     "FILM_TAB": "Vídeo",
     "ABOUT_TAB": "Info",
     "LANGUAGE": "Idioma",
+    "COMMA": ", ",
     "CHOOSE_PHOTO": "Elegir una foto",
     "EARLY_CHOSEN": "Tu elección se pintará en cuanto la página esté lista.",
     # Pictures

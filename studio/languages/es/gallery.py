@@ -1,4 +1,4 @@
-"""The gallery in Spanish: titles, and painters and years that read otherwise than in English."""
+"""The gallery in Spanish: titles, museums, and painters and years that read otherwise than in English."""
 
 PAINTINGS: dict[str, str] = {
     "Woman with a Parasol": "La mujer de la sombrilla",
@@ -85,4 +85,32 @@ PAINTINGS: dict[str, str] = {
     "about 1831": "hacia 1831",
     "about 1832": "hacia 1832",
     "about 1833": "hacia 1833",
+    # Museums
+    "National Gallery of Art, Washington": "Galería Nacional de Arte, Washington",
+    "Musée Marmottan Monet, Paris": "Museo Marmottan Monet, París",
+    "National Museum Cardiff": "Museo Nacional de Cardiff",
+    "National Gallery, London": "National Gallery, Londres",
+    "Pushkin Museum, Moscow": "Museo Pushkin, Moscú",
+    "Tate, London": "Tate, Londres",
+    "Musée d'Orsay, Paris": "Museo de Orsay, París",
+    "J. Paul Getty Museum, Los Angeles": "Museo J. Paul Getty, Los Ángeles",
+    "Kröller-Müller Museum, Otterlo": "Museo Kröller-Müller, Otterlo",
+    "Royal Museums of Fine Arts of Belgium": "Museos Reales de Bellas Artes de Bélgica",
+    "Walker Art Center, Minneapolis": "Walker Art Center, Mineápolis",
+    "Tretyakov Gallery, Moscow": "Galería Tretiakov, Moscú",
+    "Hermitage, Saint Petersburg": "Museo del Hermitage, San Petersburgo",
+    "National Gallery of Canada, Ottawa": "Galería Nacional de Canadá, Ottawa",
+    "Guggenheim Museum, New York": "Museo Guggenheim, Nueva York",
+    "Kunsthaus Zürich": "Kunsthaus de Zúrich",
+    "Kunstmuseum Den Haag": "Kunstmuseum de La Haya",
+    "Kunstmuseum Basel": "Kunstmuseum de Basilea",
+    "The Met, New York": "Museo Metropolitano de Arte, Nueva York",
+    "Palace Museum, Beijing": "Museo del Palacio, Pekín",
+    "Belvedere, Vienna": "Belvedere, Viena",
+    "Neue Galerie, New York": "Neue Galerie, Nueva York",
+    "Russian Museum, Saint Petersburg": "Museo Ruso, San Petersburgo",
+    "Hamburger Kunsthalle": "Kunsthalle de Hamburgo",
+    "Museo de Arte de Ponce": "Museo de Arte de Ponce",
+    "Kunsthistorisches Museum, Vienna": "Museo de Historia del Arte, Viena",
+    "Skokloster Castle": "Castillo de Skokloster",
 }

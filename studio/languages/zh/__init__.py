@@ -16,6 +16,7 @@ WORDS: dict[str, str] = {
     "FILM_TAB": "视频",
     "ABOUT_TAB": "关于",
     "LANGUAGE": "语言",
+    "COMMA": "，",
     "CHOOSE_PHOTO": "选择照片",
     "EARLY_CHOSEN": "页面准备好后，会立即按你的选择绘制。",
     # Pictures

@@ -1,4 +1,4 @@
-"""The gallery in Simplified Chinese: titles, painters, and years that contain words."""
+"""The gallery in Simplified Chinese: titles, painters, museums, and years that contain words."""
 
 PAINTINGS: dict[str, str] = {
     "Woman with a Parasol": "撑阳伞的女人",
@@ -115,4 +115,32 @@ PAINTINGS: dict[str, str] = {
     "about 1831": "约1831年",
     "about 1832": "约1832年",
     "about 1833": "约1833年",
+    # Museums
+    "National Gallery of Art, Washington": "华盛顿国家美术馆",
+    "Musée Marmottan Monet, Paris": "巴黎马蒙丹-莫奈美术馆",
+    "National Museum Cardiff": "加的夫国家博物馆",
+    "National Gallery, London": "伦敦国家美术馆",
+    "Pushkin Museum, Moscow": "莫斯科普希金博物馆",
+    "Tate, London": "伦敦泰特美术馆",
+    "Musée d'Orsay, Paris": "巴黎奥赛博物馆",
+    "J. Paul Getty Museum, Los Angeles": "洛杉矶盖蒂博物馆",
+    "Kröller-Müller Museum, Otterlo": "奥特洛克勒勒-米勒博物馆",
+    "Royal Museums of Fine Arts of Belgium": "比利时皇家美术博物馆",
+    "Walker Art Center, Minneapolis": "明尼阿波利斯沃克艺术中心",
+    "Tretyakov Gallery, Moscow": "莫斯科特列季亚科夫美术馆",
+    "Hermitage, Saint Petersburg": "圣彼得堡艾尔米塔什博物馆",
+    "National Gallery of Canada, Ottawa": "渥太华加拿大国家美术馆",
+    "Guggenheim Museum, New York": "纽约古根海姆博物馆",
+    "Kunsthaus Zürich": "苏黎世美术馆",
+    "Kunstmuseum Den Haag": "海牙美术馆",
+    "Kunstmuseum Basel": "巴塞尔美术馆",
+    "The Met, New York": "纽约大都会艺术博物馆",
+    "Palace Museum, Beijing": "北京故宫博物院",
+    "Belvedere, Vienna": "维也纳美景宫美术馆",
+    "Neue Galerie, New York": "纽约新画廊",
+    "Russian Museum, Saint Petersburg": "圣彼得堡俄罗斯博物馆",
+    "Hamburger Kunsthalle": "汉堡美术馆",
+    "Museo de Arte de Ponce": "庞塞艺术博物馆",
+    "Kunsthistorisches Museum, Vienna": "维也纳艺术史博物馆",
+    "Skokloster Castle": "斯库克洛斯特城堡",
 }
