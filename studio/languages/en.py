@@ -2,8 +2,12 @@
 
 CODE = "en"
 
-# Texts of Gradio's own.
-GRADIO: dict[str, str] = {"image_editor.select_draw_tool": "Press “Bring the photo here” to paint on it."}
+# Texts of Gradio's own; of the last two it shows only the keys.
+GRADIO: dict[str, str] = {
+    "image_editor.select_draw_tool": "Press “Bring the photo here” to paint on it.",
+    "image.no_webcam_support": "The camera can't be used on this page. Open it over https, or on the machine that runs the app.",
+    "common.complete": "Done",
+}
 
 WORDS: dict[str, str] = {
     # The page

@@ -263,13 +263,18 @@ WORDS: dict[str, str] = {
     "ABOUT_HEAD": "| pesos | qué son | dónde están | tamaño | licencia |",
 }
 
-# Gradio's own texts say "usted", unlike the rest of the page.
+# Gradio's own texts say "usted", unlike the rest of the page, or are missing.
 GRADIO: dict[str, str] = {
     "image_editor.select_draw_tool": "Pulsa «Traer la foto aquí» para pintar encima.",
     "upload_text.click_to_upload": "Haz clic para subir",
     "upload_text.drop_image": "Suelta la imagen aquí",
     "upload_text.drop_video": "Suelta el vídeo aquí",
     "upload_text.drop_file": "Suelta el archivo aquí",
+    "image.allow_webcam_access": "Permite el uso de la cámara.",
+    "image.no_webcam_support": "La cámara no se puede usar en esta página. Ábrela con https o en el equipo en el que funciona la aplicación.",
+    "common.complete": "Listo",
+    "common.progress": "Progreso",
+    "status.queue_position": "En cola: {position} de {size}",
 }
 
 CATEGORIES: dict[str, str] = {

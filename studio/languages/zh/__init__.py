@@ -261,8 +261,30 @@ WORDS: dict[str, str] = {
     "ABOUT_HEAD": "| 权重 | 说明 | 位置 | 大小 | 许可证 |",
 }
 
-# Texts of Gradio's own.
-GRADIO: dict[str, str] = {"image_editor.select_draw_tool": "按“把照片放到这里”，即可在上面涂抹。"}
+# Texts of Gradio's own, which has none in Chinese for the editor.
+GRADIO: dict[str, str] = {
+    "image_editor.select_draw_tool": "按“把照片放到这里”，即可在上面涂抹。",
+    "image_editor.brush": "画笔",
+    "image_editor.brush_size": "画笔大小",
+    "image_editor.color": "颜色",
+    "image_editor.erase": "橡皮擦",
+    "image_editor.eraser_size": "橡皮擦大小",
+    "image_editor.clear_canvas": "清空",
+    "image_editor.redo": "重做",
+    "image_editor.pan": "移动画面",
+    "image_editor.zoom_in": "放大",
+    "image_editor.zoom_out": "缩小",
+    "image_editor.fit_to_screen": "适应屏幕",
+    "image_editor.layer": "图层",
+    "image_editor.layers": "图层",
+    "image_editor.show_layers": "显示图层",
+    "upload_text.drop_image": "将图片拖放到此处",
+    "image.allow_webcam_access": "请允许使用摄像头。",
+    "image.no_webcam_support": "此页面无法使用摄像头。请通过 https，或在运行本应用的机器上打开。",
+    "common.complete": "完成",
+    "common.progress": "进度",
+    "status.queue_position": "排队中：第 {position} 位，共 {size} 位",
+}
 
 CATEGORIES: dict[str, str] = {
     "Cubist and abstract": "立体派与抽象",
