@@ -56,6 +56,19 @@ def test_a_language_has_every_text_with_the_same_placeholders(language):
     assert {f"{options.__name__}.{field.name}" for options, field in options} <= language.HELP.keys()
 
 
+@pytest.mark.parametrize("language", ALL, ids=[language.CODE for language in ALL])
+def test_what_a_text_quotes_is_a_label_of_the_same_language(language):
+    labels = {
+        *language.WORDS.values(),
+        *language.LABELS.values(),
+        *(text for choices in language.CHOICES.values() for text in choices.values()),
+    }
+    labels |= {"Record", "Grabar", "录制"}  # Gradio's own
+    spoken = [getattr(language, name, {}) for name in ("WORDS", "GRADIO", "HELP", "SENTENCES")]
+    quoted = {label for texts in spoken for text in texts.values() for label in re.findall("[“«](.*?)[”»]", text)}
+    assert len(quoted) > 10 and sorted(quoted - labels) == []
+
+
 def test_a_language_has_exactly_the_names_that_are_listed():
     for language in ALL:
         own = {"SHARE_WARNING"} if language is ENGLISH else {"HELP", "SENTENCES", "PAINTINGS"}

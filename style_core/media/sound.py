@@ -13,7 +13,7 @@ _LEAST_MP3_RATE = 16000  # Hz, in an MP4
 _LAYOUTS = {1: "mono", 6: "5.1"}  # by number of channels, since many files don't name a layout; others become stereo
 _ENCODED = "fltp"  # format of the samples that AAC's encoder takes
 _PRIMING = Fraction(1, 10)  # seconds of encoder priming kept before the first sample
-_DAMAGED = "The clip's sound could not be read, or not all of it, so the film lacks it there."
+_DAMAGED = "Some or all of the clip's sound could not be read; the film is silent there."
 
 
 class SoundTrack:

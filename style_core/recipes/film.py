@@ -105,7 +105,7 @@ def painted_film(
             )
         said = Message("{file} was painted with other settings or from another clip, so this film starts anew.", file=other.path.name)
     elif Path(out).suffix.lower() == ".gif":
-        said = Message("A GIF has no sound and can't be continued after it was stopped; an .mp4 has, and can.")
+        said = Message("A GIF has no sound and can't be continued once it was stopped; an .mp4 has sound and can be continued.")
     least = earlier.frames + 1 if earlier else other.frames if other else 1
     with (
         FrameWriter(out, clip.fps, clip.path, origin=clip.origin, comment=request, least=least) as writer,
@@ -192,7 +192,7 @@ class _Filming:
         said = ""
         if end < _CUT_OFF * self._clip.seconds:
             said = Message(
-                "The clip ends after {end:.1f} s, though its file tells {told:.1f} s; it has probably been cut off.",
+                "The clip ends after {end:.1f} s, though its file says {told:.1f} s; it has probably been cut off.",
                 end=end, told=self._clip.seconds,
             )  # fmt: skip
         elif damage.packets:

@@ -78,7 +78,7 @@ SENTENCES: dict[str, str] = {
     "At {long} px the picture is only {short} px on its short side, and {least} are needed; choose a size of at least {enough} px, or crop it.": "A {long} px, la imagen solo mide {short} px en su lado corto y se necesitan {least}; elige un tamaño de al menos {enough} px o recórtala.",
     "{reason} To do without the hub, set {variable} to the path of the file.": "{reason} Para prescindir del hub, pon en {variable} la ruta del archivo.",
     "{file} is a folder; give one clip.": "{file} es una carpeta; indica un vídeo.",
-    "The clip's sound could not be read, or not all of it, so the film lacks it there.": "No se pudo leer el sonido del vídeo, o no todo, así que el resultado no lo tiene en esa parte.",
+    "Some or all of the clip's sound could not be read; the film is silent there.": "No se pudo leer todo el sonido del vídeo o parte de él; ahí el resultado queda en silencio.",
     "The optimizer diverged and was restarted once from the best picture so far.": "El optimizador divergió y se reinició una vez desde la mejor imagen hasta ese momento.",
     "The optimization diverged twice and was stopped; the last good picture is kept. Use the adam optimizer, a lower learning rate, or a lower strength.": "La optimización divergió dos veces y se detuvo; se conserva la última imagen buena. Usa el optimizador adam, una tasa de aprendizaje menor o una intensidad menor.",
     "Stopped after {done} of {total} steps; the picture no longer changed.": "Parado tras {done} de {total} pasos; la imagen ya no cambiaba.",
@@ -161,10 +161,10 @@ SENTENCES: dict[str, str] = {
     "{layer} of {network} has no channel {channel}; its channels are 0 to {last}.": "{layer} de {network} no tiene el canal {channel}; sus canales van de 0 a {last}.",
     "The picture is {width} x {height} px, too small for {layer}, which needs at least {least} px a side. Use a larger size or an earlier layer.": "La imagen mide {width} x {height} px, demasiado poco para {layer}, que necesita al menos {least} px por lado. Usa un tamaño mayor o una capa anterior.",
     "The picture is too small for this layer, which has only {width} x {height} positions left. Use a larger size or an earlier layer.": "La imagen es demasiado pequeña para esta capa: solo quedan {width} x {height} posiciones. Usa un tamaño mayor o una capa anterior.",
-    "There is no photo; give one, or set start to noise.": "No hay foto; indica una o parte de ruido.",
+    "There is no photo; give one, or set start to noise.": "No hay foto; indica una o elige «ruido» en «Partir de».",
     "There is no style picture; give at least one.": "No hay ningún cuadro; indica al menos uno.",
-    "Gallery styles don't include the painting's palette; give the painting itself, or choose other colors.": "Los estilos de la galería no incluyen la paleta del cuadro; añade el propio cuadro o elige otros colores.",
-    "Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.": "Ajustar la paleta en cada fotograma haría parpadear el vídeo; para un vídeo elige los colores style, keep o match.",
+    "Gallery styles don't include the painting's palette; give the painting itself, or choose other colors.": "Los estilos de la galería no incluyen la paleta del cuadro; añade el propio cuadro o elige otra opción en «Colores».",
+    "Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.": "Ajustar la paleta en cada fotograma haría parpadear el vídeo; para un vídeo elige «los del cuadro», «los de la foto» o «una mezcla».",
     "A style for the subject and another around it needs two styles or more; give them, or choose keep or only.": "Un estilo para el motivo y otro para lo que lo rodea requiere dos estilos o más; dalos, o elige keep u only.",
     "There is no style; give a style picture or choose one from the gallery.": "No hay estilo; indica un cuadro o elige uno de la galería.",
     "There is no style {style} in the gallery; there are {known}.": "No existe el estilo {style} en la galería; hay {known}.",
@@ -271,11 +271,11 @@ SENTENCES: dict[str, str] = {
     "The film to continue was painted with other settings or from another clip; set them as they were, or start anew.": (
         "El vídeo que se quiere continuar se pintó con otros ajustes o a partir de otro vídeo; ponlos como estaban o empieza de nuevo."
     ),
-    "A GIF has no sound and can't be continued after it was stopped; an .mp4 has, and can.": (
-        "Un GIF no tiene sonido y no se puede continuar si se detiene; un .mp4 sí, ambas cosas."
+    "A GIF has no sound and can't be continued once it was stopped; an .mp4 has sound and can be continued.": (
+        "Un GIF no tiene sonido y no se puede continuar si se detiene; un .mp4 tiene sonido y se puede continuar."
     ),
     "Parts of the clip are damaged ({reason}) and were left out.": "Partes del vídeo están dañadas ({reason}) y se omitieron.",
-    "The clip ends after {end:.1f} s, though its file tells {told:.1f} s; it has probably been cut off.": (
+    "The clip ends after {end:.1f} s, though its file says {told:.1f} s; it has probably been cut off.": (
         "El vídeo termina a los {end:.1f} s, aunque su archivo indica {told:.1f} s; probablemente está cortado."
     ),
     "{flag} works only with a photo; CONTENT is a clip.": "{flag} solo sirve con fotos; CONTENT es un vídeo.",

@@ -78,7 +78,7 @@ SENTENCES: dict[str, str] = {
     "At {long} px the picture is only {short} px on its short side, and {least} are needed; choose a size of at least {enough} px, or crop it.": "在 {long} 像素时，图片短边只有 {short} 像素，至少需要 {least} 像素；请选择至少 {enough} 像素的尺寸，或裁剪图片。",
     "{reason} To do without the hub, set {variable} to the path of the file.": "{reason} 若不使用 hub，请把 {variable} 设为该文件的路径。",
     "{file} is a folder; give one clip.": "{file} 是文件夹；请给出一段视频。",
-    "The clip's sound could not be read, or not all of it, so the film lacks it there.": "视频的声音无法读取或不完整，因此画好的视频缺少这部分声音。",
+    "Some or all of the clip's sound could not be read; the film is silent there.": "视频的声音全部或部分无法读取，画好的视频在这些地方没有声音。",
     "The optimizer diverged and was restarted once from the best picture so far.": "优化发散，已从目前最好的图重新开始一次。",
     "The optimization diverged twice and was stopped; the last good picture is kept. Use the adam optimizer, a lower learning rate, or a lower strength.":
         "优化两次发散，已停止；已保留最后一张正常的图。请改用 adam 优化器、降低学习率或降低强度。",
@@ -171,10 +171,10 @@ SENTENCES: dict[str, str] = {
     "The picture is too small for this layer, which has only {width} x {height} positions left. Use a larger size or an earlier layer.":
         "图片对这一层来说太小：只剩 {width} x {height} 个位置。请用更大的尺寸或更浅的层。",
     # Photos, styles, masks
-    "There is no photo; give one, or set start to noise.": "没有照片；请给出一张，或把起点设为噪声。",
+    "There is no photo; give one, or set start to noise.": "没有照片；请给出一张，或把“起点”设为“噪声”。",
     "There is no style picture; give at least one.": "没有画作；请至少给出一幅。",
-    "Gallery styles don't include the painting's palette; give the painting itself, or choose other colors.": "风格库的风格不含画作的调色板；请提供画作本身，或选择其他色彩。",
-    "Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.": "逐帧匹配调色板会闪烁；制作视频时请将色彩设为 style、keep 或 match。",
+    "Gallery styles don't include the painting's palette; give the painting itself, or choose other colors.": "风格库的风格不含画作的调色板；请提供画作本身，或更改“色彩”。",
+    "Palettes matched frame by frame would flicker; for a film choose the colors style, keep or match.": "逐帧匹配调色板会闪烁；制作视频时请把“色彩”设为“画作的”、“照片的”或“混合”。",
     "A style for the subject and another around it needs two styles or more; give them, or choose keep or only.": "主体与周围各用一种风格需要两种或更多风格；请提供，或选择 keep 或 only。",
     "There is no style; give a style picture or choose one from the gallery.": "没有风格；请给出一幅画作，或从风格库中选择。",
     "There is no style {style} in the gallery; there are {known}.": "风格库中没有 {style}；有 {known}。",
@@ -288,11 +288,11 @@ SENTENCES: dict[str, str] = {
     "The film to continue was painted with other settings or from another clip; set them as they were, or start anew.": (
         "要继续的视频是用别的设置或别的视频画的；请改回原来的设置，或重新开始。"
     ),
-    "A GIF has no sound and can't be continued after it was stopped; an .mp4 has, and can.": (
+    "A GIF has no sound and can't be continued once it was stopped; an .mp4 has sound and can be continued.": (
         "GIF 没有声音，停止后也不能继续；.mp4 有声音，也能继续。"
     ),
     "Parts of the clip are damaged ({reason}) and were left out.": "视频有损坏的部分（{reason}），已略去。",
-    "The clip ends after {end:.1f} s, though its file tells {told:.1f} s; it has probably been cut off.": (
+    "The clip ends after {end:.1f} s, though its file says {told:.1f} s; it has probably been cut off.": (
         "视频在 {end:.1f} 秒处结束，而文件标明有 {told:.1f} 秒；它很可能被截断了。"
     ),
     "{flag} works only with a photo; CONTENT is a clip.": "{flag} 只用于照片；CONTENT 是视频。",
