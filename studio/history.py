@@ -114,10 +114,11 @@ class Drawer(Source):
     def _forget(self, paths: list, request: gr.Request) -> Update:
         jobs.here.forget_done(request)
         visitor = jobs.here.visitor(request)
-        paths = _of_all_pages(_results(paths), visitor)
+        shown = _results(paths)  # of which another page may have removed some, unseen on this one
+        paths = list(dict.fromkeys([*_of_all_pages(shown, visitor), *shown]))
         if visitor is not None:
             _made.pop(visitor, None)
-            _gone[visitor] = [*paths, *_gone.pop(visitor, [])][: 2 * _MOST]
+            _gone[visitor] = list(dict.fromkeys([*paths, *_gone.pop(visitor, [])]))[: 2 * _MOST]
             _bound(_gone)
         gone = {self.result: None, self.chosen: gr.update(visible=False), self.removed: paths}
         said = gr.update(value=i18n.say("FORGOTTEN", request), visible=True)
@@ -125,10 +126,10 @@ class Drawer(Source):
 
     def _bring_back(self, removed: list, paths: list, request: gr.Request) -> Update:
         """The pictures as they were, and those that came since."""
-        visitor = jobs.here.visitor(request)
-        _gone.pop(visitor or "", None)
+        visitor, removed = jobs.here.visitor(request), _results(removed)
+        _take_back(removed, visitor)
         came = [path for path in _results(paths) if path not in removed]
-        back = self._show(_of_all_pages([*came, *_results(removed)], visitor), request)
+        back = self._show(_of_all_pages([*came, *removed], visitor), request)
         said = gr.update(value=i18n.say("HISTORY_EMPTY", request), visible=True)
         return {**back, self.status: said, self.undo: gr.update(visible=False), self.removed: []}
 
@@ -199,6 +200,13 @@ def _of_all_pages(paths: list[str], visitor: str | None) -> list[str]:
     _made[visitor] = paths[:_MOST]
     _bound(_made)
     return paths
+
+
+def _take_back(paths: list[str], visitor: str | None) -> None:
+    """These are no longer removed; others that the visitor has removed are."""
+    gone = _gone.get(visitor or "", [])
+    if visitor is not None and any(path in gone for path in paths):
+        _gone[visitor] = [path for path in gone if path not in paths]
 
 
 def _bound(by_visitor: OrderedDict[str, list[str]]) -> None:

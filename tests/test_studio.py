@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -266,6 +267,37 @@ def test_pages_of_one_visitor_know_of_each_others_results(monkeypatch):
     assert history._of_all_pages([made[1]], "one") == [made[1], made[0]], "the other page's comes along"
     assert history._of_all_pages([made[2]], "two") == [made[2]], "and nobody else's"
     assert history._of_all_pages([made[3]], None) == [made[3]]
+
+
+def drawn(seed: int) -> str:
+    return files.save(picture(16, 16, seed=seed), "stylize", {"recipe": "stylize", "options": {}})
+
+
+@pytest.fixture
+def drawer(monkeypatch) -> history.Drawer:
+    """The drawer of a visitor; names stand for components."""
+    monkeypatch.setattr(history.jobs.here, "visitor", lambda request: "somebody")
+    monkeypatch.setattr(history, "_made", OrderedDict())
+    monkeypatch.setattr(history, "_gone", OrderedDict())
+    return history.Drawer(**{name: name for name in history.Drawer.__dataclass_fields__})
+
+
+def test_undo_brings_back_what_this_page_removed_and_nothing_that_was_removed_before(drawer):
+    first, second = drawn(0), drawn(1)
+    for path in (first, second):
+        drawer._add(path, [], None, None)
+        removed = drawer._forget([path], None)["removed"]
+        assert removed == [path]
+    assert drawer._bring_back(removed, [], None)["paths"] == [second]
+    assert drawer._look_again([first], None, None)["paths"] == [second], "another page, which still shows the first"
+
+
+def test_what_two_pages_remove_can_be_brought_back_on_either(drawer):
+    path = drawn(0)
+    for _ in range(2):
+        removed = drawer._forget([path], None)["removed"]
+        assert removed == [path]
+    assert drawer._bring_back(removed, [], None)["paths"] == [path]
 
 
 def test_the_way_of_a_result_becomes_a_film(result):
