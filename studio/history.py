@@ -97,8 +97,9 @@ class Drawer(Source):
     def _add(self, path: str | None, paths: list, chosen: str | None, request: gr.Request) -> Update:
         if not files.is_result(path) or first_picture.is_example(path) or _is_among(path, paths or []):
             return {self.strip: gr.skip()}
-        kept = [path, *_results(paths)]
-        return self._show(_of_all_pages(kept, jobs.here.visitor(request)), request, chosen)
+        visitor = jobs.here.visitor(request)
+        _take_back([path], visitor)  # a removed one comes again when what was adjusted of it is undone
+        return self._show(_of_all_pages([path, *_results(paths)], visitor), request, chosen)
 
     def _opened(self, paths: list, removed: list, request: gr.Request) -> Update:
         """A page that is loaded; what was removed can be taken back as long as its files are kept."""

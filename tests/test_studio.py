@@ -300,6 +300,12 @@ def test_what_two_pages_remove_can_be_brought_back_on_either(drawer):
     assert drawer._bring_back(removed, [], None)["paths"] == [path]
 
 
+def test_a_removed_result_that_comes_again_is_in_the_drawer_again(drawer):
+    path = drawn(0)
+    drawer._forget([path], None)
+    assert drawer._add(path, [], None, None)["paths"] == [path]
+
+
 def test_the_way_of_a_result_becomes_a_film(result):
     clip = Clip.open(files.film_of(result, ".mp4"))
     assert clip.frames > 3 and (clip.width, clip.height) == (48, 32)
