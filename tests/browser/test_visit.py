@@ -269,6 +269,8 @@ def test_a_language_that_is_chosen_is_spoken_by_page_and_server_and_remembered(v
     assert page.get_by_label("Idioma").input_value() == "es"
     tile(page, "Los girasoles").click()
     page.locator("#stylize-status").filter(has_text="Listo").wait_for()
+    page.goto(f"{address}/?lang=xx")  # which the page doesn't speak
+    page.get_by_role("tab", name="Pintar", exact=True).wait_for()
     page.goto(f"{address}/?lang=en")
     page.get_by_role("tab", name="Paint", exact=True).wait_for()
 
