@@ -95,10 +95,14 @@ def _build_clip(compute: Compute, look: dict[str, Field], film: dict[str, Contro
 
     opened = gr.State(None)  # the clip, or why it can't be read
 
-    def tell(opened: Clip | str | None, request: gr.Request, **given) -> str:
+    def tell(path: str | None, opened: Clip | str | None, request: gr.Request, **given) -> str:
         """How long and how large the clip is, before it is painted, and what painting it takes."""
+        if path is None:
+            return ""
+        if opened is None:  # with many visitors, the states of those who were away for long are dropped
+            opened, *_ = _opened(path)
         if not isinstance(opened, Clip):
-            return i18n.translate(opened or "", request)
+            return i18n.translate(opened, request)
         try:
             return _about(compute, opened, _FilmRequest.of(str(opened.path), **given), request)
         except RequestError as error:
@@ -122,7 +126,7 @@ def _build_clip(compute: Compute, look: dict[str, Field], film: dict[str, Contro
     clip.upload(_opened, clip, [opened, film["size"], status], **LAST, **IMMEDIATE)
     clip.clear(lambda: None, None, opened, **IMMEDIATE)
     changed = apart([clip.upload, clip.clear, *change_events(film)])
-    changed(tell, opened, about, inputs_kwargs=film, **LAST, **IMMEDIATE)
+    changed(tell, [clip, opened], about, inputs_kwargs=film, **LAST, **IMMEDIATE)
     return place.outputs
 
 
