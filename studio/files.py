@@ -175,7 +175,7 @@ def separated(path: str, profile: str) -> str:
 
 def is_result(path: object) -> TypeGuard[str]:
     """Whether a path received from a browser is an existing result of this process."""
-    return isinstance(path, str) and Path(path).is_file() and Path(path).resolve().is_relative_to(folder().resolve())
+    return isinstance(path, str) and os.path.isfile(path) and Path(path).resolve().is_relative_to(folder().resolve())
 
 
 def looks_like_same_file(one: str | None, other: str | None) -> bool:

@@ -1,5 +1,6 @@
 """The visitor's photo, shared by all tabs."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeGuard
@@ -15,7 +16,7 @@ from studio.tiles import Tiles
 
 def may_be_shown(path: object) -> TypeGuard[str]:
     """Whether a path received from a browser is an existing picture that was uploaded, made or shipped here."""
-    if not isinstance(path, str) or not Path(path).is_file():
+    if not isinstance(path, str) or not os.path.isfile(path):
         return False
     roots = (Path(utils.get_upload_folder()), files.folder(), SAMPLES)
     return any(Path(path).resolve().is_relative_to(root.resolve()) for root in roots) or path in map(str, examples().values())

@@ -179,7 +179,8 @@ def test_only_files_of_this_process_are_ours(tmp_path):
     link = Path(own).with_name("link.png")
     link.symlink_to(outside)
     assert files.is_result(own)
-    assert not any(files.is_result(path) for path in (None, 3, str(outside), str(link), f"{own}/../../../../../etc/passwd", "/etc/passwd"))
+    others = (None, 3, str(outside), str(link), f"{own}/../../../../../etc/passwd", "/etc/passwd", "a" * 5000, "\0")
+    assert not any(files.is_result(path) for path in others)
 
 
 @pytest.mark.parametrize("kind", files.KINDS)
