@@ -361,7 +361,7 @@ def test_what_is_shown_is_swept_although_nobody_uploads(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "get_upload_folder", lambda: str(shown))
     monkeypatch.setattr(files, "_SWEEP_SECONDS", 0)
     monkeypatch.setattr(files, "MOST_UPLOADS", 3500)
-    monkeypatch.setattr(files, "kept", {str(shown / "0" / "a.png")})
+    monkeypatch.setattr(files, "permanent", {str(shown / "0" / "a.png")})
     files.new_folder()
     assert sorted(path.parent.name for path in shown.rglob("a.png")) == ["0", "2", "3", "4"], "the oldest but the page's own"
 
