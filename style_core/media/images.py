@@ -345,8 +345,8 @@ def size_to_fit_short(size: Sequence[int], short_side: int) -> tuple[int, int]:
 def fit_short(image: Tensor, short_side: int) -> Tensor:
     """An image scaled so that its short side is `short_side`: enlarged as by `resize`, reduced by Lanczos's filter.
 
-    Style pictures are scaled so. Files of paintings have often been enlarged, which blurs them. Reduced bicubically they would be blurred
-    as much again; by Lanczos's filter they lose half as much of their style (benchmarks/inputs.md).
+    What is measured is scaled so, mostly style pictures. Files of paintings have often been enlarged, which blurs them. Reduced
+    bicubically they would be blurred as much again; by Lanczos's filter they lose half as much of their style (benchmarks/inputs.md).
     """
     size = size_to_fit_short(tuple(image.shape[-2:]), short_side)
     return _reduced(image, size) if short_side < min(image.shape[-2:]) else resize(image, size)
