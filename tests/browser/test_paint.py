@@ -51,15 +51,19 @@ def test_a_picture_forms_before_the_eyes_is_stopped_kept_and_downloaded_with_its
 def test_what_a_run_says_and_offers_moves_no_button(paint):
     where = "['run', 'hold', 'details'].map((name) => Math.round(document.querySelector(`#paint-${name}`).getBoundingClientRect().top))"
     before = paint.evaluate(where)
+
+    def moved():  # by more than the shape of the picture's coarsest level, which is rounded to whole pixels
+        return any(abs(now - then) > 4 for now, then in zip(paint.evaluate(where), before))
+
     fill(paint, "Steps", "3000")
     paint.evaluate("scrollTo(0, 0)")
     paint.click("#paint-run")
     paint.locator("#paint-status").filter(has_text="of 3000").wait_for()
-    assert paint.evaluate(where) == before
+    assert not moved()
     paint.click("#paint-stop")
     paint.wait_for_selector("#paint-continue", state="visible")
     paint.locator("#paint-status").filter(has_text="The picture so far is kept").wait_for()
-    assert paint.evaluate(where) == before
+    assert not moved()
 
 
 def bomb(path) -> None:
