@@ -82,8 +82,8 @@ class Drawer(Source):
     def _wall(self) -> list:
         return [self.paths, self.strip, self.status, self.actions]
 
-    def _show(self, paths: list, request: gr.Request, chosen: str | None = None) -> Update:
-        kept = _results(paths)[:_MOST]
+    def _show(self, results: list[str], request: gr.Request, chosen: str | None = None) -> Update:
+        kept = results[:_MOST]
         some = bool(kept)
         # Gradio keeps the frame at its place, while the picture that was chosen moves on. It knows no update to no frame.
         framed: dict[str, Any] = {"selected_index": kept.index(chosen)} if chosen in kept else {}
@@ -95,15 +95,15 @@ class Drawer(Source):
         }
 
     def _add(self, path: str | None, paths: list, chosen: str | None, request: gr.Request) -> Update:
-        if not files.is_result(path) or first_picture.is_example(path) or _is_among(path, paths or []):
+        known, visitor = _results(paths), jobs.here.visitor(request)
+        if not files.is_result(path) or first_picture.is_example(path) or _is_among(path, known):
             return {self.strip: gr.skip()}
-        visitor = jobs.here.visitor(request)
         _take_back([path], visitor)  # a removed one comes again when what was adjusted of it is undone
-        return self._show(_of_all_pages([path, *_results(paths)], visitor), request, chosen)
+        return self._show(_of_all_pages([path, *known], visitor), request, chosen)
 
     def _opened(self, paths: list, removed: list, request: gr.Request) -> Update:
         """A page that is loaded; what was removed can be taken back as long as its files are kept."""
-        shown, back = self._show(paths, request), any(files.is_result(path) for path in removed or [])
+        shown, back = self._show(_results(paths), request), bool(_results(removed))
         if back and not shown[self.paths]:
             shown[self.status] = gr.update(value=i18n.say("FORGOTTEN", request), visible=True)
         return {**shown, self.undo: gr.update(visible=back)}
@@ -138,9 +138,8 @@ class Drawer(Source):
         path = paths[event.index]
         if not files.is_result(path):  # the list comes from the browser, so it can't be trusted
             raise gr.Error(i18n.say("NOT_UPLOADED", request), print_exception=False)
-        there = [one for one in paths if files.is_result(one)]
         command = f"```\n{command_of(read_settings(path))}\n```"
-        shown = {self.result: path, self.large: path, self.download: path, self.about: _about(path, there, request)}
+        shown = {self.result: path, self.large: path, self.download: path, self.about: _about(path, _results(paths), request)}
         return {**shown, self.chosen: gr.update(visible=True), self.command: command}
 
 
@@ -227,10 +226,10 @@ def parents_of(paths: list[str]) -> dict[str, list[str]]:
     return made
 
 
-def _is_among(path: str, paths: list[str]) -> bool:
-    """Whether a result is in the list already, since a reloaded page stylizes its photo again."""
+def _is_among(path: str, results: list[str]) -> bool:
+    """Whether a result is among these already, since a reloaded page stylizes its photo again."""
     digest = sha256_of(Path(path))
-    return any(other == path or (files.is_result(other) and sha256_of(Path(other)) == digest) for other in paths)
+    return any(other == path or sha256_of(Path(other)) == digest for other in results)
 
 
 def caption(path: str, request: gr.Request | None) -> str:

@@ -49,8 +49,8 @@ def style_tiles(elem_id: str, value: str = "", opens_at: str = "") -> Tiles:
         )
         for entry in gallery().values()
     ]
-    how: dict[str, Any] = {"label": "gallery_style", "elem_id": elem_id, "elem_classes": "wall"}
-    return Tiles(tiles, name=i18n.in_each_language("GALLERY"), value=value, opens_at=opens_at, **how)
+    name = i18n.in_each_language("GALLERY")
+    return Tiles(tiles, name=name, value=value, opens_at=opens_at, label="gallery_style", elem_id=elem_id, elem_classes="wall")
 
 
 @dataclass(frozen=True)

@@ -349,10 +349,10 @@ def fit_short(image: Tensor, short_side: int) -> Tensor:
     bicubically they would be blurred as much again; by Lanczos's filter they lose half as much of their style (benchmarks/inputs.md).
     """
     size = size_to_fit_short(tuple(image.shape[-2:]), short_side)
-    return _reduced(image, size) if short_side < min(image.shape[-2:]) else resize(image, size)
+    return _by_lanczos(image, size) if short_side < min(image.shape[-2:]) else resize(image, size)
 
 
-def _reduced(image: Tensor, size: tuple[int, int]) -> Tensor:
+def _by_lanczos(image: Tensor, size: tuple[int, int]) -> Tensor:
     """`[C, H, W]` to `[C, height, width]` by Lanczos's filter, kept in `[0, 1]`; torch has none."""
     height, width = size
     channels = [Image.fromarray(channel).resize((width, height), Image.Resampling.LANCZOS) for channel in image.cpu().float().numpy()]
