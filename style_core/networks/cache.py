@@ -1,9 +1,10 @@
-"""A cache of encodings by their pictures' digests."""
+"""Caches of what was computed from pictures: by their digests, and by the pictures themselves."""
 
 import hashlib
 import threading
+import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 from torch import Tensor
@@ -52,3 +53,33 @@ class Cache:
 def digest_of(image: Tensor) -> bytes:
     """A digest of a tensor's values."""
     return hashlib.blake2b(image.contiguous().numpy().data, digest_size=16).digest()
+
+
+class ByPicture:
+    """What was computed from pictures, for as long as these exist. Thread-safe.
+
+    Values are found by the picture's identity, so that its pixels need not be read; if they are changed in place, the value is computed
+    again. A value must not refer to its picture, or both would stay for ever.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple, tuple[weakref.ref, int, Any]] = {}
+
+    def get(self, picture: Tensor, key: Hashable, make: Callable[[], _Value]) -> _Value:
+        """The value of a picture under a key, made if it isn't there; two threads may make it at once."""
+        place = id(picture), key
+        seen, version, value = self._known.get(place, (None, 0, None))
+        if seen is not None and seen() is picture and version == picture._version:
+            return value  # type: ignore[return-value]
+        version, value = picture._version, make()
+        # A dictionary's own operations are atomic. The name of what is gone may be in use again, by an entry of its own.
+        self._known[place] = weakref.ref(picture, lambda gone: self._forget(place, gone)), version, value
+        return value
+
+    def _forget(self, place: tuple, gone: weakref.ref) -> None:
+        entry = self._known.get(place)
+        if entry is not None and entry[0] is gone:
+            self._known.pop(place, None)
+
+    def __len__(self) -> int:
+        return len(self._known)

@@ -24,8 +24,8 @@ from style_core.networks.cache import Cache, digest_of
 from style_core.networks.generator_net import CODE_SIZE, CORRECTIONS, LEVELS, STRIDE, GeneratorNet, StyleModulation
 from style_core.networks.guides import divided
 from style_core.networks.moments import Moments, relative_distance, style_shares
+from style_core.networks.style_picture import sized_style, true_share
 
-STYLE_SIDE = 512  # px, short side at which a style picture is encoded when its scale is 1
 _TILE = 1024  # px, side of a tile
 _ENCODE_HALO = 96  # px around a tile within the deepest level's receptive field
 _FINE_HALO = 16  # px around a tile within the fine stages' receptive field
@@ -123,21 +123,15 @@ class Generator:
         """The code of a style picture `[3, h, w]`: `[1, 265]`, float32, on the CPU. Codes are cached.
 
         The first 256 numbers are for the network, the last 9 the picture's tones (`style_core.media.tones`). A picture that is
-        enlarged for this is read almost as if it had been larger (`StyleNet.sharpened`).
+        enlarged for this, or was before, is read almost as if it had been larger (`StyleNet.sharpened`).
         """
-        sized = fit_short(style, max(64, round(STYLE_SIDE * scale)))
-        share = self.true_share(style, scale)
+        sized, share = sized_style(style, scale), true_share(style, scale)
 
         def encode() -> Tensor:
             code = self.code_of(self._encode(sized)[2], tones_of(sized))
             return torch.cat([self._sharpened(code[:, :CODE_SIZE], share), code[:, CODE_SIZE:]], 1)
 
         return self._styles.get((digest_of(sized), share), encode)
-
-    @staticmethod
-    def true_share(style: Tensor, scale: float = 1.0) -> float:
-        """The share of a style picture's encoded side that it really has, `[3, h, w]`: below 1 if it is enlarged."""
-        return min(1.0, min(style.shape[-2:]) / (STYLE_SIDE * min(1.0, scale)))
 
     def encode_content(self, photo: Tensor, *, remember: bool = True) -> EncodedPhoto:
         """Encode a photo `[3, H, W]`, both sides at least 16 px.

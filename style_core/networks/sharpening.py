@@ -52,7 +52,7 @@ class GramSharpening:
         """The Gram matrices of a painting from those of its thumbnail, `[1, C, C]` by layer.
 
         Args:
-            true_share: in `(0, 1]`, the thumbnail's side over that which it was enlarged to (`Generator.true_share`); 1 changes nothing.
+            true_share: in `(0, 1]`, the thumbnail's side over that which it was enlarged to (`style_picture`); 1 changes nothing.
         """
         lacking = torch.tensor([1 - true_share])
         return {layer: mapped(gram, self.maps[layer].to(gram.device), lacking.to(gram.device)) for layer, gram in grams.items()}

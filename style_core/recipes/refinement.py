@@ -15,14 +15,15 @@ from torch.nn import functional
 
 from style_core.devices import Compute
 from style_core.errors import RequestError
-from style_core.media.images import fit_short, resize
+from style_core.media.images import resize
 from style_core.messages import Message
 from style_core.networks.backbones import BACKBONES
 from style_core.networks.cache import Cache, digest_of
 from style_core.networks.extractor import FeatureExtractor
-from style_core.networks.generator import FADE, STYLE_SIDE, Generator
+from style_core.networks.generator import FADE
 from style_core.networks.guides import divided
 from style_core.networks.moments import style_shares
+from style_core.networks.style_picture import sized_style, true_share
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.descent import Descent, Diverged
 from style_core.optimization.losses import ContentTarget, StyleTarget
@@ -113,9 +114,9 @@ def refinement_cost(size: tuple[int, int], steps: int, compute: Compute) -> Esti
 def measured_style(style: Tensor, scale: float, compute: Compute) -> StyleTarget:
     """A style picture `[3, h, w]` as the generator encodes it at a brush size, in the features of `lite`; cached.
 
-    What is enlarged for this is measured almost as if it had been larger (`GramSharpening`).
+    What is enlarged for this, or was before, is measured almost as if it had been larger (`GramSharpening`).
     """
-    sized, shown = fit_short(style, max(64, round(STYLE_SIDE * scale))), Generator.true_share(style, scale)
+    sized, shown = sized_style(style, scale), true_share(style, scale)
 
     def measure() -> StyleTarget:
         extractor, batch = _extractor(compute), _batch(sized, compute)
@@ -130,7 +131,7 @@ def measured_style(style: Tensor, scale: float, compute: Compute) -> StyleTarget
 
 def refining_weights(styles: Sequence[Tensor], scales: Sequence[float]) -> dict[str, str]:
     """The weights that refining in these style pictures at these brush sizes uses: sha256 by name."""
-    enlarged = any(Generator.true_share(style, scale) < 1 for style in styles for scale in scales)
+    enlarged = any(true_share(style, scale) < 1 for style in styles for scale in scales)
     return {name: registry()[name].sha256 for name in (NETWORK, *([SHARPENING] if enlarged else []))}
 
 

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit_short, from_pil, read_image, to_pil
-from style_core.networks.generator import STYLE_SIDE
 from style_core.networks.moments import relative_distances
 from style_core.networks.sharpening import TERMS, GramSharpening, mapped
+from style_core.networks.style_picture import STYLE_SIDE
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.losses import StyleTarget
 from style_core.progress import returned

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from style_core.devices import Compute, prepare_cpu
 from style_core.media.images import fit_short, from_pil, read_image, resize, size_to_fit_short, to_pil
-from style_core.networks.generator import STYLE_SIDE, Generator
+from style_core.networks.generator import Generator
 from style_core.networks.generator_net import CODE_SIZE, SHARPENING_TERMS
+from style_core.networks.style_picture import STYLE_SIDE
 from style_core.training.data import sharp_paintings
 
 _SMALLEST, _LARGEST = 96, 480  # px, short sides of thumbnails
