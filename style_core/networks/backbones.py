@@ -79,7 +79,7 @@ BACKBONES = {
     for backbone in (
         _vgg("vgg19", "VGG-19"),
         # lite responds weakly to fine grain. models/lite.md says how these were chosen.
-        _vgg("lite", "lite", widths=LITE_WIDTHS, style_gain=1.6, smoothness=10.0),
+        _vgg("lite", "lite", widths=LITE_WIDTHS, style_gain=1.6, smoothness=2.0),
         _vgg("vgg16", "VGG-16", depths=VGG16_DEPTHS),
         Backbone(
             "resnet50",
