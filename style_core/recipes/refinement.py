@@ -45,12 +45,12 @@ NETWORK, SHARPENING = "lite", "sharpening"
 MOST_PIXELS = 2**22
 # The strength, as in `optimize`, whose weights of content and style the loss has. Chosen on 12 pairs of training pictures, so that
 # content stays about as close as the generator's, and style comes as close as that allows.
-_STRENGTH = 0.21
+_STRENGTH = 0.215
 # Of the style layers, relu1_1 to relu5_1: those in between gain the most in a few steps. Chosen likewise.
-_LAYER_WEIGHTS = (0.6, 0.8, 1.3, 1.5, 0.8)
+_LAYER_WEIGHTS = (0.4, 0.6, 1.5, 1.8, 0.7)
 # By level, coarsest first: the size as a share of the picture's, and the steps as a multiple of those asked for. Chosen likewise, as
 # the slope of `Descent` was.
-_LEVELS = ((0.5, 1.6), (1.0, 1.0))
+_LEVELS = ((0.5, 2.1), (1.0, 1.0))
 _SLOPE = 0.25
 _SMALLEST = 64  # px, short side of a coarse level
 _OPTIONS = OptimizeOptions(strength=_STRENGTH, extractor=NETWORK, style_layers=" ".join(map("{}:{}".format, STYLE_LAYERS, _LAYER_WEIGHTS)))
