@@ -61,13 +61,13 @@ def test_refining_brings_the_style_closer_and_keeps_the_photo(photo, style):
 def test_what_the_network_painted_comes_first(photo, style):
     steps = stylize(photo, [style], StylizeOptions(size=SIZE, refine=4), compute=FP32)
     shown = next(step for step in steps if step.image is not None)
-    assert (shown.iteration, shown.total) == (1, 11) and set(shown.weights) == {"generator"}
+    assert (shown.iteration, shown.total) == (1, 13) and set(shown.weights) == {"generator"}
     generator = open_generator(FP32)
     *_, (_, _, network) = generator.paint(generator.encode_content(photo), [generator.encode_style(style)])
     torch.testing.assert_close(shown.image, network, atol=1e-5, rtol=0)
     rest = list(steps)
-    assert [step.iteration for step in rest] == list(range(2, 12)), "six steps at half the size and four at the full one"
-    assert [step.image is None for step in rest] == [True] * 9 + [False]
+    assert [step.iteration for step in rest] == list(range(2, 14)), "eight steps at half the size and four at the full one"
+    assert [step.image is None for step in rest] == [True] * 11 + [False]
     assert set(rest[-1].weights) == {"generator", "lite", "sharpening"}, "the painting is small"
     assert 0.002 < (rest[-1].image - network).abs().mean() < 0.1
 
@@ -135,7 +135,7 @@ def test_gallery_styles_are_refined_at_half_the_size_where_their_strokes_ship(ph
     for scale in (1.0, 0.5):
         options = StylizeOptions(size=SIZE, refine=2, style_scale=scale)
         counts.append(finish(stylize(photo, [], options, **given)).total)
-    assert counts == [1 + 3 + 2, 1 + 2]
+    assert counts == [1 + 4 + 2, 1 + 2]
 
 
 def test_a_style_without_a_share_paints_nothing(photo, style):
