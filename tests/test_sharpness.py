@@ -14,7 +14,7 @@ from style_core import read_image
 from style_core.media.images import fit_short, from_pil, resize, size_to_fit_short, to_pil
 from style_core.media.sharpness import true_side
 from style_core.networks.cache import ByPicture
-from style_core.networks.style_picture import sized_style, true_share
+from style_core.networks.style_picture import style_at_scale, true_share
 
 STYLES = ("impasto", "ink-wash", "mosaic", "paper-cut", "points", "stained-glass", "woodcut")
 DOWN, ACROSS = torch.meshgrid(torch.linspace(0, 1, 600), torch.linspace(0, 1, 800), indexing="ij")
@@ -71,7 +71,7 @@ def test_what_a_style_has_of_its_size_counts_its_enlargement():
     assert true_share(own) == true_share(own, 2.0) == 1
     assert true_share(thumbnail) == 224 / 512 and true_share(thumbnail, 0.5) == 224 / 256
     assert true_share(blurred) == pytest.approx(224 / 512, rel=0.35)
-    assert sized_style(own, 0.5).shape[-2:] == (256, 256) and sized_style(thumbnail).shape[-2:] == (512, 512)
+    assert style_at_scale(own, 0.5).shape[-2:] == (256, 256) and style_at_scale(thumbnail).shape[-2:] == (512, 512)
 
 
 def test_what_is_known_of_a_picture_is_computed_once_and_goes_with_it():

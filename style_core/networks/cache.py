@@ -72,11 +72,12 @@ class ByPicture:
         if seen is not None and seen() is picture and version == picture._version:
             return value  # type: ignore[return-value]
         version, value = picture._version, make()
-        # A dictionary's own operations are atomic. The name of what is gone may be in use again, by an entry of its own.
+        # No lock is needed, because a dictionary's own operations are atomic.
         self._known[place] = weakref.ref(picture, lambda gone: self._forget(place, gone)), version, value
         return value
 
     def _forget(self, place: tuple, gone: weakref.ref) -> None:
+        # The id of a picture that is gone may be another's by now, whose entry stays.
         entry = self._known.get(place)
         if entry is not None and entry[0] is gone:
             self._known.pop(place, None)

@@ -24,7 +24,7 @@ from style_core.networks.cache import Cache, digest_of
 from style_core.networks.generator_net import CODE_SIZE, CORRECTIONS, LEVELS, STRIDE, GeneratorNet, StyleModulation
 from style_core.networks.guides import divided
 from style_core.networks.moments import Moments, relative_distance, style_shares
-from style_core.networks.style_picture import sized_style, true_share
+from style_core.networks.style_picture import style_at_scale, true_share
 
 _TILE = 1024  # px, side of a tile
 _ENCODE_HALO = 96  # px around a tile within the deepest level's receptive field
@@ -125,7 +125,7 @@ class Generator:
         The first 256 numbers are for the network, the last 9 the picture's tones (`style_core.media.tones`). A picture that is
         enlarged for this, or was before, is read almost as if it had been larger (`StyleNet.sharpened`).
         """
-        sized, share = sized_style(style, scale), true_share(style, scale)
+        sized, share = style_at_scale(style, scale), true_share(style, scale)
 
         def encode() -> Tensor:
             code = self.code_of(self._encode(sized)[2], tones_of(sized))

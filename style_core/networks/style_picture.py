@@ -11,7 +11,7 @@ _SMALLEST = 64  # px
 _sized, _sides = ByPicture(), ByPicture()
 
 
-def sized_style(style: Tensor, scale: float = 1.0) -> Tensor:
+def style_at_scale(style: Tensor, scale: float = 1.0) -> Tensor:
     """A style picture `[3, h, w]` at the size at which it is read for a brush size."""
     side = max(_SMALLEST, round(STYLE_SIDE * scale))
     if side >= min(style.shape[-2:]):

@@ -23,7 +23,7 @@ from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.generator import FADE
 from style_core.networks.guides import divided
 from style_core.networks.moments import style_shares
-from style_core.networks.style_picture import sized_style, true_share
+from style_core.networks.style_picture import style_at_scale, true_share
 from style_core.networks.vgg19 import STYLE_LAYERS
 from style_core.optimization.descent import Descent, Diverged
 from style_core.optimization.losses import ContentTarget, StyleTarget
@@ -116,7 +116,7 @@ def measured_style(style: Tensor, scale: float, compute: Compute) -> StyleTarget
 
     What is enlarged for this, or was before, is measured almost as if it had been larger (`GramSharpening`).
     """
-    sized, shown = sized_style(style, scale), true_share(style, scale)
+    sized, shown = style_at_scale(style, scale), true_share(style, scale)
 
     def measure() -> StyleTarget:
         extractor, batch = _extractor(compute), _batch(sized, compute)
