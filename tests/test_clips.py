@@ -236,7 +236,7 @@ def test_what_comes_into_view_starts_from_the_generator_s_picture_which_is_small
     for memory in (8e9, 0.452e9):
         monkeypatch.setattr(optimize_clip_module, "budget", lambda compute, memory=memory: memory)
         painter = FrameOptimizer([picture(48, 48, seed=5)], [1.0], options, how, FP32)
-        assert len(paintings(painter, photos)) == 2 and set(painter.weights) == {"lite", "generator"}
+        assert len(paintings(painter, photos)) == 2 and set(painter.weights) == {"lite", "generator", "sharpening"}
     new = (slice(None), slice(None), slice(-10, None))  # what the second photo adds
     full, small = begun[1][new], begun[3][new]
     assert begun[0] is None and (full - photos[1][new]).abs().mean() > 0.05

@@ -1,5 +1,6 @@
 """Gram matrices of thumbnails, as their paintings would have them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,12 @@ import torch
 from networks import picture
 from safetensors.torch import save_file
 
-from style_core import RequestError, StylizeOptions, finish, read_image, stylize
+from style_core import OptimizeOptions, RequestError, StylizeOptions, finish, optimize, read_image, stylize
 from style_core.devices import Compute
 from style_core.media.images import fit_short, resize, size_to_fit_short
 from style_core.networks.moments import relative_distance
 from style_core.networks.sharpening import TERMS, GramSharpening, mapped
-from style_core.optimization.losses import StyleTarget
+from style_core.optimization.losses import StyleTarget, evaluate
 from style_core.progress import returned
 from style_core.recipes.refinement import measured_style
 from style_core.training.gram_sharpening import fitted
@@ -65,6 +66,32 @@ def test_a_thumbnails_result_names_the_maps_and_a_sharp_paintings_does_not():
         done = finish(stylize(photo, [style], StylizeOptions(size=64, refine=1), compute=FP32))
         assert ("sharpening" in done.weights) is named
         assert "lite" in done.weights
+
+
+def test_optimizing_from_a_thumbnail_comes_close_to_its_painting(monkeypatch):
+    photo, painting = fit_short(read_image("studio/samples/landscape.jpg"), 192), fit_short(read_image(STYLES / "impasto.jpg"), 192)
+    thumbnail, options = fit_short(painting, 80), OptimizeOptions(size=max(photo.shape), iterations=30, extractor="lite")
+    lite, _ = returned(open_extractor("lite", ["relu5_1"], FP32))
+
+    def apart(**changed) -> tuple[float, set[str]]:
+        step = finish(optimize(photo, [thumbnail], replace(options, **changed), compute=FP32))
+        return evaluate(lite, step.result, photo, painting)["style"], set(step.weights)
+
+    close, named = apart()
+    assert named == {"lite", "sharpening"}
+    _, as_it_is = apart(style_loss="covariance", iterations=1)
+    assert as_it_is == {"lite"}, "there are maps for Gram matrices only"
+    _, other_layers = apart(style_layers="relu1_1 relu2_2", iterations=1)
+    assert other_layers == {"lite", "sharpening"}, "relu2_2 has no map, and is taken as it is"
+    monkeypatch.setattr(GramSharpening, "sharpened", lambda self, grams, true_share: grams)
+    assert close < 0.6 * apart()[0]
+
+
+def test_a_painting_that_is_large_enough_is_optimized_as_it_is():
+    photo, painting = picture(64, 96), fit_short(read_image(STYLES / "impasto.jpg"), 128)
+    options = OptimizeOptions(size=96, iterations=1, extractor="lite")
+    for scale in (0.5, 1.0, 2.0):  # larger strokes are no lack
+        assert set(finish(optimize(photo, [painting], replace(options, style_scale=scale), compute=FP32)).weights) == {"lite"}
 
 
 def test_maps_of_another_lite_and_other_files_are_refused(tmp_path, monkeypatch):

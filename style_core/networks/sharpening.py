@@ -16,6 +16,7 @@ from style_core.errors import RequestError
 from style_core.files import sha256_of
 
 TERMS = 2  # powers of what is lacking
+_LEAST_SHARE = 0.2  # of its side that a thumbnail may have; the maps were fitted to few smaller ones
 _PREFIX = "maps."
 
 
@@ -49,13 +50,16 @@ class GramSharpening:
         return {f"{_PREFIX}{layer}": each.half().contiguous() for layer, each in self.maps.items()}
 
     def sharpened(self, grams: Mapping[str, Tensor], true_share: float) -> dict[str, Tensor]:
-        """The Gram matrices of a painting from those of its thumbnail, `[1, C, C]` by layer.
+        """The Gram matrices of a painting from those of its thumbnail, `[1, C, C]` by layer; layers without a map are left as they are.
 
         Args:
             true_share: in `(0, 1]`, the thumbnail's side over that which it was enlarged to (`style_picture`); 1 changes nothing.
         """
-        lacking = torch.tensor([1 - true_share])
-        return {layer: mapped(gram, self.maps[layer].to(gram.device), lacking.to(gram.device)) for layer, gram in grams.items()}
+        lacking = torch.tensor([1 - max(_LEAST_SHARE, true_share)])
+        return {
+            layer: mapped(gram, self.maps[layer].to(gram.device), lacking.to(gram.device)) if layer in self.maps else gram
+            for layer, gram in grams.items()
+        }
 
 
 def mapped(grams: Tensor, maps: Tensor, lacking: Tensor) -> Tensor:

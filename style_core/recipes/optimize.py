@@ -266,7 +266,7 @@ class _Painting:
 
     def moment(self, image: Tensor | None = None, eta: float | None = None, note: str | None = None) -> Step:
         note = self._note if note is None else note
-        total, weights = self.inputs.options.iterations, self.inputs.extractor.weights
+        total, weights = self.inputs.options.iterations, self.inputs.weights
         level, full = Level(self._side, self._skipped), self._full if self._is_large and self._current is not None else None
         return Step(self._done, total, self._losses, image, self._pace.elapsed(), eta, note, weights, level, full)
 

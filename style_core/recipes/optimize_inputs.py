@@ -16,6 +16,7 @@ from style_core.networks.costs import Shape
 from style_core.networks.extractor import FeatureExtractor
 from style_core.networks.guides import divided
 from style_core.networks.moments import style_shares
+from style_core.networks.style_picture import true_share
 from style_core.optimization.dream_term import DreamTerm
 from style_core.optimization.objective import STYLE_TARGETS, LossWeights, Objective, Region, content_target
 from style_core.optimization.temporal import TemporalTarget
@@ -25,6 +26,11 @@ from style_core.recipes.areas import Masks, in_palettes
 from style_core.recipes.loss_weights import area_shares
 from style_core.recipes.memory_plan import Network, Plan, longest_ratio, network_of, plan_for, style_short, style_side
 from style_core.recipes.optimize_options import OptimizeOptions
+from style_core.weights.open import open_gram_sharpening
+from style_core.weights.registry import registry
+
+# The network whose Gram matrices can be completed, and the weights that do it.
+SHARPENED, SHARPENING = "lite", "sharpening"
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,26 @@ class OptimizeInputs:
         dream = DreamTerm.of(self.extractor, photo, self.loss_weights.dream) if self.loss_weights.dream else None
         return Objective(self.extractor, content, regions, self.loss_weights, self.options.loss, dream)
 
+    @property
+    def weights(self) -> dict[str, str]:
+        """The weights that the run uses: sha256 by name."""
+        own = self.extractor.weights
+        completed = any(self._share(style, self.size) < 1 for style in self.styles)
+        return {**own, SHARPENING: registry()[SHARPENING].sha256} if completed else own
+
+    def _share(self, style: Tensor, size: tuple[int, int]) -> float:
+        """The share of a style picture's side at `size` (height, width) that it really has, if what it lacks can be completed; else 1."""
+        if self.extractor.name != SHARPENED or self.options.loss != "gram" or not self.loss_weights.style:
+            return 1.0
+        return true_share(style, self.options.style_scale, min(size))
+
     def _measured(self, style: Tensor, plan: Plan):
+        """A style at a plan's size; what is enlarged for this, or was before, almost as if it had been larger (`GramSharpening`)."""
+        size = (plan.height, plan.width)
+        target, share = self._measured_as_it_is(style, plan), self._share(style, size)
+        return target if share == 1 else replace(target, grams=open_gram_sharpening().sharpened(target.grams, share))
+
+    def _measured_as_it_is(self, style: Tensor, plan: Plan):
         sized = sized_style(style, (plan.height, plan.width), self.options.style_scale)[None].to(self.extractor.compute.device)
         kind, weights = STYLE_TARGETS[self.options.loss], self.loss_weights.style
         side = style_side((sized.shape[-2], sized.shape[-1]), (plan.height, plan.width), plan.side, self.planner.network)

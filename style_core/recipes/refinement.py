@@ -34,13 +34,13 @@ from style_core.recipes.areas import Masks, leave_outside
 from style_core.recipes.cost_model import network_cost
 from style_core.recipes.loss_weights import for_network, loss_weights_of
 from style_core.recipes.memory_plan import STYLE_TILE, Plan, budget, network_of, plan_for
-from style_core.recipes.optimize_inputs import regions_of
+from style_core.recipes.optimize_inputs import SHARPENED, SHARPENING, regions_of
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.run_history import Estimate
 from style_core.weights.open import open_extractor, open_gram_sharpening
 from style_core.weights.registry import registry
 
-NETWORK, SHARPENING = "lite", "sharpening"
+NETWORK = SHARPENED
 # Beyond this, the steps would take minutes on a CPU, and nobody expects that of Stylize.
 MOST_PIXELS = 2**22
 # The strength, as in `optimize`, whose weights of content and style the loss has. Chosen on 12 pairs of training pictures, so that
