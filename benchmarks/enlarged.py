@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from benchmarks.common import DATA, arguments, print_table
+from benchmarks.common import arguments, print_table
 from style_core.media.images import from_pil
 from style_core.media.sharpness import true_side
 from style_core.training.data import sharp, split
@@ -47,7 +47,7 @@ def main() -> None:
     print_table(heads, rows)
 
 
-def pictures_of(data: Path = DATA) -> list[Image.Image]:
+def pictures_of(data: Path) -> list[Image.Image]:
     """The sharp paintings and photos of the validation split."""
     paths = [path for kind in ("style", "content") for path in sharp(split(data / kind)[1])]
     return [Image.open(path).convert("RGB") for path in paths]

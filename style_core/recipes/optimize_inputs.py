@@ -18,6 +18,7 @@ from style_core.networks.guides import divided
 from style_core.networks.moments import style_shares
 from style_core.networks.style_picture import true_share
 from style_core.optimization.dream_term import DreamTerm
+from style_core.optimization.losses import StyleTarget
 from style_core.optimization.objective import STYLE_TARGETS, LossWeights, Objective, Region, content_target
 from style_core.optimization.temporal import TemporalTarget
 from style_core.optimization.tiled_objective import TiledObjective
@@ -120,8 +121,7 @@ class OptimizeInputs:
     def _measured(self, style: Tensor, plan: Plan):
         """A style at a plan's size; what is enlarged for this, or was before, almost as if it had been larger (`GramSharpening`)."""
         size = (plan.height, plan.width)
-        target, share = self._measured_as_it_is(style, plan), self._share(style, size)
-        return target if share == 1 else replace(target, grams=open_gram_sharpening().sharpened(target.grams, share))
+        return completed(self._measured_as_it_is(style, plan), self._share(style, size))
 
     def _measured_as_it_is(self, style: Tensor, plan: Plan):
         sized = sized_style(style, (plan.height, plan.width), self.options.style_scale)[None].to(self.extractor.compute.device)
@@ -198,6 +198,11 @@ class OptimizeInputs:
         if self.options.color == "palette":
             return in_palettes(image, self.styles, self.shares, self.masks, self.options.outside)
         return keep_color(image, resize(self.photo, size)) if self.options.color == "keep" else image
+
+
+def completed(target: StyleTarget, share: float) -> StyleTarget:
+    """A style in the features of `SHARPENED`, of which the picture really has this share of its side, almost as of a whole one."""
+    return target if share == 1 else replace(target, grams=open_gram_sharpening().sharpened(target.grams, share))
 
 
 def _in_color(photo: Tensor, styles: Sequence[Tensor], color: str) -> tuple[Tensor, list[Tensor]]:

@@ -34,10 +34,10 @@ from style_core.recipes.areas import Masks, leave_outside
 from style_core.recipes.cost_model import network_cost
 from style_core.recipes.loss_weights import for_network, loss_weights_of
 from style_core.recipes.memory_plan import STYLE_TILE, Plan, budget, network_of, plan_for
-from style_core.recipes.optimize_inputs import SHARPENED, SHARPENING, regions_of
+from style_core.recipes.optimize_inputs import SHARPENED, SHARPENING, completed, regions_of
 from style_core.recipes.optimize_options import OptimizeOptions
 from style_core.recipes.run_history import Estimate
-from style_core.weights.open import open_extractor, open_gram_sharpening
+from style_core.weights.open import open_extractor
 from style_core.weights.registry import registry
 
 NETWORK = SHARPENED
@@ -124,7 +124,7 @@ def measured_style(style: Tensor, scale: float, compute: Compute) -> StyleTarget
             target = StyleTarget.of(extractor, batch, STYLE_LAYERS)
         else:
             target = measured_in_tiles(extractor, batch, STYLE_LAYERS, side=STYLE_TILE)
-        return target if shown == 1 else replace(target, grams=open_gram_sharpening().sharpened(target.grams, shown))
+        return completed(target, shown)
 
     return _styles.get((digest_of(sized), sized.shape, shown, compute), measure)
 
